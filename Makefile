@@ -25,7 +25,7 @@ ifeq ($(SAN),tsan)
 OPT   := -O1 -g -fno-omit-frame-pointer
 SANFLAGS := -fsanitize=thread -DWR_MALLOC_SYSTEM -DWR_DEBUG
 endif
-CPPFLAGS += -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -Iinclude -Isrc $(PKG_CFLAGS)
+CPPFLAGS += -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -Iinclude -Isrc -Itests $(PKG_CFLAGS)
 CFLAGS   += -std=c11 $(ARCH) $(OPT) $(WARN) $(HARD) $(SANFLAGS)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
