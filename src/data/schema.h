@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * data/schema.h -- names and types of a relation's columns, and what kind of relation it is.
+ */
+#pragma once
+
+#include "data/type.h"
+
+/* What a row means (design 12.6). */
+typedef enum wr_relation_kind {
+    WR_INSERT_ONLY, /* every row is new                                    */
+    WR_UPSERT,      /* a row replaces the one with its key; diff -1: delete */
+    WR_CHANGELOG,   /* a bag of rows with diff                             */
+} wr_relation_kind;
+
+typedef struct wr_field {
+    const char *name;
+    wr_type     type;
+    bool        not_null;
+    bool        hidden;  /* not in `*`: _key, _offset, _partition, _timestamp             */
+    const char *path;    /* sources: where in the record ("$.meta.channel"), NULL = by name */
+} wr_field;
+
+typedef struct wr_schema {
+    wr_field        *fields;
+    uint32_t         field_count;
+    wr_relation_kind kind;
+    uint32_t        *key;         /* key columns: UPSERT's key, or a known unique key      */
+    uint32_t         key_count;   /* 0: none known                                         */
+    int32_t          time_column; /* the column the watermark speaks of; -1: none          */
+} wr_schema;
+
+wr_schema *wr_schema_create(wr_arena *arena, uint32_t field_count); /* INSERT_ONLY, no key, no time */
+wr_schema *wr_schema_copy(wr_arena *arena, const wr_schema *schema);
+int32_t    wr_schema_find(const wr_schema *schema, const char *name); /* -1: absent */
+/* A hash of names, types, kind and key: part of a checkpoint's fingerprint. */
+uint64_t   wr_schema_fingerprint(const wr_schema *schema);
