@@ -108,8 +108,8 @@ void wr_eval_init(wr_eval *eval, wr_budget *budget);
 void wr_eval_fini(wr_eval *eval);
 /* Forget scratch and errors: once a batch, after its rows have left. */
 void wr_eval_reset(wr_eval *eval);
-/* Mark a row failed (first error wins).  text is copied. */
-void wr_eval_fail(wr_eval *eval, uint32_t row, weir_status code, const char *format, ...)
+/* Mark a row failed (first error wins) and return code.  text is copied. */
+weir_status_code wr_eval_fail(wr_eval *eval, uint32_t row, weir_status code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 static inline bool
 wr_eval_row_failed(const wr_eval *eval, uint32_t row)

@@ -24,8 +24,8 @@ typedef enum wr_volatility { WR_IMMUTABLE, WR_STABLE, WR_VOLATILE } wr_volatilit
 
 /*
  * Row kernel: args are boxed, none is NULL unless the function is `called_on_null`.  The result's
- * bytes may lie in eval->step or be constants or borrow from args.  Return WEIR_OK, or a 3xxx status after
- * wr_eval_fail(eval, row, ...) -- or simply `return wr_eval_fail_row(...)`.
+ * bytes may lie in eval->step or be constants or borrow from args.  Return WEIR_OK, or `return
+ * wr_eval_fail(eval, row, WEIR_ROW_..., ...)`.
  * out->type is set by the caller (the call's type) and out->is_null is false on entry.
  */
 typedef weir_status (*wr_scalar_fn)(wr_eval *eval, uint32_t row, const wr_value *args,
