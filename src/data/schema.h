@@ -13,11 +13,19 @@ typedef enum wr_relation_kind {
     WR_CHANGELOG,   /* a bag of rows with diff                             */
 } wr_relation_kind;
 
+/*
+ * Watermarks pass through operators unchanged; what they promise about a column is an offset that
+ * the plan knows: after watermark W no row has column < W + watermark_offset.  A source's time
+ * column has 0; window_start of size s has 1 - s, window_end 1 (a window that ends at W is done).
+ */
+#define WR_NO_WATERMARK INT64_MIN
+
 typedef struct wr_field {
     const char *name;
     wr_type     type;
     bool        not_null;
     bool        hidden;  /* not in `*`: _key, _offset, _partition, _timestamp             */
+    int64_t     watermark_offset; /* microseconds, or WR_NO_WATERMARK                     */
     const char *path;    /* sources: where in the record ("$.meta.channel"), NULL = by name */
 } wr_field;
 

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * operator/operator.h -- what an operator is, and the context it works in.
+ *
+ * Place       operators stand in a chain; a task carries a batch through the whole chain by direct
+ *             calls.  The runtime (or tests/support/optest) drives; an operator never calls another.
+ * Call order  open restore* { process | advance | freeze }* finish? close
+ *             one thread at a time, no locks, no blocking, bounded work a call; freeze only between
+ *             steps (never after AGAIN).
+ * Watermarks  pass unchanged.  The runner calls process, then advance when the minimum over the
+ *             ports has moved.  Rows emitted from advance(W) still count as before W.
+ * AGAIN       "no room downstream": the runner empties the outbox and makes the same call again, with
+ *             the same arguments, before any other.  An operator that can emit more than fits keeps
+ *             its place in self.
+ */
+#pragma once
+
+#include "data/snapshot.h"
+#include "expr/expr.h"
+
+typedef enum wr_flow {
+    WR_FLOW_NEXT,  /* step finished; offer me whatever comes next              */
+    WR_FLOW_AGAIN, /* no room downstream: the same call again, before any other */
+    WR_FLOW_WAIT,  /* I/O under way; my waker will ring                        */
+    WR_FLOW_DONE,  /* I will not emit again; drain and close me                */
+    WR_FLOW_FAIL,  /* wr_ctx_fail() has recorded the error                     */
+} wr_flow;
+
+enum wr_op_trait {
+    WR_OP_STATELESS = 1,   /* nothing to snapshot: freeze, write, restore are NULL         */
+    WR_OP_KEEPS_ORDER = 2, /* each batch out is a batch in, its header kept                */
+};
+
+enum { WR_OP_PORTS_MAX = 8 };
+/* Output ports. */
+enum { WR_PORT_MAIN = 0, WR_PORT_LATE = 1, WR_PORT_BAD = 2, WR_PORT_COUNT = 3 };
+
+/* What to do with a row whose expressions fail. */
+typedef enum wr_row_policy { WR_ROW_DEAD_LETTER, WR_ROW_FAIL } wr_row_policy;
+
+/* Counted causes of every row that does not come out; written by the task thread alone, read relaxed. */
+typedef struct wr_op_counters {
+    _Atomic uint64_t rows_in, rows_out, batches_in, batches_out;
+    _Atomic uint64_t rows_filtered;   /* a predicate was false or NULL                  */
+    _Atomic uint64_t rows_late;       /* late for all their windows                     */
+    _Atomic uint64_t windows_late;    /* window assignments missed                      */
+    _Atomic uint64_t rows_failed;     /* row errors                                     */
+    _Atomic uint64_t rows_null_time;  /* event time NULL: in no window                  */
+    _Atomic uint64_t rows_unmatched;  /* join rows that left without a partner          */
+    _Atomic uint64_t state_keys, state_panes;
+    _Atomic uint64_t cpu_us;
+} wr_op_counters;
+
+typedef struct wr_outbox {
+    wr_batch **slots;
+    uint32_t   capacity, count; /* FIFO from index 0 */
+} wr_outbox;
+
+typedef struct wr_ctx {
+    wr_budget      *state;       /* the state pool: what operators keep               */
+    wr_budget      *flow;        /* the flow pool: what they emit                     */
+    wr_eval         eval;        /* reset by the runner before each process/advance   */
+    wr_groups       groups;      /* key groups of this shard                          */
+    uint32_t        shard;
+    wr_row_policy   on_row_error;
+    wr_time         watermark;   /* minimum over ports, as of the last finished advance */
+    wr_outbox       out[WR_PORT_COUNT];
+    bool            late_wanted; /* somebody reads the late port: emit late rows there */
+    bool            bad_wanted;
+    wr_op_counters  counters;
+    weir_error      error;       /* set by wr_ctx_fail                                */
+    char            last_row_error[160]; /* newest sample of a failed row, for `why`  */
+    bool            keeps_order; /* from the operator's traits                        */
+} wr_ctx;
+
+/* capacity: slots of the main outbox (1 in tests, 16 in production). */
+weir_status wr_ctx_init(wr_ctx *ctx, wr_budget *state, wr_budget *flow, wr_groups groups,
+                        uint32_t capacity);
+void        wr_ctx_fini(wr_ctx *ctx);
+
+static inline bool
+wr_ctx_has_room(const wr_ctx *ctx, int port)
+{
+    return ctx->out[port].count < ctx->out[port].capacity;
+}
+/*
+ * Hand a batch on.  Takes batch.  The main port must have room; the side ports drop (and count nothing:
+ * the row is counted already) when full.  Unless the operator keeps order, the batch is stamped with the context's watermark.
+ */
+void    wr_ctx_emit(wr_ctx *ctx, int port, wr_batch *batch);
+/* Record why and return WR_FLOW_FAIL. */
+wr_flow wr_ctx_fail(wr_ctx *ctx, weir_status code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/*
+ * After evaluating over `in`: take failed rows out of selected[0..*count), count them, sample the
+ * message, send them to the bad port.  WR_FLOW_FAIL when the policy says a bad row ends the query.
+ */
+wr_flow wr_ctx_drop_failed(wr_ctx *ctx, const wr_batch *in, uint16_t *selected, uint32_t *count);
+
+/* An operator's state, frozen at a barrier.  Opaque to all but its operator. */
+typedef struct wr_frozen wr_frozen;
+
+typedef struct wr_operator_ops {
+    const char *name;      /* as EXPLAIN and the metrics print it */
+    size_t      self_size; /* the runtime allocates self, zeroed  */
+    uint32_t    traits;    /* wr_op_trait                         */
+    /* config lives as long as self.  */
+    weir_status (*open)(void *self, wr_ctx *ctx, const void *config, weir_error *err);
+    /* Borrows in.  */
+    wr_flow (*process)(void *self, wr_ctx *ctx, int port, const wr_batch *in);
+    wr_flow (*advance)(void *self, wr_ctx *ctx, wr_time watermark); /* NULL: pass it on       */
+    wr_flow (*finish)(void *self, wr_ctx *ctx);                     /* NULL: nothing held back; after advance(WR_TIME_END) */
+    weir_status (*freeze)(void *self, wr_epoch epoch, wr_frozen **out);          /* O(dirty), on the task   */
+    weir_status (*write)(const wr_frozen *f, wr_snapshot_writer *to);            /* off it, any thread      */
+    void (*thaw)(wr_frozen *f);                                                  /* release; any thread     */
+    weir_status (*restore)(void *self, wr_ctx *ctx, wr_snapshot_reader *from);   /* sections of our groups  */
+    void (*close)(void *self);
+    void (*explain)(const void *config, wr_text *to); /* one line after the name */
+} wr_operator_ops;
+
+/* Aborts when slots contradict the traits: called once an operator at registration. */
+void wr_operator_ops_check(const wr_operator_ops *ops);
+/* By name, NULL when unknown; all of them sorted. */
+const wr_operator_ops        *wr_operator_find(const char *name);
+const wr_operator_ops *const *wr_operator_all(uint32_t *count);
