@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * catalog/catalog.h -- the relations a statement may name: sources, views, their side streams.
+ *
+ * Place       the engine fills it from pipeline files (or `weir query --input`); sql/ looks names up;
+ *             plan/ reads schemas and bounds.
+ * State       an arena of relations, sorted by insertion; names are unique, compared exactly.
+ */
+#pragma once
+
+#include "data/schema.h"
+
+typedef enum wr_relation_role { WR_ROLE_SOURCE, WR_ROLE_VIEW, WR_ROLE_SIDE } wr_relation_role;
+
+typedef struct wr_relation {
+    const char      *name;    /* "bids", "bids.dead_letter", "per_auction.late"       */
+    wr_relation_role role;
+    const wr_schema *schema;
+    bool             bounded; /* it ends by itself: a file read once, VALUES          */
+    uint8_t          late;    /* source: wr_late_policy inherited by windowed views   */
+    uint32_t         index;   /* position in the catalog                              */
+    void            *user;    /* the engine's                                         */
+} wr_relation;
+
+typedef struct wr_catalog {
+    wr_arena     *arena; /* borrowed */
+    wr_relation **relations;
+    uint32_t      count, capacity;
+} wr_catalog;
+
+void         wr_catalog_init(wr_catalog *catalog, wr_arena *arena);
+/* Adds a copy of relation (schema and name are borrowed and must outlive the catalog). Error: CONFIG_DUPLICATE_KEY. */
+weir_status  wr_catalog_add(wr_catalog *catalog, const wr_relation *relation, weir_error *err);
+wr_relation *wr_catalog_find(const wr_catalog *catalog, const char *name);
+/* The known name nearest to name (edit distance <= 3), or NULL: for "did you mean". */
+const char  *wr_catalog_nearest(const wr_catalog *catalog, const char *name);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan/lower.h -- logical plan to job segments.
+ *
+ * A chain goes on through operators that keep rows where they are; where rows must meet (keyed
+ * aggregation, join: by hash; global aggregation, sort: on one shard) the chain is cut and the two
+ * halves are joined by an edge.  A filter and a project before an aggregate stay on the producer's side.
+ */
+#pragma once
+
+#include "plan/plan.h"
+#include "runtime/job.h"
+
+typedef struct wr_lowering {
+    wr_arena *arena;
+    wr_job   *job; /* grows; streams of the relations a plan scans must be there already */
+} wr_lowering;
+
+void        wr_lowering_init(wr_lowering *l, wr_arena *arena, wr_job *job);
+/* Add a stream; returns its index in *index. */
+weir_status wr_lowering_add_stream(wr_lowering *l, const wr_job_stream *stream, uint32_t *index);
+/* Add the segments of one query; its rows go to stream `stream_index`.
+ * A SCAN finds its stream by relation name. */
+weir_status wr_lowering_add_plan(wr_lowering *l, const wr_plan *plan, const wr_plan_options *options,
+                                 const char *name, uint32_t stream_index, weir_error *err);
+/* Which columns of stream s any plan reads (bitmap, stream's field_count bits): projection into decoders. */
+void        wr_lowering_needed(const wr_lowering *l, uint32_t stream_index, uint64_t *bitmap);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan/plan.h -- the logical plan: what sql/ makes, rules rewrite, lowering turns into a job.
+ *
+ * Place       a tree in a statement arena, const once planned.  Each node's expressions are over the
+ *             columns of its input(s): for a join, left's columns then right's.
+ * Invariants  P1  schema describes the node's output: names, types, watermark offsets, kind, key
+ *             P2  a node's location is its place in the statement (-1: made by a rule)
+ *             P3  a subquery is planned away: no expression holds a plan
+ */
+#pragma once
+
+#include "catalog/catalog.h"
+#include "expr/aggregate.h"
+#include "operator/aggregate.h"
+#include "operator/join.h"
+#include "operator/sort.h"
+#include "operator/window.h"
+
+typedef enum wr_plan_kind {
+    WR_PLAN_SCAN,      /* relation                                                            */
+    WR_PLAN_VALUES,    /* rows of constant expressions; no input (one empty row: SELECT 1)    */
+    WR_PLAN_FILTER,
+    WR_PLAN_PROJECT,
+    WR_PLAN_WINDOW,    /* input + window_start, window_end                                    */
+    WR_PLAN_AGGREGATE, /* keys (columns of the input), then calls                             */
+    WR_PLAN_JOIN,
+    WR_PLAN_UNION,     /* UNION ALL                                                           */
+    WR_PLAN_SORT,      /* ORDER BY, LIMIT, OFFSET                                             */
+    WR_PLAN_SETOP,     /* INTERSECT / EXCEPT [ALL]                                            */
+    WR_PLAN_OVER,      /* window functions: input + one column a call                         */
+    WR_PLAN_UNNEST,    /* input + set-returning function columns                              */
+} wr_plan_kind;
+
+typedef struct wr_plan wr_plan;
+
+typedef struct wr_over_call {
+    const char        *name; /* row_number, rank, ..., or an aggregate's                      */
+    const wr_aggregate *aggregate; /* NULL for the pure window functions                      */
+    wr_type            result;
+    uint32_t           arg_count;
+    wr_expr           *args[4];
+    wr_expr           *filter;
+    int32_t            location;
+    uint32_t           partition_count;
+    uint32_t          *partition;  /* input columns */
+    uint32_t           order_count;
+    wr_sort_key       *order;
+    bool               rows_mode;  /* ROWS, else RANGE (GROUPS is refused)                     */
+    /* Frame ends: INT64_MIN unbounded preceding ... 0 current row ... INT64_MAX unbounded following. */
+    int64_t            frame_start, frame_end;
+} wr_over_call;
+
+struct wr_plan {
+    wr_plan_kind kind;
+    int32_t      location;
+    wr_schema   *schema;
+    uint32_t     input_count;
+    wr_plan    **inputs;
+    union {
+        struct {
+            wr_relation *relation;
+            uint32_t     column_count;
+            uint32_t    *columns;   /* columns of the relation this scan gives, in order (projection pushed down) */
+            wr_expr     *predicate; /* pushed into the decoder, over the relation's columns; NULL */
+        } scan;
+        struct {
+            uint32_t   row_count;
+            wr_expr ***rows; /* [row][column] */
+        } values;
+        struct {
+            wr_expr *predicate;
+        } filter;
+        struct {
+            wr_expr **exprs; /* schema->field_count */
+        } project;
+        struct {
+            wr_window_spec spec;     /* SESSION: keys too */
+            uint32_t       key_count;
+            uint32_t      *keys;
+        } window;
+        struct {
+            uint32_t     key_count;
+            uint32_t    *keys;       /* input columns */
+            uint32_t     call_count;
+            wr_agg_call *calls;
+            bool         global;     /* no GROUP BY */
+        } aggregate;
+        struct {
+            wr_join_kind kind;
+            uint32_t     key_count;
+            uint32_t    *left_keys, *right_keys;
+            wr_expr     *residual;   /* what is left of ON; NULL */
+            bool         null_equal;
+            bool         single;     /* scalar subquery: more than one match is QUERY_CARDINALITY */
+        } join;
+        struct {
+            uint32_t     key_count;
+            wr_sort_key *keys;
+            uint64_t     limit, offset; /* limit UINT64_MAX: none */
+            bool         with_ties;
+        } sort;
+        struct {
+            bool intersect; /* else except */
+            bool all;
+        } setop;
+        struct {
+            uint32_t      call_count;
+            wr_over_call *calls;
+        } over;
+        struct {
+            uint32_t            call_count;
+            wr_expr           **calls;        /* set-returning calls, evaluated side by side */
+            bool                outer;        /* keep the row when nothing comes             */
+            bool                ordinality;
+        } unnest;
+    };
+};
+
+/* What the user asked of the whole query; from the view's keys in the pipeline file. */
+typedef struct wr_plan_options {
+    bool           bounded;      /* weir query: every input ends                             */
+    bool           emit_given;
+    wr_emit        emit;
+    bool           late_given;
+    wr_late_policy late;
+    uint64_t       lateness_us;
+    bool           unbounded_state; /* state: { unbounded: true }                             */
+    uint64_t       ttl_us;
+    wr_time        now;          /* what now() folds to in bounded queries                   */
+} wr_plan_options;
+
+wr_plan *wr_plan_create(wr_arena *arena, wr_plan_kind kind, uint32_t input_count, uint32_t field_count);
+
+/*
+ * Run the rules (plan/rules.c, one rule a file) until nothing changes: constant folding, predicate
+ * and projection push-down, window fusion, key extraction, empty-relation removal.
+ */
+weir_status wr_plan_optimise(wr_arena *arena, const wr_plan_options *options, wr_plan **plan,
+                             weir_error *err);
+/*
+ * Kinds (insert-only/upsert/changelog), watermark offsets, state bounds.  Refuses what has no bound
+ * (QUERY_UNBOUNDED) with the operator's place and what to write instead.
+ */
+weir_status wr_plan_bound(wr_arena *arena, const wr_plan_options *options, wr_plan *plan,
+                          weir_error *err);
+/* EXPLAIN: a text tree with key, kind, watermark, what was pushed down, the state bound as a formula. */
+void        wr_plan_explain(const wr_plan *plan, const wr_plan_options *options, wr_text *to);
+/* Canonical bytes; equal plans give equal bytes (constants kept): for sharing and fingerprints. */
+void        wr_plan_hash_text(const wr_plan *plan, wr_text *to);
