@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * expr/fn_text_case.c -- lower, upper, initcap.
+ *
+ * Place       rows of the function registry.
+ * Invariants  mappings are one code point to one (Unicode's simple case), as the oracle's C.UTF-8
+ * Cost        ASCII is the fast path: a branch-free loop the compiler turns into vector code.
+ */
+#include "expr/fn_impl.h"
+#include "expr/registry_impl.h"
+
+typedef enum case_mode { CASE_LOWER, CASE_UPPER, CASE_INITCAP } case_mode;
+
+static void
+case_ascii_lower(const char *s, size_t n, char *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char) s[i];
+        to[i] = (char) (c + (((unsigned char) (c - 'A') < 26) << 5));
+    }
+}
+
+static void
+case_ascii_upper(const char *s, size_t n, char *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char) s[i];
+        to[i] = (char) (c - (((unsigned char) (c - 'a') < 26) << 5));
+    }
+}
+
+/* A mapped character may take three bytes where it took two. */
+static size_t
+case_bytes_max(size_t n)
+{
+    return n + n / 2 + 4;
+}
+
+/* Maps any UTF-8; to has case_bytes_max(n) bytes.  Returns the length. */
+static size_t
+case_map(const char *s, size_t n, case_mode mode, char *to)
+{
+    const char *end = s + n;
+    char       *at = to;
+    bool        in_word = false;
+    while (s < end) {
+        uint32_t code = wr_fn_char_decode(&s, end);
+        bool     lower = mode == CASE_LOWER || (mode == CASE_INITCAP && in_word);
+        at += wr_fn_char_encode(lower ? wr_fn_char_lower(code) : wr_fn_char_upper(code), at);
+        if (mode == CASE_INITCAP)
+            in_word = wr_fn_char_is_alnum(code);
+    }
+    return (size_t) (at - to);
+}
+
+static weir_status
+case_row(wr_eval *eval, uint32_t row, const wr_value *arg, case_mode mode, wr_value *out)
+{
+    const char *s = fn_data(arg);
+    size_t      n = fn_length(arg);
+    char       *to;
+    if (mode == CASE_INITCAP || !wr_fn_is_ascii(s, n)) {
+        WR_TRY(wr_fn_room(eval, row, case_bytes_max(n), &to));
+        return fn_give(out, to, case_map(s, n, mode, to));
+    }
+    WR_TRY(wr_fn_room(eval, row, n, &to));
+    (mode == CASE_LOWER ? case_ascii_lower : case_ascii_upper)(s, n, to);
+    return fn_give(out, to, n);
+}
+
+FN_KERNEL(text_lower)
+{
+    return case_row(eval, row, &args[0], CASE_LOWER, out);
+}
+
+FN_KERNEL(text_upper)
+{
+    return case_row(eval, row, &args[0], CASE_UPPER, out);
+}
+
+FN_KERNEL(text_initcap)
+{
+    return case_row(eval, row, &args[0], CASE_INITCAP, out);
+}
+
+/* One row of a vector kernel: into the view itself, or into the column's heap. */
+static weir_status
+case_vector_row(wr_column *out, uint32_t row, const wr_string *from, case_mode mode)
+{
+    const char *s = wr_string_data(from);
+    size_t      n = from->length;
+    bool        ascii = wr_fn_is_ascii(s, n);
+    char        inline_room[WR_STRING_INLINE_MAX];
+    if (ascii && n <= WR_STRING_INLINE_MAX) {
+        (mode == CASE_LOWER ? case_ascii_lower : case_ascii_upper)(s, n, inline_room);
+        wr_column_set_view(out, row, wr_string_make(inline_room, n));
+        return WEIR_OK;
+    }
+    char *to = wr_column_heap_alloc(out, ascii ? n : case_bytes_max(n));
+    if (to == NULL)
+        return WEIR_MEMORY;
+    if (ascii)
+        (mode == CASE_LOWER ? case_ascii_lower : case_ascii_upper)(s, n, to);
+    else
+        n = case_map(s, n, mode, to);
+    wr_column_set_view(out, row, wr_string_make(to, n));
+    return WEIR_OK;
+}
+
+static weir_status
+case_vector(wr_eval *eval, const wr_expr *call, wr_column *const *args, uint32_t physical,
+            wr_rows rows, case_mode mode, wr_column **out)
+{
+    if (args[0]->layout == WR_CONSTANT)
+        return WEIR_QUERY_UNSUPPORTED;
+    uint16_t    kept[WR_BATCH_ROWS_MAX];
+    wr_rows     live;
+    wr_column  *made;
+    weir_status status = WEIR_OK;
+    WR_TRY(wr_fn_vector_open(eval, call->type, args, 1, physical, rows, kept, &live, &made));
+    for (uint32_t i = 0; i < live.count && status == WEIR_OK; i++) {
+        uint32_t row = fn_row(live, i);
+        status = case_vector_row(made, row, fn_string_at(args[0], row), mode);
+    }
+    if (status != WEIR_OK) {
+        wr_column_release(made);
+        return status;
+    }
+    *out = made;
+    return WEIR_OK;
+}
+
+static weir_status
+text_lower_vector(wr_eval *eval, const wr_expr *call, wr_column *const *args, uint32_t arg_count,
+                  uint32_t physical, wr_rows rows, wr_column **out)
+{
+    return case_vector(eval, call, args, physical, rows, CASE_LOWER, out);
+}
+
+static weir_status
+text_upper_vector(wr_eval *eval, const wr_expr *call, wr_column *const *args, uint32_t arg_count,
+                  uint32_t physical, wr_rows rows, wr_column **out)
+{
+    return case_vector(eval, call, args, physical, rows, CASE_UPPER, out);
+}
+
+#define FN_TOPIC "text"
+const wr_function wr_fn_text_case[] = {
+    FNV("lower", T_TEXT, text_lower, text_lower_vector, 0, "the string in lower case", T_TEXT),
+    FNV("upper", T_TEXT, text_upper, text_upper_vector, 0, "the string in upper case", T_TEXT),
+    FN("initcap", T_TEXT, text_initcap, 0, "each word with a capital, the rest in lower case",
+       T_TEXT),
+    FN_END,
+};
