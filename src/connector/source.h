@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * connector/source.h -- what a source connector is, and what the runtime gives it.
+ *
+ * Place       a source task (runtime/source_task.c) polls it on a worker thread; the connector hands
+ *             bytes or batches to *lanes*, one a partition; the task decodes, judges time, publishes.
+ * Shards      each worker opens an instance of the source with (shard, shard_count); together they
+ *             cover all partitions exactly once.  What must be one a process (a Kafka consumer) is
+ *             `shared`: made before the first open, destroyed after the last close.
+ * Positions   everything a connector has fed to lanes when freeze is called is before the barrier;
+ *             freeze writes where to go on.  Positions are committed outside only by `committed`,
+ *             after the checkpoint is durable: offsets are never ahead of state.
+ * Backpressure wr_source_has_room false: do not read more; the task polls again when there is room.
+ */
+#pragma once
+
+#include "config/option.h"
+#include "data/snapshot.h"
+#include "format/format.h"
+#include "operator/operator.h" /* wr_flow */
+
+typedef struct wr_source_ctx wr_source_ctx;
+typedef struct wr_lane       wr_lane;
+
+/* Metadata of a message, for the hidden columns. */
+typedef struct wr_record_meta {
+    const char *key; /* NULL: none */
+    size_t      key_length;
+    int64_t     offset;
+    wr_time     timestamp; /* WR_TIME_START: none */
+} wr_record_meta;
+
+struct wr_source_ctx {
+    uint32_t   shard, shard_count;
+    wr_budget *flow;
+    wr_clock  *clock;
+    bool       bounded;   /* --once: end when the input that is there now has been read */
+    /* The runtime's part. */
+    wr_lane    *(*lane)(wr_source_ctx *, int32_t partition); /* find or add; NULL: no memory */
+    bool        (*has_room)(wr_source_ctx *);
+    /* Decode records of `bytes` into the lane; *consumed as decoder_ops.decode.  Stops early when there is no room. */
+    weir_status (*feed)(wr_source_ctx *, wr_lane *, const char *bytes, size_t length, bool last,
+                        const wr_record_meta *meta, size_t *consumed);
+    /* Rows ready made (generators, databases): takes batch; columns as the source's schema, unneeded ones NULL. */
+    weir_status (*push)(wr_source_ctx *, wr_lane *, wr_batch *batch);
+    /* Which columns anybody reads (bit a column). */
+    const uint64_t *needed;
+    const wr_schema *schema;
+    /* The lane has been read to the end of what is there now (and is not paused); false: more is there. */
+    void        (*caught_up)(wr_source_ctx *, wr_lane *, bool yes);
+    /* The lane is over (or was taken away: revoked): it no longer holds the watermark back. */
+    void        (*lane_end)(wr_source_ctx *, wr_lane *);
+    /* A record the connector itself had to refuse (oversize). Counted, sampled, dead-lettered. */
+    void        (*bad)(wr_source_ctx *, wr_lane *, weir_status_code code, const char *text,
+                       const char *bytes, size_t length);
+    /* Wake the task from any thread: after WAIT.  Signal-safe against the loop. */
+    void        (*wake)(wr_source_ctx *);
+    /* Poll me again after us microseconds even if nobody wakes me. */
+    void        (*wake_after)(wr_source_ctx *, int64_t us);
+    /* Wake me when fd is readable (level-triggered, one shot; fd -1 cancels). */
+    void        (*wake_on)(wr_source_ctx *, int fd);
+    weir_error  error; /* filled before returning WR_FLOW_FAIL */
+};
+
+typedef struct wr_source_ops {
+    const char      *name; /* the key in the pipeline file: "kafka", "file", "tcp", "nexmark" */
+    const char      *doc;
+    const wr_option *options;
+    size_t           config_bytes;
+    size_t           self_bytes;
+    const char      *default_format; /* NULL: rows come ready made                            */
+    bool           (*bounded)(const void *config);           /* does it end by itself?        */
+    /* Columns it dictates itself (generators), or NULL: the pipeline file lists them. */
+    weir_status    (*columns)(const void *config, wr_arena *arena, wr_schema **schema, weir_error *err);
+    weir_status    (*check)(const void *config, weir_error *err); /* offline; NULL: nothing      */
+    /* Once a process; all NULL when nothing is shared. */
+    weir_status    (*share)(const void *config, uint32_t shard_count, wr_budget *budget, void **shared,
+                            weir_error *err);
+    void           (*unshare)(void *shared);
+    weir_status    (*open)(void *self, wr_source_ctx *ctx, const void *config, void *shared,
+                           weir_error *err);
+    /* One bounded step: read some, feed lanes.  NEXT: call again; WAIT: wake me; DONE: at the end. */
+    wr_flow        (*poll)(void *self, wr_source_ctx *ctx);
+    weir_status    (*freeze)(void *self, wr_snapshot_writer *to);   /* positions, WR_SNAPSHOT_GLOBAL section opened by the caller */
+    weir_status    (*restore)(void *self, wr_snapshot_reader *from); /* once for each shard's snapshot; before the first poll */
+    void           (*committed)(void *self, wr_epoch epoch);        /* NULL: nothing outside         */
+    void           (*frozen_epoch)(void *self, wr_epoch epoch);     /* freeze belonged to this epoch; NULL */
+    void           (*close)(void *self);
+    /* For `why` and metrics: one line a partition (position, end, lag). NULL: nothing. */
+    void           (*describe)(void *self, wr_text *to);
+} wr_source_ops;
+
+const wr_source_ops *wr_source_find(const char *name);
+const wr_source_ops *const *wr_source_all(uint32_t *count);
