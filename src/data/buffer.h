@@ -11,7 +11,8 @@
 
 typedef struct wr_buffer {
     _Atomic uint32_t refs;
-    uint32_t         reserved;
+    uint32_t         extendable; /* 1: made by wr_column_heap_alloc; a column that holds the only
+                                    reference may write on after `length`                     */
     size_t           capacity, length;
     char             bytes[];
 } wr_buffer;

@@ -44,13 +44,15 @@ typedef struct wr_column {
 } wr_column;
 
 /* Returns owned (refs 1), FLAT, data NOT zeroed, valid NULL.  capacity 0 is allowed.  NULL: no memory.
- * For numeric the form is NUM until wr_column_set_decimal says otherwise (before any data is written). */
+ * For numeric the form is NUM; see wr_column_create_decimal. */
 wr_column *wr_column_create(wr_budget *budget, wr_type type, uint32_t capacity);
 /* The same for a decimal: form DEC64 or DEC128 with its scale. */
 wr_column *wr_column_create_decimal(wr_budget *budget, wr_type type, wr_decimal_form form, int scale,
                                     uint32_t capacity);
-/* One value for every row.  Copies strings into a heap of its own. */
+/* One value for every row.  Copies strings into a heap of its own; a numeric takes the narrowest form. */
 wr_column *wr_column_create_constant(wr_budget *budget, const wr_value *value);
+/* A DICTIONARY column with room for `capacity` uint16 indexes (not zeroed).  Retains the FLAT dictionary. */
+wr_column *wr_column_create_dictionary(wr_budget *budget, wr_column *dictionary, uint32_t capacity);
 static inline wr_column *
 wr_column_retain(wr_column *c)
 {
@@ -59,7 +61,7 @@ wr_column_retain(wr_column *c)
 }
 void wr_column_release(wr_column *column); /* NULL is allowed */
 
-/* Bytes of one element of data, by type and form. */
+/* Bytes of one value, by type and form (for DICTIONARY: of one value of the dictionary). */
 size_t wr_column_width(const wr_column *column);
 /* The whole weight: struct, data, bitmap, heaps (shared ones counted fully). */
 size_t wr_column_bytes(const wr_column *column);
