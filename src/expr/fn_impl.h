@@ -103,6 +103,9 @@ fn_give_null(wr_value *out)
 
 /* `bytes` bytes of the step arena for a result.  Errors: WEIR_ROW_TOO_LARGE (marked), WEIR_MEMORY. */
 weir_status wr_fn_room(wr_eval *eval, uint32_t row, size_t bytes, char **room);
+/* A copy of bytes of the caller's, in the view itself or the step arena. */
+weir_status wr_fn_give_copy(wr_eval *eval, uint32_t row, const char *bytes, size_t length,
+                            wr_value *out);
 /* The text built so far becomes the result, in the step arena.  Ends the text, also on failure. */
 weir_status wr_fn_take(wr_eval *eval, uint32_t row, wr_text *text, wr_value *out);
 /* Mark the row failed with what an engine function reported; WEIR_MEMORY passes. */
@@ -146,6 +149,9 @@ size_t wr_fn_char_encode(uint32_t code, char *to);
 uint32_t wr_fn_char_lower(uint32_t code);
 uint32_t wr_fn_char_upper(uint32_t code);
 bool     wr_fn_char_is_alnum(uint32_t code);
+
+/* s in lower case: in the view itself or the step arena. */
+weir_status wr_fn_lower(wr_eval *eval, uint32_t row, const wr_string *s, wr_string *out);
 
 /* --- vector kernels --- */
 

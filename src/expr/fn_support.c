@@ -20,6 +20,17 @@ wr_fn_room(wr_eval *eval, uint32_t row, size_t bytes, char **room)
 }
 
 weir_status
+wr_fn_give_copy(wr_eval *eval, uint32_t row, const char *bytes, size_t length, wr_value *out)
+{
+    char *room;
+    if (length <= WR_STRING_INLINE_MAX)
+        return fn_give(out, bytes, length);
+    WR_TRY(wr_fn_room(eval, row, length, &room));
+    memcpy(room, bytes, length);
+    return fn_give(out, room, length);
+}
+
+weir_status
 wr_fn_take(wr_eval *eval, uint32_t row, wr_text *text, wr_value *out)
 {
     char       *room = NULL;

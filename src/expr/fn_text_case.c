@@ -54,33 +54,44 @@ case_map(const char *s, size_t n, case_mode mode, char *to)
 }
 
 static weir_status
-case_row(wr_eval *eval, uint32_t row, const wr_value *arg, case_mode mode, wr_value *out)
+case_row(wr_eval *eval, uint32_t row, const wr_string *from, case_mode mode, wr_string *out)
 {
-    const char *s = fn_data(arg);
-    size_t      n = fn_length(arg);
-    char       *to;
+    const char *s = wr_string_data(from);
+    size_t      n = from->length;
+    char       *to, inline_room[WR_STRING_INLINE_MAX];
     if (mode == CASE_INITCAP || !wr_fn_is_ascii(s, n)) {
         WR_TRY(wr_fn_room(eval, row, case_bytes_max(n), &to));
-        return fn_give(out, to, case_map(s, n, mode, to));
+        *out = wr_string_make(to, case_map(s, n, mode, to));
+        return WEIR_OK;
     }
-    WR_TRY(wr_fn_room(eval, row, n, &to));
+    if (n <= WR_STRING_INLINE_MAX)
+        to = inline_room;
+    else
+        WR_TRY(wr_fn_room(eval, row, n, &to));
     (mode == CASE_LOWER ? case_ascii_lower : case_ascii_upper)(s, n, to);
-    return fn_give(out, to, n);
+    *out = wr_string_make(to, n);
+    return WEIR_OK;
+}
+
+weir_status
+wr_fn_lower(wr_eval *eval, uint32_t row, const wr_string *s, wr_string *out)
+{
+    return case_row(eval, row, s, CASE_LOWER, out);
 }
 
 FN_KERNEL(text_lower)
 {
-    return case_row(eval, row, &args[0], CASE_LOWER, out);
+    return case_row(eval, row, &args[0].string, CASE_LOWER, &out->string);
 }
 
 FN_KERNEL(text_upper)
 {
-    return case_row(eval, row, &args[0], CASE_UPPER, out);
+    return case_row(eval, row, &args[0].string, CASE_UPPER, &out->string);
 }
 
 FN_KERNEL(text_initcap)
 {
-    return case_row(eval, row, &args[0], CASE_INITCAP, out);
+    return case_row(eval, row, &args[0].string, CASE_INITCAP, &out->string);
 }
 
 /* One row of a vector kernel: into the view itself, or into the column's heap. */
