@@ -12,8 +12,8 @@
 #include <string.h>
 
 static const wr_function *const tables[] = {
-    wr_fn_arith, wr_fn_compare, wr_fn_text, wr_fn_numeric, wr_fn_datetime,
-    wr_fn_json,  wr_fn_regex,   wr_fn_array,
+    wr_fn_arith,       wr_fn_compare,     wr_fn_text, wr_fn_text_case, wr_fn_text_make,
+    wr_fn_text_concat, wr_fn_text_format, wr_fn_like,
 };
 
 static bool
