@@ -64,6 +64,9 @@ typedef struct wr_ctx {
     uint32_t        shard;
     wr_row_policy   on_row_error;
     wr_time         watermark;   /* minimum over ports, as of the last finished advance */
+    /* Of each input port, moved by the runner before the advance that follows; ports without an input
+     * are at WR_TIME_END.  Operators of several inputs judge a row by min(its own, the other ports'). */
+    wr_time         port_watermark[WR_OP_PORTS_MAX];
     wr_outbox       out[WR_PORT_COUNT];
     bool            late_wanted; /* somebody reads the late port: emit late rows there */
     bool            bad_wanted;
@@ -85,7 +88,8 @@ wr_ctx_has_room(const wr_ctx *ctx, int port)
 }
 /*
  * Hand a batch on.  Takes batch.  The main port must have room; the side ports drop (and count nothing:
- * the row is counted already) when full.  Unless the operator keeps order, the batch is stamped with the context's watermark.
+ * the row is counted already) when full.  Unless the operator keeps order or has set row_watermark
+ * (and the header with it), the batch is stamped with the context's watermark.
  */
 void    wr_ctx_emit(wr_ctx *ctx, int port, wr_batch *batch);
 /* Record why and return WR_FLOW_FAIL. */

@@ -35,3 +35,24 @@ uint32_t    wr_window_assign(const wr_window_spec *spec, wr_time t, wr_time *sta
                              uint32_t max);
 /* Pane width: gcd of size and slide. */
 int64_t     wr_window_pane(const wr_window_spec *spec);
+/* Can t be in a window at all?  The infinities and times within two sizes of them cannot. */
+bool        wr_window_can_hold(const wr_window_spec *spec, wr_time t);
+/* The end of the first window that holds t, of the last one, and of the next after one of them. */
+wr_time     wr_window_first_end(const wr_window_spec *spec, wr_time t);
+wr_time     wr_window_last_end(const wr_window_spec *spec, wr_time t);
+wr_time     wr_window_start_of(const wr_window_spec *spec, wr_time end);
+
+/* A watermark as a column with `offset` sees it: saturating, START and END stay; with WR_NO_WATERMARK
+ * only the end of time is ever reached. */
+static inline wr_time
+wr_watermark_shift(wr_time watermark, int64_t offset)
+{
+    wr_time shifted;
+    if (watermark == WR_TIME_START || watermark == WR_TIME_END)
+        return watermark;
+    if (offset == WR_NO_WATERMARK)
+        return WR_TIME_START;
+    if (__builtin_add_overflow(watermark, offset, &shifted))
+        return offset < 0 ? WR_TIME_NEGINF : WR_TIME_POSINF;
+    return shifted;
+}
