@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/engine_impl.h -- what the files of this folder share: the structs behind include/weir.
+ *
+ * One weir holds pipelines and query inputs.  A pipeline owns an arena with everything planned, a
+ * catalog, a job and, while it runs, a runtime.  A bounded query is a pipeline nobody named.
+ */
+#pragma once
+
+#include "engine/spec.h"
+#include "plan/lower.h"
+#include "plan/plan.h"
+#include "runtime/runtime.h"
+#include "sql/sql.h"
+#include "base/hash.h"
+#include "weir/weir.h"
+
+#include <pthread.h>
+
+typedef struct wr_query_input {
+    struct wr_query_input *next;
+    const char            *name, *path, *schema_json;
+} wr_query_input;
+
+struct weir {
+    weir_options    options;
+    wr_budget      *budget;
+    wr_clock       *clock;
+    wr_arena        arena; /* inputs, strings of options */
+    pthread_mutex_t mutex; /* the list of pipelines, inputs */
+    weir_pipeline  *pipelines;
+    wr_query_input *inputs;
+    wr_time         started;
+};
+
+struct weir_report {
+    wr_report report;
+};
+
+/* One view (or the query) as planned. */
+typedef struct wr_planned {
+    const char     *name;
+    wr_plan        *plan;
+    wr_plan_options options;
+    uint32_t        stream;        /* of the job                          */
+    int32_t         late_stream;   /* -1: nobody reads the late rows      */
+    int32_t         bad_stream;
+    uint32_t        first_segment, segment_count;
+    uint64_t        memory_bytes;  /* limit of its state; 0: none         */
+} wr_planned;
+
+struct weir_pipeline {
+    weir_pipeline     *next;
+    weir              *engine;
+    wr_arena           arena;
+    wr_spec           *spec;       /* NULL: a query                       */
+    const char        *name, *file;
+    wr_catalog         catalog;
+    wr_job             job;
+    wr_lowering        lowering;
+    wr_planned        *views;
+    uint32_t           view_count;
+    wr_source_binding *sources;
+    wr_sink_binding   *sinks;
+    uint32_t           source_count, sink_count;
+    const char        *data_dir;
+    wr_budget         *budget, *state, *flow;
+    wr_runtime        *runtime;    /* NULL: not running                   */
+    uint64_t           boot;       /* names this run in cursors           */
+    pthread_mutex_t    mutex;
+    pthread_cond_t     changed;
+    weir_state         run_state;
+    weir_error         failure;
+    wr_time            started;
+    uint32_t           workers;
+};
+
+/* load.c */
+weir_status wr_pipeline_create(weir *engine, const char *name, weir_pipeline **pipeline);
+void        wr_pipeline_destroy(weir_pipeline *pipeline);
+/* Plan everything of pipeline->spec: catalog, plans, job, bindings.  Mistakes go into report. */
+weir_status wr_pipeline_plan(weir_pipeline *pipeline, wr_report *report);
+/* A source into catalog, job and bindings (its columns are known or inferred). */
+weir_status wr_pipeline_add_source(weir_pipeline *pipeline, wr_spec_source *source,
+                                   const wr_schema *columns, wr_report *report);
+/* Columns of a file by looking at its head: names and narrowest types that fit. */
+weir_status wr_infer_columns(const char *path, const wr_spec_source *source, wr_arena *arena,
+                             wr_schema **schema, weir_error *err);
+/* bindings' `needed` from what the plans read; once, before a runtime is made. */
+weir_status wr_pipeline_bind(weir_pipeline *pipeline);
+
+/* pipeline.c */
+weir_status wr_pipeline_run(weir_pipeline *pipeline, const wr_runtime_config *config, weir_error *err);
+
+/* rows.c */
+/* Wraps batch (takes it).  Returns owned; NULL: no memory. */
+weir_rows *wr_rows_create(wr_batch *batch, const wr_schema *schema);
+
+wr_planned *wr_pipeline_view(const weir_pipeline *pipeline, const char *name);
+/* The job stream of any relation; -1: none. */
+int32_t     wr_pipeline_stream(const weir_pipeline *pipeline, const char *name);

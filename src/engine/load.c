@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/load.c -- from a spec to a catalog, plans, a job and bindings.
+ *
+ * Order: sources, then views by dependency (a view may read views below it in the file), then sinks.
+ * Every step goes on after a mistake as far as it can, so that one run reports them all.
+ */
+#include "engine/engine_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+weir_status
+wr_pipeline_create(weir *engine, const char *name, weir_pipeline **pipeline)
+{
+    weir_pipeline *p = wr_calloc(engine->budget, 1, sizeof *p);
+    if (p == NULL)
+        return WEIR_MEMORY;
+    p->engine = engine;
+    p->budget = wr_budget_create(engine->budget, name, 0);
+    if (p->budget != NULL) {
+        p->state = wr_budget_create(p->budget, "state", 0);
+        p->flow = wr_budget_create(p->budget, "flow", 0);
+    }
+    if (p->state == NULL || p->flow == NULL) {
+        wr_budget_destroy(p->state);
+        wr_budget_destroy(p->flow);
+        wr_budget_destroy(p->budget);
+        wr_free(p);
+        return WEIR_MEMORY;
+    }
+    wr_arena_init(&p->arena, p->budget);
+    wr_catalog_init(&p->catalog, &p->arena);
+    wr_lowering_init(&p->lowering, &p->arena, &p->job);
+    pthread_mutex_init(&p->mutex, NULL);
+    pthread_cond_init(&p->changed, NULL);
+    p->name = wr_arena_strdup(&p->arena, name);
+    p->job.name = p->name;
+    *pipeline = p;
+    return p->name != NULL ? WEIR_OK : WEIR_MEMORY;
+}
+
+void
+wr_pipeline_destroy(weir_pipeline *pipeline)
+{
+    if (pipeline == NULL)
+        return;
+    wr_runtime_destroy(pipeline->runtime);
+    for (uint32_t i = 0; i < pipeline->job.segment_count; i++)
+        wr_batch_release(pipeline->job.segments[i].values);
+    wr_arena_fini(&pipeline->arena);
+    wr_budget_destroy(pipeline->state);
+    wr_budget_destroy(pipeline->flow);
+    wr_budget_destroy(pipeline->budget);
+    pthread_mutex_destroy(&pipeline->mutex);
+    pthread_cond_destroy(&pipeline->changed);
+    wr_free(pipeline);
+}
+
+wr_planned *
+wr_pipeline_view(const weir_pipeline *pipeline, const char *name)
+{
+    for (uint32_t i = 0; i < pipeline->view_count; i++)
+        if (strcmp(pipeline->views[i].name, name) == 0)
+            return &pipeline->views[i];
+    return NULL;
+}
+
+int32_t
+wr_pipeline_stream(const weir_pipeline *pipeline, const char *name)
+{
+    for (uint32_t i = 0; i < pipeline->job.stream_count; i++)
+        if (strcmp(pipeline->job.streams[i].name, name) == 0)
+            return (int32_t) i;
+    return -1;
+}
+
+/* An error inside a text that stands in the YAML: exact in a | block, at the value otherwise. */
+static weir_status
+report_sql(wr_report *report, const wr_node *node, const char *sql_file, const char *text, size_t length,
+           const weir_error *err)
+{
+    weir_error at = *err;
+    if (at.line == 0 && at.offset >= 0)
+        wr_error_line_column(&at, text, length);
+    if (sql_file != NULL)
+        return wr_report_add(report, sql_file, false, 1, &at);
+    if (node->block && at.line > 0) {
+        at.column += (int32_t) node->block_column - 1;
+        at.line += (int32_t) node->block_line - 1;
+    } else if (!node->quoted && !node->block && at.line == 1) { /* plain, on one line */
+        at.line = (int32_t) node->line;
+        at.column += (int32_t) node->column - 1;
+    } else {
+        at.line = (int32_t) node->line;
+        at.column = (int32_t) node->column;
+    }
+    return wr_report_add(report, node->file, false, 1, &at);
+}
+
+/* ---- sources ---------------------------------------------------------------------------------- */
+
+static const char *const hidden_names[] = { "_key", "_offset", "_partition", "_timestamp" };
+
+/* The columns as listed, then the hidden ones of a message that no listed one shadows. */
+static wr_schema *
+schema_with_hidden(wr_arena *arena, const wr_schema *listed)
+{
+    const wr_type types[] = { WR_TYPE(WR_TEXT), WR_TYPE(WR_INT8), WR_TYPE(WR_INT4), WR_TYPE(WR_TIMESTAMPTZ) };
+    wr_schema    *s = wr_schema_create(arena, listed->field_count + (uint32_t) WR_COUNT(hidden_names));
+    if (s == NULL)
+        return NULL;
+    wr_field *fields = s->fields;
+    *s = *listed;
+    s->fields = fields;
+    memcpy(fields, listed->fields, listed->field_count * sizeof *fields);
+    for (uint32_t h = 0; h < WR_COUNT(hidden_names); h++) {
+        if (wr_schema_find(listed, hidden_names[h]) >= 0)
+            continue;
+        fields[s->field_count++] = (wr_field){ .name = hidden_names[h],
+                                               .type = types[h],
+                                               .hidden = true,
+                                               .watermark_offset = WR_NO_WATERMARK };
+    }
+    return s;
+}
+
+/* The one time column a watermark expression reads; -1 when it reads none, several, or another type. */
+static int32_t
+watermark_column(const wr_expr *expr, const wr_schema *schema)
+{
+    uint64_t bits[32] = { 0 };
+    int32_t  found = -1;
+    if (schema->field_count > 32 * 64)
+        return -1;
+    wr_expr_columns(expr, bits);
+    for (uint32_t c = 0; c < schema->field_count; c++)
+        if (wr_bitmap_get(bits, c)) {
+            if (found >= 0 || !wr_type_is_time(schema->fields[c].type))
+                return -1;
+            found = (int32_t) c;
+        }
+    return found;
+}
+
+static weir_status
+bind_watermark(wr_arena *arena, const wr_spec_source *s, wr_schema *schema, wr_source_binding *b,
+               wr_report *report)
+{
+    weir_error err = { 0 };
+    wr_expr   *expr = NULL;
+    b->time_column = -1;
+    if (s->common.watermark == NULL)
+        return WEIR_OK;
+    const char *text = s->common.watermark;
+    weir_status st = wr_sql_bind_expr(text, strlen(text), schema, arena, &expr, &err);
+    if (st != WEIR_OK)
+        return report_sql(report, s->watermark, NULL, text, strlen(text), &err);
+    if (!wr_type_is_time(expr->type) || expr->type.id == WR_DATE)
+        return wr_node_error(report, s->watermark, WEIR_CONFIG_VALUE, "for example: ts - interval '5 seconds'",
+                             "the watermark of `%s` must be a timestamp", s->name);
+    b->time_column = watermark_column(expr, schema);
+    if (b->time_column < 0)
+        return wr_node_error(report, s->watermark, WEIR_CONFIG_VALUE, "for example: ts - interval '5 seconds'",
+                             "the watermark of `%s` must read one timestamp column", s->name);
+    b->watermark = expr;
+    schema->time_column = b->time_column;
+    schema->fields[b->time_column].watermark_offset = 0;
+    return WEIR_OK;
+}
+
+/* What stands in SOURCE.dead_letter and VIEW.dead_letter. */
+static const wr_schema *
+dead_letter_schema(wr_arena *arena)
+{
+    static const struct {
+        const char *name;
+        uint8_t     type;
+    } columns[] = { { "source", WR_TEXT }, { "partition", WR_INT4 }, { "offset", WR_INT8 }, { "code", WR_TEXT },
+                    { "message", WR_TEXT }, { "sample", WR_BYTEA }, { "ts", WR_TIMESTAMPTZ } };
+    wr_schema *s = wr_schema_create(arena, (uint32_t) WR_COUNT(columns));
+    for (uint32_t i = 0; s != NULL && i < WR_COUNT(columns); i++)
+        s->fields[i] = (wr_field){ .name = columns[i].name,
+                                   .type = WR_TYPE(columns[i].type),
+                                   .watermark_offset = WR_NO_WATERMARK };
+    return s;
+}
+
+/* A side stream "OWNER.suffix" in job and catalog. */
+static weir_status
+add_side(weir_pipeline *p, const char *owner, const char *suffix, const wr_schema *schema, uint32_t of_stream,
+         int port, bool bounded, int32_t *stream, weir_error *err)
+{
+    const char *name = wr_arena_printf(&p->arena, "%s.%s", owner, suffix);
+    if (name == NULL || schema == NULL)
+        return WEIR_MEMORY;
+    wr_job_stream js = { .name = name, .schema = schema, .origin = WR_FROM_SIDE, .origin_index = of_stream, .side_port = port, .retain_us = 300 * WR_US_PER_SECOND };
+    uint32_t      index;
+    WR_TRY(wr_lowering_add_stream(&p->lowering, &js, &index));
+    wr_relation rel = { .name = name, .role = WR_ROLE_SIDE, .schema = schema, .bounded = bounded };
+    *stream = (int32_t) index;
+    return wr_catalog_add(&p->catalog, &rel, err);
+}
+
+weir_status
+wr_pipeline_add_source(weir_pipeline *p, wr_spec_source *s, const wr_schema *columns, wr_report *report)
+{
+    weir_error        err = { 0 };
+    wr_source_binding b = { .name = s->name, .ops = s->ops, .config = s->config, .decoder = s->decoder,
+                            .decoder_config = s->decoder_config, .time_column = -1, .bad_stream = -1, .worker = -1,
+                            .future_us = s->common.future_us, .idle_us = s->common.idle_us,
+                            .record_bytes_max = s->common.record_bytes_max };
+    wr_schema *schema = schema_with_hidden(&p->arena, columns);
+    if (schema == NULL)
+        return WEIR_MEMORY;
+    b.schema = schema;
+    WR_TRY(bind_watermark(&p->arena, s, schema, &b, report));
+    wr_job_stream js = { .name = s->name, .schema = schema, .origin = WR_FROM_SOURCE, .origin_index = p->source_count, .bytes_max = (uint64_t) s->common.buffer_bytes };
+    WR_TRY(wr_lowering_add_stream(&p->lowering, &js, &b.stream));
+    bool        bounded = p->engine->options.once || p->spec == NULL || (s->ops->bounded != NULL && s->ops->bounded(s->config));
+    wr_relation rel = { .name = s->name, .role = WR_ROLE_SOURCE, .schema = schema, .bounded = bounded, .late = (uint8_t) s->common.late };
+    weir_status st = wr_catalog_add(&p->catalog, &rel, &err);
+    if (st == WEIR_OK && p->spec != NULL)
+        st = add_side(p, s->name, "dead_letter", dead_letter_schema(&p->arena), b.stream, WR_PORT_BAD, bounded, &b.bad_stream, &err);
+    if (st != WEIR_OK)
+        return wr_node_error(report, s->at, st, NULL, "%s", err.text);
+    p->sources[p->source_count++] = b;
+    return WEIR_OK;
+}
+
+static weir_status
+plan_source(weir_pipeline *p, wr_spec_source *s, wr_report *report)
+{
+    weir_error err = { 0 };
+    wr_schema *columns = NULL;
+    if (s->common.columns != NULL) {
+        const char *text = s->common.columns;
+        weir_status st = wr_sql_parse_columns(text, strlen(text), &p->arena, &columns, &err);
+        if (st != WEIR_OK)
+            return report_sql(report, s->columns, NULL, text, strlen(text), &err);
+    } else if (s->ops->columns != NULL) {
+        weir_status st = s->ops->columns(s->config, &p->arena, &columns, &err);
+        if (st != WEIR_OK)
+            return wr_node_error(report, s->at, st, NULL, "%s", err.text);
+    } else {
+        weir_status st = wr_infer_columns(NULL, s, &p->arena, &columns, &err);
+        if (st != WEIR_OK)
+            return wr_node_error(report, s->at, WEIR_CONFIG_MISSING,
+                                 err.hint[0] != '\0' ? err.hint : "columns: | then one column a line: id bigint NOT NULL, name text",
+                                 "source `%s` needs `columns`: %s", s->name, err.text);
+    }
+    return wr_pipeline_add_source(p, s, columns, report);
+}
+
+/* ---- views ------------------------------------------------------------------------------------ */
+
+static wr_spec_view *
+spec_view(const wr_spec *spec, const char *name)
+{
+    for (uint32_t i = 0; i < spec->view_count; i++)
+        if (strcmp(spec->views[i].name, name) == 0)
+            return &spec->views[i];
+    return NULL;
+}
+
+static bool
+has_side_reader(const wr_spec *spec, const char *view, const char *suffix)
+{
+    char name[160];
+    snprintf(name, sizeof name, "%s.%s", view, suffix);
+    for (uint32_t i = 0; i < spec->sink_count; i++)
+        if (spec->sinks[i].common.from != NULL && strcmp(spec->sinks[i].common.from, name) == 0)
+            return true;
+    for (uint32_t i = 0; i < spec->view_count; i++)
+        if (spec->views[i].sql != NULL && strstr(spec->views[i].sql, name) != NULL)
+            return true;
+    return false;
+}
+
+/* The input schema of the first windowed aggregate of a view's segments: what its late rows look like. */
+static const wr_schema *
+late_schema(const weir_pipeline *p, const wr_planned *v)
+{
+    for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
+        for (uint32_t o = 0; o < p->job.segments[s].op_count; o++) {
+            const wr_job_op *op = &p->job.segments[s].ops[o];
+            if (op->ops == &wr_aggregate_ops || op->ops == &wr_session_aggregate_ops)
+                return ((const wr_aggregate_config *) op->config)->input;
+        }
+    return NULL;
+}
+
+static wr_late_policy
+inherited_late(const weir_pipeline *p, const wr_plan *plan)
+{
+    if (plan->kind == WR_PLAN_SCAN)
+        return (wr_late_policy) plan->scan.relation->late;
+    wr_late_policy found = WR_LATE_DROP;
+    for (uint32_t i = 0; i < plan->input_count && found == WR_LATE_DROP; i++)
+        found = inherited_late(p, plan->inputs[i]);
+    return found;
+}
+
+static weir_status
+view_optimise(weir_pipeline *p, wr_planned *v, weir_error *err)
+{
+    WR_TRY(wr_plan_optimise(&p->arena, &v->options, &v->plan, err));
+    return wr_plan_bound(&p->arena, &v->options, v->plan, err);
+}
+
+static weir_status
+plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
+{
+    weir_error    err = { 0 };
+    wr_sql_extras extras = { 0 };
+    wr_planned   *v = &p->views[p->view_count];
+    v->name = sv->name;
+    v->late_stream = v->bad_stream = -1;
+    v->memory_bytes = (uint64_t) sv->limits.memory_bytes;
+    v->options = (wr_plan_options){ .bounded = p->engine->options.once,
+                                    .emit_given = sv->common.emit != 0,
+                                    .emit = sv->common.emit == 2 ? WR_EMIT_CHANGES : WR_EMIT_FINAL,
+                                    .late_given = true,
+                                    .lateness_us = (uint64_t) sv->common.lateness_us,
+                                    .unbounded_state = sv->state.unbounded,
+                                    .ttl_us = (uint64_t) sv->state.ttl_us,
+                                    .now = wr_clock_now(p->engine->clock) };
+    weir_status st = wr_sql_bind(sv->sql, sv->sql_length, &p->catalog, &v->options, &p->arena, &v->plan, &extras, &err);
+    if (st == WEIR_OK && extras.emit_given && !v->options.emit_given) {
+        v->options.emit_given = true;
+        v->options.emit = extras.emit;
+    }
+    if (st == WEIR_OK) {
+        v->options.late = sv->common.late > 0 ? (wr_late_policy) (sv->common.late - 1) : inherited_late(p, v->plan);
+        st = view_optimise(p, v, &err);
+    }
+    if (st != WEIR_OK)
+        return report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, &err);
+    wr_job_stream js = { .name = sv->name, .schema = v->plan->schema, .origin = WR_FROM_SEGMENT,
+                         .retain_us = (uint64_t) sv->common.retain_us, .bytes_max = (uint64_t) sv->common.buffer_bytes };
+    WR_TRY(wr_lowering_add_stream(&p->lowering, &js, &v->stream));
+    v->first_segment = p->job.segment_count;
+    st = wr_lowering_add_plan(&p->lowering, v->plan, &v->options, sv->name, v->stream, &err);
+    v->segment_count = p->job.segment_count - v->first_segment;
+    if (st != WEIR_OK)
+        return report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, &err);
+    wr_relation rel = { .name = sv->name, .role = WR_ROLE_VIEW, .schema = v->plan->schema, .late = (uint8_t) v->options.late };
+    st = wr_catalog_add(&p->catalog, &rel, &err);
+    const wr_schema *late = late_schema(p, v);
+    if (st == WEIR_OK && late != NULL && has_side_reader(p->spec, sv->name, "late"))
+        st = add_side(p, sv->name, "late", late, v->stream, WR_PORT_LATE, false, &v->late_stream, &err);
+    if (st != WEIR_OK)
+        return wr_node_error(report, sv->at, st, NULL, "%s", err.text);
+    p->view_count++;
+    return WEIR_OK;
+}
+
+/* Depth first: what a view reads is planned before it.  mark: 0 new, 1 under way, 2 done. */
+static weir_status
+plan_view_after_inputs(weir_pipeline *p, wr_spec_view *sv, uint8_t *marks, wr_report *report)
+{
+    uint32_t self = (uint32_t) (sv - p->spec->views);
+    if (marks[self] == 2 || sv->sql == NULL)
+        return WEIR_OK;
+    if (marks[self] == 1)
+        return wr_node_error(report, sv->at, WEIR_CONFIG_REFERENCE, "a view may only read views that do not read it",
+                             "view `%s` reads itself", sv->name);
+    marks[self] = 1;
+    const char **names = NULL;
+    uint32_t     count = 0;
+    weir_error   err = { 0 };
+    weir_status  st = wr_sql_relations(sv->sql, sv->sql_length, &p->arena, &names, &count, &err);
+    for (uint32_t i = 0; st == WEIR_OK && i < count; i++) {
+        wr_spec_view *below = spec_view(p->spec, names[i]);
+        char          owner[64];
+        const char   *dot = strchr(names[i], '.');
+        if (below == NULL && dot != NULL) {
+            snprintf(owner, sizeof owner, "%.*s", (int) (dot - names[i]), names[i]);
+            below = spec_view(p->spec, owner);
+        }
+        if (below != NULL)
+            st = plan_view_after_inputs(p, below, marks, report);
+    }
+    if (st == WEIR_OK || err.code != WEIR_OK) /* a syntax error is reported by plan_view, with its place */
+        st = plan_view(p, sv, report);
+    marks[self] = 2;
+    return st;
+}
+
+/* ---- sinks ------------------------------------------------------------------------------------ */
+
+static weir_status
+plan_sink(weir_pipeline *p, wr_spec_sink *s, wr_report *report)
+{
+    weir_error err = { 0 };
+    if (s->ops == NULL || s->common.from == NULL)
+        return WEIR_CONFIG_MISSING; /* reported when it was read */
+    wr_relation *rel = wr_catalog_find(&p->catalog, s->common.from);
+    if (rel == NULL) {
+        const char *near = wr_catalog_nearest(&p->catalog, s->common.from);
+        char        hint[160] = "";
+        if (near != NULL)
+            snprintf(hint, sizeof hint, "did you mean `%s`?", near);
+        if (wr_report_status(report) != WEIR_OK && spec_view(p->spec, s->common.from) != NULL)
+            return WEIR_CONFIG_REFERENCE; /* the view has mistakes of its own */
+        return wr_node_error(report, s->from_node, WEIR_CONFIG_REFERENCE, hint[0] != '\0' ? hint : NULL,
+                             "no source or view is called `%s`", s->common.from);
+    }
+    if (rel->schema->kind != WR_INSERT_ONLY && !s->ops->takes_changes)
+        return wr_node_error(report, s->from_node != NULL ? s->from_node : s->at, WEIR_CONFIG_VALUE,
+                             "use emit: final on the view, or a sink that takes changes",
+                             "sink `%s` only appends, but `%s` changes rows it has given out", s->name, rel->name);
+    if (s->ops->check != NULL) {
+        weir_status st = s->ops->check(s->config, rel->schema, &err);
+        if (st != WEIR_OK)
+            return wr_node_error(report, s->at, st, err.hint[0] != '\0' ? err.hint : NULL, "%s", err.text);
+    }
+    p->sinks[p->sink_count++] =
+        (wr_sink_binding){ .name = s->name, .stream = (uint32_t) wr_pipeline_stream(p, rel->name), .ops = s->ops,
+                           .config = s->config, .encoder = s->encoder, .encoder_config = s->encoder_config };
+    return WEIR_OK;
+}
+
+weir_status
+wr_pipeline_bind(weir_pipeline *p)
+{
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        uint32_t  words = (p->sources[i].schema->field_count + 63) / 64;
+        uint64_t *needed = wr_arena_calloc(&p->arena, words, sizeof *needed);
+        if (needed == NULL)
+            return WEIR_MEMORY;
+        wr_lowering_needed(&p->lowering, p->sources[i].stream, needed);
+        for (uint32_t s = 0; s < p->sink_count; s++)
+            if (p->sinks[s].stream == p->sources[i].stream) /* a sink straight from a source reads all listed */
+                for (uint32_t c = 0; c < p->sources[i].schema->field_count; c++)
+                    if (!p->sources[i].schema->fields[c].hidden)
+                        wr_bitmap_set(needed, c);
+        if (p->sources[i].watermark != NULL)
+            wr_expr_columns(p->sources[i].watermark, needed);
+        p->sources[i].needed = needed;
+    }
+    wr_text canonical;
+    wr_text_init(&canonical, p->budget);
+    for (uint32_t i = 0; i < p->view_count; i++)
+        wr_plan_hash_text(p->views[i].plan, &canonical);
+    uint64_t hash = wr_text_ok(&canonical) ? wr_hash_stable(wr_text_string(&canonical), canonical.length) : 0;
+    for (uint32_t i = 0; i < p->source_count; i++)
+        hash = hash * 31 + wr_schema_fingerprint(p->sources[i].schema);
+    p->job.fingerprint = hash;
+    bool ok = wr_text_ok(&canonical);
+    wr_text_fini(&canonical);
+    return ok ? WEIR_OK : WEIR_MEMORY;
+}
+
+weir_status
+wr_pipeline_plan(weir_pipeline *p, wr_report *report)
+{
+    wr_spec *spec = p->spec;
+    p->sources = wr_arena_calloc(&p->arena, spec->source_count + 1, sizeof *p->sources);
+    p->views = wr_arena_calloc(&p->arena, spec->view_count + 1, sizeof *p->views);
+    p->sinks = wr_arena_calloc(&p->arena, spec->sink_count + 1, sizeof *p->sinks);
+    uint8_t *marks = wr_arena_calloc(&p->arena, spec->view_count + 1, 1);
+    if (p->sources == NULL || p->views == NULL || p->sinks == NULL || marks == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = 0; i < spec->source_count; i++)
+        if (spec->sources[i].ops != NULL)
+            (void) !plan_source(p, &spec->sources[i], report);
+    for (uint32_t i = 0; i < spec->view_count; i++)
+        (void) !plan_view_after_inputs(p, &spec->views[i], marks, report);
+    for (uint32_t i = 0; i < spec->sink_count; i++)
+        (void) !plan_sink(p, &spec->sinks[i], report);
+    if (report->errors > 0)
+        return wr_report_status(report);
+    return wr_pipeline_bind(p);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/spec.h -- a pipeline file as structs: what was written, checked key by key, not yet planned.
+ *
+ * Place       spec_read.c fills it from a document; load.c plans it.  Everything lives in one arena.
+ */
+#pragma once
+
+#include "config/document.h"
+#include "config/options.h"
+#include "connector/sink.h"
+#include "connector/source.h"
+#include "operator/aggregate.h"
+
+typedef struct wr_spec_source {
+    const char           *name;
+    const wr_node        *at;
+    const wr_source_ops  *ops;
+    void                 *config;
+    const wr_decoder_ops *decoder; /* NULL: rows come ready made */
+    void                 *decoder_config;
+    const wr_node        *columns, *watermark; /* NULL: absent */
+    struct {
+        const char *columns, *watermark;
+        int         late;
+        int64_t     idle_us, future_us, record_bytes_max, buffer_bytes;
+    } common;
+} wr_spec_source;
+
+typedef struct wr_spec_view {
+    const char    *name;
+    const wr_node *at, *sql_node;
+    const char    *sql;
+    size_t         sql_length;
+    const char    *sql_file; /* NULL: inline */
+    struct {
+        const char *sql, *sql_file;
+        int         emit; /* 0: not given, 1: final, 2: changes */
+        int         late; /* 0: the source's, 1..3 */
+        int64_t     lateness_us, retain_us, buffer_bytes;
+    } common;
+    struct {
+        int64_t memory_bytes;
+        int     on_memory; /* 0: fail */
+    } limits;
+    struct {
+        int64_t ttl_us;
+        bool    unbounded;
+    } state;
+} wr_spec_view;
+
+typedef struct wr_spec_sink {
+    const char           *name;
+    const wr_node        *at, *from_node;
+    const wr_sink_ops    *ops;
+    void                 *config;
+    const wr_encoder_ops *encoder;
+    void                 *encoder_config;
+    struct {
+        const char *from;
+    } common;
+} wr_spec_sink;
+
+typedef struct wr_spec {
+    const char     *name;
+    const char     *file;
+    wr_spec_source *sources;
+    wr_spec_view   *views;
+    wr_spec_sink   *sinks;
+    uint32_t        source_count, view_count, sink_count;
+    struct {
+        const char *http, *tcp, *token;
+        bool        insecure;
+    } serve;
+    struct {
+        int64_t memory_bytes, workers;
+    } limits;
+    struct {
+        const char *dir;
+        int64_t     interval_us;
+    } checkpoint;
+    const wr_node *tests; /* NULL: none */
+} wr_spec;
+
+/* Read a checked-for-syntax document.  Every mistake goes into report; the status is the first one's.
+ * inputs/outputs: "name=FILE" overrides, NULL-ended or NULL. */
+weir_status wr_spec_read(const wr_node *root, const char *file, const char *const *inputs,
+                         const char *const *outputs, wr_arena *arena, wr_report *report,
+                         wr_spec **spec);
+/* Read connector options from plain texts (queries, overrides): path -> file source with format by extension. */
+weir_status wr_spec_file_source(wr_spec_source *source, const char *path, wr_arena *arena,
+                                wr_report *report);
