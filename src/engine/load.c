@@ -5,6 +5,7 @@
  * Order: sources, then views by dependency (a view may read views below it in the file), then sinks.
  * Every step goes on after a mistake as far as it can, so that one run reports them all.
  */
+#include "data/datetime.h"
 #include "engine/engine_impl.h"
 
 #include <stdio.h>
@@ -277,15 +278,17 @@ has_side_reader(const wr_spec *spec, const char *view, const char *suffix)
     return false;
 }
 
-/* The input schema of the first windowed aggregate of a view's segments: what its late rows look like. */
+/* The segment with the first windowed aggregate of a view; its input is what late rows look like. */
 static const wr_schema *
-late_schema(const weir_pipeline *p, const wr_planned *v)
+late_schema(const weir_pipeline *p, const wr_planned *v, wr_job_segment **segment)
 {
     for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
         for (uint32_t o = 0; o < p->job.segments[s].op_count; o++) {
             const wr_job_op *op = &p->job.segments[s].ops[o];
-            if (op->ops == &wr_aggregate_ops || op->ops == &wr_session_aggregate_ops)
-                return ((const wr_aggregate_config *) op->config)->input;
+            if (op->ops != &wr_aggregate_ops && op->ops != &wr_session_aggregate_ops)
+                continue;
+            *segment = &p->job.segments[s];
+            return ((const wr_aggregate_config *) op->config)->input;
         }
     return NULL;
 }
@@ -346,9 +349,13 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
         return report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, &err);
     wr_relation rel = { .name = sv->name, .role = WR_ROLE_VIEW, .schema = v->plan->schema, .late = (uint8_t) v->options.late };
     st = wr_catalog_add(&p->catalog, &rel, &err);
-    const wr_schema *late = late_schema(p, v);
-    if (st == WEIR_OK && late != NULL && has_side_reader(p->spec, sv->name, "late"))
+    wr_job_segment  *segment = NULL;
+    const wr_schema *late = late_schema(p, v, &segment);
+    if (st == WEIR_OK && late != NULL && has_side_reader(p->spec, sv->name, "late")) {
         st = add_side(p, sv->name, "late", late, v->stream, WR_PORT_LATE, false, &v->late_stream, &err);
+        segment->late_wanted = true;
+        segment->late_stream = (uint32_t) v->late_stream;
+    }
     if (st != WEIR_OK)
         return wr_node_error(report, sv->at, st, NULL, "%s", err.text);
     p->view_count++;
