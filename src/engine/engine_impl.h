@@ -13,6 +13,7 @@
 #include "runtime/runtime.h"
 #include "sql/sql.h"
 #include "base/hash.h"
+#include "base/random.h"
 #include "weir/weir.h"
 
 #include <pthread.h>

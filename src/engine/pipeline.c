@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/pipeline.c -- load, start, stop, wait: the life of a pipeline (see weir.h). */
+#include "engine/engine_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { FILE_BYTES_MAX = 1 << 20 };
+
+/* The whole file into the pipeline's arena. */
+static weir_status
+file_read(wr_arena *arena, const char *path, const char **text, size_t *length, wr_report *report)
+{
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    if (f == NULL)
+        return wr_report_error(report, "", 0, 0, 1, WEIR_CONFIG_FILE, NULL, "cannot read \"%s\": %s", path,
+                               strerror(errno));
+    char  *bytes = wr_arena_alloc(arena, FILE_BYTES_MAX + 1);
+    size_t n = bytes != NULL ? fread(bytes, 1, FILE_BYTES_MAX + 1, f) : 0;
+    bool   bad = ferror(f) != 0;
+    if (f != stdin)
+        fclose(f);
+    if (bytes == NULL)
+        return WEIR_MEMORY;
+    if (bad)
+        return wr_report_error(report, "", 0, 0, 1, WEIR_CONFIG_FILE, NULL, "cannot read \"%s\": %s", path,
+                               strerror(errno));
+    *text = bytes;
+    *length = n;
+    return WEIR_OK;
+}
+
+weir_status
+weir_pipeline_load(weir *engine, const char *path, const char *text, const char *const *inputs,
+                   const char *const *outputs, weir_report *report, weir_pipeline **pipeline)
+{
+    wr_report     *r = &report->report;
+    uint32_t       errors_before = r->errors;
+    weir_pipeline *p = NULL;
+    wr_node       *root = NULL;
+    weir_status    status = wr_pipeline_create(engine, "pipeline", &p);
+    *pipeline = NULL;
+    if (status != WEIR_OK)
+        return status;
+    size_t length = text != NULL ? strlen(text) : 0;
+    p->file = wr_arena_strdup(&p->arena, path);
+    if (text == NULL)
+        WR_TRY_GOTO(file_read(&p->arena, path, &text, &length, r));
+    (void) !wr_document_parse(path, text, length, &p->arena, r, &root);
+    if (r->errors == errors_before) {
+        wr_document_substitute(root, &p->arena, r);
+        (void) !wr_spec_read(root, p->file, inputs, outputs, &p->arena, r, &p->spec);
+    }
+    if (p->spec != NULL && p->spec->views != NULL) {
+        p->name = p->job.name = p->spec->name;
+        status = wr_pipeline_plan(p, r);
+    }
+    if (r->errors > errors_before)
+        status = wr_report_status(r);
+    WR_TRY_GOTO(status);
+    const char *dir = p->spec->checkpoint.dir != NULL ? p->spec->checkpoint.dir : engine->options.data_dir;
+    if (dir != NULL)
+        p->data_dir = wr_arena_printf(&p->arena, "%s/%s", dir, p->name);
+    pthread_mutex_lock(&engine->mutex);
+    weir_pipeline **last = &engine->pipelines;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = p;
+    pthread_mutex_unlock(&engine->mutex);
+    *pipeline = p;
+    return WEIR_OK;
+done:
+    wr_pipeline_destroy(p);
+    return status;
+}
+
+void
+weir_pipeline_unload(weir_pipeline *pipeline)
+{
+    weir_error ignored;
+    if (pipeline == NULL)
+        return;
+    if (weir_pipeline_state(pipeline, NULL) == WEIR_RUNNING)
+        (void) !weir_pipeline_stop(pipeline, &ignored);
+    weir *engine = pipeline->engine;
+    pthread_mutex_lock(&engine->mutex);
+    weir_pipeline **at = &engine->pipelines;
+    while (*at != NULL && *at != pipeline)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = pipeline->next;
+    pthread_mutex_unlock(&engine->mutex);
+    wr_pipeline_destroy(pipeline);
+}
+
+const char *
+weir_pipeline_name(const weir_pipeline *pipeline)
+{
+    return pipeline->name;
+}
+
+void
+weir_pipeline_serve(const weir_pipeline *pipeline, weir_serve *out)
+{
+    const wr_spec *s = pipeline->spec;
+    *out = (weir_serve){ s->serve.http, s->serve.tcp, s->serve.token, s->serve.insecure };
+}
+
+const char *
+weir_pipeline_relation(const weir_pipeline *pipeline, uint32_t index, weir_relation_role *role)
+{
+    if (index < pipeline->catalog.count) {
+        const wr_relation *rel = pipeline->catalog.relations[index];
+        *role = rel->role == WR_ROLE_SOURCE ? WEIR_SOURCE : rel->role == WR_ROLE_VIEW ? WEIR_VIEW : WEIR_SIDE_STREAM;
+        return rel->name;
+    }
+    index -= pipeline->catalog.count;
+    *role = WEIR_SINK;
+    return index < pipeline->sink_count ? pipeline->sinks[index].name : NULL;
+}
+
+/* From the runtime: any thread. */
+static void
+pipeline_event(void *user, int what, const weir_error *err)
+{
+    weir_pipeline *p = user;
+    pthread_mutex_lock(&p->mutex);
+    if (what == WR_EVENT_FINISHED && p->run_state == WEIR_RUNNING)
+        p->run_state = WEIR_FINISHED;
+    if (what == WR_EVENT_FAILED && p->run_state == WEIR_RUNNING) {
+        p->run_state = WEIR_FAILED;
+        if (err != NULL)
+            p->failure = *err;
+    }
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->mutex);
+}
+
+weir_status
+wr_pipeline_run(weir_pipeline *p, const wr_runtime_config *config, weir_error *err)
+{
+    wr_assert(p->runtime == NULL);
+    wr_runtime_config c = *config;
+    c.state = p->state;
+    c.flow = p->flow;
+    c.event = pipeline_event;
+    c.user = p;
+    WR_TRY(wr_runtime_create(&p->job, p->sources, p->source_count, p->sinks, p->sink_count, &c, &p->runtime, err));
+    p->boot = wr_mix64((uint64_t) wr_clock_now(wr_clock_system()) ^ (uint64_t) (uintptr_t) p->runtime);
+    p->run_state = WEIR_RUNNING;
+    p->started = wr_clock_now(p->engine->clock);
+    weir_status st = wr_runtime_start(p->runtime, err);
+    if (st != WEIR_OK) {
+        wr_runtime_destroy(p->runtime);
+        p->runtime = NULL;
+        p->run_state = WEIR_LOADED;
+    }
+    return st;
+}
+
+/* Split the engine's memory: four fifths for state, the rest for what flows (12.2). */
+static void
+pipeline_budgets(weir_pipeline *p)
+{
+    uint64_t total = p->spec->limits.memory_bytes > 0 ? (uint64_t) p->spec->limits.memory_bytes
+                                                      : wr_budget_limit(p->engine->budget);
+    uint64_t state = 0;
+    bool     all = p->view_count > 0;
+    for (uint32_t i = 0; i < p->view_count; i++) {
+        state += p->views[i].memory_bytes;
+        all = all && p->views[i].memory_bytes > 0;
+    }
+    wr_budget_set_limit(p->state, all && state < total / 5 * 4 ? state : total / 5 * 4);
+    wr_budget_set_limit(p->flow, total / 5);
+}
+
+weir_status
+weir_pipeline_start(weir_pipeline *p, weir_error *err)
+{
+    if (weir_pipeline_state(p, NULL) == WEIR_RUNNING)
+        return wr_error_set(err, WEIR_STATE_RUNNING, "pipeline %s is running already", p->name);
+    wr_runtime_destroy(p->runtime);
+    p->runtime = NULL;
+    pipeline_budgets(p);
+    p->workers = p->spec->limits.workers > 0 ? (uint32_t) p->spec->limits.workers : p->engine->options.workers;
+    wr_runtime_config c = { .executor = WR_EXECUTOR_THREADS,
+                            .workers = p->workers,
+                            .seed = p->engine->options.seed,
+                            .clock = p->engine->clock,
+                            .data_dir = p->data_dir,
+                            .checkpoint_us = p->spec->checkpoint.dir != NULL ? p->spec->checkpoint.interval_us
+                                                                             : p->engine->options.checkpoint_us,
+                            .bounded = p->engine->options.once,
+                            .on_row_error = WR_ROW_DEAD_LETTER };
+    return wr_pipeline_run(p, &c, err);
+}
+
+weir_status
+weir_pipeline_stop(weir_pipeline *p, weir_error *err)
+{
+    if (p->runtime == NULL)
+        return wr_error_set(err, WEIR_STATE_STOPPED, "pipeline %s is not running", p->name);
+    weir_status st = wr_runtime_stop(p->runtime, err);
+    pthread_mutex_lock(&p->mutex);
+    if (p->run_state == WEIR_RUNNING)
+        p->run_state = WEIR_STOPPED;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->mutex);
+    return st;
+}
+
+weir_state
+weir_pipeline_state(const weir_pipeline *pipeline, weir_error *why)
+{
+    weir_pipeline *p = (weir_pipeline *) pipeline; /* the mutex alone is written */
+    pthread_mutex_lock(&p->mutex);
+    weir_state state = p->run_state;
+    if (why != NULL)
+        *why = p->failure;
+    pthread_mutex_unlock(&p->mutex);
+    return state;
+}
+
+weir_status
+weir_pipeline_wait(weir_pipeline *p, int64_t timeout_us, weir_error *err)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += timeout_us / 1000000;
+    until.tv_nsec += timeout_us % 1000000 * 1000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&p->mutex);
+    while (p->run_state == WEIR_RUNNING)
+        if (pthread_cond_timedwait(&p->changed, &p->mutex, &until) == ETIMEDOUT)
+            break;
+    weir_state state = p->run_state;
+    if (state == WEIR_FAILED && err != NULL)
+        *err = p->failure;
+    pthread_mutex_unlock(&p->mutex);
+    if (state == WEIR_FAILED)
+        return p->failure.code != WEIR_OK ? p->failure.code : WEIR_INTERNAL;
+    return state == WEIR_RUNNING ? wr_error_set(err, WEIR_TIMEOUT, "pipeline %s is still running", p->name) : WEIR_OK;
+}
+
+weir_status
+weir_pipeline_checkpoint(weir_pipeline *p, weir_error *err)
+{
+    enum { TRIES = 1000 };
+    if (weir_pipeline_state(p, NULL) != WEIR_RUNNING)
+        return wr_error_set(err, WEIR_STATE_STOPPED, "pipeline %s is not running", p->name);
+    if (p->data_dir == NULL)
+        return wr_error_set(err, WEIR_CHECKPOINT, "pipeline %s has no data directory: set checkpoint.dir", p->name);
+    wr_epoch epoch = wr_runtime_barrier(p->runtime);
+    for (int i = 0; i < TRIES && wr_runtime_epoch_done(p->runtime) < epoch; i++) {
+        nanosleep(&(struct timespec){ 0, 10 * 1000 * 1000 }, NULL);
+        if (weir_pipeline_state(p, NULL) != WEIR_RUNNING)
+            break;
+    }
+    if (wr_runtime_epoch_done(p->runtime) >= epoch)
+        return WEIR_OK;
+    return wr_error_set(err, WEIR_TIMEOUT, "the checkpoint of %s did not complete within 10 s", p->name);
+}
