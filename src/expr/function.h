@@ -69,7 +69,8 @@ weir_status wr_function_resolve(const char *name, const wr_type *args, uint32_t 
 bool wr_function_exists(const char *name);
 
 typedef enum wr_cast_context { WR_CAST_IMPLICIT, WR_CAST_ASSIGNMENT, WR_CAST_EXPLICIT } wr_cast_context;
-/* NULL: there is no such cast in this context.  Same type with another modifier has a cast too (rounding, length). */
+/* NULL: there is no such cast in this context.  It converts to the bare type; what stands in parentheses is a
+ * second cast, from the type to itself with the modifier (rounding, length).  wr_expr_cast does both. */
 const wr_function *wr_cast_find(wr_type from, wr_type to, wr_cast_context context);
 /* expr cast to type (a constant is folded, an untyped literal parsed); the same expr when nothing is to do. */
 weir_status wr_expr_cast(wr_arena *arena, wr_expr *expr, wr_type to, wr_cast_context context,
