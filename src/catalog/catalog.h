@@ -26,6 +26,10 @@ typedef struct wr_catalog {
     wr_arena     *arena; /* borrowed */
     wr_relation **relations;
     uint32_t      count, capacity;
+    /* FROM read_json('path') / read_csv('path'): gives the relation of a file.  NULL: refused here. */
+    weir_status (*open_file)(void *user, const char *function, const char *path, wr_relation **relation,
+                             weir_error *err);
+    void         *open_file_user;
 } wr_catalog;
 
 void         wr_catalog_init(wr_catalog *catalog, wr_arena *arena);

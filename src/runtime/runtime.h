@@ -62,6 +62,7 @@ typedef struct wr_runtime_config {
     const char       *data_dir;       /* NULL: no checkpoints                           */
     int64_t           checkpoint_us;  /* interval; 0: only on request                   */
     bool              bounded;        /* --once: sources end                            */
+    bool              hold_end;       /* a source that is done publishes no end: windows stay open */
     wr_row_policy     on_row_error;
     uint32_t          outbox_slots;   /* 0: 16; tests: 1                                */
     uint32_t          ring_batches_max; /* exchange rings and streams; 0: default; tests: 1 */
