@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/look.c -- explain, metrics, status: looking into what runs.
+ *
+ * Figures are read from the tasks' own counters, a moment old, without stopping anything.
+ */
+#include "data/datetime.h"
+#include "engine/engine_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static weir_status
+text_give(wr_text *to, char **text, weir_error *err)
+{
+    *text = wr_text_take(to, NULL);
+    return *text != NULL ? WEIR_OK : wr_error_set(err, WEIR_MEMORY, "no memory for the answer");
+}
+
+static void
+explain_counters(weir_pipeline *p, const wr_planned *v, wr_text *to)
+{
+    wr_text_puts(to, "  running:\n");
+    for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
+        for (uint32_t o = 0; o < p->job.segments[s].op_count; o++) {
+            wr_op_counters c = { 0 };
+            uint64_t       bytes = 0;
+            wr_time        watermark = WR_TIME_START;
+            wr_runtime_op_counters(p->runtime, s, o, &c, &bytes, &watermark);
+            wr_text_printf(to, "    %-14s rows in %llu, out %llu", p->job.segments[s].ops[o].ops->name,
+                           (unsigned long long) c.rows_in, (unsigned long long) c.rows_out);
+            if (c.rows_late + c.windows_late > 0)
+                wr_text_printf(to, ", late %llu", (unsigned long long) c.rows_late);
+            if (c.rows_failed > 0)
+                wr_text_printf(to, ", failed %llu", (unsigned long long) c.rows_failed);
+            if (bytes > 0) {
+                wr_text_puts(to, ", state ");
+                wr_bytes_print(bytes, to);
+            }
+            wr_text_printf(to, ", cpu %.3f s\n", (double) c.cpu_us / 1e6);
+        }
+}
+
+weir_status
+weir_explain(weir_pipeline *p, const char *view, bool analyze, weir_text_format format, char **text, weir_error *err)
+{
+    wr_text to, one;
+    bool    found = false;
+    wr_text_init(&to, NULL);
+    wr_text_init(&one, NULL);
+    if (format == WEIR_TEXT_JSON)
+        wr_text_putc(&to, '{');
+    for (uint32_t i = 0; i < p->view_count; i++) {
+        const wr_planned *v = &p->views[i];
+        if (view != NULL && strcmp(view, v->name) != 0)
+            continue;
+        wr_text_clear(&one);
+        wr_plan_explain(v->plan, &v->options, &one);
+        if (analyze && p->runtime != NULL)
+            explain_counters(p, v, &one);
+        if (format == WEIR_TEXT_JSON) {
+            wr_text_puts(&to, found ? "," : "");
+            wr_text_put_json(&to, v->name, strlen(v->name));
+            wr_text_putc(&to, ':');
+            wr_text_put_json(&to, wr_text_string(&one), one.length);
+        } else {
+            wr_text_printf(&to, "%sview %s\n%s", found ? "\n" : "", v->name, wr_text_string(&one));
+        }
+        found = true;
+    }
+    if (format == WEIR_TEXT_JSON)
+        wr_text_puts(&to, "}\n");
+    wr_text_fini(&one);
+    if (!found) {
+        wr_text_fini(&to);
+        return wr_error_set(err, WEIR_QUERY_NO_RELATION, "no view is called \"%.100s\"", view != NULL ? view : "");
+    }
+    return text_give(&to, text, err);
+}
+
+/* ---- metrics ---------------------------------------------------------------------------------- */
+
+static void
+metric_head(wr_text *to, const char *name, const char *type, const char *help)
+{
+    wr_text_printf(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+typedef struct source_metric {
+    const char *name, *help;
+    size_t      offset;
+} source_metric;
+
+static void
+metrics_sources(weir *engine, wr_text *to)
+{
+    static const source_metric counters[] = {
+        { "weir_source_records_total", "Rows decoded.", offsetof(wr_source_view, rows) },
+        { "weir_source_bytes_total", "Bytes read.", offsetof(wr_source_view, bytes) },
+        { "weir_source_bad_records_total", "Records that could not be decoded.", offsetof(wr_source_view, bad) },
+        { "weir_source_future_records_total", "Rows whose event time lay too far ahead.", offsetof(wr_source_view, future) },
+        { "weir_source_filtered_records_total", "Rows dropped by a predicate pushed into the source.", offsetof(wr_source_view, filtered) },
+    };
+    for (size_t m = 0; m < WR_COUNT(counters); m++) {
+        metric_head(to, counters[m].name, "counter", counters[m].help);
+        for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
+            for (uint32_t s = 0; p->runtime != NULL && s < p->source_count; s++) {
+                wr_source_view v;
+                wr_runtime_source_view(p->runtime, s, &v);
+                wr_text_printf(to, "%s{pipeline=\"%s\",source=\"%s\"} %llu\n", counters[m].name, p->name,
+                               p->sources[s].name,
+                               (unsigned long long) *(const uint64_t *) ((const char *) &v + counters[m].offset));
+            }
+    }
+    metric_head(to, "weir_source_watermark_seconds", "gauge", "Event time up to which the source is complete.");
+    for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
+        for (uint32_t s = 0; p->runtime != NULL && s < p->source_count; s++) {
+            wr_source_view v;
+            wr_runtime_source_view(p->runtime, s, &v);
+            if (v.watermark > WR_TIME_NEGINF && v.watermark < WR_TIME_POSINF)
+                wr_text_printf(to, "weir_source_watermark_seconds{pipeline=\"%s\",source=\"%s\"} %.6f\n", p->name,
+                               p->sources[s].name, (double) v.watermark / 1e6);
+        }
+}
+
+static void
+view_sum(weir_pipeline *p, const wr_planned *v, wr_op_counters *sum, uint64_t *bytes)
+{
+    memset(sum, 0, sizeof *sum);
+    *bytes = 0;
+    for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
+        for (uint32_t o = 0; o < p->job.segments[s].op_count; o++) {
+            wr_op_counters c = { 0 };
+            uint64_t       b = 0;
+            wr_time        w;
+            wr_runtime_op_counters(p->runtime, s, o, &c, &b, &w);
+            if (s == v->first_segment && o == 0)
+                sum->rows_in = c.rows_in;
+            if (p->job.segments[s].stream == (int32_t) v->stream)
+                sum->rows_out = c.rows_out;
+            sum->rows_late += c.rows_late;
+            sum->windows_late += c.windows_late;
+            sum->rows_failed += c.rows_failed;
+            sum->rows_filtered += c.rows_filtered;
+            sum->rows_null_time += c.rows_null_time;
+            sum->state_keys += c.state_keys;
+            sum->state_panes += c.state_panes;
+            sum->cpu_us += c.cpu_us;
+            *bytes += b;
+        }
+}
+
+static void
+metrics_views(weir *engine, wr_text *to)
+{
+    static const struct {
+        const char *name, *type, *help;
+    } rows[] = {
+        { "weir_view_rows_in_total", "counter", "Rows that entered the view." },
+        { "weir_view_rows_out_total", "counter", "Rows the view gave out." },
+        { "weir_view_late_rows_total", "counter", "Rows late for all their windows." },
+        { "weir_view_late_windows_total", "counter", "Window assignments missed by late rows." },
+        { "weir_view_failed_rows_total", "counter", "Rows an expression failed on." },
+        { "weir_view_state_bytes", "gauge", "Bytes of state." },
+        { "weir_view_state_keys", "gauge", "Groups and rows held." },
+        { "weir_view_cpu_seconds_total", "counter", "CPU time of the view's operators." },
+    };
+    for (size_t m = 0; m < WR_COUNT(rows); m++) {
+        metric_head(to, rows[m].name, rows[m].type, rows[m].help);
+        for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
+            for (uint32_t i = 0; p->runtime != NULL && i < p->view_count; i++) {
+                wr_op_counters c;
+                uint64_t       bytes;
+                view_sum(p, &p->views[i], &c, &bytes);
+                double value = m == 0   ? (double) c.rows_in
+                               : m == 1 ? (double) c.rows_out
+                               : m == 2 ? (double) c.rows_late
+                               : m == 3 ? (double) c.windows_late
+                               : m == 4 ? (double) c.rows_failed
+                               : m == 5 ? (double) bytes
+                               : m == 6 ? (double) c.state_keys
+                                        : (double) c.cpu_us / 1e6;
+                wr_text_printf(to, "%s{pipeline=\"%s\",view=\"%s\"} %.17g\n", rows[m].name, p->name, p->views[i].name, value);
+            }
+    }
+}
+
+static void
+metrics_sinks(weir *engine, wr_text *to)
+{
+    static const source_metric counters[] = {
+        { "weir_sink_records_total", "Rows written.", offsetof(wr_sink_view, rows) },
+        { "weir_sink_bytes_total", "Bytes written.", offsetof(wr_sink_view, bytes) },
+        { "weir_sink_errors_total", "Writes that failed.", offsetof(wr_sink_view, errors) },
+    };
+    for (size_t m = 0; m < WR_COUNT(counters); m++) {
+        metric_head(to, counters[m].name, "counter", counters[m].help);
+        for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
+            for (uint32_t s = 0; p->runtime != NULL && s < p->sink_count; s++) {
+                wr_sink_view v;
+                wr_runtime_sink_view(p->runtime, s, &v);
+                wr_text_printf(to, "%s{pipeline=\"%s\",sink=\"%s\"} %llu\n", counters[m].name, p->name, p->sinks[s].name,
+                               (unsigned long long) *(const uint64_t *) ((const char *) &v + counters[m].offset));
+            }
+    }
+}
+
+static void
+metrics_checkpoints(weir *engine, wr_text *to)
+{
+    metric_head(to, "weir_checkpoints_total", "counter", "Checkpoints completed.");
+    for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
+        if (p->runtime != NULL) {
+            wr_checkpoint_view v;
+            wr_runtime_checkpoint_view(p->runtime, &v);
+            wr_text_printf(to, "weir_checkpoints_total{pipeline=\"%s\"} %llu\n", p->name, (unsigned long long) v.count);
+        }
+    metric_head(to, "weir_checkpoint_duration_seconds", "gauge", "How long the newest checkpoint took.");
+    for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
+        if (p->runtime != NULL) {
+            wr_checkpoint_view v;
+            wr_runtime_checkpoint_view(p->runtime, &v);
+            wr_text_printf(to, "weir_checkpoint_duration_seconds{pipeline=\"%s\"} %.6f\n", p->name, (double) v.duration_us / 1e6);
+        }
+    metric_head(to, "weir_checkpoint_failures_total", "counter", "Checkpoints that failed.");
+    for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
+        if (p->runtime != NULL) {
+            wr_checkpoint_view v;
+            wr_runtime_checkpoint_view(p->runtime, &v);
+            wr_text_printf(to, "weir_checkpoint_failures_total{pipeline=\"%s\"} %llu\n", p->name, (unsigned long long) v.failures);
+        }
+}
+
+weir_status
+weir_metrics(weir *engine, char **text, weir_error *err)
+{
+    wr_text to;
+    wr_text_init(&to, NULL);
+    metric_head(&to, "weir_build_info", "gauge", "The version, as a label.");
+    wr_text_printf(&to, "weir_build_info{version=\"%s\"} 1\n", weir_version());
+    metric_head(&to, "weir_memory_bytes", "gauge", "Bytes counted by the engine.");
+    wr_text_printf(&to, "weir_memory_bytes{part=\"all\"} %llu\n", (unsigned long long) wr_budget_used(wr_budget_process()));
+    pthread_mutex_lock(&engine->mutex);
+    for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next) {
+        wr_text_printf(&to, "weir_memory_bytes{part=\"state\",pipeline=\"%s\"} %llu\n", p->name, (unsigned long long) wr_budget_used(p->state));
+        wr_text_printf(&to, "weir_memory_bytes{part=\"flow\",pipeline=\"%s\"} %llu\n", p->name, (unsigned long long) wr_budget_used(p->flow));
+    }
+    metric_head(&to, "weir_pipeline_running", "gauge", "1 while the pipeline runs.");
+    for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
+        wr_text_printf(&to, "weir_pipeline_running{pipeline=\"%s\"} %d\n", p->name, weir_pipeline_state(p, NULL) == WEIR_RUNNING);
+    metrics_sources(engine, &to);
+    metrics_views(engine, &to);
+    metrics_sinks(engine, &to);
+    metrics_checkpoints(engine, &to);
+    pthread_mutex_unlock(&engine->mutex);
+    return text_give(&to, text, err);
+}
+
+/* ---- status ----------------------------------------------------------------------------------- */
+
+static void
+put_time(wr_text *to, wr_time t)
+{
+    if (t <= WR_TIME_NEGINF || t >= WR_TIME_POSINF) {
+        wr_text_puts(to, "null");
+        return;
+    }
+    wr_text_putc(to, '"');
+    wr_timestamp_print_iso(t, true, to);
+    wr_text_putc(to, '"');
+}
+
+static void
+status_pipeline(weir_pipeline *p, wr_text *to)
+{
+    static const char *const states[] = { "loaded", "running", "finished", "failed", "stopped" };
+    weir_error               why = { 0 };
+    weir_state               state = weir_pipeline_state(p, &why);
+    wr_text_printf(to, "{\"name\":\"%s\",\"state\":\"%s\",\"state_bytes\":%llu,\"flow_bytes\":%llu", p->name, states[state],
+                   (unsigned long long) wr_budget_used(p->state), (unsigned long long) wr_budget_used(p->flow));
+    if (state == WEIR_FAILED) {
+        wr_text_puts(to, ",\"error\":");
+        wr_text_put_json(to, why.text, strlen(why.text));
+    }
+    wr_text_puts(to, ",\"sources\":[");
+    for (uint32_t s = 0; p->runtime != NULL && s < p->source_count; s++) {
+        wr_source_view v;
+        wr_runtime_source_view(p->runtime, s, &v);
+        wr_text_printf(to, "%s{\"name\":\"%s\",\"rows\":%llu,\"bytes\":%llu,\"bad\":%llu,\"watermark\":", s > 0 ? "," : "",
+                       p->sources[s].name, (unsigned long long) v.rows, (unsigned long long) v.bytes, (unsigned long long) v.bad);
+        put_time(to, v.watermark);
+        wr_text_putc(to, '}');
+    }
+    wr_text_puts(to, "],\"views\":[");
+    for (uint32_t i = 0; p->runtime != NULL && i < p->view_count; i++) {
+        wr_op_counters c;
+        uint64_t       bytes;
+        view_sum(p, &p->views[i], &c, &bytes);
+        wr_text_printf(to, "%s{\"name\":\"%s\",\"rows_in\":%llu,\"rows_out\":%llu,\"late\":%llu,\"failed\":%llu,\"state_bytes\":%llu,\"state_keys\":%llu,\"cpu_s\":%.3f,\"watermark\":",
+                       i > 0 ? "," : "", p->views[i].name, (unsigned long long) c.rows_in, (unsigned long long) c.rows_out,
+                       (unsigned long long) c.rows_late, (unsigned long long) c.rows_failed, (unsigned long long) bytes,
+                       (unsigned long long) c.state_keys, (double) c.cpu_us / 1e6);
+        put_time(to, wr_stream_watermark(wr_runtime_stream(p->runtime, p->views[i].stream)));
+        wr_text_putc(to, '}');
+    }
+    wr_text_puts(to, "],\"sinks\":[");
+    for (uint32_t s = 0; p->runtime != NULL && s < p->sink_count; s++) {
+        wr_sink_view v;
+        wr_runtime_sink_view(p->runtime, s, &v);
+        wr_text_printf(to, "%s{\"name\":\"%s\",\"rows\":%llu,\"bytes\":%llu,\"errors\":%llu,\"blocked\":%s}", s > 0 ? "," : "",
+                       p->sinks[s].name, (unsigned long long) v.rows, (unsigned long long) v.bytes, (unsigned long long) v.errors,
+                       v.blocked ? "true" : "false");
+    }
+    wr_text_puts(to, "]}");
+}
+
+weir_status
+weir_status_json(weir *engine, char **text, weir_error *err)
+{
+    wr_text to;
+    wr_text_init(&to, NULL);
+    wr_text_printf(&to, "{\"version\":\"%s\",\"memory_bytes\":%llu,\"cpu_s\":%.3f,\"uptime_s\":%.3f,\"pipelines\":[",
+                   weir_version(), (unsigned long long) wr_budget_used(wr_budget_process()),
+                   (double) wr_cpu_process_us() / 1e6, (double) (wr_clock_now(engine->clock) - engine->started) / 1e6);
+    pthread_mutex_lock(&engine->mutex);
+    for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next) {
+        if (p != engine->pipelines)
+            wr_text_putc(&to, ',');
+        status_pipeline(p, &to);
+    }
+    pthread_mutex_unlock(&engine->mutex);
+    wr_text_puts(&to, "]}\n");
+    return text_give(&to, text, err);
+}
+
+bool
+weir_ready(weir *engine, char **reasons)
+{
+    wr_text to;
+    wr_text_init(&to, NULL);
+    pthread_mutex_lock(&engine->mutex);
+    for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next) {
+        weir_error why = { 0 };
+        weir_state state = weir_pipeline_state(p, &why);
+        if (state == WEIR_FAILED)
+            wr_text_printf(&to, "pipeline %s has failed: %s\n", p->name, why.text);
+        else if (state == WEIR_LOADED)
+            wr_text_printf(&to, "pipeline %s has not started\n", p->name);
+    }
+    pthread_mutex_unlock(&engine->mutex);
+    bool ready = to.length == 0;
+    if (reasons != NULL)
+        *reasons = ready ? NULL : wr_text_take(&to, NULL);
+    wr_text_fini(&to);
+    return ready;
+}
