@@ -116,7 +116,8 @@ batch_share(wr_budget *budget, const wr_batch *from, const uint32_t *map, uint32
     for (uint32_t i = 0; i < count; i++) {
         uint32_t c = map != NULL ? map[i] : i;
         wr_assert(c < from->column_count);
-        b->columns[i] = wr_column_retain(from->columns[c]);
+        if (from->columns[c] != NULL)
+            b->columns[i] = wr_column_retain(from->columns[c]);
     }
     size_t rows = from->physical_count;
     if (!array_copy(budget, from->diff, rows * sizeof *from->diff, &b->diff) ||
@@ -203,8 +204,8 @@ wr_batch_slice(wr_budget *budget, const wr_batch *batch, uint32_t from, uint32_t
 
 /* --- compaction --- */
 
-/* True when the column's strings already lie in heaps made by columns and mostly used by this one,
- * so that keeping it pins nothing else. */
+/* True when the column's strings already lie in heaps made by columns and mostly used by this one
+ * (or in a pool), so that keeping it pins nothing else. */
 static bool
 column_owns_strings(const wr_column *c, uint32_t rows)
 {
@@ -215,9 +216,9 @@ column_owns_strings(const wr_column *c, uint32_t rows)
     if (c->heap_count == 0)
         return true;
     for (uint32_t i = 0; i < c->heap_count; i++) {
-        if (!c->heaps[i]->extendable)
+        if (c->heaps[i]->kind == WR_BUFFER_INPUT)
             return false;
-        held += c->heaps[i]->capacity;
+        held += c->heaps[i]->kind == WR_BUFFER_HEAP ? c->heaps[i]->capacity : 0;
     }
     if (c->layout == WR_FLAT && wr_column_holds_views(c))
         for (uint32_t r = 0; r < rows; r++) {
@@ -285,7 +286,7 @@ static bool
 batch_strings_owned(const wr_batch *b)
 {
     for (uint32_t i = 0; i < b->column_count; i++)
-        if (!column_owns_strings(b->columns[i], b->row_count))
+        if (b->columns[i] != NULL && !column_owns_strings(b->columns[i], b->row_count))
             return false;
     return true;
 }
@@ -305,6 +306,8 @@ wr_batch_compact(wr_budget *budget, wr_batch *batch, bool copy_strings)
     b->row_count = count;
     b->physical_count = count;
     for (uint32_t i = 0; i < batch->column_count; i++) {
+        if (batch->columns[i] == NULL)
+            continue; /* B6 */
         b->columns[i] = column_compact(budget, batch->columns[i], rows, count, copy_strings);
         if (b->columns[i] == NULL)
             goto fail;
@@ -328,7 +331,7 @@ wr_batch_bytes(const wr_batch *batch)
 {
     size_t bytes = sizeof *batch + batch->column_count * sizeof batch->columns[0];
     for (uint32_t i = 0; i < batch->column_count; i++)
-        bytes += wr_column_bytes(batch->columns[i]);
+        bytes += batch->columns[i] != NULL ? wr_column_bytes(batch->columns[i]) : 0;
     if (batch->selection != NULL)
         bytes += batch->row_count * sizeof *batch->selection;
     if (batch->diff != NULL)
@@ -402,5 +405,6 @@ wr_batch_check(const wr_batch *batch)
                       batch->row_watermark[row] <= batch->watermark_after);
     }
     for (uint32_t i = 0; i < batch->column_count; i++)
-        wr_column_check(batch->columns[i], batch->physical_count);
+        if (batch->columns[i] != NULL)
+            wr_column_check(batch->columns[i], batch->physical_count);
 }

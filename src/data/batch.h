@@ -12,6 +12,7 @@
  *             B4  row_watermark, when present, is by PHYSICAL row, ascending over the source's order,
  *                 and within [watermark_before, watermark_after]; it judges lateness of that row
  *             B5  a batch with row_count 0 may carry a watermark, a barrier or the end
+ *             B6  a column that nobody reads may be absent: columns[i] == NULL
  * Only `make` functions here and the maker of a batch write its fields.
  */
 #pragma once

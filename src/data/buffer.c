@@ -11,7 +11,7 @@ wr_buffer_create(wr_budget *budget, size_t capacity)
     if (b == NULL)
         return NULL;
     atomic_init(&b->refs, 1);
-    b->extendable = 0;
+    b->kind = WR_BUFFER_INPUT;
     b->capacity = capacity;
     b->length = 0;
     return b;

@@ -9,10 +9,16 @@
 
 #include "base/memory.h"
 
+typedef enum wr_buffer_kind {
+    WR_BUFFER_INPUT, /* what a source read: not to be kept alive for a row or two              */
+    WR_BUFFER_HEAP,  /* made by wr_column_heap_alloc; the column with the only reference may
+                        write on after `length`                                                */
+    WR_BUFFER_POOL,  /* lives long anyway: pointing into it costs nothing                      */
+} wr_buffer_kind;
+
 typedef struct wr_buffer {
     _Atomic uint32_t refs;
-    uint32_t         extendable; /* 1: made by wr_column_heap_alloc; a column that holds the only
-                                    reference may write on after `length`                     */
+    uint32_t         kind; /* wr_buffer_kind; INPUT unless its maker says otherwise */
     size_t           capacity, length;
     char             bytes[];
 } wr_buffer;

@@ -91,7 +91,7 @@ heaps_open_one(const wr_column *c)
         return NULL;
     wr_buffer *last = c->heaps[c->heap_count - 1];
     bool       sole = atomic_load_explicit(&last->refs, memory_order_acquire) == 1;
-    return last->extendable && sole ? last : NULL;
+    return last->kind == WR_BUFFER_HEAP && sole ? last : NULL;
 }
 
 /* Takes heap, for which there is room.  It goes last, or before the open one. */
@@ -122,7 +122,7 @@ heap_grow(wr_column *c, size_t bytes)
     wr_buffer *heap = wr_buffer_create(c->budget, large ? bytes : block - HEAP_OVERHEAD);
     if (heap == NULL)
         return NULL;
-    heap->extendable = 1;
+    heap->kind = WR_BUFFER_HEAP;
     heap->length = bytes;
     heaps_put(c, heap, large);
     return heap->bytes;

@@ -66,6 +66,7 @@ wr_snapshot_put_batch(wr_snapshot_writer *w, const wr_batch *batch)
     wr_snapshot_put_raw(w, &(uint8_t){ batch->diff != NULL ? BATCH_DIFFS : 0 }, 1);
     for (uint32_t k = 0; k < batch->column_count; k++) {
         wr_column *c = batch->columns[k], *flat = c;
+        wr_assert(c != NULL); /* what nobody reads is in no state (B6) */
         if (c->layout == WR_DICTIONARY || (c->layout == WR_FLAT && batch->selection != NULL))
             flat = wr_column_gather(w->bytes.budget, c, batch->selection, batch->row_count);
         if (flat == NULL)

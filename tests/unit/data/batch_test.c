@@ -224,6 +224,42 @@ compact_lets_go_of_input_buffers(void **state)
 }
 
 static void
+absent_columns_stay_absent(void **state) /* B6 */
+{
+    (void) state;
+    wr_batch *b = wr_batch_create(NULL, 2);
+    b->columns[1] = wr_column_create(NULL, WR_TYPE(WR_INT4), 8);
+    memset(b->columns[1]->data, 0, 32);
+    b->row_count = b->physical_count = 8;
+    wr_batch *s = wr_batch_slice(NULL, b, 2, 3), *c = wr_batch_compact(NULL, s, true);
+    wr_batch_check(c);
+    assert_null(c->columns[0]);
+    assert_true(wr_batch_bytes(c) > 0);
+    wr_batch_release(b);
+    wr_batch_release(s);
+    wr_batch_release(c);
+}
+
+static void
+pools_are_not_copied(void **state)
+{
+    (void) state;
+    wr_buffer *pool = wr_buffer_create(NULL, 1 << 20);
+    pool->kind = WR_BUFFER_POOL;
+    memset(pool->bytes, 'x', 100);
+    wr_batch *b = wr_batch_create(NULL, 1);
+    b->columns[0] = wr_column_create(NULL, WR_TYPE(WR_TEXT), 1);
+    assert_int_equal(wr_column_adopt_buffer(b->columns[0], pool), WEIR_OK);
+    wr_column_set_view(b->columns[0], 0, wr_string_make(pool->bytes, 100));
+    b->row_count = b->physical_count = 1;
+    wr_batch *c = wr_batch_compact(NULL, b, true);
+    assert_ptr_equal(b, c);
+    wr_batch_release(b);
+    wr_batch_release(c);
+    wr_buffer_release(pool);
+}
+
+static void
 compact_keeps_constants_and_dictionaries(void **state)
 {
     (void) state;
@@ -401,6 +437,8 @@ WR_TESTS = {
     WR_TEST(select_slice_and_compact_agree),
     WR_TEST(whole_batch_compacts_to_itself),
     WR_TEST(compact_lets_go_of_input_buffers),
+    WR_TEST(absent_columns_stay_absent),
+    WR_TEST(pools_are_not_copied),
     WR_TEST(compact_keeps_constants_and_dictionaries),
     WR_TEST(unique_copies_only_when_shared),
     WR_TEST(marks_carry_no_rows),
