@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/args.c -- options of a verb, and the small things all verbs share (see cli.h). */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static const char *colour_mode = "auto";
+static int         signal_fd = -1;
+static volatile sig_atomic_t signals_seen;
+
+void
+cli_say(const char *format, ...)
+{
+    va_list args;
+    fputs("weir: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+void
+cli_error(const weir_error *err)
+{
+    cli_say("%s", err->text[0] != '\0' ? err->text : weir_status_text(err->code));
+    if (err->hint[0] != '\0')
+        fprintf(stderr, "  hint: %s\n", err->hint);
+}
+
+void
+cli_sql_error(const char *sql, const weir_error *err)
+{
+    cli_error(err);
+    if (err->line <= 0)
+        return;
+    const char *line = sql;
+    for (int32_t l = 1; l < err->line && line != NULL; l++) {
+        line = strchr(line, '\n');
+        line = line != NULL ? line + 1 : NULL;
+    }
+    if (line == NULL)
+        return;
+    int length = (int) strcspn(line, "\n");
+    fprintf(stderr, "%5d | %.*s\n      | %*s^\n", err->line, length < 400 ? length : 400, line,
+            err->column > 0 ? err->column - 1 : 0, "");
+}
+
+void
+cli_set_colour(const char *mode)
+{
+    colour_mode = mode;
+}
+
+bool
+cli_colour(FILE *to)
+{
+    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+    if (strcmp(colour_mode, "always") == 0)
+        return true;
+    if (strcmp(colour_mode, "never") == 0 || (no != NULL && no[0] != '\0'))
+        return false;
+    return isatty(fileno(to)) && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+int
+cli_exit_code(weir_status status)
+{
+    if (status == WEIR_OK)
+        return CLI_OK;
+    if (status == WEIR_USAGE)
+        return CLI_USAGE;
+    return status == WEIR_CONNECT ? CLI_CONNECT : status < 2000 ? CLI_CONFIG : CLI_FAILED;
+}
+
+char *
+cli_read_file(const char *path, size_t *length)
+{
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    if (f == NULL) {
+        cli_say("cannot read \"%s\": %s", path, strerror(errno));
+        return NULL;
+    }
+    wr_text text;
+    char    block[65536];
+    size_t  n;
+    wr_text_init(&text, NULL);
+    while ((n = fread(block, 1, sizeof block, f)) > 0)
+        wr_text_append(&text, block, n);
+    bool bad = ferror(f) != 0;
+    if (f != stdin)
+        fclose(f);
+    if (bad) {
+        cli_say("cannot read \"%s\": %s", path, strerror(errno));
+        wr_text_fini(&text);
+        return NULL;
+    }
+    return wr_text_take(&text, length);
+}
+
+/* Letters two words share in order, less what they do not: enough to guess a slip. */
+static int
+likeness(const char *a, const char *b)
+{
+    int score = 0;
+    for (const char *p = a, *q = b; *p != '\0'; p++) {
+        const char *hit = strchr(q, *p);
+        if (hit != NULL) {
+            score += 2;
+            q = hit + 1;
+        } else {
+            score--;
+        }
+    }
+    return score - abs((int) strlen(a) - (int) strlen(b));
+}
+
+const char *
+cli_nearest(const char *word, const char *const *words)
+{
+    const char *best = NULL;
+    int         best_score = (int) strlen(word);
+    for (; *words != NULL; words++)
+        if (likeness(word, *words) >= best_score) {
+            best_score = likeness(word, *words);
+            best = *words;
+        }
+    return best;
+}
+
+static int
+usage_unknown(const char *verb, const char *option, const cli_option *options)
+{
+    const char *names[32];
+    int         n = 0;
+    for (; options->name != NULL && n < 31; options++)
+        names[n++] = options->name;
+    names[n] = NULL;
+    const char *near = cli_nearest(option, names);
+    cli_say("unknown option --%s", option);
+    if (near != NULL)
+        fprintf(stderr, "  did you mean --%s?\n", near);
+    fprintf(stderr, "  try: weir help %s\n", verb);
+    return CLI_USAGE;
+}
+
+static int
+option_set(const cli_option *o, const char *value)
+{
+    char *end;
+    switch (o->kind) {
+    case 's': *(const char **) o->into = value; return 0;
+    case 'n':
+        *(long long *) o->into = strtoll(value, &end, 10);
+        if (*value == '\0' || *end != '\0') {
+            cli_say("--%s wants a whole number, not \"%s\"", o->name, value);
+            return CLI_USAGE;
+        }
+        return 0;
+    case 'l': {
+        cli_list *list = o->into;
+        if (list->count == 64) {
+            cli_say("more than 64 times --%s", o->name);
+            return CLI_USAGE;
+        }
+        list->items[list->count++] = value;
+        return 0;
+    }
+    default: wr_unreachable();
+    }
+}
+
+static void
+verb_help(const char *name)
+{
+    for (const cli_verb *v = cli_verbs; v->name != NULL; v++)
+        if (strcmp(v->name, name) == 0)
+            fputs(v->help, stdout);
+}
+
+int
+cli_parse(int argc, char **argv, const cli_option *options, cli_list *rest, int *done)
+{
+    bool only_rest = false;
+    *done = 0;
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i], *name = arg + 2, *value = NULL;
+        if (only_rest || arg[0] != '-' || arg[1] == '\0') {
+            if (rest->count == 64) {
+                cli_say("more than 64 arguments");
+                return CLI_USAGE;
+            }
+            rest->items[rest->count++] = arg;
+            continue;
+        }
+        if (strcmp(arg, "--") == 0) {
+            only_rest = true;
+            continue;
+        }
+        if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
+            verb_help(argv[0]);
+            *done = 1;
+            return 0;
+        }
+        const cli_option *o = options;
+        if (arg[1] == '-') {
+            size_t n = strcspn(name, "=");
+            value = name[n] == '=' ? name + n + 1 : NULL;
+            while (o->name != NULL && (strlen(o->name) != n || memcmp(o->name, name, n) != 0))
+                o++;
+            if (o->name == NULL)
+                return usage_unknown(argv[0], name, options);
+        } else {
+            while (o->name != NULL && (o->letter != arg[1] || arg[1] == 0))
+                o++;
+            value = arg[2] != '\0' ? arg + 2 : NULL;
+            if (o->name == NULL)
+                return usage_unknown(argv[0], arg + 1, options);
+        }
+        if (o->kind == 'f') {
+            *(int *) o->into = 1;
+            continue;
+        }
+        if (value == NULL && i + 1 < argc)
+            value = argv[++i];
+        if (value == NULL) {
+            cli_say("--%s wants a value", o->name);
+            return CLI_USAGE;
+        }
+        int rc = option_set(o, value);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static void
+on_signal(int number)
+{
+    int saved = errno;
+    (void) number;
+    if (signals_seen++ > 0)
+        _exit(CLI_INTERRUPTED); /* the second one: at once; a checkpoint is complete or ignored */
+    uint64_t one = 1;
+    (void) !write(signal_fd, &one, sizeof one);
+    errno = saved;
+}
+
+void
+cli_catch_signals(void)
+{
+    if (signal_fd >= 0)
+        return;
+    signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct sigaction action = { .sa_handler = on_signal };
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+bool
+cli_interrupted(void)
+{
+    return signals_seen > 0;
+}
+
+int
+cli_signal_fd(void)
+{
+    return signal_fd;
+}
