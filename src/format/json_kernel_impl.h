@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * format/json_kernel_impl.h -- the inner loop of JSON decoding: one record by one learned shape.
+ *
+ * Included by json_kernel_sse.c and json_kernel_avx2.c, which define KERNEL_NAME, the vector type
+ * KERNEL_VECTOR and its few operations, so that one text is compiled for two instruction sets.
+ *
+ * For each value: compare the exact bytes before it (one or two vector loads), then read it by its
+ * column's kind.  Whatever is not plain (escapes, exponents, rounding, another type) goes to the
+ * parser's own leaf; whatever does not fit returns NULL, and the parser reads the record anew.
+ * Loads stay below `end`: each step makes sure of JSON_AHEAD bytes first, else sets near_end.
+ */
+#pragma once
+
+#include "format/json_impl.h"
+#include "format/utf8_impl.h"
+
+#include <tmmintrin.h>
+
+/* 0xff for the first n bytes, n in 0..16, at kernel_mask + 16 - n. */
+static const uint8_t kernel_mask[32] = {
+    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+};
+/* Shift right-aligned: pshufb control at kernel_shift + n moves n leading bytes to the end. */
+static const int8_t kernel_shift[32] = {
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+};
+
+/* Leading digits at p (16 bytes are readable) and their value; 16 means "perhaps more". */
+static inline unsigned
+kernel_digits(const char *p, uint64_t *value)
+{
+    const __m128i ten = _mm_set1_epi8(9);
+    __m128i       v = _mm_sub_epi8(_mm_loadu_si128((const __m128i *) p), _mm_set1_epi8('0'));
+    unsigned      digit = (unsigned) _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(v, ten), v));
+    unsigned      n = (unsigned) __builtin_ctz(~digit);
+    v = _mm_shuffle_epi8(v, _mm_loadu_si128((const __m128i *) (kernel_shift + n)));
+    v = _mm_maddubs_epi16(v, _mm_set1_epi16(1 << 8 | 10));
+    v = _mm_madd_epi16(v, _mm_set1_epi32(1 << 16 | 100));
+    v = _mm_packs_epi32(v, v);
+    v = _mm_madd_epi16(v, _mm_set1_epi32(1 << 16 | 10000));
+    uint64_t halves = (uint64_t) _mm_cvtsi128_si64(v);
+    *value = (halves & 0xffffffff) * 100000000 + (halves >> 32);
+    return n;
+}
+
+/* [-]digits, without leading zeros, fewer than 16. */
+static inline const char *
+kernel_integer(const char *p, int64_t *out)
+{
+    uint64_t v;
+    bool     negative = *p == '-';
+    p += negative;
+    unsigned n = kernel_digits(p, &v);
+    if (WR_UNLIKELY(n - 1 > 14 || (*p == '0' && n > 1)))
+        return NULL;
+    *out = negative ? -(int64_t) v : (int64_t) v;
+    return p + n;
+}
+
+/* [-]digits[.digits], at most 18 digits together; JSON_AHEAD bytes are readable. */
+static inline const char *
+kernel_decimal(const char *p, int64_t *out, unsigned *scale, bool *negative)
+{
+    uint64_t v, f;
+    *negative = *p == '-';
+    p += *negative;
+    unsigned n = kernel_digits(p, &v);
+    if (n - 1 > 14 || (*p == '0' && n > 1))
+        return NULL;
+    p += n;
+    *scale = 0;
+    if (*p == '.') {
+        static const uint64_t power10[] = { 1,      10,      100,      1000,      10000,
+                                            100000, 1000000, 10000000, 100000000, 1000000000 };
+        unsigned m = kernel_digits(++p, &f);
+        if (m - 1 > 8 || n + m > 18)
+            return NULL;
+        v = v * power10[m] + f;
+        *scale = m;
+        p += m;
+    }
+    if (*p == 'e' || *p == 'E')
+        return NULL;
+    *out = (int64_t) v;
+    return p;
+}
+
+/* n bytes at s into the column, 16 bytes from s are readable. */
+static inline bool
+kernel_string(wr_column *c, uint32_t row, const char *s, size_t n)
+{
+    wr_string *to = &((wr_string *) c->data)[row];
+    if (n <= WR_STRING_INLINE_MAX) {
+        __m128i v = _mm_loadu_si128((const __m128i *) s);
+        v = _mm_and_si128(v, _mm_loadu_si128((const __m128i *) (kernel_mask + 16 - n)));
+        v = _mm_or_si128(_mm_slli_si128(v, 4), _mm_cvtsi32_si128((int) n));
+        _mm_storeu_si128((__m128i *) to, v);
+    } else {
+        char *copy = wr_column_heap_alloc(c, n);
+        if (copy == NULL)
+            return false;
+        memcpy(copy, s, n);
+        *to = wr_string_make(copy, n);
+    }
+    wr_cell_mark(c, row);
+    return true;
+}
+
+/* The plain string that begins after the quote before p: its closing quote, or NULL when it has
+ * escapes, control or non-ASCII characters (*near when the end came too close to tell). */
+static inline const char *
+kernel_plain(const char *p, const char *end, bool *near)
+{
+    for (;; p += KERNEL_WIDTH) {
+        if (WR_UNLIKELY(end - p < KERNEL_WIDTH + 16)) {
+            *near = true;
+            return NULL;
+        }
+        uint32_t mask = kernel_special(p);
+        if (mask != 0) {
+            p += __builtin_ctz(mask);
+            return *p == '"' ? p : NULL;
+        }
+    }
+}
+
+/* A string value at p (its quote), by what it holds: after it, or NULL. */
+static inline const char *
+kernel_quoted(json_decoder *d, wr_cell *cell, wr_column *c, const char *p, const char *end,
+              uint32_t field)
+{
+    bool        near = false;
+    const char *q = kernel_plain(p + 1, end, &near);
+    if (WR_UNLIKELY(near)) {
+        d->near_end = true;
+        return NULL;
+    }
+    if (WR_UNLIKELY(q == NULL))
+        return wr_json_leaf_read(d, p, end, (int32_t) field, 1);
+    size_t n = (size_t) (q - p - 1);
+    if (cell->kind == WR_CELL_TEXT && n <= cell->characters_max)
+        return kernel_string(c, d->row, p + 1, n) ? q + 1 : NULL;
+    if (cell->kind == WR_CELL_STAMP) {
+        if (!wr_cell_read_stamp(cell, p + 1, n, &((wr_time *) c->data)[d->row]))
+            return wr_json_leaf_read(d, p, end, (int32_t) field, 1);
+        wr_cell_mark(c, d->row);
+        return q + 1;
+    }
+    return wr_json_leaf_read(d, p, end, (int32_t) field, 1);
+}
+
+/* A value that is a number more often than not: after it, NULL: let the leaf try. */
+static inline const char *
+kernel_number(json_decoder *d, wr_cell *cell, wr_column *c, const char *p)
+{
+    int64_t     v;
+    unsigned    scale;
+    bool        negative, quoted = *p == '"';
+    uint32_t    row = d->row;
+    const char *q;
+    switch (cell->kind) {
+    case WR_CELL_INT8:
+        if ((q = kernel_integer(p + quoted, &v)) == NULL)
+            return NULL;
+        ((int64_t *) c->data)[row] = v;
+        break;
+    case WR_CELL_INT4:
+        if ((q = kernel_integer(p + quoted, &v)) == NULL || v != (int32_t) v)
+            return NULL;
+        ((int32_t *) c->data)[row] = (int32_t) v;
+        break;
+    case WR_CELL_INT2:
+        if ((q = kernel_integer(p + quoted, &v)) == NULL || v != (int16_t) v)
+            return NULL;
+        ((int16_t *) c->data)[row] = (int16_t) v;
+        break;
+    case WR_CELL_FLOAT8: {
+        static const double power10[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9 };
+        q = kernel_decimal(p + quoted, &v, &scale, &negative);
+        if (q == NULL || v > 1ll << 53)
+            return NULL;
+        double x = (double) v / power10[scale]; /* both exact: rounded once (Clinger 1990) */
+        ((double *) c->data)[row] = negative ? -x : x;
+        break;
+    }
+    default: /* WR_CELL_NUMERIC */
+        q = kernel_decimal(p + quoted, &v, &scale, &negative);
+        if (q == NULL || !wr_cell_store_decimal(cell, c, row, negative ? -v : v, (int) scale))
+            return NULL;
+        break;
+    }
+    if ((*q | 0x20) == 'e' || *q == '.')
+        return NULL;
+    if (quoted && *q++ != '"')
+        return NULL;
+    wr_cell_mark(c, row);
+    return q;
+}
+
+static inline const char *
+kernel_skip(json_decoder *d, const char *p, const char *end)
+{
+    bool     near = false;
+    uint64_t v;
+    if (*p == '"') {
+        const char *q = kernel_plain(p + 1, end, &near);
+        if (q != NULL)
+            return q + 1;
+        d->near_end |= near;
+        return near ? NULL : wr_json_value_skip(d, p, end, 1);
+    }
+    unsigned n = kernel_digits(p, &v);
+    if (n - 1 < 15 && (*p != '0' || n == 1) && p[n] != '.' && (p[n] | 0x20) != 'e')
+        return p + n;
+    return wr_json_value_skip(d, p, end, 1);
+}
+
+const char *
+KERNEL_NAME(json_decoder *d, const json_shape *shape, const char *p, const char *end)
+{
+    const json_step *step = shape->steps, *last = step + shape->step_count;
+    uint32_t         row = d->row;
+    for (; step < last; step++) {
+        const char *literal = shape->literals + step->literal, *q;
+        if (WR_UNLIKELY(end - p < JSON_AHEAD + step->literal_length)) {
+            d->near_end = true;
+            return NULL;
+        }
+        if (!kernel_equal(p, literal, step->literal_mask))
+            return NULL;
+        if (WR_UNLIKELY(step->literal_length > 32) &&
+            memcmp(p + 32, literal + 32, step->literal_length - 32u) != 0)
+            return NULL;
+        p += step->literal_length;
+        if (step->kind == WR_CELL_SKIP) {
+            if ((p = kernel_skip(d, p, end)) == NULL)
+                return NULL;
+            continue;
+        }
+        wr_cell   *cell = &d->cells[step->field];
+        wr_column *c = d->columns[step->field];
+        if (step->kind >= WR_CELL_INT2 && step->kind <= WR_CELL_NUMERIC &&
+            step->kind != WR_CELL_FLOAT4)
+            q = kernel_number(d, cell, c, p);
+        else if (*p == '"' && (step->kind == WR_CELL_TEXT || step->kind == WR_CELL_STAMP))
+            q = kernel_quoted(d, cell, c, p, end, step->field);
+        else
+            q = NULL;
+        if (q == NULL && !d->near_end)
+            q = wr_json_leaf_read(d, p, end, step->field, 1);
+        if (q == NULL)
+            return NULL;
+        p = q;
+    }
+    if (end - p < JSON_AHEAD + (ptrdiff_t) shape->tail_length) {
+        d->near_end = true;
+        return NULL;
+    }
+    if (memcmp(p, shape->literals + shape->tail, shape->tail_length) != 0)
+        return NULL;
+    if (WR_UNLIKELY(d->bad_code != WEIR_OK))
+        return NULL;
+    for (uint32_t i = 0; i < shape->missing_count; i++) {
+        uint32_t field = shape->missing[i];
+        if (wr_cell_put_null(&d->cells[field], d->columns[field], row, &d->scratch) != WEIR_OK)
+            return NULL;
+    }
+    return p + shape->tail_length;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* format/print.c -- digits two at a time (see print_impl.h). */
+#include "format/print_impl.h"
+
+#include "data/datetime.h"
+
+#include <string.h>
+
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                            "25262728293031323334353637383940414243444546474849"
+                            "50515253545556575859606162636465666768697071727374"
+                            "75767778798081828384858687888990919293949596979899";
+
+static inline void
+put_two(char *to, unsigned v)
+{
+    memcpy(to, pairs + 2 * (size_t) v, 2);
+}
+
+static char *
+print_unsigned(uint64_t v, char *to)
+{
+    char  digits[20], *p = digits + sizeof digits;
+    while (v >= 100) {
+        p -= 2;
+        put_two(p, (unsigned) (v % 100));
+        v /= 100;
+    }
+    if (v >= 10) {
+        p -= 2;
+        put_two(p, (unsigned) v);
+    } else {
+        *--p = (char) ('0' + v);
+    }
+    size_t n = (size_t) (digits + sizeof digits - p);
+    memcpy(to, p, n);
+    return to + n;
+}
+
+char *
+wr_print_integer(int64_t v, char *to)
+{
+    if (v < 0)
+        *to++ = '-';
+    return print_unsigned(v < 0 ? 0 - (uint64_t) v : (uint64_t) v, to);
+}
+
+char *
+wr_print_decimal(wr_int128 v, int scale, char *to)
+{
+    char              digits[48], *end = digits + sizeof digits, *p = end;
+    unsigned __int128 u = v < 0 ? 0 - (unsigned __int128) v : (unsigned __int128) v;
+    while (u > UINT64_MAX) {
+        *--p = (char) ('0' + (int) (u % 10));
+        u /= 10;
+    }
+    uint64_t low = (uint64_t) u;
+    while (low > 0) {
+        *--p = (char) ('0' + (int) (low % 10));
+        low /= 10;
+    }
+    while (end - p < scale + 1)
+        *--p = '0';
+    if (v < 0)
+        *to++ = '-';
+    size_t whole = (size_t) (end - p) - (size_t) scale;
+    memcpy(to, p, whole);
+    to += whole;
+    if (scale > 0) {
+        *to++ = '.';
+        memcpy(to, p + whole, (size_t) scale);
+        to += scale;
+    }
+    return to;
+}
+
+char *
+wr_print_date(wr_print_day *cache, int64_t days, char *to)
+{
+    if (!cache->known || cache->day != days) {
+        wr_civil civil;
+        if (days < -719162 || days > 2932896) /* 0001-01-01 .. 9999-12-31 */
+            return NULL;
+        wr_civil_from_time(days * WR_US_PER_DAY, &civil);
+        put_two(cache->text, (unsigned) civil.year / 100);
+        put_two(cache->text + 2, (unsigned) civil.year % 100);
+        cache->text[4] = '-';
+        put_two(cache->text + 5, (unsigned) civil.month);
+        cache->text[7] = '-';
+        put_two(cache->text + 8, (unsigned) civil.day);
+        cache->day = days;
+        cache->known = true;
+    }
+    memcpy(to, cache->text, 10);
+    return to + 10;
+}
+
+char *
+wr_print_stamp(wr_print_day *cache, wr_time t, char separator, const char *zone, char *to)
+{
+    int64_t days = t / WR_US_PER_DAY, us = t % WR_US_PER_DAY;
+    if (us < 0) {
+        days--;
+        us += WR_US_PER_DAY;
+    }
+    if ((to = wr_print_date(cache, days, to)) == NULL)
+        return NULL;
+    unsigned seconds = (unsigned) (us / WR_US_PER_SECOND), rest = (unsigned) (us % WR_US_PER_SECOND);
+    to[0] = separator;
+    put_two(to + 1, seconds / 3600);
+    to[3] = ':';
+    put_two(to + 4, seconds / 60 % 60);
+    to[6] = ':';
+    put_two(to + 7, seconds % 60);
+    to += 9;
+    if (rest != 0) {
+        *to = '.';
+        put_two(to + 1, rest / 10000);
+        put_two(to + 3, rest / 100 % 100);
+        put_two(to + 5, rest % 100);
+        to += 7;
+        while (to[-1] == '0')
+            to--;
+    }
+    while (*zone != '\0')
+        *to++ = *zone++;
+    return to;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* format/registry.c -- the formats by name, sorted.  A new one is a row here. */
+#include "format/format.h"
+
+#include "format/json.h"
+
+#include <string.h>
+
+static const wr_decoder_ops *const decoders[] = {
+    &wr_json_decoder_ops,
+};
+static const wr_encoder_ops *const encoders[] = {
+    &wr_json_encoder_ops,
+};
+
+const wr_decoder_ops *
+wr_decoder_find(const char *name)
+{
+    for (size_t i = 0; i < WR_COUNT(decoders); i++)
+        if (strcmp(decoders[i]->name, name) == 0)
+            return decoders[i];
+    return NULL;
+}
+
+const wr_encoder_ops *
+wr_encoder_find(const char *name)
+{
+    for (size_t i = 0; i < WR_COUNT(encoders); i++)
+        if (strcmp(encoders[i]->name, name) == 0)
+            return encoders[i];
+    return NULL;
+}
+
+const wr_decoder_ops *const *
+wr_decoder_all(uint32_t *count)
+{
+    *count = WR_COUNT(decoders);
+    return decoders;
+}
+
+const wr_encoder_ops *const *
+wr_encoder_all(uint32_t *count)
+{
+    *count = WR_COUNT(encoders);
+    return encoders;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/bench_json.c -- how fast are bids decoded?  Rows per second of thread CPU time.
+ *
+ *     bench_json [ROWS [RUNS]]
+ * Makes ROWS (200,000) distinct bids of about 222 bytes and 7 fields, decodes them RUNS (5) times
+ * into batches of 4,096 rows, and prints the median of each setting.
+ */
+#include "base/clock.h"
+#include "base/random.h"
+#include "data/batch.h"
+#include "format/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *
+bids_make(uint32_t rows, bool iso, bool mixed, size_t *length)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+    wr_text           t;
+    wr_random         r;
+    wr_text_init(&t, NULL);
+    wr_random_init(&r, 42);
+    for (uint32_t i = 0; i < rows; i++) {
+        char extra[64], url[48];
+        int  n = 46 + (int) wr_random_below(&r, 16);
+        for (int k = 0; k < n; k++)
+            extra[k] = letters[wr_random_below(&r, 26)];
+        extra[n] = '\0';
+        snprintf(url, sizeof url, "https://www.nexmark.com/%c%c%c/item.htm?query=1",
+                 letters[wr_random_below(&r, 26)], letters[wr_random_below(&r, 26)],
+                 letters[wr_random_below(&r, 26)]);
+        unsigned long long auction = 1000 + wr_random_below(&r, 100000);
+        unsigned long long bidder = 1000 + wr_random_below(&r, 100000);
+        unsigned long long price = 100 + wr_random_below(&r, 10000000);
+        char               time[40];
+        if (iso)
+            snprintf(time, sizeof time, "\"2026-01-01T%02u:%02u:%02u.%03uZ\"", i / 3600000 % 24,
+                     i / 60000 % 60, i / 1000 % 60, i % 1000);
+        else
+            snprintf(time, sizeof time, "%llu", 1767225600000ull + i);
+        if (mixed && i % 2 == 1)
+            wr_text_printf(&t,
+                           "{\"bidder\":%llu,\"auction\":%llu,\"price\":%llu,"
+                           "\"channel\":\"channel-%u\",\"url\":\"%s\",\"dateTime\":%s,"
+                           "\"extra\":\"%s\"}\n",
+                           bidder, auction, price, i % 10000, url, time, extra);
+        else
+            wr_text_printf(&t,
+                           "{\"auction\":%llu,\"bidder\":%llu,\"price\":%llu,"
+                           "\"channel\":\"channel-%u\",\"url\":\"%s\",\"dateTime\":%s,"
+                           "\"extra\":\"%s\"}\n",
+                           auction, bidder, price, i % 10000, url, time, extra);
+    }
+    return wr_text_take(&t, length);
+}
+
+static void
+bad(void *user, weir_status_code code, const char *text, const char *bytes, size_t length)
+{
+    (void) user;
+    fprintf(stderr, "bad record (%d): %s: %.*s\n", (int) code, text, (int) length, bytes);
+    exit(1);
+}
+
+static double
+run(const char *bytes, size_t length, const wr_schema *schema, uint64_t needed, bool whole,
+    uint32_t rows, uint64_t *digest)
+{
+    wr_json_decode_config config = { .time_unit = 2 };
+    wr_decoder           *decoder;
+    weir_error            err;
+    if (wr_json_decoder_ops.create(&config, schema, &needed, NULL, &decoder, &err) != WEIR_OK)
+        exit(1);
+    int64_t  from = wr_cpu_thread_us();
+    uint64_t total = 0;
+    size_t   at = 0;
+    while (at < length) {
+        wr_batch    *batch = wr_batch_create(NULL, schema->field_count);
+        wr_decode_to to = { .columns = batch->columns, .capacity = WR_BATCH_ROWS_MAX, .bad = bad };
+        for (uint32_t i = 0; i < schema->field_count; i++)
+            if (needed >> i & 1)
+                batch->columns[i] = wr_column_create(NULL, schema->fields[i].type, to.capacity);
+        while (at < length && to.count < to.capacity) {
+            size_t used, n = length - at;
+            if (whole) { /* a record a message */
+                const char *line = memchr(bytes + at, '\n', n);
+                n = (size_t) (line - bytes) + 1 - at;
+            }
+            if (decoder->ops->decode(decoder, bytes + at, n, whole, &to, &used) != WEIR_OK)
+                exit(1);
+            at += whole ? n : used;
+            if (!whole)
+                while (at < length && bytes[at] == '\n')
+                    at++;
+        }
+        total += to.count;
+        *digest += (uint64_t) ((int64_t *) batch->columns[0]->data)[to.count - 1];
+        wr_batch_release(batch);
+    }
+    double seconds = (double) (wr_cpu_thread_us() - from) / 1e6;
+    decoder->ops->destroy(decoder);
+    if (total != rows)
+        fprintf(stderr, "%llu rows of %u\n", (unsigned long long) total, rows);
+    return (double) rows / seconds / 1e6;
+}
+
+static int
+by_rate(const void *a, const void *b)
+{
+    double x = *(const double *) a, y = *(const double *) b;
+    return (x > y) - (x < y);
+}
+
+int
+main(int argc, char **argv)
+{
+    uint32_t rows = argc > 1 ? (uint32_t) atoi(argv[1]) : 200000;
+    int      runs = argc > 2 ? WR_MIN(atoi(argv[2]), 64) : 5;
+    wr_field fields[7] = {
+        { .name = "auction", .type = WR_TYPE(WR_INT8) },
+        { .name = "bidder", .type = WR_TYPE(WR_INT8) },
+        { .name = "price", .type = WR_TYPE(WR_INT8) },
+        { .name = "channel", .type = WR_TYPE(WR_TEXT) },
+        { .name = "url", .type = WR_TYPE(WR_TEXT) },
+        { .name = "dateTime", .type = WR_TYPE(WR_TIMESTAMPTZ) },
+        { .name = "extra", .type = WR_TYPE(WR_TEXT) },
+    };
+    wr_schema schema = { .fields = fields, .field_count = 7, .time_column = 5 };
+    static const struct {
+        const char *name;
+        bool        iso, mixed, whole;
+        uint64_t    needed;
+    } settings[] = {
+        { "7 of 7 fields, ISO times", true, false, false, 0x7f },
+        { "7 of 7 fields, epoch ms", false, false, false, 0x7f },
+        { "3 of 7 fields, ISO times", true, false, false, 0x25 },
+        { "half the rows in another order", true, true, false, 0x7f },
+        { "a record a message", true, false, true, 0x7f },
+    };
+    for (size_t s = 0; s < WR_COUNT(settings); s++) {
+        size_t   length;
+        double   rates[64];
+        uint64_t digest = 0;
+        char    *bytes = bids_make(rows, settings[s].iso, settings[s].mixed, &length);
+        for (int i = 0; i < runs; i++)
+            rates[i] = run(bytes, length, &schema, settings[s].needed, settings[s].whole, rows,
+                           &digest);
+        qsort(rates, (size_t) runs, sizeof rates[0], by_rate);
+        double median = rates[runs / 2];
+        printf("%-32s %6.2f Mrow/s  %5.2f GB/s  (%5.2f .. %5.2f)  %.1f B a row\n",
+               settings[s].name, median, median * (double) length / rows / 1e3, rates[0],
+               rates[runs - 1], (double) length / rows);
+        wr_free(bytes);
+    }
+    return 0;
+}
