@@ -8,20 +8,10 @@
  */
 #include "data/numeric_impl.h"
 
+#include "data/digits_impl.h"
+
 #include <string.h>
 #include <strings.h>
-
-static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-                            "25262728293031323334353637383940414243444546474849"
-                            "50515253545556575859606162636465666768697071727374"
-                            "75767778798081828384858687888990919293949596979899";
-
-static inline void
-put_four(char *p, unsigned digit)
-{
-    memcpy(p, pairs + digit / 100 * 2, 2);
-    memcpy(p + 2, pairs + digit % 100 * 2, 2);
-}
 
 /* ---- printing ---- */
 
@@ -31,11 +21,11 @@ put_u64_before(char *end, uint64_t u)
 {
     for (; u >= 100; u /= 100) {
         end -= 2;
-        memcpy(end, pairs + u % 100 * 2, 2);
+        put_two(end, (unsigned) (u % 100));
     }
     if (u >= 10) {
         end -= 2;
-        memcpy(end, pairs + u * 2, 2);
+        put_two(end, (unsigned) u);
     } else if (u > 0) {
         *--end = (char) ('0' + u);
     }
