@@ -177,9 +177,9 @@ option_set(const cli_option *o, const char *value)
 static void
 verb_help(const char *name)
 {
-    for (const cli_verb *v = cli_verbs; v->name != NULL; v++)
-        if (strcmp(v->name, name) == 0)
-            fputs(v->help, stdout);
+    for (const cli_verb *const *v = cli_verbs; *v != NULL; v++)
+        if (strcmp((*v)->name, name) == 0)
+            fputs((*v)->help, stdout);
 }
 
 int

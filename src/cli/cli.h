@@ -21,7 +21,7 @@ typedef struct cli_verb {
     const char *help;    /* usage, options, two examples */
 } cli_verb;
 
-extern const cli_verb cli_verbs[]; /* ended by a NULL name */
+extern const cli_verb *const cli_verbs[]; /* NULL-ended */
 
 /*
  * One option of a verb.  kind: 'f' flag (int *), 's' string (const char **), 'l' list of strings
