@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* engine/help.c -- help made from the registries: functions, aggregates, connectors, formats. */
 #include "engine/engine_impl.h"
+#include "expr/function.h"
 
 #include <string.h>
 
