@@ -19,7 +19,7 @@ weir_status wr_options_read(const wr_option *table, const wr_node *map, const wr
 /* One scalar into place; used by the above. */
 weir_status wr_option_set(const wr_option *option, const char *text, void *config, wr_arena *arena,
                           weir_error *err);
-/* "10s" "5 min" "250ms" "1h30m" -> microseconds; a bare number is refused. */
+/* "10s" "5 min" "250ms" "1h30m" -> microseconds; a bare number is refused, except 0. */
 weir_status wr_duration_parse(const char *text, int64_t *us, weir_error *err);
 /* "64MB" (10^6) "64MiB" (2^20) "512B" -> bytes; a bare number is refused, except 0. */
 weir_status wr_bytes_parse(const char *text, int64_t *bytes, weir_error *err);

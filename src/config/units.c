@@ -63,6 +63,10 @@ weir_status
 wr_duration_parse(const char *text, int64_t *us, weir_error *err)
 {
     double sum;
+    if (strcmp(text, "0") == 0) {
+        *us = 0;
+        return WEIR_OK;
+    }
     if (!units_parse(text, durations, WR_COUNT(durations), &sum) || sum > 9e18) {
         weir_status s = wr_error_set(err, WEIR_CONFIG_VALUE, "`%.60s` is not a duration", text);
         wr_error_hint(err, "write a number and a unit: 250ms, 10s, 5min, 1h30m, 7d");
