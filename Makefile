@@ -70,8 +70,87 @@ $(O)/test/%: $(O)/obj/tests/unit/%.o $(SUP_OBJ) $(O)/libweir.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $< $(SUP_OBJ) $(O)/libweir.a $(LDLIBS) -lcmocka
 
-.PHONY: unit
+TEST_O := $(O)/test
+
+.PHONY: unit sqltest pipetest test check demo deps tidy format bench fuzz asan tsan install help clean \
+        test-kafka conformance recovery cover
 unit: $(TEST_BIN)
 	@tools/run_unit $(O) "$(T)"
+
+# Statements with expected rows, errors, or a second statement that must agree.
+sqltest: $(O)/weir
+	@tools/run_sql $(O)/weir "$(T)"
+
+# The pipelines shown in pipelines/ and docs/ are tests themselves.
+pipetest: $(O)/weir
+	@tools/run_pipelines $(O)/weir
+
+test: ## install what is missing, build, run the unit, SQL and pipeline tests
+	@tools/deps test
+	@$(MAKE) --no-print-directory -j2 all tests-built
+	@$(MAKE) --no-print-directory suite
+.PHONY: suite tests-built
+tests-built: $(TEST_BIN)
+suite:
+	@tools/suite $(O) "$(T)"
+
+check: ## all of it: no warnings, tidy, the suite under ASan and UBSan, recovery
+	@tools/deps test
+	@$(MAKE) --no-print-directory -j2 all
+	@$(MAKE) --no-print-directory tidy
+	@$(MAKE) --no-print-directory -j2 SAN=asan all tests-built
+	@$(MAKE) --no-print-directory SAN=asan suite
+	@$(MAKE) --no-print-directory recovery
+
+recovery: $(O)/weir ## kill -9 at random instants over files: nothing lost, nothing late that was not
+	@tools/kill_loop $(O)/weir $(or $(N),20)
+
+test-kafka: $(O)/weir ## a real Apache Kafka from Maven Central: end to end, and kills
+	@tools/test_kafka $(O)/weir $(or $(N),10)
+
+conformance: $(O)/weir ## cases from public suites: CASES=dir
+	@tools/conformance $(O)/weir "$(CASES)"
+
+tsan: ## the threaded tests under ThreadSanitizer
+	@$(MAKE) --no-print-directory -j2 SAN=tsan all tests-built
+	@$(MAKE) --no-print-directory SAN=tsan T=$(or $(T),runtime) unit
+
+demo: ## install what is missing, build, run a live pipeline through the practice Kafka
+	@tools/deps build
+	@$(MAKE) --no-print-directory -s -j2 $(O)/weir
+	@$(O)/weir run --dev-kafka --show top_auctions pipelines/demo_feed.yaml pipelines/demo.yaml
+
+deps: ## install what the build and the tests need
+	@tools/deps test
+
+bench: $(O)/weir ## events per CPU-second, by query and by way in
+	@tools/bench $(O)/weir $(ARGS)
+
+fuzz: ## fuzz one decoder: make fuzz T=json TIME=60
+	@tools/deps dev
+	@tools/fuzz "$(T)" "$(or $(TIME),60)"
+
+tidy: $(O)/libweir.a ## the house rules a machine can check
+	@tools/tidy $(O)
+
+format: ## clang-format over everything
+	@tools/deps dev
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: all ## into $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(O)/weir $(DESTDIR)$(PREFIX)/bin/weir
+	install -D -m 644 $(O)/libweir.a $(DESTDIR)$(PREFIX)/lib/libweir.a
+	install -D -m 755 $(O)/libweir.so $(DESTDIR)$(PREFIX)/lib/libweir.so
+	install -d $(DESTDIR)$(PREFIX)/include/weir
+	install -m 644 include/weir/*.h $(DESTDIR)$(PREFIX)/include/weir/
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+PREFIX ?= /usr/local
+
+clean: ## remove what was built
+	rm -rf build build-asan build-tsan build-cover
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)
