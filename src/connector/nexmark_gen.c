@@ -113,7 +113,7 @@ put_url(wr_random *random, char *to, int channel)
     }
     n += put_text(to + n, "item.htm?query=1");
     if (channel >= 0 && wr_random_below(random, 10) > 0) {
-        uint32_t reversed = 0; /* Java's Math.abs(Integer.reverse(k)): the least int stays as it is */
+        uint32_t reversed = 0; /* Java's abs(reverse(k)): the least int stays as it is */
         for (int bit = 0; bit < 32; bit++)
             reversed |= (((uint32_t) channel >> bit) & 1) << (31 - bit);
         int64_t id = (int32_t) reversed;

@@ -5,8 +5,8 @@
  *
  * Place       under the nexmark source, the practice data of `weir`, and the benchmarks.
  * State       none that moves: event n is a function of the configuration and n alone, so that any
- *             range can be made by any thread, again and again.  Randomness is splitmix64 started at
- *             (seed, event id), where the original draws from an unseeded generator.
+ *             range can be made by any thread, again and again.  Randomness is splitmix64 started
+ *             at (seed, event id), where the original draws from an unseeded generator.
  * Numbers     Index n counts from 0 and is event number first_event_number + n of its generator.
  *             adjusted = floor(number / g) * g + number * 953 mod g, g = out_of_order_group;
  *             event id = first_event_id + adjusted; id mod 50: 0 person, 1..3 auction, 4..49 bid.
@@ -15,7 +15,7 @@
  *             X2  wr_nexmark_fill gives the rows that wr_nexmark_event describes
  *             X3  in order (g = 1), the parts of a split have disjoint event ids, together those of
  *                 the whole; an event's fields other than times depend on (seed, id) alone
- * Kept        bidder ids run 1,000 ahead of person ids, and channel 1's id is -2147483648, as there.
+ * Kept        bidder ids run 1,000 ahead of person ids, and channel 1 has the id -2147483648.
  * Cost        a bid of all columns 30 ns, of two 12 ns; an event in a box 50 ns, as JSON 150 ns.
  */
 #pragma once
@@ -114,8 +114,8 @@ weir_status wr_nexmark_fill(const wr_nexmark *nexmark, wr_budget *budget, wr_nex
                             uint64_t needed, uint64_t first, uint64_t count, wr_batch **out,
                             uint64_t *taken);
 
-/* The JSON record of the one Kafka topic: {"event_type":2,"person":null,"auction":null,"bid":{...}},
- * times "2026-01-01 00:00:00.000".  No newline. */
+/* The JSON record of the one Kafka topic, {"event_type":2,"person":null,"auction":null,"bid":{...}}
+ * with times as "2026-01-01 00:00:00.000".  No newline. */
 void wr_nexmark_print_json(const wr_nexmark_event *event, wr_text *to);
 /* The event alone: {"auction":1000,...,"dateTime":"2026-01-01T00:00:00.000Z","extra":"..."}. */
 void wr_nexmark_print_json_plain(const wr_nexmark_event *event, wr_text *to);

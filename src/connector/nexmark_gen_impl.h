@@ -143,7 +143,8 @@ static inline int64_t
 nexmark_price(const wr_nexmark *g, uint64_t draw)
 {
     const double log2_of_million = 19.931568569324174, ln2 = 0.6931471805599453;
-    double       t = (double) (int64_t) (draw >> 11) * (0x1.0p-53 * log2_of_million * NEXMARK_POWERS);
+    double       unit = (double) (int64_t) (draw >> 11) * 0x1.0p-53;
+    double       t = unit * (log2_of_million * NEXMARK_POWERS);
     int32_t      k = (int32_t) t;
     double       y = (t - (double) k) * (ln2 / NEXMARK_POWERS), whole;
     double       p = 1 + y * (1 + y * (1.0 / 2 + y * (1.0 / 6)));

@@ -349,12 +349,12 @@ take_interval(cursor *c, wr_interval *out)
     uint64_t stored[2];
     if (!take(c, stored, sizeof stored))
         return false;
-    uint64_t        high = __builtin_bswap64(stored[0]) ^ (1ull << 63);
-    wr_int128       us = (wr_int128) (((unsigned __int128) high << 64) | __builtin_bswap64(stored[1]));
-    const wr_int128 day = WR_US_PER_DAY, month = 30 * day;
-    wr_int128       months = WR_MAX(WR_MIN(us / month, (wr_int128) INT32_MAX), (wr_int128) INT32_MIN);
+    const wr_int128   least = INT32_MIN, most = INT32_MAX, day = WR_US_PER_DAY, month = 30 * day;
+    unsigned __int128 high = __builtin_bswap64(stored[0]) ^ (1ull << 63);
+    wr_int128         us = (wr_int128) (high << 64 | __builtin_bswap64(stored[1]));
+    wr_int128         months = WR_MAX(WR_MIN(us / month, most), least);
     us -= months * month;
-    wr_int128 days = WR_MAX(WR_MIN(us / day, (wr_int128) INT32_MAX), (wr_int128) INT32_MIN);
+    wr_int128 days = WR_MAX(WR_MIN(us / day, most), least);
     us -= days * day;
     *out = (wr_interval){ (int32_t) months, (int32_t) days, (int64_t) us };
     return us == (int64_t) us;

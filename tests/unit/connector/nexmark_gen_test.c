@@ -168,7 +168,8 @@ auctions_and_people_look_as_they_should(void **state)
             assert_int_equal(p->credit_card.length, 19);
             assert_int_equal(p->state.length, 2);
             assert_non_null(memchr(wr_string_data(&p->name), ' ', p->name.length));
-            assert_non_null(memchr(wr_string_data(&p->email_address), '@', p->email_address.length));
+            assert_non_null(
+                memchr(wr_string_data(&p->email_address), '@', p->email_address.length));
             person_bytes += 8 + p->name.length + p->email_address.length + p->credit_card.length +
                             p->city.length + p->state.length + p->extra.length;
         }
@@ -286,9 +287,11 @@ json_has_the_form_of_the_topic(void **state)
         wr_nexmark_get(g, n, &e);
         wr_text_clear(&text);
         wr_nexmark_print_json(&e, &text);
-        const char *starts[] = { "{\"event_type\":0,\"person\":{\"id\":",
-                                 "{\"event_type\":1,\"person\":null,\"auction\":{\"id\":",
-                                 "{\"event_type\":2,\"person\":null,\"auction\":null,\"bid\":{\"auction\":" };
+        const char *starts[] = {
+            "{\"event_type\":0,\"person\":{\"id\":",
+            "{\"event_type\":1,\"person\":null,\"auction\":{\"id\":",
+            "{\"event_type\":2,\"person\":null,\"auction\":null,\"bid\":{\"auction\":",
+        };
         const char *ends[] = { "\"},\"auction\":null,\"bid\":null}", "\"},\"bid\":null}", "\"}}" };
         assert_memory_equal(text.data, starts[e.kind], strlen(starts[e.kind]));
         assert_string_equal(text.data + text.length - strlen(ends[e.kind]), ends[e.kind]);
@@ -304,7 +307,8 @@ json_has_the_form_of_the_topic(void **state)
     wr_nexmark_print_json_plain(&e, &text);
     char expected[512];
     snprintf(expected, sizeof expected,
-             "{\"auction\":%lld,\"bidder\":%lld,\"price\":%lld,\"channel\":\"%.*s\",\"url\":\"%.*s\","
+             "{\"auction\":%lld,\"bidder\":%lld,\"price\":%lld,"
+             "\"channel\":\"%.*s\",\"url\":\"%.*s\","
              "\"dateTime\":\"2026-01-01T00:00:00.000Z\",\"extra\":\"%.*s\"}",
              (long long) e.bid.auction, (long long) e.bid.bidder, (long long) e.bid.price,
              (int) e.bid.channel.length, wr_string_data(&e.bid.channel), (int) e.bid.url.length,
@@ -334,7 +338,7 @@ assert_text_at(const wr_batch *b, uint32_t c, uint32_t row, const wr_string *tex
     assert_true(wr_string_equal(&v.string, text));
 }
 
-/* Columns from `at` on are those of the event's kind; the time column, if there, stands at `time`. */
+/* Columns from `at` on are those of the event's kind; the time column, if any, is `time`. */
 static void
 assert_row_is(const wr_batch *b, uint32_t row, const wr_nexmark_event *e, uint32_t at, int time)
 {

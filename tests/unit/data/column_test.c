@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* column_test.c -- C1..C3 of data/column.h, W1 and M1, M2 of its files: every layout against a boxed
- * reading of the same rows. */
+/* column_test.c -- C1..C3 of data/column.h, W1 and M1, M2 of its files: every layout against a
+ * boxed reading of the same rows. */
 #include "support/test.h"
 
 #include "base/random.h"
@@ -89,9 +89,10 @@ assert_row_equal(const wr_column *a, uint32_t i, const wr_column *b, uint32_t j)
     wr_arena_fini(&arena);
 }
 
-static const wr_type_id all_types[] = { WR_BOOL, WR_INT2, WR_INT4,      WR_INT8,        WR_FLOAT4,
-                                        WR_FLOAT8, WR_TEXT, WR_DATE,    WR_TIME,        WR_TIMESTAMP,
-                                        WR_TIMESTAMPTZ, WR_INTERVAL, WR_UUID };
+static const wr_type_id all_types[] = {
+    WR_BOOL, WR_INT2, WR_INT4,      WR_INT8,        WR_FLOAT4,   WR_FLOAT8, WR_TEXT,
+    WR_DATE, WR_TIME, WR_TIMESTAMP, WR_TIMESTAMPTZ, WR_INTERVAL, WR_UUID,
+};
 
 static void
 gather_takes_listed_rows_of_every_type(void **state)

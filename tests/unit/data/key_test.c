@@ -138,7 +138,8 @@ decimals_equal_by_value_in_every_form(void **state)
         }
         wr_text_fini(&num);
     }
-    wr_value a = num_value("1.0"), b = num_value("1.00"), c = num_value("1.01"), d = num_value("NaN");
+    wr_value a = num_value("1.0"), b = num_value("1.00"), c = num_value("1.01");
+    wr_value d = num_value("NaN");
     assert_int_equal(key_compare(&a, &b), 0);
     assert_int_not_equal(key_compare(&a, &c), 0);
     assert_int_equal(key_compare(&d, &d), 0);
@@ -357,7 +358,8 @@ layouts_give_the_same_keys(void **state)
     wr_batch *b = wr_batch_create(NULL, 3);
     wr_column *words = wr_column_create(NULL, WR_TYPE(WR_TEXT), 3);
     for (uint32_t r = 0; r < 3; r++)
-        assert_int_equal(wr_column_set_string(words, r, "a word of some length", 5 + 7 * r), WEIR_OK);
+        assert_int_equal(wr_column_set_string(words, r, "a word of any length", 5 + 7 * r),
+                         WEIR_OK);
     assert_int_equal(wr_column_set_null(words, 1), WEIR_OK);
     b->columns[0] = wr_column_create_constant(NULL, &five);
     b->columns[1] = wr_column_create_dictionary(NULL, words, 50);
