@@ -10,8 +10,8 @@
 #pragma once
 
 #include "config/option.h"
+#include "data/flow.h"
 #include "format/format.h"
-#include "operator/operator.h"
 
 typedef struct wr_sink_ctx wr_sink_ctx;
 struct wr_sink_ctx {

@@ -15,9 +15,9 @@
 #pragma once
 
 #include "config/option.h"
+#include "data/flow.h"
 #include "data/snapshot.h"
 #include "format/format.h"
-#include "operator/operator.h" /* wr_flow */
 
 typedef struct wr_source_ctx wr_source_ctx;
 typedef struct wr_lane       wr_lane;
