@@ -26,9 +26,13 @@ extern const wr_function wr_fn_array[], wr_fn_array_edit[], wr_fn_misc[];
 
 /* --- tables of aggregates --- */
 
-extern const wr_aggregate wr_agg_basic[]; /* count, sum, avg, min, max, bool_and, bool_or, every */
-extern const wr_aggregate wr_agg_stat[];  /* variance, stddev, corr, regr_*                      */
-extern const wr_aggregate wr_agg_more[];  /* string_agg, array_agg, bit_and, first, ...          */
+extern const wr_aggregate wr_agg_basic[];   /* count, sum, avg, bool_and, bool_or, every */
+extern const wr_aggregate wr_agg_numeric[]; /* sum, avg of numeric                       */
+extern const wr_aggregate wr_agg_minmax[];
+extern const wr_aggregate wr_agg_stat[];    /* variance, stddev                          */
+extern const wr_aggregate wr_agg_regr[];    /* corr, covar_*, regr_*                     */
+extern const wr_aggregate wr_agg_more[];    /* bit_*, first, last, min_by, max_by       */
+extern const wr_aggregate wr_agg_list[];    /* string_agg, array_agg                    */
 
 /* --- resolution (resolve.c) --- */
 

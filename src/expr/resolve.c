@@ -155,6 +155,7 @@ signature_exact_count(const wr_signature *s, const wr_type *args, uint32_t arg_c
         wr_type declared = signature_arg(s, i);
         if (args[i].id != WR_UNKNOWN &&
             (wr_type_same(declared, args[i]) ||
+             (declared.id == WR_ANYARRAY && args[i].id == WR_ARRAY) ||
              (preferred && wr_type_preferred(declared) &&
               wr_type_category(declared) == wr_type_category(args[i]))))
             count++;
@@ -308,7 +309,8 @@ signature_find_exact(const wr_signature *candidates, uint32_t count, const wr_ty
 {
     for (uint32_t i = 0; i < count; i++)
         if (signature_takes(&candidates[i], arg_count) &&
-            signature_exact_count(&candidates[i], args, arg_count, false) == arg_count)
+            signature_exact_count(&candidates[i], args, arg_count, false) == arg_count &&
+            signature_fits(&candidates[i], args, arg_count))
             return &candidates[i];
     return NULL;
 }

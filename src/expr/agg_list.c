@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * expr/agg_list.c -- string_agg and array_agg.
+ *
+ * Place       the registry of aggregates (aggregate.c).
+ * State       a buffer in the pane's arena that doubles when it is full.
+ * Invariants  G1, G2, G4 of aggregate.h for rows in one order; not invertible
+ *             L1  string_agg keeps the first delimiter too and cuts it off at the result, so that two
+ *                 parts merge by appending
+ *             L2  results beyond WR_STRING_BYTES_MAX or WR_ARRAY_ITEMS_MAX fail their row
+ */
+#include "expr/agg_impl.h"
+
+#include <string.h>
+
+/* --- string_agg --- */
+
+typedef struct joined {
+    char    *bytes; /* delimiter, value, delimiter, value, ... */
+    uint64_t length, capacity;
+    uint32_t first_delimiter;
+    uint32_t have;
+} joined;
+
+static void
+joined_append(wr_agg_ctx *ctx, joined *s, const char *bytes, size_t length)
+{
+    if (s->length > WR_STRING_BYTES_MAX) /* L2: nothing more changes the outcome */
+        return;
+    if (s->length + length > s->capacity) {
+        uint64_t capacity = WR_MAX(s->length + length, WR_MAX(2 * s->capacity, (uint64_t) 32));
+        char    *grown = wr_arena_alloc(ctx->arena, capacity);
+        if (grown == NULL) {
+            ctx->failed = true;
+            return;
+        }
+        if (s->length > 0)
+            memcpy(grown, s->bytes, s->length);
+        s->bytes = grown;
+        s->capacity = capacity;
+    }
+    if (length > 0)
+        memcpy(s->bytes + s->length, bytes, length);
+    s->length += length;
+}
+
+AGG_UPDATE(joined_update)
+{
+    for (uint32_t i = 0; i < rows.count; i++) {
+        joined  *s = (joined *) (void *) (states[i] + offset);
+        uint32_t row = fn_row(rows, i);
+        if (wr_column_is_null(args[0], row))
+            continue;
+        const wr_string *value = fn_string_at(args[0], row), *delimiter = fn_string_at(args[1], row);
+        uint32_t         between = wr_column_is_null(args[1], row) ? 0 : delimiter->length;
+        if (!s->have)
+            s->first_delimiter = between;
+        s->have = 1;
+        joined_append(ctx, s, wr_string_data(delimiter), between);
+        joined_append(ctx, s, wr_string_data(value), value->length);
+    }
+}
+
+AGG_MERGE(joined_merge)
+{
+    joined       *a = into;
+    const joined *b = from;
+    if (!b->have)
+        return;
+    if (!a->have)
+        a->first_delimiter = b->first_delimiter;
+    a->have = 1;
+    joined_append(ctx, a, b->bytes, b->length);
+}
+
+AGG_RESULT(joined_result)
+{
+    const joined *s = state;
+    if (!s->have)
+        return wr_column_set_null(out, row);
+    if (s->length - s->first_delimiter > WR_STRING_BYTES_MAX)
+        return WEIR_ROW_TOO_LARGE;
+    return wr_column_set_string(out, row, s->length > 0 ? s->bytes + s->first_delimiter : "",
+                                s->length - s->first_delimiter);
+}
+
+AGG_ENCODE(joined_encode)
+{
+    const joined *s = state;
+    wr_snapshot_put_u64(to, s->have);
+    wr_snapshot_put_u64(to, s->first_delimiter);
+    wr_snapshot_put_bytes(to, s->bytes, s->length);
+}
+
+AGG_DECODE(joined_decode)
+{
+    joined *s = state;
+    size_t  length = 0;
+    memset(s, 0, sizeof *s);
+    uint64_t    have = wr_snapshot_get_u64(from), first = wr_snapshot_get_u64(from);
+    const char *bytes = wr_snapshot_get_bytes(from, &length);
+    from->failed |= first > length || have > 1;
+    WR_TRY(wr_agg_decoded(from));
+    s->have = (uint32_t) have;
+    s->first_delimiter = (uint32_t) first;
+    joined_append(ctx, s, bytes, length);
+    return ctx->failed ? WEIR_MEMORY : WEIR_OK;
+}
+
+/* --- array_agg --- */
+
+typedef struct items {
+    wr_value *values;
+    uint64_t  count, capacity;
+} items;
+
+static void
+items_append(wr_agg_ctx *ctx, items *s, const wr_value *v)
+{
+    if (s->count > WR_ARRAY_ITEMS_MAX) /* L2 */
+        return;
+    if (s->count == s->capacity) {
+        uint64_t  capacity = WR_MAX(2 * s->capacity, (uint64_t) 4);
+        wr_value *grown = wr_arena_alloc(ctx->arena, capacity * sizeof *grown);
+        if (grown == NULL) {
+            ctx->failed = true;
+            return;
+        }
+        if (s->count > 0)
+            memcpy(grown, s->values, s->count * sizeof *grown);
+        s->values = grown;
+        s->capacity = capacity;
+    }
+    if (wr_value_copy(v, ctx->arena, &s->values[s->count]) == WEIR_OK)
+        s->count++;
+    else
+        ctx->failed = true;
+}
+
+AGG_UPDATE(items_update)
+{
+    wr_arena scratch;
+    wr_arena_init(&scratch, ctx->arena->budget);
+    for (uint32_t i = 0; i < rows.count; i++) {
+        wr_value v;
+        if (wr_column_get_value(args[0], fn_row(rows, i), &scratch, &v) == WEIR_OK)
+            items_append(ctx, (items *) (void *) (states[i] + offset), &v);
+        else
+            ctx->failed = true;
+    }
+    wr_arena_fini(&scratch);
+}
+
+AGG_MERGE(items_merge)
+{
+    const items *b = from;
+    for (uint64_t i = 0; i < b->count; i++)
+        items_append(ctx, into, &b->values[i]);
+}
+
+AGG_RESULT(items_result)
+{
+    const items *s = state;
+    wr_value     v = { .type = out->type };
+    if (s->count == 0)
+        return wr_column_set_null(out, row);
+    if (s->count > WR_ARRAY_ITEMS_MAX)
+        return WEIR_ROW_TOO_LARGE;
+    WR_TRY(wr_array_make(wr_type_element(out->type), s->values, (uint32_t) s->count, step, &v.string));
+    return wr_column_set_value(out, row, &v);
+}
+
+/* Arrays of one shape, none NULL or empty, become one array with a dimension more. */
+AGG_RESULT(arrays_result)
+{
+    const items  *s = state;
+    wr_value      v = { .type = out->type };
+    wr_array_view first, view;
+    uint64_t      total = 0, n = 0;
+    if (s->count == 0)
+        return wr_column_set_null(out, row);
+    for (uint64_t i = 0; i < s->count; i++) {
+        if (s->values[i].is_null)
+            return WEIR_ROW_INVALID_ARGUMENT; /* cannot accumulate null arrays */
+        wr_array_open(&s->values[i].string, &view);
+        if (i == 0)
+            first = view;
+        if (view.dims == 0 || view.dims != first.dims || view.dims == WR_ARRAY_DIMS_MAX ||
+            memcmp(view.lengths, first.lengths, view.dims * sizeof view.lengths[0]) != 0)
+            return WEIR_ROW_INVALID_ARGUMENT; /* ... of different dimensionality */
+        total += view.count;
+    }
+    if (total > WR_ARRAY_ITEMS_MAX)
+        return WEIR_ROW_TOO_LARGE;
+    uint32_t  lengths[WR_ARRAY_DIMS_MAX] = { (uint32_t) s->count };
+    int32_t   lower[WR_ARRAY_DIMS_MAX] = { 1 };
+    wr_value *all = wr_arena_alloc(step, (total + 1) * sizeof *all);
+    if (all == NULL)
+        return WEIR_MEMORY;
+    for (uint64_t i = 0; i < s->count; i++) {
+        wr_array_open(&s->values[i].string, &view);
+        for (const char *at = view.items; n < total && wr_array_next(&view, &at, &all[n]);)
+            n++;
+    }
+    memcpy(lengths + 1, first.lengths, first.dims * sizeof lengths[0]);
+    memcpy(lower + 1, first.lower, first.dims * sizeof lower[0]);
+    WR_TRY(wr_array_make_dims(wr_type_element(out->type), first.dims + 1, lengths, lower, all, step,
+                              &v.string));
+    return wr_column_set_value(out, row, &v);
+}
+
+AGG_ENCODE(items_encode)
+{
+    const items *s = state;
+    wr_snapshot_put_u64(to, s->count);
+    for (uint64_t i = 0; i < s->count; i++)
+        if (wr_snapshot_put_value(to, &s->values[i]) != WEIR_OK)
+            to->bytes.failed = true;
+}
+
+AGG_DECODE(items_decode)
+{
+    items   *s = state;
+    uint64_t count = wr_snapshot_get_u64(from);
+    memset(s, 0, sizeof *s);
+    for (uint64_t i = 0; i < count && !from->failed; i++) {
+        wr_value v;
+        WR_TRY(wr_snapshot_get_value(from, ctx->arena, &v));
+        items_append(ctx, s, &v);
+    }
+    WR_TRY(wr_agg_decoded(from));
+    return ctx->failed ? WEIR_MEMORY : WEIR_OK;
+}
+
+#define JOINED(T)                                                                                  \
+    { .name = "string_agg", .arg_count = 2, .args = { T, T }, .result = T,                         \
+      .state_bytes = sizeof(joined), .nested = true, .order_matters = true,                        \
+      .update = joined_update, .merge = joined_merge, .result_at = joined_result,                  \
+      .encode = joined_encode, .decode = joined_decode,                                            \
+      .doc = "the values joined by a delimiter" }
+#define ITEMS(ARG, RESULT_AT)                                                                      \
+    { .name = "array_agg", .arg_count = 1, .args = { ARG }, .result = T_ARRAY,                     \
+      .state_bytes = sizeof(items), .nested = true, .order_matters = true,                         \
+      .update = items_update, .merge = items_merge, .result_at = RESULT_AT,                        \
+      .encode = items_encode, .decode = items_decode, .doc = "the values as an array" }
+
+const wr_aggregate wr_agg_list[] = {
+    JOINED(T_TEXT),
+    JOINED(T_BYTEA),
+    ITEMS(T_ELEMENT, items_result),
+    ITEMS(T_ARRAY, arrays_result),
+    { .name = NULL },
+};
