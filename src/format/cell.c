@@ -9,7 +9,6 @@
 
 #include "data/datetime.h"
 #include "data/float.h"
-#include "format/utf8_impl.h"
 
 /* 4714-11-24 BC, the first day of PostgreSQL's timestamps. */
 #define TIME_MIN (-210866803200000000)
@@ -177,6 +176,15 @@ integer_store(const wr_cell *cell, wr_column *column, uint32_t row, int64_t v)
     wr_cell_mark(column, row);
 }
 
+static size_t
+character_count(const char *s, size_t n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += ((unsigned char) s[i] & 0xc0) != 0x80;
+    return count;
+}
+
 weir_status
 wr_cell_put_text(wr_cell *cell, wr_column *column, uint32_t row, const char *s, size_t n,
                  wr_cell_scratch *scratch)
@@ -186,7 +194,7 @@ wr_cell_put_text(wr_cell *cell, wr_column *column, uint32_t row, const char *s, 
     wr_time t;
     switch ((wr_cell_kind) cell->kind) {
     case WR_CELL_TEXT:
-        if (n > cell->characters_max && wr_utf8_count(s, n) > cell->characters_max)
+        if (n > cell->characters_max && character_count(s, n) > cell->characters_max)
             break;
         return wr_column_set_string(column, row, s, n);
     case WR_CELL_INT2:

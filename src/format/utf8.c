@@ -52,15 +52,6 @@ wr_utf8_check(const char *s, size_t length)
 }
 
 size_t
-wr_utf8_count(const char *s, size_t length)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < length; i++)
-        count += ((unsigned char) s[i] & 0xc0) != 0x80;
-    return count;
-}
-
-size_t
 wr_utf8_put(unsigned c, char *to)
 {
     if (c < 0x80) {

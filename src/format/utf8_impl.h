@@ -9,7 +9,5 @@
 
 /* Well-formed as Unicode has it: shortest forms, no surrogates, at most U+10FFFF, and no NUL. */
 bool wr_utf8_check(const char *s, size_t length);
-/* Characters of a valid string. */
-size_t wr_utf8_count(const char *s, size_t length);
 /* Append code point c (valid, no surrogate) to `to`, which has room for 4 bytes; the length. */
 size_t wr_utf8_put(unsigned c, char *to);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * connector/output_impl.h -- encoded bytes on their way to a descriptor.
+ *
+ * Invariants  O1  nothing is lost by a short or failed write: what is left is tried again
+ *             O2  a pipe is written in pieces that cannot block; SIGPIPE reaches nobody
+ */
+#pragma once
+
+#include "connector/sink.h"
+
+typedef struct wr_output {
+    int     fd; /* borrowed, -1: none */
+    bool    piped;
+    wr_text pending;
+    size_t  at; /* pending[0..at) is written */
+} wr_output;
+
+typedef enum wr_output_state {
+    WR_OUTPUT_CLEAR,   /* all is written                                */
+    WR_OUTPUT_BLOCKED, /* the other side is slow: when it can be written */
+    WR_OUTPUT_CLOSED,  /* nobody reads any more                          */
+    WR_OUTPUT_FAILED,  /* errno says why                                 */
+} wr_output_state;
+
+void            wr_output_init(wr_output *output, wr_budget *budget);
+void            wr_output_fini(wr_output *output); /* leaves the descriptor open */
+void            wr_output_set(wr_output *output, int fd);
+/* Append the batch, encoded. */
+weir_status     wr_output_encode(wr_output *output, wr_encoder *encoder, const wr_batch *batch);
+wr_output_state wr_output_drain(wr_output *output, uint64_t *written);

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* support/decode.c -- see decode.h. */
+#include "support/decode.h"
+
+#include "config/options.h"
+#include "data/batch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char *
+blanks_skip(const char *p)
+{
+    while (*p == ' ' || *p == '\n')
+        p++;
+    return p;
+}
+
+/* The end of one column: a comma outside parentheses and quotes. */
+static const char *
+column_end(const char *p)
+{
+    int  depth = 0;
+    bool quoted = false;
+    for (; *p != '\0' && (quoted || depth > 0 || *p != ','); p++) {
+        quoted ^= *p == '\'';
+        depth += (*p == '(') - (*p == ')');
+    }
+    return p;
+}
+
+wr_schema *
+wr_decode_schema(wr_arena *arena, const char *columns)
+{
+    uint32_t count = 0;
+    for (const char *p = columns; *blanks_skip(p) != '\0'; count++) {
+        p = column_end(p);
+        p += *p == ',';
+    }
+    wr_schema *schema = wr_schema_create(arena, count);
+    assert_non_null(schema);
+    const char *p = columns;
+    for (uint32_t i = 0; i < count; i++) {
+        weir_error  err;
+        p = blanks_skip(p);
+        const char *end = column_end(p), *space = strchr(p, ' ');
+        wr_field   *f = &schema->fields[i];
+        assert_true(space != NULL && space < end);
+        f->name = wr_arena_strndup(arena, p, (size_t) (space - p));
+        f->watermark_offset = WR_NO_WATERMARK;
+        p = blanks_skip(space);
+        const char *stop = end, *path = memchr(p, '\'', (size_t) (end - p));
+        if (path != NULL) {
+            const char *close = strchr(path + 1, '\'');
+            f->path = wr_arena_strndup(arena, path + 1, (size_t) (close - path - 1));
+            stop = path;
+        }
+        const char *not_null = strstr(p, " not null");
+        if (not_null != NULL && not_null < stop) {
+            f->not_null = true;
+            stop = not_null;
+        }
+        while (stop > p && stop[-1] == ' ')
+            stop--;
+        if (wr_type_parse(p, (size_t) (stop - p), &f->type, &err) != WEIR_OK)
+            fail_msg("%s", err.text);
+        p = end + (*end == ',');
+    }
+    return schema;
+}
+
+void *
+wr_decode_config(wr_arena *arena, const wr_option *options, size_t bytes, const char *settings)
+{
+    weir_error err;
+    void      *config = wr_arena_calloc(arena, 1, bytes + 1);
+    for (const wr_option *o = options; o->name != NULL; o++)
+        if (o->fallback != NULL && wr_option_set(o, o->fallback, config, arena, &err) != WEIR_OK)
+            fail_msg("default of %s: %s", o->name, err.text);
+    const char *p = settings != NULL ? blanks_skip(settings) : "";
+    while (*p != '\0') {
+        const char *eq = strchr(p, '='), *end = strchr(p, ';');
+        assert_non_null(eq);
+        if (end == NULL)
+            end = p + strlen(p);
+        char            *key = wr_arena_strndup(arena, p, (size_t) (eq - p));
+        char            *value = wr_arena_strndup(arena, eq + 1, (size_t) (end - eq - 1));
+        const wr_option *o = options;
+        while (o->name != NULL && strcmp(o->name, key) != 0)
+            o++;
+        if (o->name == NULL)
+            fail_msg("no option %s", key);
+        if (wr_option_set(o, value, config, arena, &err) != WEIR_OK)
+            fail_msg("%s: %s", key, err.text);
+        p = blanks_skip(*end == ';' ? end + 1 : end);
+    }
+    return config;
+}
+
+static void
+decoder_make(wr_decoding *d)
+{
+    weir_error err;
+    if (d->ops->create(d->config, d->schema, d->needed, NULL, &d->decoder, &err) != WEIR_OK)
+        fail_msg("%s", err.text);
+}
+
+void
+wr_decoding_open(wr_decoding *d, const char *format, const char *columns, const char *settings)
+{
+    memset(d, 0, sizeof *d);
+    wr_arena_init(&d->arena, NULL);
+    wr_text_init(&d->rows, NULL);
+    wr_text_init(&d->bad, NULL);
+    d->ops = wr_decoder_find(format);
+    assert_non_null(d->ops);
+    d->config = wr_decode_config(&d->arena, d->ops->options, d->ops->config_bytes, settings);
+    d->schema = wr_decode_schema(&d->arena, columns);
+    d->capacity = WR_BATCH_ROWS_MAX;
+    memset(d->needed, 0xff, sizeof d->needed);
+    decoder_make(d);
+}
+
+void
+wr_decoding_close(wr_decoding *d)
+{
+    d->ops->destroy(d->decoder);
+    wr_text_fini(&d->rows);
+    wr_text_fini(&d->bad);
+    wr_arena_fini(&d->arena);
+}
+
+void
+wr_decoding_reset(wr_decoding *d)
+{
+    d->ops->destroy(d->decoder);
+    wr_text_clear(&d->rows);
+    wr_text_clear(&d->bad);
+    d->row_count = d->bad_count = 0;
+    decoder_make(d);
+}
+
+static void
+bad_note(void *user, weir_status_code code, const char *text, const char *bytes, size_t length)
+{
+    wr_decoding *d = user;
+    d->bad_count++;
+    wr_text_printf(&d->bad, "%d %s <%.*s>\n", (int) code, text, (int) WR_MIN(length, (size_t) 60),
+                   bytes);
+}
+
+void
+wr_decoding_print(const wr_schema *schema, wr_column **columns, uint32_t count, wr_text *to)
+{
+    wr_arena arena;
+    wr_arena_init(&arena, NULL);
+    for (uint32_t row = 0; row < count; row++) {
+        bool first = true;
+        for (uint32_t c = 0; c < schema->field_count; c++) {
+            wr_value value;
+            if (columns[c] == NULL)
+                continue;
+            if (!first)
+                wr_text_putc(to, '|');
+            first = false;
+            assert_int_equal(wr_column_get_value(columns[c], row, &arena, &value), WEIR_OK);
+            if (value.is_null)
+                wr_text_puts(to, "null");
+            else
+                wr_value_print(&value, to);
+        }
+        wr_text_putc(to, '\n');
+        wr_arena_reset(&arena);
+    }
+    wr_arena_fini(&arena);
+}
+
+weir_status
+wr_decoding_feed(wr_decoding *d, const char *bytes, size_t n, bool last, size_t *used)
+{
+    weir_status status = WEIR_OK;
+    *used = 0;
+    /* a copy of its own length, so that the sanitizer sees every step beyond it */
+    char *copy = wr_alloc(NULL, n);
+    if (n > 0)
+        memcpy(copy, bytes, n);
+    for (bool more = true; more && status == WEIR_OK;) {
+        wr_batch_builder builder;
+        wr_batch        *batch;
+        size_t           step = 0;
+        wr_batch_builder_init(&builder, NULL, d->schema);
+        assert_int_equal(wr_batch_builder_open(&builder, d->capacity, &batch), WEIR_OK);
+        for (uint32_t c = 0; c < d->schema->field_count; c++)
+            if (!wr_bitmap_get(d->needed, c)) {
+                wr_column_release(batch->columns[c]);
+                batch->columns[c] = NULL;
+            }
+        wr_decode_to to = { batch->columns, 0, d->capacity, bad_note, d };
+        status = d->ops->decode(d->decoder, copy + *used, n - *used, last, &to, &step);
+        assert_true(step <= n - *used);
+        for (uint32_t c = 0; c < d->schema->field_count; c++)
+            if (batch->columns[c] != NULL)
+                wr_column_check(batch->columns[c], to.count);
+        wr_decoding_print(d->schema, batch->columns, to.count, &d->rows);
+        d->row_count += to.count;
+        *used += step;
+        more = to.count == d->capacity;
+        wr_batch_builder_fini(&builder);
+    }
+    wr_free(copy);
+    return status;
+}
+
+weir_status
+wr_decoding_run(wr_decoding *d, const char *bytes, size_t n, size_t piece)
+{
+    size_t      begin = 0, end = 0, used;
+    weir_status status;
+    do {
+        end = piece == 0 ? n : WR_MIN(n, end + piece);
+        bool last = end == n;
+        status = wr_decoding_feed(d, bytes + begin, end - begin, last, &used);
+        begin += used;
+        if (status == WEIR_OK && last && begin != n)
+            fail_msg("%zu of %zu bytes were left at the end", n - begin, n);
+    } while (status == WEIR_OK && end < n);
+    return status;
+}
