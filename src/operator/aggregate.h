@@ -5,6 +5,7 @@
  * Input columns are what a project before it computed; output columns are
  *   the keys, in order (window_start / window_end stand among them where the spec says),
  *   then one column for each call.
+ * A group's key group is that of its keys[i] >= 0, in order: an exchange to this operator hashes them.
  */
 #pragma once
 

@@ -13,7 +13,6 @@
 
 typedef struct filter {
     const wr_filter_config *config;
-    uint16_t                kept[WR_BATCH_ROWS_MAX];
 } filter;
 
 static weir_status
@@ -38,11 +37,12 @@ filter_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
         return WR_FLOW_NEXT;
     if (!wr_ctx_has_room(ctx, WR_PORT_MAIN))
         return WR_FLOW_AGAIN;
-    if (wr_expr_filter(&ctx->eval, f->config->predicate, in, wr_batch_rows(in), f->kept, &count) !=
-        WEIR_OK)
+    uint16_t *selected = wr_arena_alloc(&ctx->eval.step, in->row_count * sizeof *selected);
+    if (selected == NULL || wr_expr_filter(&ctx->eval, f->config->predicate, in, wr_batch_rows(in),
+                                           selected, &count) != WEIR_OK)
         return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory to filter %u rows", in->row_count);
     uint64_t failed = atomic_load_explicit(&ctx->counters.rows_failed, memory_order_relaxed);
-    if (wr_ctx_drop_failed(ctx, in, f->kept, &count) != WR_FLOW_NEXT)
+    if (wr_ctx_drop_failed(ctx, in, selected, &count) != WR_FLOW_NEXT)
         return WR_FLOW_FAIL;
     failed = atomic_load_explicit(&ctx->counters.rows_failed, memory_order_relaxed) - failed;
     wr_assert(count + failed <= in->row_count); /* F1 */
@@ -51,7 +51,7 @@ filter_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
     if (count == 0)
         return WR_FLOW_NEXT;
     wr_batch *kept = count == in->row_count ? wr_batch_retain((wr_batch *) in)
-                                            : wr_batch_select(ctx->flow, in, f->kept, count);
+                                            : wr_batch_select(ctx->flow, in, selected, count);
     if (kept == NULL)
         return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for %u filtered rows", count);
     wr_ctx_emit(ctx, WR_PORT_MAIN, kept);

@@ -12,7 +12,6 @@
 
 typedef struct project {
     const wr_project_config *config;
-    uint16_t                 kept[WR_BATCH_ROWS_MAX];
 } project;
 
 static weir_status
@@ -47,16 +46,19 @@ project_frame(const project *p, wr_ctx *ctx, const wr_batch *in)
 
 /* Leave the failed rows out of `out`; takes it, and gives back what is left (NULL: failed). */
 static wr_batch *
-project_drop_failed(project *p, wr_ctx *ctx, const wr_batch *in, wr_batch *out)
+project_drop_failed(wr_ctx *ctx, const wr_batch *in, wr_batch *out)
 {
-    uint32_t count = in->row_count;
-    for (uint32_t i = 0; i < count; i++)
-        p->kept[i] = (uint16_t) wr_batch_row(in, i);
-    if (wr_ctx_drop_failed(ctx, in, p->kept, &count) != WR_FLOW_NEXT) {
+    uint32_t  count = in->row_count;
+    uint16_t *selected = wr_arena_alloc(&ctx->eval.step, count * sizeof *selected);
+    wr_batch *kept = NULL;
+    for (uint32_t i = 0; selected != NULL && i < count; i++)
+        selected[i] = (uint16_t) wr_batch_row(in, i);
+    if (selected != NULL && wr_ctx_drop_failed(ctx, in, selected, &count) != WR_FLOW_NEXT) {
         wr_batch_release(out);
         return NULL;
     }
-    wr_batch *kept = wr_batch_select(ctx->flow, out, p->kept, count);
+    if (selected != NULL)
+        kept = wr_batch_select(ctx->flow, out, selected, count);
     wr_batch_release(out);
     if (kept == NULL)
         (void) wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for %u rows", count);
@@ -84,7 +86,7 @@ project_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
         }
     }
     if (WR_UNLIKELY(ctx->eval.error_count > 0)) {
-        out = project_drop_failed(p, ctx, in, out);
+        out = project_drop_failed(ctx, in, out);
         if (out == NULL)
             return WR_FLOW_FAIL;
     }

@@ -18,15 +18,19 @@
 
 #include <string.h>
 
+typedef struct assign_scratch {
+    wr_event_times times;
+    uint16_t       rows[WR_BATCH_ROWS_MAX];
+    wr_time        starts[WR_BATCH_ROWS_MAX], ends[WR_BATCH_ROWS_MAX];
+} assign_scratch;
+
 typedef struct assign {
     const wr_window_assign_config *config;
-    wr_event_times                 times;
-    bool                           begun;       /* between AGAIN and the same call again     */
-    uint32_t                       row_next;    /* index into times                          */
-    wr_time                        end_next;    /* the next window of that row               */
-    wr_time                        stamped;     /* watermark_after of the last batch made    */
-    uint16_t                       rows[WR_BATCH_ROWS_MAX];
-    wr_time                        starts[WR_BATCH_ROWS_MAX], ends[WR_BATCH_ROWS_MAX];
+    assign_scratch                *scratch;  /* made by the first batch: an idle operator is small */
+    bool                           begun;    /* between AGAIN and the same call again     */
+    uint32_t                       row_next; /* index into times                          */
+    wr_time                        end_next; /* the next window of that row               */
+    wr_time                        stamped;  /* watermark_after of the last batch made    */
 } assign;
 
 static weir_status
@@ -46,17 +50,17 @@ assign_fill(assign *a)
 {
     const wr_window_spec *spec = &a->config->window;
     uint32_t              count = 0;
-    while (a->row_next < a->times.count) {
-        wr_time t = a->times.times[a->row_next];
+    while (a->row_next < a->scratch->times.count) {
+        wr_time t = a->scratch->times.times[a->row_next];
         wr_time last = wr_window_last_end(spec, t);
         if (a->end_next == WR_TIME_START)
             a->end_next = wr_window_first_end(spec, t);
         for (; a->end_next <= last; a->end_next += spec->slide) {
             if (count == WR_BATCH_ROWS_MAX)
                 return count;
-            a->rows[count] = a->times.rows[a->row_next];
-            a->starts[count] = wr_window_start_of(spec, a->end_next);
-            a->ends[count++] = a->end_next;
+            a->scratch->rows[count] = a->scratch->times.rows[a->row_next];
+            a->scratch->starts[count] = wr_window_start_of(spec, a->end_next);
+            a->scratch->ends[count++] = a->end_next;
         }
         a->row_next++;
         a->end_next = WR_TIME_START;
@@ -86,11 +90,11 @@ assign_stamp(assign *a, wr_ctx *ctx, const wr_batch *in, wr_batch *out)
         if (out->row_watermark == NULL)
             return false;
         for (uint32_t i = 0; i < count; i++) {
-            out->row_watermark[i] = WR_MAX(in->row_watermark[a->rows[i]], a->stamped);
+            out->row_watermark[i] = WR_MAX(in->row_watermark[a->scratch->rows[i]], a->stamped);
             most = WR_MAX(most, out->row_watermark[i]);
         }
     }
-    out->watermark_after = a->row_next == a->times.count ? in->watermark_after : most;
+    out->watermark_after = a->row_next == a->scratch->times.count ? in->watermark_after : most;
     a->stamped = out->watermark_after;
     if (in->diff == NULL)
         return true;
@@ -98,7 +102,7 @@ assign_stamp(assign *a, wr_ctx *ctx, const wr_batch *in, wr_batch *out)
     if (out->diff == NULL)
         return false;
     for (uint32_t i = 0; i < count; i++)
-        out->diff[i] = in->diff[a->rows[i]];
+        out->diff[i] = in->diff[a->scratch->rows[i]];
     return true;
 }
 
@@ -112,11 +116,12 @@ assign_make(assign *a, wr_ctx *ctx, const wr_batch *in, uint32_t count)
     out->row_count = count;
     out->physical_count = count;
     for (uint32_t c = 0; c < width; c++)
-        if ((out->columns[c] = wr_column_gather(ctx->flow, in->columns[c], a->rows, count)) == NULL)
+        if (in->columns[c] != NULL &&
+            (out->columns[c] = wr_column_gather(ctx->flow, in->columns[c], a->scratch->rows, count)) == NULL)
             goto fail;
     wr_type type = a->config->type;
-    if ((out->columns[width] = times_column(ctx->flow, type, a->starts, count)) == NULL ||
-        (out->columns[width + 1] = times_column(ctx->flow, type, a->ends, count)) == NULL ||
+    if ((out->columns[width] = times_column(ctx->flow, type, a->scratch->starts, count)) == NULL ||
+        (out->columns[width + 1] = times_column(ctx->flow, type, a->scratch->ends, count)) == NULL ||
         !assign_stamp(a, ctx, in, out))
         goto fail;
     return out;
@@ -133,16 +138,18 @@ assign_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
     wr_assert(port == 0 && spec->time_column < in->column_count);
     if (in->row_count == 0)
         return WR_FLOW_NEXT;
+    if (a->scratch == NULL && (a->scratch = wr_alloc(ctx->flow, sizeof *a->scratch)) == NULL)
+        return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory to assign windows");
     if (!a->begun) {
-        wr_event_times_read(&a->times, in->columns[spec->time_column], wr_batch_rows(in), spec);
-        atomic_fetch_add_explicit(&ctx->counters.rows_null_time, a->times.missing,
+        wr_event_times_read(&a->scratch->times, in->columns[spec->time_column], wr_batch_rows(in), spec);
+        atomic_fetch_add_explicit(&ctx->counters.rows_null_time, a->scratch->times.missing,
                                   memory_order_relaxed); /* A2 */
         a->begun = true;
         a->row_next = 0;
         a->end_next = WR_TIME_START;
         a->stamped = in->watermark_before;
     }
-    while (a->row_next < a->times.count) {
+    while (a->row_next < a->scratch->times.count) {
         if (!wr_ctx_has_room(ctx, WR_PORT_MAIN))
             return WR_FLOW_AGAIN;
         uint32_t  count = assign_fill(a);
@@ -158,7 +165,9 @@ assign_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
 static void
 assign_close(void *self)
 {
-    ((assign *) self)->config = NULL;
+    assign *a = self;
+    wr_free(a->scratch);
+    a->scratch = NULL;
 }
 
 static const char *const kind_names[] = { "none", "tumble", "hop", "cumulate", "session" };

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * operator/aggregate.c -- GROUP BY: by windows, by a time key, or over the whole input.
+ *
+ * Place       one input; output: keys, then a column a call.  Late rows go to WR_PORT_LATE.
+ * State       a ring of panes, each a hash table of groups with their aggregates' states, and a table of
+ *             distinct values for each DISTINCT call.  Dropped pane by pane as the watermark passes.
+ * Invariants  A1  what comes out depends on the rows, their order and their watermarks alone (design 12.1);
+ *                 L1-L2 of aggregate_assign.c, U1-U4 of aggregate_update.c
+ *             A2  folded, the changes of `emit: changes` are the rows of `emit: final` at every watermark
+ *                 for the windows still open, and the last rows of those that have closed
+ *             A3  after the end nothing is left
+ * Cost        a row: key words, one probe, and a store for each call; 4-20 ns.  Closing: a result a group.
+ */
+#include "operator/aggregate_impl.h"
+
+#include "data/datetime.h"
+
+#include <string.h>
+
+wr_time
+agg_effective(const aggregate *a, wr_time watermark)
+{
+    switch (a->mode) {
+    case AGG_WHOLE:
+        return watermark == WR_TIME_END ? WR_TIME_END : WR_TIME_START;
+    case AGG_BY_TIME:
+        return wr_watermark_shift(watermark, a->config->time_key_offset);
+    default:
+        return wr_watermark_shift(watermark, a->config->window.watermark_offset);
+    }
+}
+
+/* --- open --- */
+
+static agg_mode
+choose_mode(const wr_aggregate_config *c, const agg_calls *calls)
+{
+    bool hops = c->window.kind == WR_WINDOW_HOP || c->window.kind == WR_WINDOW_CUMULATE;
+    if (c->window.kind == WR_WINDOW_NONE)
+        return c->time_key >= 0 ? AGG_BY_TIME : AGG_WHOLE;
+    if (!hops || c->emit == WR_EMIT_CHANGES || c->late == WR_LATE_UPDATE || calls->distinct ||
+        !calls->mergeable)
+        return AGG_BY_WINDOW;
+    return AGG_BY_PANE;
+}
+
+static weir_status
+check_config(const wr_aggregate_config *c, weir_error *err)
+{
+    WR_TRY(wr_window_check(&c->window, err));
+    if (c->window.kind == WR_WINDOW_SESSION)
+        return wr_error_set(err, WEIR_QUERY_WINDOW, "sessions have an operator of their own");
+    if (c->window.kind != WR_WINDOW_NONE && c->time_key >= 0)
+        return wr_error_set(err, WEIR_QUERY_WINDOW, "a window beside a time key");
+    if (c->time_key >= (int32_t) c->key_count)
+        return wr_error_set(err, WEIR_QUERY, "time key %d of %u keys", c->time_key, c->key_count);
+    if (c->lateness_us > INT64_MAX / 4 || c->ttl_us > INT64_MAX / 4)
+        return wr_error_set(err, WEIR_QUERY, "a lateness or ttl of more than 70,000 years");
+    return WEIR_OK;
+}
+
+/* Which keys lie in the tables, and which are bounds of the pane. */
+static weir_status
+open_keys(aggregate *a, weir_error *err)
+{
+    const wr_aggregate_config *c = a->config;
+    wr_type                   *types = wr_alloc(a->ctx->state, c->key_count * sizeof *types);
+    a->table_keys = wr_alloc(a->ctx->state, c->key_count * sizeof *a->table_keys);
+    a->key_source = wr_alloc(a->ctx->state, c->key_count * sizeof *a->key_source);
+    weir_status status = WEIR_MEMORY;
+    if (types == NULL || a->table_keys == NULL || a->key_source == NULL)
+        goto done;
+    for (uint32_t k = 0; k < c->key_count; k++) {
+        if ((int32_t) k == c->time_key)
+            a->key_source[k] = KEY_TIME;
+        else if (c->keys[k] < 0)
+            a->key_source[k] = c->keys[k];
+        else {
+            a->key_source[k] = (int32_t) a->table_key_count;
+            types[a->table_key_count] = c->key_types[k];
+            a->table_keys[a->table_key_count++] = (uint32_t) c->keys[k];
+        }
+    }
+    status = wr_key_layout_init(&a->layout, a->ctx->state, types, a->table_key_count, false, true);
+done:
+    wr_free(types);
+    return status == WEIR_OK ? WEIR_OK
+                             : wr_error_set(err, status, "no memory for %u keys", c->key_count);
+}
+
+static void aggregate_close(void *self);
+
+static weir_status
+open_parts(aggregate *a, weir_error *err)
+{
+    const wr_aggregate_config *c = a->config;
+    WR_TRY(check_config(c, err));
+    WR_TRY(open_keys(a, err));
+    WR_TRY(agg_calls_open(&a->calls, a->ctx, c->calls, c->call_count,
+                          wr_group_user_offset(&a->layout), err));
+    a->mode = choose_mode(c, &a->calls);
+    a->lateness = c->late == WR_LATE_UPDATE && a->mode != AGG_WHOLE ? (int64_t) c->lateness_us : 0;
+    a->pane_width = a->mode == AGG_BY_PANE ? wr_window_pane(&c->window) : c->window.size;
+    a->tables[a->table_count++] = (wr_pane_table){ &a->layout, a->calls.user_bytes };
+    for (uint32_t i = 0; i < a->calls.count; i++) {
+        if (a->calls.calls[i].values.columns == NULL)
+            continue;
+        if (a->table_count == WR_PANE_TABLES_MAX)
+            return wr_error_set(err, WEIR_QUERY_TOO_COMPLEX, "more than %d DISTINCT aggregates",
+                                WR_PANE_TABLES_MAX - 1);
+        a->calls.calls[i].table = a->table_count;
+        a->tables[a->table_count++] = (wr_pane_table){ &a->calls.calls[i].values, 0 };
+    }
+    wr_pane_ring_init(&a->ring, a->ctx->state, a->tables, a->table_count);
+    return WEIR_OK;
+}
+
+static weir_status
+aggregate_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
+{
+    aggregate *a = self;
+    a->config = config;
+    a->ctx = ctx;
+    a->closed = WR_TIME_START;
+    a->swept = WR_TIME_START;
+    weir_status status = open_parts(a, err);
+    if (status != WEIR_OK)
+        aggregate_close(a);
+    return status;
+}
+
+static void
+step_destroy(aggregate *a)
+{
+    agg_step *s = a->step;
+    if (s == NULL)
+        return;
+    wr_row_keys_fini(&s->keys);
+    wr_free(s->key_columns);
+    wr_free(s->assigned_row);
+    wr_free(s->assigned_next);
+    wr_free(s->touched);
+    wr_free(s);
+    a->step = NULL;
+}
+
+static void
+aggregate_close(void *self)
+{
+    aggregate *a = self;
+    for (uint32_t i = 0; i < a->pending_count; i++)
+        wr_batch_release(a->pending[i]);
+    a->pending_count = 0;
+    step_destroy(a);
+    if (a->table_count > 0) {
+        wr_pane_ring_return(&a->ring, a->merged);
+        wr_pane_ring_fini(&a->ring);
+    }
+    a->merged = NULL;
+    agg_calls_close(&a->calls);
+    wr_key_layout_fini(&a->layout);
+    wr_free(a->table_keys);
+    wr_free(a->key_source);
+    a->table_keys = NULL;
+    a->key_source = NULL;
+}
+
+/* --- process --- */
+
+static weir_status
+step_create(aggregate *a)
+{
+    if (a->step != NULL)
+        return WEIR_OK;
+    agg_step *s = wr_alloc(a->ctx->flow, sizeof *s);
+    if (s == NULL)
+        return WEIR_MEMORY;
+    memset(s, 0, offsetof(agg_step, rows));
+    wr_row_keys_init(&s->keys, &a->layout, a->ctx->flow);
+    a->step = s;
+    s->key_columns = wr_alloc(a->ctx->flow, a->table_key_count * sizeof *s->key_columns);
+    return s->key_columns != NULL ? WEIR_OK : WEIR_MEMORY;
+}
+
+static bool
+has_negative(const wr_batch *in)
+{
+    for (uint32_t i = 0; in->diff != NULL && i < in->row_count; i++)
+        if (in->diff[wr_batch_row(in, i)] < 0)
+            return true;
+    return false;
+}
+
+/* Everything that is done once for a batch: arguments, times, keys. */
+static wr_flow
+step_begin(aggregate *a, const wr_batch *in)
+{
+    if (step_create(a) != WEIR_OK)
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory to aggregate");
+    agg_step *s = a->step;
+    s->count = in->row_count;
+    s->at = 0;
+    s->late_count = 0;
+    s->touched_count = s->touched_next = 0;
+    s->reversed = has_negative(in);
+    for (uint32_t i = 0; i < in->row_count; i++)
+        s->rows[i] = (uint16_t) wr_batch_row(in, i);
+    if (!agg_calls_begin(&a->calls, in, s->rows, &s->count))
+        return WR_FLOW_FAIL;
+    s->dense = in->selection == NULL && s->count == in->physical_count;
+    agg_times_read(a, in);
+    for (uint32_t k = 0; k < a->table_key_count; k++)
+        s->key_columns[k] = in->columns[a->table_keys[k]];
+    if (wr_row_keys_fill(&s->keys, s->key_columns, s->dense ? NULL : s->rows, s->count,
+                         in->physical_count, NULL) != WEIR_OK)
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u keys", s->count);
+    s->begun = true;
+    return WR_FLOW_NEXT;
+}
+
+static wr_flow
+step_end(aggregate *a, const wr_batch *in)
+{
+    agg_step *s = a->step;
+    s->begun = false;
+    agg_calls_end(&a->calls);
+    agg_count_state(a);
+    if (s->late_count == 0)
+        return WR_FLOW_NEXT;
+    atomic_fetch_add_explicit(&a->ctx->counters.rows_late, s->late_count, memory_order_relaxed);
+    if (!a->ctx->late_wanted)
+        return WR_FLOW_NEXT;
+    wr_batch *late = wr_batch_select(a->ctx->flow, in, s->late, s->late_count);
+    if (late == NULL)
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u late rows", s->late_count);
+    wr_ctx_emit(a->ctx, WR_PORT_LATE, late);
+    return WR_FLOW_NEXT;
+}
+
+static wr_flow
+aggregate_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
+{
+    aggregate *a = self;
+    wr_assert(port == 0);
+    if (in->row_count == 0)
+        return WR_FLOW_NEXT;
+    if (!agg_drain(a))
+        return WR_FLOW_AGAIN;
+    if (a->step == NULL || !a->step->begun) {
+        wr_flow flow = step_begin(a, in);
+        if (flow != WR_FLOW_NEXT)
+            return flow;
+    }
+    agg_step *s = a->step;
+    for (;;) {
+        while (s->touched_next < s->touched_count) {
+            wr_pane *pane = s->touched[s->touched_next++];
+            pane->touched = false;
+            wr_flow flow = agg_update_pane(a, in, pane);
+            if (flow != WR_FLOW_NEXT)
+                return flow;
+            if (!agg_drain(a))
+                return WR_FLOW_AGAIN;
+        }
+        if (s->at == s->count)
+            return step_end(a, in);
+        if (agg_assign(a, in) != WEIR_OK)
+            return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for %u panes", a->ring.count);
+    }
+}
+
+static wr_flow
+aggregate_advance(void *self, wr_ctx *ctx, wr_time watermark)
+{
+    aggregate *a = self;
+    if (!agg_drain(a))
+        return WR_FLOW_AGAIN;
+    wr_flow flow = WR_FLOW_NEXT;
+    if (a->mode != AGG_WHOLE)
+        flow = agg_close_until(a, watermark);
+    else if (agg_sweep(a, watermark) != WEIR_OK)
+        flow = wr_ctx_fail(ctx, WEIR_MEMORY, "no memory to drop idle groups");
+    agg_count_state(a);
+    return flow;
+}
+
+/* No GROUP BY and no row came: the one row there is comes from no rows. */
+static wr_flow
+global_open(aggregate *a)
+{
+    wr_pane *pane;
+    uint32_t id, created_id, created = 0;
+    if (step_create(a) != WEIR_OK ||
+        wr_pane_ring_open(&a->ring, 0, WR_TIME_END, WR_TIME_START, &pane) != WEIR_OK ||
+        !agg_calls_enter(&a->calls, &pane->tables[0]) ||
+        wr_row_keys_set(&a->step->keys, NULL, 0) != WEIR_OK ||
+        wr_group_table_find(&pane->tables[0], &a->step->keys, NULL, 1, &id, &created_id,
+                            &created) != WEIR_OK)
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for one group");
+    if (created > 0)
+        agg_calls_init(&a->calls, wr_group_table_row(&pane->tables[0], id));
+    if (a->config->emit == WR_EMIT_FINAL ||
+        (wr_group_table_row(&pane->tables[0], id)->flags & WR_GROUP_EMITTED) != 0)
+        return WR_FLOW_NEXT;
+    agg_before before = { .of = &(uint16_t){ AGG_NO_ROW } };
+    a->step->dirty[0] = id;
+    a->step->dirty_count = 1;
+    if (wr_group_table_own(&pane->tables[0], &id, 1) != WEIR_OK)
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for one group");
+    return agg_after_emit(a, pane, &before);
+}
+
+static wr_flow
+aggregate_finish(void *self, wr_ctx *ctx)
+{
+    aggregate *a = self;
+    (void) ctx;
+    if (!agg_drain(a))
+        return WR_FLOW_AGAIN;
+    if (a->config->global && a->mode == AGG_WHOLE && !a->finished) {
+        a->finished = true;
+        wr_flow flow = global_open(a);
+        if (flow != WR_FLOW_NEXT)
+            return flow;
+        if (!agg_drain(a))
+            return WR_FLOW_AGAIN;
+    }
+    wr_flow flow = agg_close_until(a, WR_TIME_END);
+    agg_count_state(a);
+    return flow;
+}
+
+/* --- explain --- */
+
+static const char *const kind_names[] = { "none", "tumble", "hop", "cumulate", "session" };
+
+static void
+explain_keys(const wr_aggregate_config *c, wr_text *to)
+{
+    for (uint32_t k = 0; k < c->key_count; k++) {
+        wr_text_puts(to, k > 0 ? ", " : " by ");
+        if (c->keys[k] == WR_KEY_WINDOW_START)
+            wr_text_puts(to, "window_start");
+        else if (c->keys[k] == WR_KEY_WINDOW_END)
+            wr_text_puts(to, "window_end");
+        else if (c->input != NULL && (uint32_t) c->keys[k] < c->input->field_count)
+            wr_text_puts(to, c->input->fields[c->keys[k]].name);
+        else
+            wr_text_printf(to, "#%d", c->keys[k]);
+    }
+}
+
+static void
+aggregate_explain(const void *config, wr_text *to)
+{
+    const wr_aggregate_config *c = config;
+    for (uint32_t i = 0; i < c->call_count; i++)
+        wr_text_printf(to, "%s%s%s", i > 0 ? ", " : "", c->calls[i].aggregate->name,
+                       c->calls[i].distinct ? " distinct" : "");
+    explain_keys(c, to);
+    if (c->window.kind != WR_WINDOW_NONE) {
+        wr_interval size = { .us = c->window.size }, slide = { .us = c->window.slide };
+        wr_text_printf(to, " in %s ", kind_names[c->window.kind]);
+        wr_interval_print(&size, to);
+        if (c->window.kind == WR_WINDOW_HOP || c->window.kind == WR_WINDOW_CUMULATE) {
+            wr_text_puts(to, " by ");
+            wr_interval_print(&slide, to);
+        }
+    }
+    wr_text_puts(to, c->emit == WR_EMIT_FINAL ? ", emit final" : ", emit changes");
+}
+
+const wr_operator_ops wr_aggregate_ops = {
+    .name = "aggregate",
+    .self_size = sizeof(aggregate),
+    .open = aggregate_open,
+    .process = aggregate_process,
+    .advance = aggregate_advance,
+    .finish = aggregate_finish,
+    .freeze = agg_freeze,
+    .write = agg_write,
+    .thaw = agg_thaw,
+    .restore = agg_restore,
+    .close = aggregate_close,
+    .explain = aggregate_explain,
+};

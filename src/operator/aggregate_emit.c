@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * operator/aggregate_emit.c -- groups as rows: results, changes, and the closing of windows.
+ *
+ * Invariants  E1  emit final: each group of a window comes out once, when the window's end <= W
+ *             E2  emit changes: a step's old and new row of a group stand in one batch, the old one
+ *                 first, at most one of each, and only when they differ
+ *             E3  a group's EMITTED flag says that what it showed last has not been taken back
+ *             E4  a batch has at most 4,096 rows; between AGAIN and the same call the place is in self
+ */
+#include "operator/aggregate_impl.h"
+
+#include "data/datetime.h"
+
+#include <stdio.h>
+
+#include <string.h>
+
+enum { PAIRS_MAX = WR_BATCH_ROWS_MAX / 2 };
+
+/* --- rows of groups --- */
+
+static wr_column *
+bound_column(aggregate *a, wr_type type, wr_time t)
+{
+    wr_value value = { .type = type, .integer = t };
+    if (type.id == WR_DATE)
+        value.integer = t == WR_TIME_NEGINF   ? WR_DATE_NEGINF
+                        : t == WR_TIME_POSINF ? WR_DATE_POSINF
+                                              : t / WR_US_PER_DAY;
+    return wr_column_create_constant(a->ctx->flow, &value);
+}
+
+static wr_column *
+key_column(aggregate *a, const wr_pane *pane, uint32_t key, char **groups, uint32_t count)
+{
+    wr_type type = a->config->key_types[key];
+    switch (a->key_source[key]) {
+    case WR_KEY_WINDOW_START:
+        return bound_column(a, type, pane->start);
+    case WR_KEY_WINDOW_END:
+        return bound_column(a, type, pane->end);
+    case KEY_TIME:
+        if (pane->null_time) {
+            wr_value null = wr_value_null(type);
+            return wr_column_create_constant(a->ctx->flow, &null);
+        }
+        return bound_column(a, type, pane->start);
+    default:
+        return wr_key_column_make(&a->layout, a->ctx->flow, groups, WR_GROUP_KEY_OFFSET, count,
+                                  (uint32_t) a->key_source[key]);
+    }
+}
+
+static wr_flow
+result_failed(aggregate *a, const agg_call *call, weir_status status, wr_column *column,
+              uint32_t row, uint64_t *failed)
+{
+    if (!wr_status_is_row(status))
+        return wr_ctx_fail(a->ctx, status, "%s: %s", call->spec->aggregate->name,
+                           weir_status_text(status));
+    if (a->ctx->on_row_error == WR_ROW_FAIL)
+        return wr_ctx_fail(a->ctx, status, "%s: %s", call->spec->aggregate->name,
+                           weir_status_text(status));
+    snprintf(a->ctx->last_row_error, sizeof a->ctx->last_row_error, "%s: %s",
+             call->spec->aggregate->name, weir_status_text(status));
+    wr_bitmap_set(failed, row);
+    if (wr_column_set_null(column, row) != WEIR_OK)
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for results");
+    return WR_FLOW_NEXT;
+}
+
+static wr_flow
+result_column(aggregate *a, agg_call *call, char **groups, uint32_t count, wr_column **out,
+              uint64_t *failed)
+{
+    const wr_aggregate *g = call->spec->aggregate;
+    wr_column          *c = wr_column_create(a->ctx->flow, call->spec->result, count);
+    *out = c;
+    if (c == NULL)
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u results", count);
+    for (uint32_t i = 0; i < count; i++) {
+        weir_status status =
+            g->result_at(&call->ctx, groups[i] + call->offset, &a->ctx->eval.step, c, i);
+        if (WR_UNLIKELY(status != WEIR_OK) &&
+            result_failed(a, call, status, c, i, failed) != WR_FLOW_NEXT)
+            return WR_FLOW_FAIL;
+    }
+    return WR_FLOW_NEXT;
+}
+
+/* Rows of groups[0..count), one each; failed (a bitmap, cleared) gets those without a result. */
+static wr_batch *
+results(aggregate *a, const wr_pane *pane, char **groups, uint32_t count, uint64_t *failed)
+{
+    uint32_t  keys = a->config->key_count;
+    wr_batch *b = wr_batch_create(a->ctx->flow, keys + a->calls.count);
+    memset(failed, 0, WR_BATCH_ROWS_MAX / 8);
+    if (b == NULL) {
+        (void) wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u results", count);
+        return NULL;
+    }
+    b->row_count = count;
+    b->physical_count = count;
+    for (uint32_t k = 0; k < keys; k++)
+        if ((b->columns[k] = key_column(a, pane, k, groups, count)) == NULL) {
+            (void) wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u results", count);
+            wr_batch_release(b);
+            return NULL;
+        }
+    for (uint32_t i = 0; i < a->calls.count; i++)
+        if (result_column(a, &a->calls.calls[i], groups, count, &b->columns[keys + i], failed) !=
+            WR_FLOW_NEXT) {
+            wr_batch_release(b);
+            return NULL;
+        }
+    return b;
+}
+
+/* --- pending batches --- */
+
+bool
+agg_drain(aggregate *a)
+{
+    uint32_t taken = 0;
+    while (taken < a->pending_count && wr_ctx_has_room(a->ctx, WR_PORT_MAIN))
+        wr_ctx_emit(a->ctx, WR_PORT_MAIN, a->pending[taken++]);
+    a->pending_count -= taken;
+    memmove(a->pending, a->pending + taken, a->pending_count * sizeof *a->pending);
+    return a->pending_count == 0;
+}
+
+static void
+pend(aggregate *a, wr_batch *batch)
+{
+    wr_assert(a->pending_count < WR_COUNT(a->pending));
+    a->pending[a->pending_count++] = batch;
+}
+
+/* The rows of batch that did not fail, into pending.  Takes batch. */
+static wr_flow
+pend_good(aggregate *a, wr_batch *batch, const uint64_t *failed)
+{
+    uint32_t  count = batch->row_count, kept = 0;
+    uint16_t *rows = wr_arena_alloc(&a->ctx->eval.step, count * sizeof *rows);
+    for (uint32_t i = 0; rows != NULL && i < count; i++) {
+        rows[kept] = (uint16_t) i;
+        kept += !wr_bitmap_get(failed, i);
+    }
+    if (rows == NULL) {
+        wr_batch_release(batch);
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u results", count);
+    }
+    if (kept < count) {
+        atomic_fetch_add_explicit(&a->ctx->counters.rows_failed, count - kept, memory_order_relaxed);
+        wr_batch *good = kept > 0 ? wr_batch_select(a->ctx->flow, batch, rows, kept) : NULL;
+        wr_batch_release(batch);
+        if (kept == 0)
+            return WR_FLOW_NEXT;
+        if (good == NULL)
+            return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u results", kept);
+        batch = good;
+    }
+    pend(a, batch);
+    return WR_FLOW_NEXT;
+}
+
+/* --- changes --- */
+
+wr_flow
+agg_before_take(aggregate *a, wr_pane *pane, agg_before *before)
+{
+    agg_step       *s = a->step;
+    wr_group_table *table = &pane->tables[0];
+    wr_arena       *arena = &a->ctx->eval.step;
+    char          **groups = wr_arena_alloc(arena, s->dirty_count * sizeof *groups);
+    uint64_t        failed[WR_BATCH_ROWS_MAX / 64];
+    uint32_t        count = 0;
+    before->of = wr_arena_alloc(arena, s->dirty_count * sizeof *before->of);
+    if (groups == NULL || before->of == NULL)
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u changes", s->dirty_count);
+    for (uint32_t i = 0; i < s->dirty_count; i++) {
+        wr_group *g = wr_group_table_row(table, s->dirty[i]);
+        bool      shown = (g->flags & WR_GROUP_EMITTED) != 0; /* E3 */
+        before->of[i] = shown ? (uint16_t) count : (uint16_t) AGG_NO_ROW;
+        groups[count] = (char *) g;
+        count += shown;
+    }
+    if (count == 0)
+        return WR_FLOW_NEXT;
+    before->batch = results(a, pane, groups, count, failed);
+    return before->batch != NULL ? WR_FLOW_NEXT : WR_FLOW_FAIL;
+}
+
+void
+agg_before_release(agg_before *before)
+{
+    wr_batch_release(before->batch);
+    before->batch = NULL;
+}
+
+/* Bit for bit: a result that only looks alike (1.0, 1.00) is a change. */
+static bool
+values_same(const wr_column *a, uint32_t i, const wr_column *b, uint32_t j)
+{
+    bool null = wr_column_is_null(a, i);
+    if (null != wr_column_is_null(b, j))
+        return false;
+    if (null)
+        return true;
+    i = wr_column_index(a, i);
+    j = wr_column_index(b, j);
+    a = wr_column_base(a);
+    b = wr_column_base(b);
+    if (a->form != b->form || a->scale != b->scale)
+        return false;
+    bool views = wr_type_is_string(a->type) || (a->type.id == WR_NUMERIC && a->form == WR_NUM);
+    if (views)
+        return wr_string_equal((const wr_string *) a->data + i, (const wr_string *) b->data + j);
+    size_t width = wr_column_width(a);
+    return memcmp((const char *) a->data + i * width, (const char *) b->data + j * width, width) == 0;
+}
+
+static bool
+results_same(const aggregate *a, const wr_batch *old, uint32_t i, const wr_batch *now, uint32_t j)
+{
+    for (uint32_t c = a->config->key_count; c < old->column_count; c++)
+        if (!values_same(old->columns[c], i, now->columns[c], j))
+            return false;
+    return true;
+}
+
+static wr_column *
+column_join(aggregate *a, const wr_column *old, const uint16_t *old_rows, uint32_t old_count,
+            const wr_column *now, const uint16_t *now_rows, uint32_t now_count)
+{
+    const wr_column *model = wr_column_base(now != NULL ? now : old);
+    wr_column       *c =
+        model->type.id == WR_NUMERIC
+            ? wr_column_create_decimal(a->ctx->flow, model->type, (wr_decimal_form) model->form,
+                                       model->scale, old_count + now_count)
+            : wr_column_create(a->ctx->flow, model->type, old_count + now_count);
+    if (c == NULL)
+        return NULL;
+    if ((old_count > 0 &&
+         wr_column_append(c, 0, old, old_rows, old_count, false) != WEIR_OK) ||
+        (now_count > 0 &&
+         wr_column_append(c, old_count, now, now_rows, now_count, false) != WEIR_OK)) {
+        wr_column_release(c);
+        return NULL;
+    }
+    return c;
+}
+
+/* E2: the old rows, then the new ones, as one batch of changes. */
+static wr_flow
+pend_changes(aggregate *a, const wr_batch *old, const uint16_t *old_rows, uint32_t old_count,
+             const wr_batch *now, const uint16_t *now_rows, uint32_t now_count)
+{
+    uint32_t  count = old_count + now_count, columns = a->config->key_count + a->calls.count;
+    wr_batch *b = count > 0 ? wr_batch_create(a->ctx->flow, columns) : NULL;
+    if (count == 0)
+        return WR_FLOW_NEXT;
+    if (b == NULL)
+        goto memory;
+    b->row_count = count;
+    b->physical_count = count;
+    for (uint32_t c = 0; c < columns; c++) {
+        b->columns[c] = column_join(a, old != NULL ? old->columns[c] : NULL, old_rows, old_count,
+                                    now != NULL ? now->columns[c] : NULL, now_rows, now_count);
+        if (b->columns[c] == NULL)
+            goto memory;
+    }
+    if (old_count > 0) {
+        b->diff = wr_alloc(a->ctx->flow, count * sizeof *b->diff);
+        if (b->diff == NULL)
+            goto memory;
+        for (uint32_t i = 0; i < count; i++)
+            b->diff[i] = i < old_count ? -1 : 1;
+    }
+    pend(a, b);
+    return WR_FLOW_NEXT;
+memory:
+    wr_batch_release(b);
+    return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u changes", count);
+}
+
+/* Results of the dirty groups that still show; now_of as in agg_before. */
+static wr_batch *
+results_now(aggregate *a, wr_pane *pane, uint16_t *now_of)
+{
+    agg_step       *s = a->step;
+    wr_group_table *table = &pane->tables[0];
+    char          **groups = wr_arena_alloc(&a->ctx->eval.step, s->dirty_count * sizeof *groups);
+    uint64_t        failed[WR_BATCH_ROWS_MAX / 64];
+    uint32_t        count = 0;
+    if (groups == NULL) {
+        (void) wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u changes", s->dirty_count);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < s->dirty_count; i++) {
+        wr_group *g = wr_group_table_row(table, s->dirty[i]);
+        bool      shows = g->count > 0 || a->config->global;
+        now_of[i] = shows ? (uint16_t) count : (uint16_t) AGG_NO_ROW;
+        groups[count] = (char *) g;
+        count += shows;
+    }
+    wr_batch *now = results(a, pane, groups, count, failed);
+    for (uint32_t i = 0; now != NULL && i < s->dirty_count; i++) {
+        wr_group *g = wr_group_table_row(table, s->dirty[i]);
+        if (now_of[i] != AGG_NO_ROW && wr_bitmap_get(failed, now_of[i])) {
+            now_of[i] = AGG_NO_ROW;
+            atomic_fetch_add_explicit(&a->ctx->counters.rows_failed, 1, memory_order_relaxed);
+        }
+        g->flags &= ~(uint32_t) (WR_GROUP_DIRTY | WR_GROUP_EMITTED);
+        g->flags |= now_of[i] != AGG_NO_ROW ? WR_GROUP_EMITTED : 0; /* E3 */
+    }
+    return now;
+}
+
+wr_flow
+agg_after_emit(aggregate *a, wr_pane *pane, const agg_before *before)
+{
+    agg_step *s = a->step;
+    uint16_t *now_of = wr_arena_alloc(&a->ctx->eval.step, s->dirty_count * sizeof *now_of);
+    uint16_t  old_rows[PAIRS_MAX], now_rows[PAIRS_MAX];
+    uint32_t  old_count = 0, now_count = 0;
+    wr_flow   flow = WR_FLOW_NEXT;
+    if (now_of == NULL)
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u changes", s->dirty_count);
+    wr_batch *now = results_now(a, pane, now_of);
+    if (now == NULL)
+        return WR_FLOW_FAIL;
+    for (uint32_t i = 0; i < s->dirty_count && flow == WR_FLOW_NEXT; i++) {
+        bool old = before->of[i] != AGG_NO_ROW, new = now_of[i] != AGG_NO_ROW;
+        if (old && new && results_same(a, before->batch, before->of[i], now, now_of[i]))
+            continue;
+        if (old)
+            old_rows[old_count++] = before->of[i];
+        if (new)
+            now_rows[now_count++] = now_of[i];
+        if (old_count == PAIRS_MAX || now_count == PAIRS_MAX) {
+            flow = pend_changes(a, before->batch, old_rows, old_count, now, now_rows, now_count);
+            old_count = now_count = 0;
+        }
+    }
+    if (flow == WR_FLOW_NEXT)
+        flow = pend_changes(a, before->batch, old_rows, old_count, now, now_rows, now_count);
+    wr_batch_release(now);
+    return flow;
+}
+
+/* --- closing --- */
+
+static bool
+group_comes_out(const aggregate *a, const wr_group *g)
+{
+    wr_time until;
+    if ((g->flags & WR_GROUP_DEAD) != 0)
+        return false;
+    if (g->count <= 0)
+        return a->config->global;
+    if (a->config->ttl_us == 0 || a->mode != AGG_WHOLE || g->touched == WR_TIME_START ||
+        __builtin_add_overflow(g->touched, (int64_t) a->config->ttl_us, &until))
+        return true;
+    return a->ctx->watermark <= until;
+}
+
+wr_flow
+agg_emit_pane(aggregate *a, wr_pane *pane)
+{
+    wr_group_table *table = &pane->tables[0];
+    uint64_t        failed[WR_BATCH_ROWS_MAX / 64];
+    uint32_t        ids[WR_BATCH_ROWS_MAX];
+    if (!agg_calls_enter(&a->calls, table))
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for results");
+    while (a->emit_next < table->high) {
+        if (!agg_drain(a) || !wr_ctx_has_room(a->ctx, WR_PORT_MAIN))
+            return WR_FLOW_AGAIN; /* E4 */
+        char   **groups = wr_arena_alloc(&a->ctx->eval.step, sizeof *groups * WR_BATCH_ROWS_MAX);
+        uint32_t count = 0;
+        if (groups == NULL)
+            return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for results");
+        for (; a->emit_next < table->high && count < WR_BATCH_ROWS_MAX; a->emit_next++)
+            if (group_comes_out(a, wr_group_table_row(table, a->emit_next)))
+                ids[count++] = a->emit_next;
+        if (count == 0)
+            continue;
+        if (a->lateness > 0 && wr_group_table_own(table, ids, count) != WEIR_OK)
+            return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for results");
+        wr_group_table_rows(table, ids, count, groups);
+        wr_batch *b = results(a, pane, groups, count, failed);
+        if (b == NULL)
+            return WR_FLOW_FAIL;
+        for (uint32_t i = 0; a->lateness > 0 && i < count; i++)
+            if (!wr_bitmap_get(failed, i))
+                ((wr_group *) groups[i])->flags |= WR_GROUP_EMITTED;
+        if (pend_good(a, b, failed) != WR_FLOW_NEXT)
+            return WR_FLOW_FAIL;
+    }
+    if (!agg_drain(a))
+        return WR_FLOW_AGAIN;
+    a->emit_next = 0;
+    return WR_FLOW_NEXT;
+}
+
+/* Windows of panes: one after another, in order of their ends. */
+static wr_flow
+close_windows(aggregate *a, wr_time w)
+{
+    for (;;) {
+        if (a->merged == NULL) {
+            wr_time end = agg_next_end(a);
+            if (end == WR_TIME_END || end > w)
+                return WR_FLOW_NEXT;
+            if (agg_merge_window(a, end) != WEIR_OK)
+                return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory to close a window");
+        }
+        wr_flow flow = agg_emit_pane(a, a->merged);
+        if (flow != WR_FLOW_NEXT)
+            return flow;
+        a->closed = a->merged->end;
+        wr_pane_ring_return(&a->ring, a->merged);
+        a->merged = NULL;
+        agg_drop_passed(a);
+    }
+}
+
+/* Panes that are windows (or values of a time key). */
+static wr_flow
+close_panes(aggregate *a, wr_time w)
+{
+    for (uint32_t i = 0; i < a->ring.count;) {
+        wr_pane *pane = wr_pane_ring_at(&a->ring, i);
+        wr_time  last;
+        if (pane->end > w)
+            break;
+        if (a->config->emit == WR_EMIT_FINAL && !pane->closed) {
+            wr_flow flow = agg_emit_pane(a, pane);
+            if (flow != WR_FLOW_NEXT)
+                return flow;
+            pane->closed = true; /* E1 */
+        }
+        if (w != WR_TIME_END && (__builtin_add_overflow(pane->end, a->lateness, &last) || last > w))
+            i++;
+        else
+            wr_pane_ring_drop(&a->ring, i);
+    }
+    return WR_FLOW_NEXT;
+}
+
+wr_flow
+agg_close_until(aggregate *a, wr_time watermark)
+{
+    wr_time w = agg_effective(a, watermark);
+    if (w == WR_TIME_START)
+        return WR_FLOW_NEXT;
+    wr_flow flow = a->mode == AGG_BY_PANE ? close_windows(a, w) : close_panes(a, w);
+    if (flow != WR_FLOW_NEXT)
+        return flow;
+    a->closed = WR_MAX(a->closed, w);
+    if (a->mode == AGG_BY_PANE)
+        agg_drop_passed(a);
+    return WR_FLOW_NEXT;
+}
+
+void
+agg_count_state(aggregate *a)
+{
+    uint64_t keys = 0;
+    for (uint32_t i = 0; i < a->ring.count; i++)
+        keys += wr_pane_ring_at(&a->ring, i)->tables[0].live;
+    atomic_store_explicit(&a->ctx->counters.state_keys, keys, memory_order_relaxed);
+    atomic_store_explicit(&a->ctx->counters.state_panes, a->ring.count, memory_order_relaxed);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * operator/aggregate_impl.h -- the insides of the aggregate operator, shared by its files and session.c.
+ *
+ *     aggregate.c           open, close, finish; a batch from its arguments to its panes
+ *     aggregate_assign.c    which row goes into which pane; what is late
+ *     aggregate_update.c    rows of one pane into its groups; retractions, FILTER, DISTINCT, idle groups
+ *     aggregate_emit.c      results as batches; changes; closing
+ *     aggregate_merge.c     windows made of panes
+ *     aggregate_snapshot.c  freeze, write, restore
+ */
+#pragma once
+
+#include "operator/aggregate.h"
+#include "operator/event_time.h"
+#include "state/pane_ring.h"
+
+typedef enum agg_mode {
+    AGG_WHOLE,     /* one table from beginning to end                            */
+    AGG_BY_TIME,   /* a pane for each value of the time key                      */
+    AGG_BY_WINDOW, /* a pane for each window; a row is in one or several         */
+    AGG_BY_PANE,   /* panes narrower than windows; windows merge theirs at close */
+} agg_mode;
+
+typedef struct agg_call {
+    const wr_agg_call *spec;
+    size_t             offset;       /* of the state in a row                        */
+    wr_type            arg_types[4];
+    wr_agg_ctx         ctx;          /* arena: of the pane at hand                   */
+    uint32_t           table;        /* DISTINCT: which of the pane's tables; else 0 */
+    wr_key_layout      values;       /* DISTINCT: group id, arguments                */
+    wr_row_keys        value_keys;
+    /* Of the batch at hand: */
+    wr_column         *args[4];
+    bool               narrowed;     /* only rows in pass take part                  */
+    uint64_t          *pass;         /* by physical row                              */
+} agg_call;
+
+/* The groups of an aggregate: what session.c shares with aggregate.c. */
+typedef struct agg_calls {
+    wr_ctx       *ctx;
+    uint32_t      count;
+    agg_call     *calls;
+    size_t        user_bytes; /* of all states                              */
+    bool          nested;     /* some state keeps memory in the arena       */
+    bool          distinct;
+    bool          mergeable;
+} agg_calls;
+
+enum { AGG_ASSIGNED_MAX = 65536 };
+
+/* Scratch of a batch under way; made by the first one. */
+typedef struct agg_step {
+    bool        begun;
+    bool        reversed;             /* some diff is negative                           */
+    bool        dense;                /* rows[i] == i                                    */
+    bool        single;               /* touched[0] takes rows [at, count)               */
+    uint32_t    count;                /* rows that take part                             */
+    uint32_t    at;                   /* the next of them to be assigned                 */
+    uint32_t    late_count;
+    wr_time     time_min, time_max;
+    wr_row_keys keys;                 /* of rows                                         */
+    wr_column **key_columns;
+    uint32_t    assigned, assigned_capacity;
+    uint16_t   *assigned_row;         /* index into rows                                 */
+    uint32_t   *assigned_next;        /* the next assignment of the same pane; 0: none   */
+    wr_pane   **touched;
+    uint32_t    touched_count, touched_next, touched_capacity;
+    uint32_t    dirty_count;
+
+    /* From here on nothing is cleared. */
+    uint16_t rows[WR_BATCH_ROWS_MAX]; /* physical, ascending                             */
+    wr_time  times[WR_BATCH_ROWS_MAX]; /* of rows[i]; windows and time keys only         */
+    uint16_t late[WR_BATCH_ROWS_MAX];
+    /* Of the pane at hand: */
+    uint16_t which[WR_BATCH_ROWS_MAX]; /* index into rows                                */
+    uint32_t ids[WR_BATCH_ROWS_MAX];
+    uint32_t created[WR_BATCH_ROWS_MAX];
+    char    *groups[WR_BATCH_ROWS_MAX];
+    uint32_t dirty[WR_BATCH_ROWS_MAX];     /* ids of groups whose results change         */
+    uint16_t part_rows[WR_BATCH_ROWS_MAX]; /* physical rows of the pane                  */
+    uint16_t plus_rows[WR_BATCH_ROWS_MAX]; /* rows of one call, narrowed, by sign        */
+    char    *plus_groups[WR_BATCH_ROWS_MAX];
+    uint16_t minus_rows[WR_BATCH_ROWS_MAX];
+    char    *minus_groups[WR_BATCH_ROWS_MAX];
+    uint64_t prefixes[WR_BATCH_ROWS_MAX];  /* DISTINCT: the groups' ids                  */
+    uint32_t value_ids[WR_BATCH_ROWS_MAX];
+} agg_step;
+
+typedef struct aggregate {
+    const wr_aggregate_config *config;
+    wr_ctx                    *ctx;
+    agg_mode                   mode;
+    int64_t                    lateness;
+    int64_t                    pane_width;
+    wr_key_layout              layout;
+    uint32_t                   table_key_count;
+    uint32_t                  *table_keys;   /* columns of the input                     */
+    int32_t                   *key_source;   /* output key -> table key, or a KEY_* mark */
+    agg_calls                  calls;
+    wr_pane_table              tables[WR_PANE_TABLES_MAX];
+    uint32_t                   table_count;
+    wr_pane_ring               ring;
+    wr_time                    closed;       /* windows that end by then have been closed */
+    wr_time                    swept;        /* ttl: watermark of the last sweep          */
+    agg_step                  *step;
+    wr_pane                   *merged;       /* a window under way, made of panes         */
+    uint32_t                   emit_next;    /* id of the next group to come out          */
+    bool                       finished;     /* the row of no rows has been made          */
+    bool                       restored;     /* closed is the least of the snapshots'     */
+    wr_batch                  *pending[8];   /* made, but not yet taken                   */
+    uint32_t                   pending_count;
+} aggregate;
+
+/* Marks in key_source beside WR_KEY_WINDOW_START and _END. */
+enum { KEY_TIME = -3 };
+
+/* --- calls (aggregate_calls.c) --- */
+weir_status agg_calls_open(agg_calls *calls, wr_ctx *ctx, const wr_agg_call *specs, uint32_t count,
+                           size_t user_offset, weir_error *err);
+void        agg_calls_close(agg_calls *calls);
+/* Arguments and filters over the rows of a batch; failed rows leave rows[0..*count).  False: failed. */
+bool        agg_calls_begin(agg_calls *calls, const wr_batch *in, uint16_t *rows, uint32_t *count);
+void        agg_calls_end(agg_calls *calls);
+/* Set the arena all states of a table use. */
+bool        agg_calls_enter(agg_calls *calls, wr_group_table *table);
+/* A new group's states. */
+void        agg_calls_init(agg_calls *calls, wr_group *group);
+/* into += from (both laid out alike); created: into is zeroed still. */
+void        agg_calls_merge(agg_calls *calls, wr_group *into, const wr_group *from, bool created);
+bool        agg_calls_failed(const agg_calls *calls);
+void        agg_calls_encode(const agg_calls *calls, const wr_group *group, wr_snapshot_writer *to);
+weir_status agg_calls_decode(agg_calls *calls, wr_group *group, wr_snapshot_reader *from);
+
+/* --- aggregate_assign.c --- */
+/* Event times or time keys of the step's rows; rows without one leave it. */
+void        agg_times_read(aggregate *a, const wr_batch *in);
+/* Give rows from step->at on to panes, as many as are taken at a time. */
+weir_status agg_assign(aggregate *a, const wr_batch *in);
+wr_time     agg_effective(const aggregate *a, wr_time watermark);
+
+/* --- aggregate_update.c --- */
+/* The step's rows of pane into its groups; their changes into pending where the pane shows changes. */
+wr_flow     agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane);
+/* Drop groups idle for longer than ttl. */
+weir_status agg_sweep(aggregate *a, wr_time watermark);
+
+/* --- aggregate_emit.c --- */
+/* What the dirty groups of a step showed before it. */
+typedef struct agg_before {
+    wr_batch *batch; /* NULL: nothing                                   */
+    uint16_t *of;    /* row in batch of dirty[i], or AGG_NO_ROW         */
+} agg_before;
+enum { AGG_NO_ROW = UINT16_MAX };
+wr_flow     agg_before_take(aggregate *a, wr_pane *pane, agg_before *before);
+void        agg_before_release(agg_before *before);
+/* What they show now, against before, as changes into pending; marks of the step are cleared. */
+wr_flow     agg_after_emit(aggregate *a, wr_pane *pane, const agg_before *before);
+/* Hand pending batches on; false while there is no room. */
+bool        agg_drain(aggregate *a);
+/* All groups of pane, from emit_next on.  AGAIN: no room. */
+wr_flow     agg_emit_pane(aggregate *a, wr_pane *pane);
+/* Close what the watermark has passed.  AGAIN: no room. */
+wr_flow     agg_close_until(aggregate *a, wr_time watermark);
+void        agg_count_state(aggregate *a);
+
+/* --- aggregate_merge.c --- */
+/* The window that ends at `end`, out of its panes, as a->merged. */
+weir_status agg_merge_window(aggregate *a, wr_time end);
+/* The end of the next window that has not closed; WR_TIME_END: there is none. */
+wr_time     agg_next_end(const aggregate *a);
+/* Drop panes that no later window sees. */
+void        agg_drop_passed(aggregate *a);
+
+/* --- aggregate_snapshot.c --- */
+weir_status agg_freeze(void *self, wr_epoch epoch, wr_frozen **out);
+weir_status agg_write(const wr_frozen *f, wr_snapshot_writer *to);
+void        agg_thaw(wr_frozen *f);
+weir_status agg_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from);

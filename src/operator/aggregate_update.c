@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * operator/aggregate_update.c -- the rows of one pane into its groups.
+ *
+ * The whole is done by columns: find all groups, then one call of each aggregate's update for all rows.
+ * A FILTER, ignored NULLs, DISTINCT and retractions only narrow the rows of that call.
+ *
+ * Invariants  U1  a row touches each call at most |diff| times, and its group's count by diff once
+ *             U2  with DISTINCT a value reaches the aggregate when its count becomes positive, and is
+ *                 taken back when it stops being so
+ *             U3  a group whose count is 0 after a step is gone, unless there is no GROUP BY
+ *             U4  a group idle for longer than ttl by its rows' own watermarks starts anew, whether or not
+ *                 a sweep came between
+ */
+#include "operator/aggregate_impl.h"
+
+#include <string.h>
+
+/* Rows [0, count) of one call: physical rows and their groups. */
+typedef struct part {
+    wr_rows      rows;
+    char *const *groups;
+} part;
+
+/* --- which rows --- */
+
+/* Physical rows of the pane's rows which[0..count), for aggregates that take them in a list. */
+static wr_rows
+pane_rows(agg_step *s, const uint16_t *which, uint32_t first, uint32_t count)
+{
+    if (which == NULL && first == 0 && s->dense)
+        return (wr_rows){ NULL, count };
+    if (which == NULL)
+        return (wr_rows){ s->rows + first, count };
+    for (uint32_t i = 0; i < count; i++)
+        s->part_rows[i] = s->rows[which[i]];
+    return (wr_rows){ s->part_rows, count };
+}
+
+static inline uint32_t
+row_at(wr_rows rows, uint32_t i)
+{
+    return rows.rows != NULL ? rows.rows[i] : i;
+}
+
+/*
+ * The next part of rows: those that pass and whose diff is at least `times` (sign > 0) or at most
+ * -times (sign < 0).  Rows and groups go to the step's arrays, kept apart by sign.
+ */
+static part
+part_take(agg_step *s, const agg_call *call, const wr_batch *in, wr_rows rows, char *const *groups,
+          int sign, int64_t times)
+{
+    uint16_t *to_rows = sign > 0 ? s->plus_rows : s->minus_rows;
+    char    **to_groups = sign > 0 ? s->plus_groups : s->minus_groups;
+    uint32_t  count = 0;
+    for (uint32_t i = 0; i < rows.count; i++) {
+        uint32_t row = row_at(rows, i);
+        int64_t  diff = wr_batch_diff(in, row);
+        bool     takes = (sign > 0 ? diff >= times : diff <= -times) &&
+                     (!call->narrowed || wr_bitmap_get(call->pass, row));
+        to_rows[count] = (uint16_t) row;
+        to_groups[count] = groups[i];
+        count += takes;
+    }
+    return (part){ { to_rows, count }, to_groups };
+}
+
+static wr_flow
+refuse_retract(aggregate *a, const agg_call *call)
+{
+    return wr_ctx_fail(a->ctx, WEIR_QUERY_UNSUPPORTED,
+                       "%s cannot take rows back, and its input retracts some",
+                       call->spec->aggregate->name);
+}
+
+/* --- DISTINCT --- */
+
+/* U2: of rows (with their groups), plus and minus are left with what changes the set. */
+static weir_status
+distinct_narrow(agg_step *s, agg_call *call, const wr_batch *in, wr_group_table *values, part all,
+                part *plus, part *minus)
+{
+    uint32_t n = all.rows.count, plus_count = 0, minus_count = 0;
+    for (uint32_t i = 0; i < n; i++)
+        s->prefixes[i] = ((const wr_group *) all.groups[i])->id;
+    WR_TRY(wr_row_keys_fill(&call->value_keys, call->args, all.rows.rows, n, in->physical_count,
+                            s->prefixes));
+    WR_TRY(wr_group_table_find(values, &call->value_keys, NULL, n, s->value_ids, NULL, NULL));
+    WR_TRY(wr_group_table_own(values, s->value_ids, n));
+    for (uint32_t i = 0; i < n; i++) {
+        wr_group *value = wr_group_table_row(values, s->value_ids[i]);
+        uint32_t  row = row_at(all.rows, i);
+        int64_t   before = value->count;
+        char     *group = all.groups[i]; /* plus may share all's arrays: read before writing */
+        value->count += wr_batch_diff(in, row);
+        if (before <= 0 && value->count > 0) {
+            s->plus_rows[plus_count] = (uint16_t) row;
+            s->plus_groups[plus_count++] = group;
+        } else if (before > 0 && value->count <= 0) {
+            s->minus_rows[minus_count] = (uint16_t) row;
+            s->minus_groups[minus_count++] = group;
+        }
+    }
+    for (uint32_t i = 0; s->reversed && i < n; i++) {
+        const wr_group *value = wr_group_table_row(values, s->value_ids[i]);
+        if (value->count == 0 && (value->flags & WR_GROUP_DEAD) == 0)
+            WR_TRY(wr_group_table_remove(values, s->value_ids[i]));
+    }
+    *plus = (part){ { s->plus_rows, plus_count }, s->plus_groups };
+    *minus = (part){ { s->minus_rows, minus_count }, s->minus_groups };
+    return WEIR_OK;
+}
+
+/* Rows that pass, whatever their diff. */
+static part
+part_passing(agg_step *s, const agg_call *call, wr_rows rows, char *const *groups)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < rows.count; i++) {
+        uint32_t row = row_at(rows, i);
+        s->plus_rows[count] = (uint16_t) row;
+        s->plus_groups[count] = groups[i];
+        count += !call->narrowed || wr_bitmap_get(call->pass, row);
+    }
+    return (part){ { s->plus_rows, count }, s->plus_groups };
+}
+
+static wr_flow
+call_update_distinct(aggregate *a, agg_call *call, const wr_batch *in, wr_pane *pane, wr_rows rows,
+                     char *const *groups)
+{
+    const wr_aggregate *g = call->spec->aggregate;
+    part                plus, minus, all = part_passing(a->step, call, rows, groups);
+    if (distinct_narrow(a->step, call, in, &pane->tables[call->table], all, &plus, &minus) != WEIR_OK)
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for distinct values");
+    if (minus.rows.count > 0 && g->retract == NULL)
+        return refuse_retract(a, call);
+    if (plus.rows.count > 0)
+        g->update(&call->ctx, plus.groups, call->offset, call->args, plus.rows);
+    if (minus.rows.count > 0)
+        g->retract(&call->ctx, minus.groups, call->offset, call->args, minus.rows);
+    return WR_FLOW_NEXT;
+}
+
+/* --- one call --- */
+
+static wr_flow
+call_update(aggregate *a, agg_call *call, const wr_batch *in, wr_pane *pane, wr_rows rows,
+            char *const *groups)
+{
+    const wr_aggregate *g = call->spec->aggregate;
+    agg_step           *s = a->step;
+    if (call->table != 0)
+        return call_update_distinct(a, call, in, pane, rows, groups);
+    if (!call->narrowed && in->diff == NULL) {
+        g->update(&call->ctx, groups, call->offset, call->args, rows);
+        return WR_FLOW_NEXT;
+    }
+    for (int64_t times = 1;; times++) { /* U1: mostly once */
+        part plus = part_take(s, call, in, rows, groups, 1, times);
+        if (plus.rows.count == 0)
+            break;
+        g->update(&call->ctx, plus.groups, call->offset, call->args, plus.rows);
+        if (in->diff == NULL)
+            break;
+    }
+    for (int64_t times = 1; s->reversed; times++) {
+        part minus = part_take(s, call, in, rows, groups, -1, times);
+        if (minus.rows.count == 0)
+            break;
+        if (g->retract == NULL)
+            return refuse_retract(a, call);
+        g->retract(&call->ctx, minus.groups, call->offset, call->args, minus.rows);
+    }
+    return WR_FLOW_NEXT;
+}
+
+/* --- idle groups --- */
+
+static bool
+is_idle(const aggregate *a, const wr_group *g, wr_time watermark)
+{
+    wr_time until;
+    if (g->touched == WR_TIME_START || g->count == 0 ||
+        __builtin_add_overflow(g->touched, (int64_t) a->config->ttl_us, &until))
+        return false;
+    return watermark > until;
+}
+
+/* Distinct values of group `id`, or (UINT32_MAX) of groups that are dead, go. */
+static weir_status
+values_forget(aggregate *a, wr_pane *pane, uint32_t id)
+{
+    const wr_group_table *groups = &pane->tables[0];
+    for (uint32_t t = 1; t < a->table_count; t++) {
+        wr_group_table *values = &pane->tables[t];
+        for (uint32_t v = 0; v < values->high; v++) {
+            wr_group *value = wr_group_table_row(values, v);
+            if ((value->flags & WR_GROUP_DEAD) != 0)
+                continue;
+            uint32_t owner = wr_key_prefix(values->layout, wr_group_key(value));
+            if (owner != id && (id != UINT32_MAX ||
+                                (wr_group_table_row(groups, owner)->flags & WR_GROUP_DEAD) == 0))
+                continue;
+            WR_TRY(wr_group_table_own(values, &v, 1));
+            WR_TRY(wr_group_table_remove(values, v));
+        }
+    }
+    return WEIR_OK;
+}
+
+/* U4: start idle groups anew; returns how many of the rows come before one that would have to start
+ * anew in the middle of this step. */
+static weir_status
+idle_restart(aggregate *a, wr_pane *pane, const wr_batch *in, const uint16_t *rows, uint32_t *count)
+{
+    agg_step *s = a->step;
+    uint32_t  i = 0;
+    for (; i < *count; i++) {
+        wr_group *g = (wr_group *) s->groups[i];
+        wr_time   w = wr_batch_row_watermark(in, rows[i]);
+        if (is_idle(a, g, w)) {
+            if ((g->flags & WR_GROUP_SEEN) != 0)
+                break;
+            WR_TRY(values_forget(a, pane, g->id));
+            g->count = 0;
+            g->flags &= ~(uint32_t) WR_GROUP_EMITTED;
+            memset((char *) g + wr_group_user_offset(&a->layout), 0, a->calls.user_bytes);
+            agg_calls_init(&a->calls, g);
+        }
+        g->flags |= WR_GROUP_SEEN;
+        g->touched = WR_MAX(g->touched, w);
+    }
+    for (uint32_t j = 0; j < *count; j++)
+        ((wr_group *) s->groups[j])->flags &= ~(uint32_t) WR_GROUP_SEEN;
+    *count = i;
+    return WEIR_OK;
+}
+
+static bool
+nested_move(void *user, wr_group *row, wr_arena *to)
+{
+    aggregate *a = user;
+    size_t     keys = wr_group_user_offset(&a->layout);
+    wr_group  *copy = wr_alloc(a->ctx->state, keys + a->calls.user_bytes);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, row, keys + a->calls.user_bytes);
+    memset((char *) row + keys, 0, a->calls.user_bytes);
+    for (uint32_t i = 0; i < a->calls.count; i++)
+        a->calls.calls[i].ctx.arena = to;
+    row->count = 0;
+    agg_calls_merge(&a->calls, row, copy, true);
+    wr_free(copy);
+    return !agg_calls_failed(&a->calls);
+}
+
+static weir_status
+compact(aggregate *a, wr_pane *pane)
+{
+    for (uint32_t t = 0; t < a->table_count; t++)
+        if (wr_group_table_wasteful(&pane->tables[t])) {
+            bool moves = t == 0 && a->calls.nested && a->calls.mergeable;
+            if (t == 0 && a->calls.nested && !moves)
+                continue;
+            WR_TRY(wr_group_table_compact(&pane->tables[t], moves ? nested_move : NULL, a));
+        }
+    return WEIR_OK;
+}
+
+weir_status
+agg_sweep(aggregate *a, wr_time watermark)
+{
+    uint64_t every = a->config->ttl_us / 8 + 1;
+    if (a->config->ttl_us == 0 || a->mode != AGG_WHOLE || a->ring.count == 0 ||
+        watermark == WR_TIME_END)
+        return WEIR_OK;
+    if (a->swept != WR_TIME_START && (uint64_t) watermark - (uint64_t) a->swept < every)
+        return WEIR_OK;
+    a->swept = watermark;
+    wr_pane        *pane = wr_pane_ring_at(&a->ring, 0);
+    wr_group_table *groups = &pane->tables[0];
+    bool            removed = false;
+    for (uint32_t id = 0; id < groups->high; id++) {
+        const wr_group *g = wr_group_table_row(groups, id);
+        if ((g->flags & WR_GROUP_DEAD) != 0 || !is_idle(a, g, watermark))
+            continue;
+        WR_TRY(wr_group_table_own(groups, &id, 1));
+        WR_TRY(wr_group_table_remove(groups, id));
+        removed = true;
+    }
+    if (removed)
+        WR_TRY(values_forget(a, pane, UINT32_MAX));
+    return compact(a, pane);
+}
+
+/* --- one pane --- */
+
+static void
+counts_add(agg_step *s, const wr_batch *in, wr_rows rows)
+{
+    if (in->diff == NULL)
+        for (uint32_t i = 0; i < rows.count; i++)
+            ((wr_group *) s->groups[i])->count++;
+    else
+        for (uint32_t i = 0; i < rows.count; i++)
+            ((wr_group *) s->groups[i])->count += in->diff[row_at(rows, i)];
+}
+
+static void
+dirty_collect(agg_step *s, uint32_t count)
+{
+    s->dirty_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        wr_group *g = (wr_group *) s->groups[i];
+        if ((g->flags & WR_GROUP_DIRTY) != 0)
+            continue;
+        g->flags |= WR_GROUP_DIRTY;
+        s->dirty[s->dirty_count++] = g->id;
+    }
+}
+
+/* U3 */
+static weir_status
+empty_remove(aggregate *a, wr_pane *pane, const uint32_t *ids, uint32_t count)
+{
+    wr_group_table *table = &pane->tables[0];
+    for (uint32_t i = 0; i < count && !a->config->global; i++) {
+        const wr_group *g = wr_group_table_row(table, ids[i]);
+        if (g->count == 0 && (g->flags & WR_GROUP_DEAD) == 0)
+            WR_TRY(wr_group_table_remove(table, ids[i]));
+    }
+    return a->mode == AGG_WHOLE ? compact(a, pane) : WEIR_OK;
+}
+
+static weir_status
+groups_find(aggregate *a, wr_pane *pane, const uint16_t *which, uint32_t count)
+{
+    agg_step       *s = a->step;
+    wr_group_table *table = &pane->tables[0];
+    uint32_t        created = 0;
+    if (!agg_calls_enter(&a->calls, table))
+        return WEIR_MEMORY;
+    WR_TRY(wr_group_table_find(table, &s->keys, which, count, s->ids, s->created, &created));
+    WR_TRY(wr_group_table_own(table, s->ids, count));
+    for (uint32_t i = 0; i < created; i++) {
+        wr_group *g = wr_group_table_row(table, s->created[i]);
+        g->touched = WR_TIME_START;
+        agg_calls_init(&a->calls, g);
+    }
+    wr_group_table_rows(table, s->ids, count, s->groups);
+    return WEIR_OK;
+}
+
+/* The pane's rows of this step, as a list of indexes; NULL: [*first, count). */
+static const uint16_t *
+pane_which(agg_step *s, const wr_pane *pane, uint32_t *first, uint32_t *count)
+{
+    *first = 0;
+    *count = 0;
+    if (s->single) {
+        *first = s->at;
+        *count = s->count - s->at;
+        if (s->at == 0)
+            return NULL;
+        for (uint32_t i = 0; i < *count; i++)
+            s->which[i] = (uint16_t) (s->at + i);
+        return s->which;
+    }
+    for (uint32_t n = pane->first; n != 0; n = s->assigned_next[n])
+        s->which[(*count)++] = s->assigned_row[n];
+    return s->which;
+}
+
+wr_flow
+agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
+{
+    agg_step       *s = a->step;
+    uint32_t        first, count;
+    const uint16_t *which = pane_which(s, pane, &first, &count);
+    bool            emits = a->config->emit == WR_EMIT_CHANGES || pane->closed;
+    agg_before      before = { 0 };
+    wr_flow         flow = WR_FLOW_NEXT;
+    if (groups_find(a, pane, which, count) != WEIR_OK)
+        goto memory;
+    wr_rows rows = pane_rows(s, which, first, count);
+    if (a->config->ttl_us > 0 && a->mode == AGG_WHOLE) {
+        for (uint32_t i = 0; rows.rows == NULL && i < count; i++)
+            s->part_rows[i] = (uint16_t) i;
+        if (idle_restart(a, pane, in, rows.rows != NULL ? rows.rows : s->part_rows, &count) !=
+            WEIR_OK)
+            goto memory;
+        rows.count = count;
+    }
+    s->at = s->single ? s->at + count : s->at;
+    if (emits) {
+        dirty_collect(s, count);
+        flow = agg_before_take(a, pane, &before);
+    }
+    counts_add(s, in, rows);
+    for (uint32_t i = 0; i < a->calls.count && flow == WR_FLOW_NEXT; i++)
+        flow = call_update(a, &a->calls.calls[i], in, pane, rows, s->groups);
+    if (flow == WR_FLOW_NEXT && agg_calls_failed(&a->calls))
+        flow = wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for the aggregates' state");
+    if (flow == WR_FLOW_NEXT && emits)
+        flow = agg_after_emit(a, pane, &before);
+    agg_before_release(&before);
+    if (flow == WR_FLOW_NEXT && s->reversed && empty_remove(a, pane, s->ids, count) != WEIR_OK)
+        goto memory;
+    return flow;
+memory:
+    agg_before_release(&before);
+    return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u groups", pane->tables[0].live);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* state/key_layout.c -- the words of a key in a row: layout, store, read back (see key_layout.h). */
+#include "state/key_layout.h"
+
+#include <string.h>
+
+static uint8_t
+word_count(wr_type type)
+{
+    switch (type.id) {
+    case WR_BOOL:
+    case WR_INT2:
+    case WR_INT4:
+    case WR_INT8:
+    case WR_DATE:
+    case WR_TIME:
+    case WR_TIMESTAMP:
+    case WR_TIMESTAMPTZ:
+        return 1;
+    case WR_TEXT:
+    case WR_BYTEA:
+    case WR_UUID:
+        return 2;
+    default:
+        return 0; /* equality is not that of the bits */
+    }
+}
+
+weir_status
+wr_key_layout_init(wr_key_layout *layout, wr_budget *budget, const wr_type *types, uint32_t count,
+                   bool prefix, bool keeps_values)
+{
+    *layout = (wr_key_layout){ .column_count = count, .prefix = prefix };
+    layout->columns = wr_calloc(budget, count, sizeof *layout->columns);
+    if (layout->columns == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t c = 0; c < count; c++)
+        layout->encoded |= word_count(types[c]) == 0;
+    layout->keeps_values = !layout->encoded || keeps_values;
+    layout->null_words = layout->keeps_values ? (count + 63) / 64 : 0;
+    layout->nulls_at = layout->encoded ? 2 : prefix;
+    uint32_t at = layout->nulls_at + layout->null_words;
+    for (uint32_t c = 0; c < count; c++) {
+        wr_key_column *column = &layout->columns[c];
+        column->type = types[c];
+        column->view = wr_type_is_string(types[c]);
+        column->words = layout->encoded ? 2 : word_count(types[c]);
+        column->at = (uint16_t) at;
+        if (layout->keeps_values)
+            at += column->words;
+        layout->has_views |= column->view;
+    }
+    layout->words = at;
+    layout->compare_words = layout->encoded ? 2 : at;
+    return WEIR_OK;
+}
+
+void
+wr_key_layout_fini(wr_key_layout *layout)
+{
+    wr_free(layout->columns);
+    *layout = (wr_key_layout){ 0 };
+}
+
+static weir_status
+view_keep(wr_arena *arena, wr_string *view)
+{
+    if (view->length <= WR_STRING_INLINE_MAX)
+        return WEIR_OK;
+    char *bytes = wr_arena_alloc(arena, view->length);
+    if (bytes == NULL)
+        return WEIR_MEMORY;
+    memcpy(bytes, view->pointer, view->length);
+    view->pointer = bytes;
+    return WEIR_OK;
+}
+
+static weir_status
+word_view_keep(wr_arena *arena, uint64_t *words)
+{
+    wr_string view;
+    memcpy(&view, words, sizeof view);
+    WR_TRY(view_keep(arena, &view));
+    memcpy(words, &view, sizeof view);
+    return WEIR_OK;
+}
+
+/* Write a boxed value into its words; views are borrowed. */
+static void
+value_store(const wr_key_layout *layout, uint32_t c, const wr_value *value, uint64_t *row)
+{
+    const wr_key_column *column = &layout->columns[c];
+    uint64_t            *to = row + column->at;
+    if (value->is_null) {
+        row[layout->nulls_at + c / 64] |= 1ull << (c % 64);
+        memset(to, 0, column->words * sizeof *to);
+        return;
+    }
+    if (column->view)
+        memcpy(to, &value->string, sizeof value->string);
+    else if (column->type.id == WR_INTERVAL)
+        memcpy(to, &value->interval, sizeof value->interval);
+    else if (column->type.id == WR_UUID)
+        memcpy(to, &value->uuid, sizeof value->uuid);
+    else if (column->type.id == WR_FLOAT4 || column->type.id == WR_FLOAT8)
+        memcpy(to, &value->real, sizeof value->real);
+    else
+        to[0] = column->type.id == WR_BOOL ? value->boolean : (uint64_t) value->integer;
+}
+
+wr_value
+wr_key_value(const wr_key_layout *layout, const uint64_t *row, uint32_t c)
+{
+    wr_assert(layout->keeps_values && c < layout->column_count);
+    const wr_key_column *column = &layout->columns[c];
+    const uint64_t      *from = row + column->at;
+    wr_value             value = { .type = column->type };
+    if (row[layout->nulls_at + c / 64] >> (c % 64) & 1)
+        return wr_value_null(column->type);
+    if (column->view)
+        memcpy(&value.string, from, sizeof value.string);
+    else if (column->type.id == WR_INTERVAL)
+        memcpy(&value.interval, from, sizeof value.interval);
+    else if (column->type.id == WR_UUID)
+        memcpy(&value.uuid, from, sizeof value.uuid);
+    else if (column->type.id == WR_FLOAT4 || column->type.id == WR_FLOAT8)
+        memcpy(&value.real, from, sizeof value.real);
+    else if (column->type.id == WR_BOOL)
+        value.boolean = from[0] != 0;
+    else
+        value.integer = (int64_t) from[0];
+    return value;
+}
+
+wr_string
+wr_key_encoding(const wr_key_layout *layout, const uint64_t *row)
+{
+    wr_string view;
+    wr_assert(layout->encoded);
+    memcpy(&view, row, sizeof view);
+    return view;
+}
+
+uint32_t
+wr_key_prefix(const wr_key_layout *layout, const uint64_t *row)
+{
+    uint64_t prefix = row[0];
+    wr_assert(layout->prefix);
+    if (layout->encoded) {
+        wr_string view = wr_key_encoding(layout, row);
+        memcpy(&prefix, wr_string_data(&view), sizeof prefix);
+    }
+    return (uint32_t) prefix;
+}
+
+static weir_status
+values_store(const wr_row_keys *keys, uint32_t i, wr_arena *arena, uint64_t *row)
+{
+    const wr_key_layout *layout = keys->layout;
+    memset(row + layout->nulls_at, 0, layout->null_words * sizeof *row);
+    for (uint32_t c = 0; c < layout->column_count; c++) {
+        wr_value value;
+        if (keys->values != NULL)
+            value = keys->values[c];
+        else
+            WR_TRY(wr_column_get_value(keys->columns[c], keys->rows != NULL ? keys->rows[i] : i,
+                                       arena, &value));
+        value_store(layout, c, &value, row);
+        if (layout->columns[c].view && !value.is_null)
+            WR_TRY(word_view_keep(arena, row + layout->columns[c].at));
+    }
+    return WEIR_OK;
+}
+
+weir_status
+wr_key_store(const wr_row_keys *keys, uint32_t i, wr_arena *arena, uint64_t *row)
+{
+    const wr_key_layout *layout = keys->layout;
+    wr_assert(i < keys->count);
+    memcpy(row, keys->words + (size_t) i * layout->compare_words,
+           layout->compare_words * sizeof *row);
+    if (layout->encoded) {
+        WR_TRY(word_view_keep(arena, row));
+        return layout->keeps_values ? values_store(keys, i, arena, row) : WEIR_OK;
+    }
+    for (uint32_t c = 0; layout->has_views && c < layout->column_count; c++)
+        if (layout->columns[c].view)
+            WR_TRY(word_view_keep(arena, row + layout->columns[c].at));
+    return WEIR_OK;
+}
+
+weir_status
+wr_key_copy(const wr_key_layout *layout, const uint64_t *from, wr_arena *arena, uint64_t *row)
+{
+    memcpy(row, from, layout->words * sizeof *row);
+    if (layout->encoded)
+        WR_TRY(word_view_keep(arena, row));
+    for (uint32_t c = 0; layout->has_views && layout->keeps_values && c < layout->column_count; c++)
+        if (layout->columns[c].view)
+            WR_TRY(word_view_keep(arena, row + layout->columns[c].at));
+    return WEIR_OK;
+}
+
+static bool
+views_same(const uint64_t *a, const uint64_t *b)
+{
+    wr_string x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return wr_string_equal(&x, &y);
+}
+
+bool
+wr_key_same(const wr_key_layout *layout, const uint64_t *row, const uint64_t *other)
+{
+    if (layout->encoded)
+        return views_same(row, other);
+    for (uint32_t w = 0; w < layout->nulls_at + layout->null_words; w++)
+        if (row[w] != other[w])
+            return false;
+    for (uint32_t c = 0; c < layout->column_count; c++) {
+        uint32_t at = layout->columns[c].at;
+        bool     same = layout->columns[c].view ? views_same(row + at, other + at)
+                                                : row[at] == other[at] && row[at + layout->columns[c].words - 1] ==
+                                                                     other[at + layout->columns[c].words - 1];
+        if (!same)
+            return false;
+    }
+    return true;
+}
+
+/* The loop of fixed-width columns: one store a row. */
+#define FILL(T, FIELD)                                                                             \
+    do {                                                                                           \
+        T *to = column->data;                                                                      \
+        for (uint32_t i = 0; i < count; i++)                                                       \
+            to[i] = (T) ((const uint64_t *) (rows[i] + key_offset))[at];                           \
+    } while (0)
+
+static bool
+column_fill_words(wr_column *column, char *const *rows, size_t key_offset, uint32_t count,
+                  uint32_t at)
+{
+    switch (column->type.id) {
+    case WR_BOOL:
+        FILL(uint8_t, boolean);
+        return true;
+    case WR_INT2:
+        FILL(int16_t, integer);
+        return true;
+    case WR_INT4:
+    case WR_DATE:
+        FILL(int32_t, integer);
+        return true;
+    case WR_INT8:
+    case WR_TIME:
+    case WR_TIMESTAMP:
+    case WR_TIMESTAMPTZ:
+        FILL(int64_t, integer);
+        return true;
+    default:
+        return false;
+    }
+}
+
+wr_column *
+wr_key_column_make(const wr_key_layout *layout, wr_budget *budget, char *const *rows,
+                   size_t key_offset, uint32_t count, uint32_t c)
+{
+    const wr_key_column *spec = &layout->columns[c];
+    wr_column           *column = wr_column_create(budget, spec->type, count);
+    uint32_t             nulls = layout->nulls_at + c / 64;
+    if (column == NULL)
+        return NULL;
+    if (column_fill_words(column, rows, key_offset, count, spec->at)) {
+        for (uint32_t i = 0; i < count; i++)
+            if (WR_UNLIKELY(((const uint64_t *) (rows[i] + key_offset))[nulls] >> (c % 64) & 1) &&
+                wr_column_set_null(column, i) != WEIR_OK)
+                goto fail;
+        return column;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        wr_value    value = wr_key_value(layout, (const uint64_t *) (rows[i] + key_offset), c);
+        weir_status status = value.is_null ? wr_column_set_null(column, i)
+                                           : wr_column_set_value(column, i, &value);
+        if (status != WEIR_OK)
+            goto fail;
+    }
+    return column;
+fail:
+    wr_column_release(column);
+    return NULL;
+}

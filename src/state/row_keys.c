@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * state/row_keys.c -- the keys of many rows at once, as words and hashes (wr_row_keys of key_layout.h).
+ *
+ * Cost        a flat integer column: one load, one store a row; a hash: one multiply for two words.
+ */
+#include "state/key_layout.h"
+
+#include "base/hash.h"
+
+#include <string.h>
+
+void
+wr_row_keys_init(wr_row_keys *keys, const wr_key_layout *layout, wr_budget *budget)
+{
+    *keys = (wr_row_keys){ .layout = layout, .budget = budget };
+    wr_text_init(&keys->bytes, budget);
+}
+
+void
+wr_row_keys_fini(wr_row_keys *keys)
+{
+    wr_free(keys->words);
+    wr_free(keys->hashes);
+    wr_text_fini(&keys->bytes);
+    if (keys->encoder != NULL)
+        wr_keys_fini(keys->encoder);
+    wr_free(keys->encoder);
+    *keys = (wr_row_keys){ 0 };
+}
+
+static weir_status
+keys_reserve(wr_row_keys *keys, uint32_t count)
+{
+    if (count <= keys->capacity)
+        return WEIR_OK;
+    uint32_t capacity = WR_MAX(count, keys->capacity * 2);
+    size_t   row = WR_MAX(keys->layout->compare_words, 1u) * sizeof *keys->words;
+    wr_free(keys->words);
+    wr_free(keys->hashes);
+    keys->capacity = 0;
+    keys->words = wr_alloc(keys->budget, capacity * row);
+    keys->hashes = wr_alloc(keys->budget, capacity * sizeof *keys->hashes);
+    if (keys->words == NULL || keys->hashes == NULL)
+        return WEIR_MEMORY;
+    keys->capacity = capacity;
+    return WEIR_OK;
+}
+
+/* --- words --- */
+
+#define FILL_FLAT(T)                                                                               \
+    do {                                                                                           \
+        const T *data = base->data;                                                                \
+        for (uint32_t i = 0; i < count; i++)                                                       \
+            to[i * stride] = (uint64_t) (int64_t) data[rows != NULL ? rows[i] : i];                \
+    } while (0)
+#define FILL_ANY(T)                                                                                \
+    do {                                                                                           \
+        const T *data = base->data;                                                                \
+        for (uint32_t i = 0; i < count; i++)                                                       \
+            to[i * stride] =                                                                       \
+                (uint64_t) (int64_t) data[wr_column_index(column, rows != NULL ? rows[i] : i)];    \
+    } while (0)
+#define FILL(T)                                                                                    \
+    do {                                                                                           \
+        if (column->layout == WR_FLAT)                                                             \
+            FILL_FLAT(T);                                                                          \
+        else                                                                                       \
+            FILL_ANY(T);                                                                           \
+    } while (0)
+
+static void
+fill_column(const wr_column *column, const uint16_t *rows, uint32_t count, uint64_t *to,
+            uint32_t stride)
+{
+    const wr_column *base = wr_column_base(column);
+    switch (wr_column_width(base)) {
+    case 1:
+        FILL(uint8_t);
+        break;
+    case 2:
+        FILL(int16_t);
+        break;
+    case 4:
+        FILL(int32_t);
+        break;
+    case 8:
+        FILL(int64_t);
+        break;
+    default: {
+        const uint64_t *data = base->data;
+        for (uint32_t i = 0; i < count; i++) {
+            size_t at = 2 * (size_t) wr_column_index(column, rows != NULL ? rows[i] : i);
+            to[i * stride] = data[at];
+            to[i * stride + 1] = data[at + 1];
+        }
+    }
+    }
+}
+
+static void
+fill_nulls(const wr_key_layout *layout, const wr_column *column, uint32_t c, const uint16_t *rows,
+           uint32_t count, uint64_t *words)
+{
+    uint32_t stride = layout->compare_words;
+    if (wr_column_base(column)->valid == NULL)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t *row = words + (size_t) i * stride;
+        if (!wr_column_is_null(column, rows != NULL ? rows[i] : i))
+            continue;
+        row[layout->nulls_at + c / 64] |= 1ull << (c % 64);
+        memset(row + layout->columns[c].at, 0, layout->columns[c].words * sizeof *row);
+    }
+}
+
+/* A view hashes by its bytes: the words when they are inline, the memory otherwise. */
+static uint64_t
+hash_row(const wr_key_layout *layout, const uint64_t *row)
+{
+    uint64_t h = 0x9e3779b97f4a7c15u;
+    for (uint32_t w = 0; w < layout->nulls_at + layout->null_words; w++)
+        h = wr_hash_u64(h, row[w]);
+    for (uint32_t c = 0; c < layout->column_count; c++) {
+        const wr_key_column *column = &layout->columns[c];
+        const uint64_t      *at = row + column->at;
+        if (column->words == 1) {
+            h = wr_hash_u64(h, at[0]);
+            continue;
+        }
+        wr_string view;
+        memcpy(&view, at, sizeof view);
+        if (column->view && view.length > WR_STRING_INLINE_MAX)
+            h = wr_hash_u64(h, wr_hash_bytes(view.pointer, view.length));
+        else
+            h = wr_hash_u64(h ^ at[0], at[1]);
+    }
+    return h;
+}
+
+static void
+hash_words(wr_row_keys *keys)
+{
+    const wr_key_layout *layout = keys->layout;
+    const uint64_t      *row = keys->words;
+    if (layout->compare_words == 2 && !layout->has_views) /* one integer: its NULL bit and itself */
+        for (uint32_t i = 0; i < keys->count; i++, row += 2)
+            keys->hashes[i] = wr_hash_u64(row[0], row[1]);
+    else
+        for (uint32_t i = 0; i < keys->count; i++, row += layout->compare_words)
+            keys->hashes[i] = hash_row(layout, row);
+}
+
+static void
+fill_words(wr_row_keys *keys, wr_column *const *columns, const uint16_t *rows,
+           const uint64_t *prefixes)
+{
+    const wr_key_layout *layout = keys->layout;
+    uint32_t             count = keys->count, stride = layout->compare_words;
+    uint32_t             head = layout->nulls_at + layout->null_words;
+    for (uint32_t i = 0; i < count && head > 0; i++) {
+        uint64_t *row = keys->words + (size_t) i * stride;
+        if (layout->prefix)
+            row[0] = prefixes[i];
+        for (uint32_t w = layout->nulls_at; w < head; w++)
+            row[w] = 0;
+    }
+    for (uint32_t c = 0; c < layout->column_count; c++) {
+        fill_column(columns[c], rows, count, keys->words + layout->columns[c].at, stride);
+        fill_nulls(layout, columns[c], c, rows, count, keys->words);
+    }
+    hash_words(keys);
+}
+
+/* --- encoded --- */
+
+static void
+put_encoding(wr_row_keys *keys, uint32_t i, const char *bytes, size_t length)
+{
+    wr_string view = wr_string_make(bytes, length);
+    memcpy(keys->words + (size_t) i * 2, &view, sizeof view);
+    keys->hashes[i] = wr_hash_bytes(bytes, length);
+}
+
+static weir_status
+fill_encoded(wr_row_keys *keys, wr_column *const *columns, const uint16_t *rows, uint32_t physical,
+             const uint64_t *prefixes)
+{
+    const wr_key_layout *layout = keys->layout;
+    uint32_t             count = keys->count;
+    if (keys->encoder == NULL) {
+        keys->encoder = wr_alloc(keys->budget, sizeof *keys->encoder);
+        if (keys->encoder == NULL)
+            return WEIR_MEMORY;
+        wr_keys_init(keys->encoder, keys->budget);
+    }
+    wr_batch *shown = wr_batch_create(keys->budget, layout->column_count);
+    uint32_t *map = wr_alloc(keys->budget, layout->column_count * sizeof *map);
+    weir_status status = shown != NULL && map != NULL ? WEIR_OK : WEIR_MEMORY;
+    if (status == WEIR_OK) {
+        for (uint32_t c = 0; c < layout->column_count; c++) {
+            shown->columns[c] = wr_column_retain(columns[c]);
+            map[c] = c;
+        }
+        shown->row_count = count;
+        shown->physical_count = physical;
+        shown->selection = (uint16_t *) rows; /* lent for the call alone */
+        status = wr_keys_encode(keys->encoder, shown, map, layout->column_count);
+        shown->selection = NULL;
+    }
+    wr_batch_release(shown);
+    wr_free(map);
+    WR_TRY(status);
+    const char *bytes = wr_text_string(&keys->encoder->bytes);
+    const uint32_t *offsets = keys->encoder->offsets;
+    if (layout->prefix) {
+        wr_text_clear(&keys->bytes);
+        if (!wr_text_reserve(&keys->bytes, offsets[count] + (size_t) count * sizeof *prefixes))
+            return WEIR_MEMORY;
+        for (uint32_t i = 0; i < count; i++) {
+            wr_text_append(&keys->bytes, &prefixes[i], sizeof prefixes[i]);
+            wr_text_append(&keys->bytes, bytes + offsets[i], offsets[i + 1] - offsets[i]);
+        }
+        bytes = wr_text_string(&keys->bytes);
+    }
+    size_t more = layout->prefix ? sizeof *prefixes : 0;
+    for (uint32_t i = 0; i < count; i++)
+        put_encoding(keys, i, bytes + offsets[i] + i * more, offsets[i + 1] - offsets[i] + more);
+    return WEIR_OK;
+}
+
+weir_status
+wr_row_keys_fill(wr_row_keys *keys, wr_column *const *columns, const uint16_t *rows, uint32_t count,
+                 uint32_t physical, const uint64_t *prefixes)
+{
+    wr_assert(count <= WR_BATCH_ROWS_MAX);
+    wr_assert((prefixes != NULL) == keys->layout->prefix);
+    keys->count = 0;
+    WR_TRY(keys_reserve(keys, count));
+    keys->count = count;
+    keys->columns = columns;
+    keys->values = NULL;
+    keys->rows = rows;
+    if (keys->layout->encoded)
+        return fill_encoded(keys, columns, rows, physical, prefixes);
+    fill_words(keys, columns, rows, prefixes);
+    return WEIR_OK;
+}
+
+/* --- one key --- */
+
+static void
+set_words(wr_row_keys *keys, const wr_value *values, uint64_t prefix)
+{
+    const wr_key_layout *layout = keys->layout;
+    uint64_t            *row = keys->words;
+    memset(row, 0, layout->compare_words * sizeof *row);
+    if (layout->prefix)
+        row[0] = prefix;
+    for (uint32_t c = 0; c < layout->column_count; c++) {
+        const wr_key_column *column = &layout->columns[c];
+        if (values[c].is_null)
+            row[layout->nulls_at + c / 64] |= 1ull << (c % 64);
+        else if (column->view)
+            memcpy(row + column->at, &values[c].string, sizeof(wr_string));
+        else if (column->type.id == WR_UUID)
+            memcpy(row + column->at, &values[c].uuid, sizeof(wr_uuid));
+        else
+            row[column->at] = column->type.id == WR_BOOL ? values[c].boolean
+                                                         : (uint64_t) values[c].integer;
+    }
+    hash_words(keys);
+}
+
+weir_status
+wr_row_keys_set(wr_row_keys *keys, const wr_value *values, uint64_t prefix)
+{
+    const wr_key_layout *layout = keys->layout;
+    WR_TRY(keys_reserve(keys, 1));
+    keys->count = 1;
+    keys->columns = NULL;
+    keys->values = values;
+    keys->rows = NULL;
+    if (!layout->encoded) {
+        set_words(keys, values, prefix);
+        return WEIR_OK;
+    }
+    wr_text_clear(&keys->bytes);
+    if (layout->prefix)
+        wr_text_append(&keys->bytes, &prefix, sizeof prefix);
+    for (uint32_t c = 0; c < layout->column_count; c++)
+        WR_TRY(wr_key_encode_value(&values[c], &keys->bytes));
+    if (!wr_text_ok(&keys->bytes))
+        return WEIR_MEMORY;
+    put_encoding(keys, 0, wr_text_string(&keys->bytes), keys->bytes.length);
+    return WEIR_OK;
+}
+
+weir_status
+wr_row_keys_set_encoded(wr_row_keys *keys, const char *bytes, size_t length, uint64_t prefix)
+{
+    wr_assert(keys->layout->encoded && !keys->layout->keeps_values);
+    WR_TRY(keys_reserve(keys, 1));
+    keys->count = 1;
+    wr_text_clear(&keys->bytes);
+    if (keys->layout->prefix)
+        wr_text_append(&keys->bytes, &prefix, sizeof prefix);
+    wr_text_append(&keys->bytes, bytes, length);
+    if (!wr_text_ok(&keys->bytes))
+        return WEIR_MEMORY;
+    put_encoding(keys, 0, wr_text_string(&keys->bytes), keys->bytes.length);
+    return WEIR_OK;
+}

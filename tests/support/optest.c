@@ -1,0 +1,795 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* support/optest.c -- an operator, driven through a script in every way (see optest.h). */
+#include "support/optest.h"
+
+#include "base/hash.h"
+#include "base/random.h"
+#include "expr/function.h"
+#include "support/optest_impl.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { STEPS_MAX = 256, COUNTS_MAX = 16 };
+
+typedef struct port {
+    const wr_schema *schema;
+    uint32_t         keys[16];
+    int32_t          key_count;   /* -1: not keyed */
+    wr_time          watermark;
+    int32_t          time_column; /* -1: no delay */
+    int64_t          delay;
+} port;
+
+typedef struct expected_count {
+    size_t      offset;
+    const char *name;
+    uint64_t    value;
+} expected_count;
+
+struct wr_optest {
+    wr_arena               arena;
+    const wr_operator_ops *ops;
+    const void            *config;
+    const wr_schema       *output;
+    port                   ports[WR_OP_PORTS_MAX];
+    int                    port_count;
+    bool                   late_wanted, bad_wanted;
+    wr_row_policy          on_row_error;
+    wr_optest_step         steps[STEPS_MAX];
+    uint32_t               step_count;
+    expected_count         counts[COUNTS_MAX];
+    uint32_t               count_count;
+    weir_status            failure;
+};
+
+/* --- making --- */
+
+wr_optest *
+wr_optest_create(void)
+{
+    wr_optest *t = wr_calloc(NULL, 1, sizeof *t);
+    wr_arena_init(&t->arena, NULL);
+    t->failure = WEIR_OK;
+    t->on_row_error = WR_ROW_DEAD_LETTER;
+    return t;
+}
+
+wr_arena *
+wr_optest_arena(wr_optest *t)
+{
+    return &t->arena;
+}
+
+wr_schema *
+wr_optest_schema(wr_optest *t, const char *columns)
+{
+    uint32_t count = columns[0] != '\0';
+    int      depth = 0;
+    for (const char *s = columns; *s != '\0'; s++) {
+        depth += (*s == '(') - (*s == ')');
+        count += *s == ',' && depth == 0;
+    }
+    wr_schema  *schema = wr_schema_create(&t->arena, count);
+    const char *at = columns;
+    for (uint32_t i = 0; i < count; i++) {
+        weir_error  err;
+        const char *stop = at + strspn(at, " \n"), *name = stop;
+        stop += strcspn(stop, " ");
+        schema->fields[i].name = wr_arena_strndup(&t->arena, name, (size_t) (stop - name));
+        schema->fields[i].watermark_offset = WR_NO_WATERMARK;
+        for (at = stop, depth = 0; *at != '\0' && (*at != ',' || depth > 0); at++)
+            depth += (*at == '(') - (*at == ')');
+        if (wr_type_parse(stop, (size_t) (at - stop), &schema->fields[i].type, &err) != WEIR_OK)
+            fail_msg("optest: %s", err.text);
+        at += *at == ',';
+    }
+    return schema;
+}
+
+wr_expr *
+wr_optest_column(wr_optest *t, const wr_schema *schema, const char *name)
+{
+    int32_t c = wr_schema_find(schema, name);
+    if (c < 0)
+        fail_msg("optest: no column \"%s\"", name);
+    return wr_expr_column(&t->arena, (uint32_t) c, schema->fields[c].type);
+}
+
+wr_expr *
+wr_optest_constant(wr_optest *t, const char *type_name, const char *text)
+{
+    wr_type    type;
+    weir_error err;
+    if (wr_type_parse(type_name, strlen(type_name), &type, &err) != WEIR_OK)
+        fail_msg("optest: %s", err.text);
+    wr_value value = wr_value_null(type);
+    if (text != NULL &&
+        wr_value_parse(type, text, strlen(text), &t->arena, &value, &err) != WEIR_OK)
+        fail_msg("optest: %s", err.text);
+    return wr_expr_constant(&t->arena, &value);
+}
+
+wr_expr *
+wr_optest_call(wr_optest *t, const char *name, wr_expr *a, wr_expr *b)
+{
+    wr_expr          **args = wr_arena_calloc(&t->arena, 2, sizeof *args);
+    const wr_function *function = NULL;
+    wr_type            types[2] = { a->type }, wanted[WR_FUNCTION_ARGS_MAX], result;
+    weir_error         err;
+    uint32_t           count = b != NULL ? 2 : 1;
+    args[0] = a;
+    args[1] = b;
+    if (b != NULL)
+        types[1] = b->type;
+    if (wr_function_resolve(name, types, count, &function, wanted, &result, &err) != WEIR_OK)
+        fail_msg("optest: %s", err.text);
+    for (uint32_t i = 0; i < count; i++)
+        if (wr_expr_cast(&t->arena, args[i], wanted[i], WR_CAST_IMPLICIT, &args[i], &err) != WEIR_OK)
+            fail_msg("optest: %s", err.text);
+    return wr_expr_call(&t->arena, function, result, args, count);
+}
+
+void
+wr_optest_operator(wr_optest *t, const wr_operator_ops *ops, const void *config,
+                   const wr_schema *output)
+{
+    wr_operator_ops_check(ops);
+    assert_ptr_equal(wr_operator_find(ops->name), ops);
+    t->ops = ops;
+    t->config = config;
+    t->output = output;
+}
+
+void
+wr_optest_port(wr_optest *t, int number, const wr_schema *schema, const char *keys)
+{
+    port *p = &t->ports[number];
+    assert_int_equal(number, t->port_count);
+    t->port_count++;
+    *p = (port){ .schema = schema, .watermark = WR_TIME_START, .time_column = -1, .key_count = -1 };
+    if (keys == NULL)
+        return;
+    p->key_count = 0;
+    while (*keys != '\0') {
+        keys += strspn(keys, ", ");
+        size_t  length = strcspn(keys, ", ");
+        int32_t c = wr_schema_find(schema, wr_arena_strndup(&t->arena, keys, length));
+        assert_true(c >= 0);
+        p->keys[p->key_count++] = (uint32_t) c;
+        keys += length;
+    }
+}
+
+void
+wr_optest_want_late(wr_optest *t)
+{
+    t->late_wanted = true;
+}
+
+void
+wr_optest_want_bad(wr_optest *t)
+{
+    t->bad_wanted = true;
+}
+
+void
+wr_optest_fail_rows(wr_optest *t)
+{
+    t->on_row_error = WR_ROW_FAIL;
+}
+
+static wr_optest_step *
+step_add(wr_optest *t, wr_optest_kind kind, int number)
+{
+    assert_true(t->step_count < STEPS_MAX);
+    wr_optest_step *step = &t->steps[t->step_count++];
+    step->kind = kind;
+    step->port = number;
+    return step;
+}
+
+void
+wr_optest_rows(wr_optest *t, int number, const char *rows)
+{
+    port           *p = &t->ports[number];
+    wr_optest_step *step = step_add(t, OPTEST_ROWS, number);
+    step->rows = wr_optest_parse(&t->arena, p->schema, rows, &step->row_count);
+    for (uint32_t i = 0; i < step->row_count; i++) {
+        wr_optest_row *row = &step->rows[i];
+        row->before = p->watermark;
+        if (p->time_column >= 0 && !row->values[p->time_column].is_null)
+            p->watermark =
+                WR_MAX(p->watermark, row->values[p->time_column].integer - p->delay);
+        row->after = p->watermark;
+    }
+}
+
+void
+wr_optest_watermark(wr_optest *t, int number, wr_time watermark)
+{
+    assert_true(watermark >= t->ports[number].watermark);
+    t->ports[number].watermark = watermark;
+    step_add(t, OPTEST_WATERMARK, number)->watermark = watermark;
+}
+
+void
+wr_optest_delay(wr_optest *t, int number, const char *time_column, int64_t delay_us)
+{
+    t->ports[number].time_column = wr_schema_find(t->ports[number].schema, time_column);
+    t->ports[number].delay = delay_us;
+    assert_true(t->ports[number].time_column >= 0);
+}
+
+void
+wr_optest_end(wr_optest *t)
+{
+    step_add(t, OPTEST_END, 0);
+}
+
+static wr_optest_step *
+expect_add(wr_optest *t, int number, const char *rows)
+{
+    wr_optest_step  *step = step_add(t, OPTEST_EXPECT, number);
+    const wr_schema *schema = number == WR_PORT_MAIN ? t->output : t->ports[0].schema;
+    uint32_t         count;
+    wr_optest_row   *parsed = wr_optest_parse(&t->arena, schema, rows, &count);
+    wr_text          line;
+    wr_text_init(&line, NULL);
+    for (uint32_t i = 0; i < count; i++) {
+        wr_text_clear(&line);
+        for (uint32_t c = 0; c < schema->field_count; c++) {
+            if (c > 0)
+                wr_text_putc(&line, '|');
+            if (parsed[i].values[c].is_null)
+                wr_text_puts(&line, "null");
+            else
+                wr_value_print(&parsed[i].values[c], &line);
+        }
+        wr_optest_bag_add(&step->expected, wr_text_string(&line), parsed[i].diff);
+    }
+    wr_text_fini(&line);
+    return step;
+}
+
+void
+wr_optest_expect(wr_optest *t, const char *rows)
+{
+    wr_optest_bag_fold(&expect_add(t, WR_PORT_MAIN, rows)->expected);
+}
+
+void
+wr_optest_expect_port(wr_optest *t, int number, const char *rows)
+{
+    wr_optest_bag_fold(&expect_add(t, number, rows)->expected);
+}
+
+void
+wr_optest_expect_ordered(wr_optest *t, const char *rows)
+{
+    expect_add(t, WR_PORT_MAIN, rows)->ordered = true;
+}
+
+void
+wr_optest_expect_any(wr_optest *t)
+{
+    step_add(t, OPTEST_EXPECT, WR_PORT_MAIN)->any = true;
+}
+
+void
+wr_optest_count_at(wr_optest *t, size_t offset, const char *name, uint64_t value)
+{
+    assert_true(t->count_count < COUNTS_MAX);
+    t->counts[t->count_count++] = (expected_count){ offset, name, value };
+}
+
+void
+wr_optest_expect_failure(wr_optest *t, weir_status code)
+{
+    t->failure = code;
+}
+
+/* --- running --- */
+
+typedef enum snapshot_mode { SNAPSHOT_NONE, SNAPSHOT_GO_ON, SNAPSHOT_RESTORE, SNAPSHOT_HALVES, SNAPSHOT_DAMAGE } snapshot_mode;
+typedef enum batch_mode { BATCH_AS_GIVEN, BATCH_ROW, BATCH_MERGED } batch_mode;
+
+typedef struct way {
+    const char   *name;
+    batch_mode    batches;
+    uint32_t      slots;
+    bool          holes;
+    snapshot_mode snapshots;
+} way;
+
+static const way ways[] = {
+    { "as it stands", BATCH_AS_GIVEN, 16, false, SNAPSHOT_NONE },
+    { "a row at a time", BATCH_ROW, 16, false, SNAPSHOT_NONE },
+    { "all rows at once", BATCH_MERGED, 16, false, SNAPSHOT_NONE },
+    { "a one-slot outbox", BATCH_AS_GIVEN, 1, false, SNAPSHOT_NONE },
+    { "at once, one slot, unselected rows between", BATCH_MERGED, 1, true, SNAPSHOT_NONE },
+    { "a snapshot after every batch", BATCH_AS_GIVEN, 16, false, SNAPSHOT_GO_ON },
+    { "a snapshot after every row", BATCH_ROW, 1, true, SNAPSHOT_GO_ON },
+    { "restored after every batch", BATCH_AS_GIVEN, 16, false, SNAPSHOT_RESTORE },
+    { "restored after every row", BATCH_ROW, 1, false, SNAPSHOT_RESTORE },
+    { "restored into halves and back", BATCH_ROW, 16, false, SNAPSHOT_HALVES },
+    { "damaged snapshots", BATCH_AS_GIVEN, 16, false, SNAPSHOT_DAMAGE },
+};
+
+typedef struct instance {
+    void      *self;
+    wr_ctx     ctx;
+    wr_budget *state, *flow;
+    wr_time    stamped; /* watermark_after of the newest batch out */
+} instance;
+
+typedef struct runner {
+    wr_optest      *t;
+    const way      *way;
+    instance        instances[2];
+    uint32_t        instance_count;
+    wr_optest_bag   out[WR_PORT_COUNT];
+    uint64_t        counters[sizeof(wr_op_counters) / sizeof(uint64_t)];
+    wr_time         watermarks[WR_OP_PORTS_MAX];
+    wr_frozen      *frozen; /* of the batch before, to be written again */
+    char           *written;
+    size_t          written_bytes;
+    wr_epoch        epoch;
+    bool            failed;
+    uint32_t        step;
+} runner;
+
+static void
+complain(const runner *r, const char *what)
+{
+    fprintf(stderr, "optest: %s, %s, step %u: %s\n", r->t->ops->name, r->way->name, r->step, what);
+}
+
+static void
+instance_open(runner *r, instance *in, wr_groups groups)
+{
+    const wr_optest *t = r->t;
+    weir_error       err = { 0 };
+    in->state = wr_budget_create(NULL, "state", 0);
+    in->flow = wr_budget_create(NULL, "flow", 0);
+    in->stamped = WR_TIME_START;
+    assert_int_equal(wr_ctx_init(&in->ctx, in->state, in->flow, groups, r->way->slots), WEIR_OK);
+    in->ctx.keeps_order = (t->ops->traits & WR_OP_KEEPS_ORDER) != 0;
+    in->ctx.late_wanted = t->late_wanted;
+    in->ctx.bad_wanted = t->bad_wanted;
+    in->ctx.on_row_error = t->on_row_error;
+    wr_time least = WR_TIME_END;
+    for (int p = 0; p < WR_OP_PORTS_MAX; p++) {
+        in->ctx.port_watermark[p] = p < t->port_count ? r->watermarks[p] : WR_TIME_END;
+        least = WR_MIN(least, in->ctx.port_watermark[p]);
+    }
+    in->ctx.watermark = least;
+    in->self = wr_calloc(in->state, 1, t->ops->self_size);
+    if (t->ops->open(in->self, &in->ctx, t->config, &err) != WEIR_OK) {
+        complain(r, err.text);
+        fail_msg("open failed");
+    }
+}
+
+static void
+instance_close(runner *r, instance *in)
+{
+    _Atomic uint64_t *counters = (_Atomic uint64_t *) &in->ctx.counters;
+    for (size_t i = 0; i < WR_COUNT(r->counters); i++)
+        r->counters[i] += atomic_load(&counters[i]);
+    r->t->ops->close(in->self);
+    wr_free(in->self);
+    wr_ctx_fini(&in->ctx);
+    if (wr_budget_used(in->state) != 0 || wr_budget_used(in->flow) != 0) {
+        complain(r, "bytes are left after close");
+        fail_msg("%llu bytes of state, %llu of flow",
+                 (unsigned long long) wr_budget_used(in->state),
+                 (unsigned long long) wr_budget_used(in->flow));
+    }
+    wr_budget_destroy(in->state);
+    wr_budget_destroy(in->flow);
+    memset(in, 0, sizeof *in);
+}
+
+static void
+instance_drain(runner *r, instance *in)
+{
+    for (int p = 0; p < WR_PORT_COUNT; p++) {
+        wr_outbox *box = &in->ctx.out[p];
+        for (uint32_t i = 0; i < box->count; i++) {
+            wr_batch *b = box->slots[i];
+            wr_batch_check(b);
+            assert_true(b->row_count > 0 && b->row_count <= WR_BATCH_ROWS_MAX);
+            const wr_schema *schema = p == WR_PORT_MAIN ? r->t->output : NULL;
+            if (schema != NULL) {
+                assert_int_equal(b->column_count, schema->field_count);
+                for (uint32_t c = 0; c < schema->field_count; c++)
+                    assert_true(wr_type_same(b->columns[c]->type, schema->fields[c].type));
+                assert_true(b->watermark_before >= in->stamped); /* B3 */
+                in->stamped = b->watermark_after;
+            }
+            wr_optest_bag_add_batch(&r->out[p], b);
+            wr_batch_release(b);
+        }
+        box->count = 0;
+    }
+}
+
+/* After a call: true when the same call must be made again. */
+static bool
+again(runner *r, instance *in, wr_flow flow)
+{
+    bool full = !wr_ctx_has_room(&in->ctx, WR_PORT_MAIN);
+    instance_drain(r, in);
+    if (flow == WR_FLOW_FAIL) {
+        if (r->t->failure == WEIR_OK || in->ctx.error.code != r->t->failure) {
+            complain(r, in->ctx.error.text);
+            fail_msg("failed with %s", weir_status_name(in->ctx.error.code));
+        }
+        r->failed = true;
+        return false;
+    }
+    if (flow == WR_FLOW_AGAIN) {
+        assert_true(full);
+        return true;
+    }
+    assert_int_equal(flow, WR_FLOW_NEXT);
+    return false;
+}
+
+static void
+instance_advance(runner *r, instance *in, int number, wr_time watermark)
+{
+    const wr_operator_ops *ops = r->t->ops;
+    wr_time                least = WR_TIME_END;
+    in->ctx.port_watermark[number] = watermark;
+    for (int p = 0; p < r->t->port_count; p++)
+        least = WR_MIN(least, in->ctx.port_watermark[p]);
+    if (least <= in->ctx.watermark)
+        return;
+    if (ops->advance != NULL)
+        do
+            wr_eval_reset(&in->ctx.eval);
+        while (!r->failed && again(r, in, ops->advance(in->self, &in->ctx, least)));
+    in->ctx.watermark = least;
+}
+
+static void
+instance_process(runner *r, instance *in, int number, const wr_batch *batch)
+{
+    if (batch->row_count > 0) {
+        wr_batch_check(batch);
+        do
+            wr_eval_reset(&in->ctx.eval);
+        while (again(r, in, r->t->ops->process(in->self, &in->ctx, number, batch)));
+    }
+    if (!r->failed)
+        instance_advance(r, in, number, batch->watermark_after);
+}
+
+/* --- batches of a script --- */
+
+/* Rows [0, count) as one batch; with holes each row stands beside an unselected copy of it. */
+static wr_batch *
+batch_make(const port *p, const wr_optest_row *rows, uint32_t count, bool holes, wr_time after)
+{
+    wr_batch_builder builder;
+    uint32_t         stride = holes && count <= WR_BATCH_ROWS_MAX / 2 ? 2 : 1;
+    bool             spread = false;
+    wr_batch_builder_init(&builder, NULL, p->schema);
+    for (uint32_t i = 0; i < count * stride; i++)
+        assert_int_equal(wr_batch_builder_add(&builder, rows[i / stride].values,
+                                              rows[i / stride].diff),
+                         WEIR_OK);
+    wr_batch *b = wr_batch_builder_take(&builder);
+    wr_batch_builder_fini(&builder);
+    assert_non_null(b);
+    b->watermark_before = rows[0].before;
+    b->watermark_after = after;
+    for (uint32_t i = 0; i < count; i++)
+        spread |= rows[i].before != rows[0].before;
+    if (spread) {
+        b->row_watermark = wr_alloc(NULL, count * stride * sizeof *b->row_watermark);
+        for (uint32_t i = 0; i < count * stride; i++)
+            b->row_watermark[i] = rows[i / stride].before;
+    }
+    if (stride == 2) {
+        b->selection = wr_alloc(NULL, count * sizeof *b->selection);
+        for (uint32_t i = 0; i < count; i++)
+            b->selection[i] = (uint16_t) (i * 2 + (i % 2));
+        b->row_count = count;
+    }
+    return b;
+}
+
+/* Which instance owns a row. */
+static uint32_t
+row_owner(const runner *r, const port *p, const wr_batch *batch)
+{
+    wr_text key;
+    if (r->instance_count == 1)
+        return 0;
+    wr_text_init(&key, NULL);
+    assert_int_equal(wr_key_encode(batch, p->keys, (uint32_t) p->key_count, 0, &key), WEIR_OK);
+    uint32_t group = wr_key_group(wr_hash_stable(wr_text_string(&key), key.length));
+    wr_text_fini(&key);
+    return wr_shard_of_group(group, 2);
+}
+
+static void runner_snapshot(runner *r);
+
+static void
+runner_rows(runner *r, int number, const wr_optest_row *rows, uint32_t count, wr_time after)
+{
+    const port *p = &r->t->ports[number];
+    wr_batch   *batch = batch_make(p, rows, count, r->way->holes, after);
+    uint32_t    owner = row_owner(r, p, batch);
+    instance_process(r, &r->instances[owner], number, batch);
+    for (uint32_t i = 0; i < r->instance_count && !r->failed; i++)
+        if (i != owner)
+            instance_advance(r, &r->instances[i], number, after);
+    r->watermarks[number] = WR_MAX(r->watermarks[number], after);
+    wr_batch_release(batch);
+    if (!r->failed)
+        runner_snapshot(r);
+}
+
+/* Steps from `first` that make one batch in this way; returns the step after them. */
+static uint32_t
+runner_gather(runner *r, uint32_t first)
+{
+    const wr_optest      *t = r->t;
+    const wr_optest_step *step = &t->steps[first];
+    uint32_t              last = first, count = 0;
+    wr_time               after = r->watermarks[step->port];
+    if (r->way->batches == BATCH_MERGED)
+        while (last + 1 < t->step_count && t->steps[last + 1].port == step->port &&
+               t->steps[last + 1].kind <= OPTEST_WATERMARK)
+            last++;
+    for (uint32_t s = first; s <= last; s++)
+        count += t->steps[s].row_count;
+    wr_optest_row *rows = wr_calloc(NULL, count + 1, sizeof *rows);
+    count = 0;
+    for (uint32_t s = first; s <= last; s++) {
+        for (uint32_t i = 0; i < t->steps[s].row_count; i++) {
+            rows[count++] = t->steps[s].rows[i];
+            after = WR_MAX(after, rows[count - 1].after);
+        }
+        if (t->steps[s].kind == OPTEST_WATERMARK)
+            after = WR_MAX(after, t->steps[s].watermark);
+    }
+    uint32_t most = r->way->batches == BATCH_ROW ? 1 : WR_BATCH_ROWS_MAX;
+    for (uint32_t i = 0; i < count && !r->failed; i += most) {
+        uint32_t n = WR_MIN(most, count - i);
+        runner_rows(r, step->port, rows + i, n, i + n == count ? after : rows[i + n - 1].after);
+    }
+    wr_free(rows);
+    if (count == 0)
+        for (uint32_t i = 0; i < r->instance_count && !r->failed; i++)
+            instance_advance(r, &r->instances[i], step->port, after);
+    r->watermarks[step->port] = WR_MAX(r->watermarks[step->port], after);
+    return last + 1;
+}
+
+/* --- snapshots --- */
+
+static char *
+frozen_bytes(runner *r, const wr_frozen *f, size_t *length)
+{
+    wr_snapshot_writer writer;
+    wr_snapshot_writer_init(&writer, NULL);
+    assert_int_equal(r->t->ops->write(f, &writer), WEIR_OK);
+    assert_int_equal(wr_snapshot_finish(&writer), WEIR_OK);
+    char *bytes = wr_text_take(&writer.bytes, length);
+    wr_snapshot_writer_fini(&writer);
+    return bytes;
+}
+
+/* The snapshot of the batch before, written again: it must be what it was. */
+static void
+runner_thaw(runner *r)
+{
+    if (r->frozen == NULL)
+        return;
+    size_t length;
+    char  *bytes = frozen_bytes(r, r->frozen, &length);
+    if (length != r->written_bytes ||
+        (length > 0 && memcmp(bytes, r->written, length) != 0)) {
+        complain(r, "a frozen state has changed");
+        fail_msg("frozen state changed");
+    }
+    wr_free(bytes);
+    wr_free(r->written);
+    r->written = NULL;
+    r->t->ops->thaw(r->frozen);
+    r->frozen = NULL;
+}
+
+static void
+instance_restore(runner *r, instance *in, const char *bytes, size_t length, bool damaged)
+{
+    wr_snapshot_reader reader;
+    wr_snapshot_reader_init(&reader, bytes, length, in->ctx.groups);
+    weir_status status = r->t->ops->restore(in->self, &in->ctx, &reader);
+    if (!damaged && status != WEIR_OK) {
+        complain(r, weir_status_text(status));
+        fail_msg("restore failed");
+    }
+}
+
+/* Bytes cut short and with bits turned: anything but a crash or a leak is right. */
+static void
+runner_damage(runner *r, const char *bytes, size_t length)
+{
+    wr_random random;
+    wr_random_init(&random, r->step * 977 + length);
+    for (int i = 0; i < 24; i++) {
+        instance in;
+        size_t   kept = i % 2 == 0 ? wr_random_below(&random, length + 1) : length;
+        char    *copy = wr_alloc(NULL, kept);
+        memcpy(copy, bytes, kept);
+        if (i % 2 == 1 && kept > 0)
+            copy[wr_random_below(&random, kept)] ^= (char) (1u << wr_random_below(&random, 8));
+        instance_open(r, &in, WR_GROUPS_ALL);
+        instance_restore(r, &in, copy, kept, true);
+        memset(&in.ctx.counters, 0, sizeof in.ctx.counters);
+        instance_close(r, &in);
+        wr_free(copy);
+    }
+}
+
+static void
+runner_replace(runner *r, uint32_t count)
+{
+    char    *bytes[2] = { NULL };
+    size_t   lengths[2] = { 0 };
+    uint32_t were = r->instance_count;
+    for (uint32_t i = 0; i < were; i++) {
+        wr_frozen *f = NULL;
+        assert_int_equal(r->t->ops->freeze(r->instances[i].self, r->epoch, &f), WEIR_OK);
+        bytes[i] = frozen_bytes(r, f, &lengths[i]);
+        r->t->ops->thaw(f);
+        atomic_store(&r->instances[i].ctx.counters.state_keys, 0);
+        atomic_store(&r->instances[i].ctx.counters.state_panes, 0);
+        instance_close(r, &r->instances[i]);
+    }
+    r->instance_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        instance_open(r, &r->instances[i], wr_groups_of_shard(i, count));
+        for (uint32_t j = 0; j < were; j++)
+            instance_restore(r, &r->instances[i], bytes[j], lengths[j], false);
+    }
+    for (uint32_t j = 0; j < were; j++)
+        wr_free(bytes[j]);
+}
+
+static void
+runner_snapshot(runner *r)
+{
+    const wr_operator_ops *ops = r->t->ops;
+    if (r->way->snapshots == SNAPSHOT_NONE || (ops->traits & WR_OP_STATELESS) != 0)
+        return;
+    r->epoch++;
+    if (r->way->snapshots == SNAPSHOT_RESTORE) {
+        runner_replace(r, 1);
+        return;
+    }
+    if (r->way->snapshots == SNAPSHOT_HALVES) {
+        runner_replace(r, r->instance_count == 1 ? 2 : 1);
+        return;
+    }
+    runner_thaw(r);
+    assert_int_equal(ops->freeze(r->instances[0].self, r->epoch, &r->frozen), WEIR_OK);
+    r->written = frozen_bytes(r, r->frozen, &r->written_bytes);
+    if (r->way->snapshots == SNAPSHOT_DAMAGE)
+        runner_damage(r, r->written, r->written_bytes);
+}
+
+/* --- the script --- */
+
+static void
+runner_expect(runner *r, const wr_optest_step *step)
+{
+    wr_optest_bag *out = &r->out[step->port];
+    if (!step->ordered)
+        wr_optest_bag_fold(out);
+    if (!step->any && !wr_optest_bag_equal(out, &step->expected)) {
+        complain(r, "other rows than expected");
+        wr_optest_bag_print("expected", &step->expected);
+        wr_optest_bag_print("came out", out);
+        fail_msg("other rows than expected");
+    }
+    wr_optest_bag_clear(out);
+}
+
+static void
+runner_end(runner *r)
+{
+    const wr_operator_ops *ops = r->t->ops;
+    for (uint32_t i = 0; i < r->instance_count && !r->failed; i++) {
+        instance *in = &r->instances[i];
+        for (int p = 0; p < r->t->port_count && !r->failed; p++)
+            instance_advance(r, in, p, WR_TIME_END);
+        if (ops->finish != NULL && !r->failed)
+            do
+                wr_eval_reset(&in->ctx.eval);
+            while (again(r, in, ops->finish(in->self, &in->ctx)));
+        if (!r->failed && (atomic_load(&in->ctx.counters.state_keys) != 0 ||
+                           atomic_load(&in->ctx.counters.state_panes) != 0)) {
+            complain(r, "state is left at the end");
+            fail_msg("state is left");
+        }
+    }
+}
+
+static void
+run_way(wr_optest *t, const way *w)
+{
+    runner *r = wr_calloc(NULL, 1, sizeof *r);
+    r->t = t;
+    r->way = w;
+    r->instance_count = 1;
+    for (int p = 0; p < WR_OP_PORTS_MAX; p++)
+        r->watermarks[p] = WR_TIME_START;
+    instance_open(r, &r->instances[0], WR_GROUPS_ALL);
+    for (uint32_t s = 0; s < t->step_count && !r->failed;) {
+        const wr_optest_step *step = &t->steps[s];
+        r->step = s;
+        if (step->kind == OPTEST_EXPECT)
+            runner_expect(r, step);
+        else if (step->kind == OPTEST_END)
+            runner_end(r);
+        s = step->kind <= OPTEST_WATERMARK ? runner_gather(r, s) : s + 1;
+    }
+    runner_thaw(r);
+    if (t->failure != WEIR_OK && !r->failed) {
+        complain(r, "it should have failed");
+        fail_msg("no failure");
+    }
+    for (uint32_t i = 0; i < r->instance_count; i++)
+        instance_close(r, &r->instances[i]);
+    for (uint32_t i = 0; i < t->count_count && !r->failed; i++)
+        if (r->counters[t->counts[i].offset / sizeof(uint64_t)] != t->counts[i].value) {
+            complain(r, t->counts[i].name);
+            assert_int_equal(r->counters[t->counts[i].offset / sizeof(uint64_t)],
+                             t->counts[i].value);
+        }
+    for (int p = 0; p < WR_PORT_COUNT; p++) {
+        wr_optest_bag_fold(&r->out[p]);
+        if (r->out[p].count > 0 && !r->failed) {
+            complain(r, "rows came out that no expectation names");
+            wr_optest_bag_print("came out", &r->out[p]);
+            fail_msg("unexpected rows");
+        }
+        wr_optest_bag_clear(&r->out[p]);
+    }
+    wr_free(r);
+}
+
+void
+wr_optest_verify(wr_optest *t)
+{
+    bool keyed = true, ended = t->failure != WEIR_OK;
+    for (int p = 0; p < t->port_count; p++)
+        keyed &= t->ports[p].key_count >= 0;
+    for (uint32_t s = 0; s < t->step_count; s++)
+        ended |= t->steps[s].kind == OPTEST_END;
+    assert_true(ended);
+    for (size_t i = 0; i < WR_COUNT(ways); i++) {
+        bool snapshots = ways[i].snapshots != SNAPSHOT_NONE;
+        if (snapshots && (t->ops->traits & WR_OP_STATELESS) != 0)
+            continue;
+        if (ways[i].snapshots == SNAPSHOT_HALVES && !keyed)
+            continue;
+        run_way(t, &ways[i]);
+    }
+    for (uint32_t s = 0; s < t->step_count; s++)
+        wr_optest_bag_clear(&t->steps[s].expected);
+    wr_arena_fini(&t->arena);
+    wr_free(t);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* support/optest_impl.h -- the script of an operator's test and the bag of what came out. */
+#pragma once
+
+#include "support/optest.h"
+
+/* A list of lines with diffs: rows that came out, or are expected. */
+typedef struct wr_optest_line {
+    char   *text;
+    int64_t diff;
+} wr_optest_line;
+typedef struct wr_optest_bag {
+    wr_optest_line *lines;
+    uint32_t        count, capacity;
+} wr_optest_bag;
+void wr_optest_bag_add(wr_optest_bag *bag, const char *text, int64_t diff);
+void wr_optest_bag_clear(wr_optest_bag *bag);
+/* Sort, sum the diffs of equal lines, drop zeros. */
+void wr_optest_bag_fold(wr_optest_bag *bag);
+bool wr_optest_bag_equal(const wr_optest_bag *a, const wr_optest_bag *b);
+void wr_optest_bag_print(const char *title, const wr_optest_bag *bag);
+/* Append every visible row of batch. */
+void wr_optest_bag_add_batch(wr_optest_bag *bag, const wr_batch *batch);
+
+typedef struct wr_optest_row {
+    wr_value *values;
+    int64_t   diff;
+    wr_time   before, after; /* the port's watermark at its arrival and after it */
+} wr_optest_row;
+
+typedef enum wr_optest_kind { OPTEST_ROWS, OPTEST_WATERMARK, OPTEST_EXPECT, OPTEST_END } wr_optest_kind;
+
+typedef struct wr_optest_step {
+    wr_optest_kind kind;
+    int            port;
+    wr_optest_row *rows;
+    uint32_t       row_count;
+    wr_time        watermark;
+    wr_optest_bag  expected;
+    bool           ordered, any;
+} wr_optest_step;
+
+/* Parse "1|a; [-1] 2|b" by a schema; rows and values in arena. */
+wr_optest_row *wr_optest_parse(wr_arena *arena, const wr_schema *schema, const char *text,
+                               uint32_t *count);
