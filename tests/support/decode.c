@@ -214,6 +214,29 @@ wr_decoding_feed(wr_decoding *d, const char *bytes, size_t n, bool last, size_t 
     return status;
 }
 
+wr_batch *
+wr_decoding_batch(wr_decoding *d, const char *text, const int64_t *diffs)
+{
+    wr_batch_builder builder;
+    wr_batch        *batch;
+    size_t           used;
+    uint32_t         bad = d->bad_count;
+    wr_batch_builder_init(&builder, NULL, d->schema);
+    assert_int_equal(wr_batch_builder_open(&builder, WR_BATCH_ROWS_MAX, &batch), WEIR_OK);
+    wr_decode_to to = { batch->columns, 0, WR_BATCH_ROWS_MAX, bad_note, d };
+    assert_int_equal(d->ops->decode(d->decoder, text, strlen(text), true, &to, &used), WEIR_OK);
+    if (d->bad_count != bad)
+        fail_msg("%s", wr_text_string(&d->bad));
+    batch->row_count = batch->physical_count = to.count;
+    if (diffs != NULL) {
+        batch->diff = wr_alloc(NULL, (to.count + 1) * sizeof *diffs);
+        memcpy(batch->diff, diffs, to.count * sizeof *diffs);
+    }
+    wr_batch_retain(batch);
+    wr_batch_builder_fini(&builder);
+    return batch;
+}
+
 weir_status
 wr_decoding_run(wr_decoding *d, const char *bytes, size_t n, size_t piece)
 {

@@ -37,5 +37,7 @@ void wr_decoding_reset(wr_decoding *d);
 weir_status wr_decoding_feed(wr_decoding *d, const char *bytes, size_t n, bool last, size_t *used);
 /* All of bytes, given in pieces of `piece` (0: in one), ending with last. */
 weir_status wr_decoding_run(wr_decoding *d, const char *bytes, size_t n, size_t piece);
+/* One batch of text's rows, all good; diffs NULL: all +1.  Owned by the caller. */
+wr_batch *wr_decoding_batch(wr_decoding *d, const char *text, const int64_t *diffs);
 /* Append the first `count` rows of columns. */
 void wr_decoding_print(const wr_schema *schema, wr_column **columns, uint32_t count, wr_text *to);
