@@ -82,6 +82,8 @@ WEIR_API weir_status weir_pipeline_load(weir *engine, const char *path, const ch
                                         weir_report *report, weir_pipeline **pipeline);
 WEIR_API void        weir_pipeline_unload(weir_pipeline *pipeline);
 WEIR_API const char *weir_pipeline_name(const weir_pipeline *pipeline);
+/* The index-th loaded pipeline; NULL past the end. */
+WEIR_API weir_pipeline *weir_pipeline_at(weir *engine, uint32_t index);
 
 /*
  * weir_pipeline_start -- begin to run, from the last checkpoint if there is one.

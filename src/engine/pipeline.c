@@ -101,6 +101,17 @@ weir_pipeline_name(const weir_pipeline *pipeline)
     return pipeline->name;
 }
 
+weir_pipeline *
+weir_pipeline_at(weir *engine, uint32_t index)
+{
+    pthread_mutex_lock(&engine->mutex);
+    weir_pipeline *p = engine->pipelines;
+    while (p != NULL && index-- > 0)
+        p = p->next;
+    pthread_mutex_unlock(&engine->mutex);
+    return p;
+}
+
 void
 weir_pipeline_serve(const weir_pipeline *pipeline, weir_serve *out)
 {
