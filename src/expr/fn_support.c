@@ -155,6 +155,8 @@ wr_fn_char_lower(uint32_t code)
 uint32_t
 wr_fn_char_upper(uint32_t code)
 {
+    if (code == 0xdf) /* sharp s has no simple capital */
+        return code;
     return (uint32_t) utf8proc_toupper((utf8proc_int32_t) code);
 }
 
@@ -165,7 +167,8 @@ wr_fn_char_is_alnum(uint32_t code)
         return (code >= '0' && code <= '9') || ((code | 0x20) >= 'a' && (code | 0x20) <= 'z');
     utf8proc_category_t category = utf8proc_category((utf8proc_int32_t) code);
     return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) ||
-           category == UTF8PROC_CATEGORY_ND || category == UTF8PROC_CATEGORY_NL;
+           category == UTF8PROC_CATEGORY_ND || category == UTF8PROC_CATEGORY_NL ||
+           category == UTF8PROC_CATEGORY_MC;
 }
 
 /* Does any argument of the row lack a value? */
