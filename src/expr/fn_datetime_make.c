@@ -10,6 +10,7 @@
 #include "expr/registry_impl.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static const int month_days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 
@@ -35,6 +36,18 @@ make_days(wr_eval *eval, uint32_t row, int64_t year, int64_t month, int64_t day,
     return WEIR_OK;
 }
 
+/* Seconds as an error shows them: "05", "60.5", "NaN". */
+static void
+seconds_show(double seconds, char text[32])
+{
+    if (isnan(seconds))
+        snprintf(text, 32, "NaN");
+    else if (isinf(seconds))
+        snprintf(text, 32, "%sInfinity", seconds < 0 ? "-" : "");
+    else
+        snprintf(text, 32, "%02g", seconds);
+}
+
 /* Microseconds of a time of day; 24:00:00 and second 60 are allowed. */
 static weir_status
 make_clock(wr_eval *eval, uint32_t row, int64_t hour, int64_t minute, double second, int64_t *us)
@@ -47,11 +60,13 @@ make_clock(wr_eval *eval, uint32_t row, int64_t hour, int64_t minute, double sec
               (int64_t) rint(second * (double) WR_US_PER_SECOND);
         valid = *us <= WR_US_PER_DAY;
     }
-    if (!valid)
-        return wr_eval_fail(eval, row, WEIR_ROW_OVERFLOW,
-                            "time field value out of range: %lld:%02lld:%02g", (long long) hour,
-                            (long long) minute, second);
-    return WEIR_OK;
+    if (valid)
+        return WEIR_OK;
+    char shown[32];
+    seconds_show(second, shown);
+    return wr_eval_fail(eval, row, WEIR_ROW_OVERFLOW,
+                        "time field value out of range: %lld:%02lld:%s", (long long) hour,
+                        (long long) minute, shown);
 }
 
 FN_KERNEL(datetime_make_date)

@@ -338,8 +338,11 @@ field_of_interval(wr_eval *eval, wr_part field, const wr_interval *i, wr_value *
         /* A year is 365.25 days, a month 30. */
         int64_t quarter_days = 1461 * years + 120 * (int64_t) (i->months % 12) + 4ll * i->days;
         int64_t seconds = quarter_days * (86400 / 4);
-        if (out->type.id == WR_FLOAT8) {
-            out->real = (double) i->us / 1000000.0 + (double) seconds;
+        if (out->type.id == WR_FLOAT8) { /* rounded in PostgreSQL's order */
+            out->real = (double) i->us / 1000000.0;
+            out->real += 365.25 * 86400.0 * (double) years;
+            out->real += 30.0 * 86400.0 * (double) (i->months % 12);
+            out->real += 86400.0 * (double) i->days;
             return WEIR_OK;
         }
         return field_give(eval, field, (__int128) seconds * WR_US_PER_SECOND + i->us, 6, out);
