@@ -32,14 +32,8 @@ parse_as(wr_eval *eval, uint32_t row, wr_type type, const wr_value *text, wr_val
 
 FN_KERNEL(from_text)
 {
-    wr_value trimmed = args[0];
-    if (args[0].type.id == WR_BPCHAR) {
-        size_t n = fn_length(&args[0]);
-        while (n > 0 && fn_data(&args[0])[n - 1] == ' ')
-            n--;
-        trimmed.string = wr_string_make(fn_data(&args[0]), n);
-    }
-    return parse_as(eval, row, (wr_type){ out->type.id, out->type.element, 0, -1 }, &trimmed, out);
+    return parse_as(eval, row, (wr_type){ out->type.id, out->type.element, 0, -1 }, &args[0],
+                    out);
 }
 
 FN_KERNEL(text_bpchar)

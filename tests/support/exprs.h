@@ -2,7 +2,8 @@
 /*
  * support/exprs.h -- expressions and batches from text, and evaluation in every way there is.
  *
- * Expected outcomes are text: what psql prints, "NULL", or "!message" for a row that fails.
+ * Expected outcomes are text: what psql prints, "NULL", or "!message" for a row that fails,
+ * "!*" when any message will do.
  */
 #pragma once
 
