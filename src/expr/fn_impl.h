@@ -65,6 +65,7 @@ enum {
 #define T_JSON        WR_TYPE(WR_JSON)
 #define T_JSONB       WR_TYPE(WR_JSONB)
 #define T_ANY         WR_TYPE(WR_ANY)
+#define T_NONARRAY    WR_TYPE(WR_ANYNONARRAY)
 #define T_ELEMENT     WR_TYPE(WR_ANYELEMENT)
 #define T_ARRAY       WR_TYPE(WR_ANYARRAY)
 #define T_TEXTS       WR_TYPE_ARRAY(WR_TEXT)

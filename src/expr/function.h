@@ -18,6 +18,7 @@ enum {
     WR_ANY = 100,        /* any type                                                        */
     WR_ANYELEMENT = 101, /* one type throughout the signature                               */
     WR_ANYARRAY = 102,   /* array of that type                                              */
+    WR_ANYNONARRAY = 103, /* any type but an array                                          */
 };
 
 typedef enum wr_volatility { WR_IMMUTABLE, WR_STABLE, WR_VOLATILE } wr_volatility;

@@ -36,7 +36,8 @@ wr_type_category(wr_type type)
     case WR_ARRAY: return 'A';
     case WR_ANY:
     case WR_ANYELEMENT:
-    case WR_ANYARRAY: return 'P';
+    case WR_ANYARRAY:
+    case WR_ANYNONARRAY: return 'P';
     default: return 'U';
     }
 }
@@ -127,7 +128,8 @@ signature_wants(const wr_signature *s, uint32_t i, wr_type arg, wr_type element)
 {
     wr_type declared = signature_arg(s, i);
     switch (declared.id) {
-    case WR_ANY: return arg.id == WR_UNKNOWN ? WR_TYPE(WR_TEXT) : arg;
+    case WR_ANY:
+    case WR_ANYNONARRAY: return arg.id == WR_UNKNOWN ? WR_TYPE(WR_TEXT) : arg;
     case WR_ANYELEMENT: return wr_type_same(element, arg) ? arg : type_bare(element);
     case WR_ANYARRAY: return WR_TYPE_ARRAY(element.id);
     default: return declared;
@@ -141,6 +143,8 @@ signature_fits(const wr_signature *s, const wr_type *args, uint32_t arg_count)
     if (!signature_element(s, args, arg_count, &element))
         return false;
     for (uint32_t i = 0; i < arg_count; i++) {
+        if (signature_arg(s, i).id == WR_ANYNONARRAY && args[i].id == WR_ARRAY)
+            return false;
         if (!wr_type_coercible(args[i], signature_wants(s, i, args[i], element), WR_CAST_IMPLICIT))
             return false;
     }
