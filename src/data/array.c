@@ -37,9 +37,9 @@ wr_array_open(const wr_string *array, wr_array_view *view)
     view->items = view->end = end;
     if (array->length < HEADER_BYTES) /* A1 */
         return;
-    uint8_t element = (uint8_t) p[0], dims = (uint8_t) p[1];
+    uint8_t element = (uint8_t)p[0], dims = (uint8_t)p[1];
     if (element >= WR_TYPE_COUNT || dims > WR_ARRAY_DIMS_MAX ||
-        array->length < HEADER_BYTES + (size_t) dims * DIM_BYTES)
+        array->length < HEADER_BYTES + (size_t)dims * DIM_BYTES)
         return;
     view->element = WR_TYPE(element);
     view->dims = dims;
@@ -47,7 +47,7 @@ wr_array_open(const wr_string *array, wr_array_view *view)
     p += HEADER_BYTES;
     for (uint32_t i = 0; i < dims; i++, p += DIM_BYTES) {
         view->lengths[i] = get_u32(p);
-        view->lower[i] = (int32_t) get_u32(p + 4);
+        view->lower[i] = (int32_t)get_u32(p + 4);
     }
     view->items = p;
 }
@@ -58,10 +58,10 @@ item_decode(wr_type type, const char *p, uint32_t length, wr_value *item)
 {
     int16_t i2;
     int32_t i4;
-    float   f4;
+    float f4;
     if (!wr_type_is_string(type) && length != wr_type_width(type))
         return false;
-    switch ((wr_type_id) type.id) {
+    switch ((wr_type_id)type.id) {
     case WR_BOOL: item->boolean = *p != 0; break;
     case WR_INT2:
         memcpy(&i2, p, 2);
@@ -78,7 +78,7 @@ item_decode(wr_type type, const char *p, uint32_t length, wr_value *item)
     case WR_TIMESTAMPTZ: memcpy(&item->integer, p, 8); break;
     case WR_FLOAT4:
         memcpy(&f4, p, 4);
-        item->real = (double) f4;
+        item->real = (double)f4;
         break;
     case WR_FLOAT8: memcpy(&item->real, p, 8); break;
     case WR_INTERVAL: memcpy(&item->interval, p, sizeof item->interval); break;
@@ -98,7 +98,7 @@ wr_array_next(const wr_array_view *view, const char **at, wr_value *item)
     *item = wr_value_null(view->element);
     if (length == NULL_ITEM)
         return true;
-    if ((size_t) (view->end - *at) < length || !item_decode(view->element, *at, length, item)) {
+    if ((size_t)(view->end - *at) < length || !item_decode(view->element, *at, length, item)) {
         *at = view->end;
         return false;
     }
@@ -114,7 +114,8 @@ item_bytes(const wr_value *item)
 {
     if (item->is_null)
         return 0;
-    return wr_type_is_string(item->type) ? item->string.length : (uint32_t) wr_type_width(item->type);
+    return wr_type_is_string(item->type) ? item->string.length
+                                         : (uint32_t)wr_type_width(item->type);
 }
 
 static char *
@@ -122,21 +123,21 @@ item_encode(const wr_value *item, char *p)
 {
     int16_t i2;
     int32_t i4;
-    float   f4;
+    float f4;
     if (item->is_null)
         return put_u32(p, NULL_ITEM);
-    uint32_t    length = item_bytes(item);
+    uint32_t length = item_bytes(item);
     const void *from = NULL;
     p = put_u32(p, length);
-    switch ((wr_type_id) item->type.id) {
+    switch ((wr_type_id)item->type.id) {
     case WR_BOOL: *p = item->boolean; return p + 1;
     case WR_INT2:
-        i2 = (int16_t) item->integer;
+        i2 = (int16_t)item->integer;
         from = &i2;
         break;
     case WR_INT4:
     case WR_DATE:
-        i4 = (int32_t) item->integer;
+        i4 = (int32_t)item->integer;
         from = &i4;
         break;
     case WR_INT8:
@@ -144,7 +145,7 @@ item_encode(const wr_value *item, char *p)
     case WR_TIMESTAMP:
     case WR_TIMESTAMPTZ: from = &item->integer; break;
     case WR_FLOAT4:
-        f4 = (float) item->real;
+        f4 = (float)item->real;
         from = &f4;
         break;
     case WR_FLOAT8: from = &item->real; break;
@@ -169,7 +170,7 @@ wr_array_make_dims(wr_type element, uint32_t dims, const uint32_t *lengths, cons
             return WEIR_ROW_TOO_LARGE;
     if (count == 0)
         dims = 0;
-    uint64_t bytes = HEADER_BYTES + (uint64_t) dims * DIM_BYTES + count * 4;
+    uint64_t bytes = HEADER_BYTES + (uint64_t)dims * DIM_BYTES + count * 4;
     for (uint64_t i = 0; i < count; i++) {
         wr_assert(items[i].is_null || items[i].type.id == element.id);
         bytes += item_bytes(&items[i]);
@@ -179,23 +180,24 @@ wr_array_make_dims(wr_type element, uint32_t dims, const uint32_t *lengths, cons
     char *to = wr_arena_alloc(arena, bytes), *p = to;
     if (to == NULL)
         return WEIR_MEMORY;
-    p[0] = (char) element.id;
-    p[1] = (char) dims;
+    p[0] = (char)element.id;
+    p[1] = (char)dims;
     p[2] = p[3] = 0;
-    p = put_u32(p + 4, (uint32_t) count);
+    p = put_u32(p + 4, (uint32_t)count);
     for (uint32_t i = 0; i < dims; i++) {
         p = put_u32(p, lengths[i]);
-        p = put_u32(p, (uint32_t) lower[i]);
+        p = put_u32(p, (uint32_t)lower[i]);
     }
     for (uint64_t i = 0; i < count; i++)
         p = item_encode(&items[i], p);
-    wr_assert((uint64_t) (p - to) == bytes);
+    wr_assert((uint64_t)(p - to) == bytes);
     *out = wr_string_make(to, bytes);
     return WEIR_OK;
 }
 
 weir_status
-wr_array_make(wr_type element, const wr_value *items, uint32_t count, wr_arena *arena, wr_string *out)
+wr_array_make(wr_type element, const wr_value *items, uint32_t count, wr_arena *arena,
+              wr_string *out)
 {
     int32_t one = 1;
     return wr_array_make_dims(element, 1, &count, &one, items, arena, out);
@@ -224,14 +226,15 @@ int
 wr_array_compare(const wr_string *a, const wr_string *b)
 {
     wr_array_view x, y;
-    wr_value      p, q;
+    wr_value p, q;
     wr_array_open(a, &x);
     wr_array_open(b, &y);
     const char *at_x = x.items, *at_y = y.items;
     if (!wr_type_same(x.element, y.element))
         return x.element.id < y.element.id ? -1 : 1;
     while (wr_array_next(&x, &at_x, &p) && wr_array_next(&y, &at_y, &q)) {
-        int order = p.is_null || q.is_null ? (int) p.is_null - (int) q.is_null : wr_value_compare(&p, &q);
+        int order =
+            p.is_null || q.is_null ? (int)p.is_null - (int)q.is_null : wr_value_compare(&p, &q);
         if (order != 0)
             return order;
     }

@@ -14,17 +14,17 @@
 
 typedef struct reader {
     const char *p, *end;
-    wr_type     element;
-    wr_arena   *arena; /* of the items' bytes */
+    wr_type element;
+    wr_arena *arena; /* of the items' bytes */
     weir_error *err;
-    wr_value   *items;
-    uint32_t    count, capacity;
-    uint32_t    dims;                       /* known once the first innermost list is reached */
-    uint32_t    lengths[WR_ARRAY_DIMS_MAX];
-    bool        length_known[WR_ARRAY_DIMS_MAX];
-    int32_t     lower[WR_ARRAY_DIMS_MAX];
-    uint32_t    explicit_dims;              /* from "[1:2][0:3]=" */
-    uint32_t    explicit_lengths[WR_ARRAY_DIMS_MAX];
+    wr_value *items;
+    uint32_t count, capacity;
+    uint32_t dims; /* known once the first innermost list is reached */
+    uint32_t lengths[WR_ARRAY_DIMS_MAX];
+    bool length_known[WR_ARRAY_DIMS_MAX];
+    int32_t lower[WR_ARRAY_DIMS_MAX];
+    uint32_t explicit_dims; /* from "[1:2][0:3]=" */
+    uint32_t explicit_lengths[WR_ARRAY_DIMS_MAX];
 } reader;
 
 static bool
@@ -46,7 +46,7 @@ item_push(reader *r, const wr_value *item)
     if (r->count == WR_ARRAY_ITEMS_MAX)
         return WEIR_ROW_TOO_LARGE;
     if (r->count == r->capacity) {
-        uint32_t  capacity = r->capacity == 0 ? 16 : r->capacity * 2;
+        uint32_t capacity = r->capacity == 0 ? 16 : r->capacity * 2;
         wr_value *grown = wr_realloc(r->arena->budget, r->items, capacity * sizeof *grown);
         if (grown == NULL)
             return WEIR_MEMORY;
@@ -63,7 +63,7 @@ item_push(reader *r, const wr_value *item)
 static bool
 bound_read(reader *r, int64_t *out)
 {
-    bool    negative = r->p < r->end && *r->p == '-';
+    bool negative = r->p < r->end && *r->p == '-';
     int64_t n = 0;
     r->p += r->p < r->end && (*r->p == '-' || *r->p == '+');
     if (r->p == r->end || *r->p < '0' || *r->p > '9')
@@ -91,10 +91,11 @@ bounds_read(reader *r)
             if (!bound_read(r, &upper))
                 return false;
         }
-        if (r->p == r->end || *r->p++ != ']' || upper < lower || upper - lower >= WR_ARRAY_ITEMS_MAX)
+        if (r->p == r->end || *r->p++ != ']' || upper < lower ||
+            upper - lower >= WR_ARRAY_ITEMS_MAX)
             return false;
-        r->lower[r->explicit_dims] = (int32_t) lower;
-        r->explicit_lengths[r->explicit_dims++] = (uint32_t) (upper - lower + 1);
+        r->lower[r->explicit_dims] = (int32_t)lower;
+        r->explicit_lengths[r->explicit_dims++] = (uint32_t)(upper - lower + 1);
         skip_blanks(r);
     }
     if (r->explicit_dims == 0)
@@ -149,15 +150,16 @@ static weir_status
 item_read(reader *r, wr_text *text)
 {
     wr_value item = wr_value_null(r->element);
-    bool     quoted, escaped_null;
+    bool quoted, escaped_null;
     const char *first = r->p;
     if (!item_unquote(r, text, &quoted))
         return wr_text_ok(text) ? WEIR_ROW_TYPE : WEIR_MEMORY;
     if (!wr_text_ok(text))
         return WEIR_MEMORY;
-    escaped_null = memchr(first, '\\', (size_t) (r->p - first)) != NULL;
+    escaped_null = memchr(first, '\\', (size_t)(r->p - first)) != NULL;
     if (quoted || escaped_null || text->length != 4 || strncasecmp(text->data, "null", 4) != 0)
-        WR_TRY(wr_value_parse(r->element, wr_text_string(text), text->length, r->arena, &item, r->err));
+        WR_TRY(wr_value_parse(r->element, wr_text_string(text), text->length, r->arena, &item,
+                              r->err));
     item.type = WR_TYPE(r->element.id);
     return item_push(r, &item);
 }
@@ -224,7 +226,7 @@ wr_array_parse(wr_type element, const char *s, size_t n, wr_arena *arena, wr_str
                weir_error *err)
 {
     wr_arena scratch;
-    wr_text  text;
+    wr_text text;
     wr_arena_init(&scratch, arena->budget);
     wr_text_init(&text, arena->budget);
     reader r = { .p = s, .end = s + n, .element = element, .arena = &scratch, .err = err };
@@ -232,9 +234,11 @@ wr_array_parse(wr_type element, const char *s, size_t n, wr_arena *arena, wr_str
         err->text[0] = '\0';
     weir_status status = array_read(&r, &text);
     if (status == WEIR_OK)
-        status = wr_array_make_dims(WR_TYPE(element.id), r.dims, r.lengths, r.lower, r.items, arena, out);
+        status = wr_array_make_dims(WR_TYPE(element.id), r.dims, r.lengths, r.lower, r.items, arena,
+                                    out);
     if (status == WEIR_ROW_TYPE && err != NULL && err->text[0] == '\0')
-        wr_error_set(err, status, "malformed array literal: \"%.*s\"", (int) WR_MIN(n, (size_t) 100), s);
+        wr_error_set(err, status, "malformed array literal: \"%.*s\"", (int)WR_MIN(n, (size_t)100),
+                     s);
     wr_free(r.items);
     wr_text_fini(&text);
     wr_arena_fini(&scratch);
@@ -249,7 +253,8 @@ needs_quotes(const char *p, size_t n)
     if (n == 0 || (n == 4 && strncasecmp(p, "null", 4) == 0))
         return true;
     for (size_t i = 0; i < n; i++)
-        if (is_blank(p[i]) || p[i] == '"' || p[i] == '\\' || p[i] == '{' || p[i] == '}' || p[i] == ',')
+        if (is_blank(p[i]) || p[i] == '"' || p[i] == '\\' || p[i] == '{' || p[i] == '}' ||
+            p[i] == ',')
             return true;
     return false;
 }
@@ -268,7 +273,7 @@ item_print(const wr_value *item, wr_text *scratch, wr_text *to)
         return;
     }
     const char *p = wr_text_string(scratch);
-    size_t      n = scratch->length;
+    size_t n = scratch->length;
     if (!needs_quotes(p, n)) {
         wr_text_append(to, p, n);
         return;
@@ -306,8 +311,8 @@ void
 wr_array_print(const wr_string *array, wr_text *to)
 {
     wr_array_view view;
-    wr_text       scratch;
-    bool          shifted = false;
+    wr_text scratch;
+    bool shifted = false;
     wr_array_open(array, &view);
     if (view.dims == 0) {
         wr_text_append(to, "{}", 2);
@@ -316,8 +321,8 @@ wr_array_print(const wr_string *array, wr_text *to)
     for (uint32_t i = 0; i < view.dims; i++)
         shifted = shifted || view.lower[i] != 1;
     for (uint32_t i = 0; shifted && i < view.dims; i++) {
-        int64_t upper = (int64_t) view.lower[i] + view.lengths[i] - 1;
-        wr_text_printf(to, "[%d:%lld]", (int) view.lower[i], (long long) upper);
+        int64_t upper = (int64_t)view.lower[i] + view.lengths[i] - 1;
+        wr_text_printf(to, "[%d:%lld]", (int)view.lower[i], (long long)upper);
     }
     if (shifted)
         wr_text_putc(to, '=');

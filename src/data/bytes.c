@@ -13,7 +13,10 @@ sequence_length(const unsigned char *p, size_t left)
     unsigned char c = p[0];
     if (c < 0x80)
         return c != 0;
-    size_t n = c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    size_t n = c >= 0xc2 && c < 0xe0   ? 2
+               : c >= 0xe0 && c < 0xf0 ? 3
+               : c >= 0xf0 && c < 0xf5 ? 4
+                                       : 0;
     if (n == 0 || n > left)
         return 0;
     for (size_t i = 1; i < n; i++)
@@ -28,7 +31,7 @@ sequence_length(const unsigned char *p, size_t left)
 bool
 wr_utf8_is_valid(const char *text, size_t length)
 {
-    const unsigned char *p = (const unsigned char *) text, *end = p + length;
+    const unsigned char *p = (const unsigned char *)text, *end = p + length;
     while (p < end) {
         /* Eight ASCII bytes at a time, none of them NUL: a byte minus one borrows only from 0. */
         uint64_t word;
@@ -40,7 +43,7 @@ wr_utf8_is_valid(const char *text, size_t length)
         }
         if (p == end)
             break;
-        size_t n = sequence_length(p, (size_t) (end - p));
+        size_t n = sequence_length(p, (size_t)(end - p));
         if (n == 0)
             return false;
         p += n;
@@ -53,7 +56,7 @@ wr_utf8_count(const char *p, size_t length)
 {
     size_t count = 0;
     for (size_t i = 0; i < length; i++)
-        count += ((unsigned char) p[i] & 0xc0) != 0x80;
+        count += ((unsigned char)p[i] & 0xc0) != 0x80;
     return count;
 }
 
@@ -62,7 +65,7 @@ wr_utf8_offset(const char *p, size_t length, size_t count)
 {
     size_t i = 0;
     for (; i < length; i++)
-        if (((unsigned char) p[i] & 0xc0) != 0x80 && count-- == 0)
+        if (((unsigned char)p[i] & 0xc0) != 0x80 && count-- == 0)
             break;
     return i;
 }
@@ -74,7 +77,7 @@ hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
-    c = (char) (c | 0x20);
+    c = (char)(c | 0x20);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -89,7 +92,7 @@ hex_read(const char *p, const char *end, char *to, size_t *length)
         int high = hex_value(*p), low = p + 1 < end ? hex_value(p[1]) : -1;
         if (high < 0 || low < 0)
             return false;
-        to[n++] = (char) (high << 4 | low);
+        to[n++] = (char)(high << 4 | low);
         p++;
     }
     *length = n;
@@ -110,8 +113,9 @@ escape_read(const char *p, const char *end, char *to, size_t *length)
     for (; p < end; p++) {
         if (*p != '\\') {
             to[n++] = *p;
-        } else if (end - p >= 4 && is_octal(p[1], '3') && is_octal(p[2], '7') && is_octal(p[3], '7')) {
-            to[n++] = (char) ((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+        } else if (end - p >= 4 && is_octal(p[1], '3') && is_octal(p[2], '7') &&
+                   is_octal(p[3], '7')) {
+            to[n++] = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
             p += 3;
         } else if (end - p >= 2 && p[1] == '\\') {
             to[n++] = '\\';
@@ -128,7 +132,7 @@ weir_status
 wr_bytea_parse(const char *text, size_t length, wr_arena *arena, wr_string *out)
 {
     size_t bytes = 0;
-    char  *to = wr_arena_alloc(arena, length + 1);
+    char *to = wr_arena_alloc(arena, length + 1);
     if (to == NULL)
         return WEIR_MEMORY;
     bool ok = length >= 2 && text[0] == '\\' && text[1] == 'x'
@@ -143,9 +147,9 @@ wr_bytea_parse(const char *text, size_t length, wr_arena *arena, wr_string *out)
 void
 wr_bytea_print(const wr_string *bytes, wr_text *to)
 {
-    static const char    hex[] = "0123456789abcdef";
-    const unsigned char *p = (const unsigned char *) wr_string_data(bytes);
-    if (!wr_text_reserve(to, 2 + 2 * (size_t) bytes->length))
+    static const char hex[] = "0123456789abcdef";
+    const unsigned char *p = (const unsigned char *)wr_string_data(bytes);
+    if (!wr_text_reserve(to, 2 + 2 * (size_t)bytes->length))
         return;
     char *w = to->data + to->length;
     *w++ = '\\';
@@ -155,5 +159,5 @@ wr_bytea_print(const wr_string *bytes, wr_text *to)
         *w++ = hex[p[i] & 15];
     }
     *w = '\0';
-    to->length = (size_t) (w - to->data);
+    to->length = (size_t)(w - to->data);
 }

@@ -2,13 +2,11 @@
 /*
  * data/datetime.c -- the calendar: civil fields, text out, adding intervals, truncating.
  *
- * Place       datetime_parse.c reads what is printed here; zone.c knows offsets; the print functions
- *             run for each row of a sink and use plain digit code.
- * State       none.
- * Invariants  D1  wr_timestamp_parse of what wr_timestamp_print wrote gives the same time
- *             D2  infinities stay what they are under every function
- * The range is PostgreSQL's from below (Julian day 0); above, 64-bit microseconds since 1970 end at
- * 294247-01-10, thirty years before PostgreSQL's.
+ * Place       datetime_parse.c reads what is printed here; zone.c knows offsets; the print
+ * functions run for each row of a sink and use plain digit code. State       none. Invariants  D1
+ * wr_timestamp_parse of what wr_timestamp_print wrote gives the same time D2  infinities stay what
+ * they are under every function The range is PostgreSQL's from below (Julian day 0); above, 64-bit
+ * microseconds since 1970 end at 294247-01-10, thirty years before PostgreSQL's.
  */
 #include "data/datetime_impl.h"
 
@@ -30,38 +28,40 @@ wr_month_days(int64_t year, int month)
     return month == 2 && wr_year_is_leap(year) ? 29 : days[month - 1];
 }
 
-/* Years begin in March, so that the leap day is a year's last (Hinnant, chrono-compatible dates). */
+/* Years begin in March, so that the leap day is a year's last (Hinnant, chrono-compatible dates).
+ */
 int64_t
 wr_days_from_civil(int64_t year, int month, int day)
 {
     year -= month <= 2;
     int64_t era = floor_divide(year, 400), year_of_era = year - era * 400;
     int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
+           719468;
 }
 
 static void
 civil_from_days(int64_t days, int64_t *year, int *month, int *day)
 {
     days += 719468;
-    int64_t  era = floor_divide(days, 146097);
-    uint32_t of_era = (uint32_t) (days - era * 146097);
+    int64_t era = floor_divide(days, 146097);
+    uint32_t of_era = (uint32_t)(days - era * 146097);
     uint32_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
     uint32_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     uint32_t shifted = (5 * of_year + 2) / 153;
-    *day = (int) (of_year - (153 * shifted + 2) / 5 + 1);
-    *month = (int) (shifted < 10 ? shifted + 3 : shifted - 9);
-    *year = (int64_t) year_of_era + era * 400 + (*month <= 2);
+    *day = (int)(of_year - (153 * shifted + 2) / 5 + 1);
+    *month = (int)(shifted < 10 ? shifted + 3 : shifted - 9);
+    *year = (int64_t)year_of_era + era * 400 + (*month <= 2);
 }
 
 static void
 clock_from_us(int64_t us, wr_civil *out)
 {
-    uint32_t seconds = (uint32_t) (us / WR_US_PER_SECOND);
-    out->us = (int) (us - (int64_t) seconds * WR_US_PER_SECOND);
-    out->hour = (int) (seconds / 3600);
-    out->minute = (int) (seconds / 60 % 60);
-    out->second = (int) (seconds % 60);
+    uint32_t seconds = (uint32_t)(us / WR_US_PER_SECOND);
+    out->us = (int)(us - (int64_t)seconds * WR_US_PER_SECOND);
+    out->hour = (int)(seconds / 3600);
+    out->minute = (int)(seconds / 60 % 60);
+    out->second = (int)(seconds % 60);
 }
 
 void
@@ -79,9 +79,10 @@ wr_time_from_civil(const wr_civil *c, wr_time *out)
     if (c->year < -4800 || c->year > 300000)
         return false;
     int64_t days = wr_days_from_civil(c->year, c->month, c->day);
-    int64_t in_day = ((int64_t) c->hour * 3600 + c->minute * 60 + c->second) * WR_US_PER_SECOND + c->us;
-    if (__builtin_mul_overflow(days, WR_US_PER_DAY, &us) || __builtin_add_overflow(us, in_day, &us) ||
-        !wr_time_in_range(us))
+    int64_t in_day =
+        ((int64_t)c->hour * 3600 + c->minute * 60 + c->second) * WR_US_PER_SECOND + c->us;
+    if (__builtin_mul_overflow(days, WR_US_PER_DAY, &us) ||
+        __builtin_add_overflow(us, in_day, &us) || !wr_time_in_range(us))
         return false;
     *out = us;
     return true;
@@ -99,19 +100,19 @@ put_date(char *p, int64_t year, int month, int day, bool *bc)
     if (*bc)
         year = 1 - year;
     if (year > 9999) {
-        char  digits[20], *first = digits + sizeof digits;
+        char digits[20], *first = digits + sizeof digits;
         for (int64_t rest = year / 10000; rest > 0; rest /= 10)
-            *--first = (char) ('0' + rest % 10);
-        size_t count = (size_t) (digits + sizeof digits - first);
+            *--first = (char)('0' + rest % 10);
+        size_t count = (size_t)(digits + sizeof digits - first);
         memcpy(p, first, count);
         p += count;
         year %= 10000;
     }
-    put_four(p, (unsigned) year);
+    put_four(p, (unsigned)year);
     p[4] = '-';
-    put_two(p + 5, (unsigned) month);
+    put_two(p + 5, (unsigned)month);
     p[7] = '-';
-    put_two(p + 8, (unsigned) day);
+    put_two(p + 8, (unsigned)day);
     return p + 10;
 }
 
@@ -132,12 +133,12 @@ put_fraction(char *p, unsigned us)
 static char *
 put_clock(char *p, const wr_civil *c)
 {
-    put_two(p, (unsigned) c->hour);
+    put_two(p, (unsigned)c->hour);
     p[2] = ':';
-    put_two(p + 3, (unsigned) c->minute);
+    put_two(p + 3, (unsigned)c->minute);
     p[5] = ':';
-    put_two(p + 6, (unsigned) c->second);
-    return put_fraction(p + 8, (unsigned) c->us);
+    put_two(p + 6, (unsigned)c->second);
+    return put_fraction(p + 8, (unsigned)c->us);
 }
 
 static char *
@@ -152,9 +153,9 @@ void
 wr_date_print(int32_t days, wr_text *to)
 {
     int64_t year;
-    int     month, day;
-    bool    bc;
-    char    text[PRINTED_MAX], *p = text;
+    int month, day;
+    bool bc;
+    char text[PRINTED_MAX], *p = text;
     if (days == WR_DATE_NEGINF || days == WR_DATE_POSINF) {
         wr_text_puts(to, days == WR_DATE_NEGINF ? "-infinity" : "infinity");
         return;
@@ -163,25 +164,25 @@ wr_date_print(int32_t days, wr_text *to)
     p = put_date(p, year, month, day, &bc);
     if (bc)
         p = put_word(p, " BC");
-    wr_text_append(to, text, (size_t) (p - text));
+    wr_text_append(to, text, (size_t)(p - text));
 }
 
 void
 wr_timeofday_print(int64_t us, wr_text *to)
 {
     wr_civil c;
-    char     text[PRINTED_MAX];
+    char text[PRINTED_MAX];
     us = WR_MAX(WR_MIN(us, WR_US_PER_DAY), 0); /* 24:00:00 is a time of day */
     clock_from_us(us, &c);
-    wr_text_append(to, text, (size_t) (put_clock(text, &c) - text));
+    wr_text_append(to, text, (size_t)(put_clock(text, &c) - text));
 }
 
 static void
 timestamp_print(wr_time t, char separator, const char *zone, wr_text *to)
 {
     wr_civil c;
-    bool     bc;
-    char     text[PRINTED_MAX], *p = text;
+    bool bc;
+    char text[PRINTED_MAX], *p = text;
     if (wr_time_is_infinite(t)) { /* D2 */
         wr_text_puts(to, t < 0 ? "-infinity" : "infinity");
         return;
@@ -192,7 +193,7 @@ timestamp_print(wr_time t, char separator, const char *zone, wr_text *to)
     p = put_word(put_clock(p, &c), zone);
     if (bc)
         p = put_word(p, " BC");
-    wr_text_append(to, text, (size_t) (p - text));
+    wr_text_append(to, text, (size_t)(p - text));
 }
 
 void
@@ -216,7 +217,7 @@ time_add_months(wr_time t, int32_t months, wr_time *out)
     wr_civil_from_time(t, &c);
     int64_t month = c.year * 12 + (c.month - 1) + months;
     c.year = floor_divide(month, 12);
-    c.month = (int) (month - c.year * 12) + 1;
+    c.month = (int)(month - c.year * 12) + 1;
     c.day = WR_MIN(c.day, wr_month_days(c.year, c.month));
     return wr_time_from_civil(&c, out);
 }
@@ -231,7 +232,7 @@ wr_time_add_interval(wr_time t, const wr_interval *interval, wr_time *out)
     if (interval->months != 0 && !time_add_months(t, interval->months, &t))
         return false;
     int64_t days_us;
-    if (__builtin_mul_overflow((int64_t) interval->days, WR_US_PER_DAY, &days_us) ||
+    if (__builtin_mul_overflow((int64_t)interval->days, WR_US_PER_DAY, &days_us) ||
         __builtin_add_overflow(t, days_us, &t) || !wr_time_in_range(t) ||
         __builtin_add_overflow(t, interval->us, &t) || !wr_time_in_range(t))
         return false;
@@ -243,11 +244,12 @@ wr_time_add_interval(wr_time t, const wr_interval *interval, wr_time *out)
 static void
 civil_subtract(const wr_civil *a, const wr_civil *b, const wr_civil *borrow, wr_interval *out)
 {
-    int64_t us = ((a->hour - b->hour) * 3600LL + (a->minute - b->minute) * 60LL + (a->second - b->second)) *
-                     WR_US_PER_SECOND +
-                 (a->us - b->us);
+    int64_t us =
+        ((a->hour - b->hour) * 3600LL + (a->minute - b->minute) * 60LL + (a->second - b->second)) *
+            WR_US_PER_SECOND +
+        (a->us - b->us);
     int64_t months = (a->year - b->year) * 12 + (a->month - b->month);
-    int     days = a->day - b->day;
+    int days = a->day - b->day;
     if (us < 0) {
         us += WR_US_PER_DAY;
         days--;
@@ -256,7 +258,7 @@ civil_subtract(const wr_civil *a, const wr_civil *b, const wr_civil *borrow, wr_
         days += wr_month_days(borrow->year, borrow->month);
         months--;
     }
-    *out = (wr_interval){ .months = (int32_t) months, .days = days, .us = us };
+    *out = (wr_interval){ .months = (int32_t)months, .days = days, .us = us };
 }
 
 void
@@ -304,11 +306,11 @@ bool
 wr_time_truncate(const char *unit, size_t n, wr_time t, wr_time *out)
 {
     static const int64_t steps[] = {
-        [WR_UNIT_MICROSECOND] = 1,          [WR_UNIT_MILLISECOND] = 1000,
+        [WR_UNIT_MICROSECOND] = 1,           [WR_UNIT_MILLISECOND] = 1000,
         [WR_UNIT_SECOND] = WR_US_PER_SECOND, [WR_UNIT_MINUTE] = WR_US_PER_MINUTE,
         [WR_UNIT_HOUR] = WR_US_PER_HOUR,     [WR_UNIT_DAY] = WR_US_PER_DAY,
     };
-    wr_unit  found = wr_unit_find(unit, n);
+    wr_unit found = wr_unit_find(unit, n);
     wr_civil c;
     if (found == WR_UNIT_NONE)
         return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * data/datetime_impl.h -- what the date, interval and zone files share: units, the tokens of a text,
- * ranges.  Private to them.
+ * data/datetime_impl.h -- what the date, interval and zone files share: units, the tokens of a
+ * text, ranges.  Private to them.
  */
 #pragma once
 
@@ -62,18 +62,18 @@ typedef enum wr_token_kind {
     WR_TOKEN_SPECIAL /* a sign, then letters                               */
 } wr_token_kind;
 
-enum { WR_TOKENS_MAX = 25, WR_TOKEN_TEXT_MAX = 160 };
+enum { WR_TOKENS_MAX = 25, WR_TOKEN_TEXT_MAX = 160, WR_ZONE_HOUR_MAX = 15 };
 
 typedef struct wr_token {
     wr_token_kind kind;
-    const char   *text; /* NUL-terminated, lower case */
-    size_t        length;
+    const char *text; /* NUL-terminated, lower case */
+    size_t length;
 } wr_token;
 
 typedef struct wr_tokens {
-    int      count;
+    int count;
     wr_token list[WR_TOKENS_MAX];
-    char     text[WR_TOKEN_TEXT_MAX + WR_TOKENS_MAX + 1];
+    char text[WR_TOKEN_TEXT_MAX + WR_TOKENS_MAX + 1];
 } wr_tokens;
 
 /* Cut s into tokens; false when it is too long or holds something that is none. */
@@ -88,3 +88,41 @@ bool wr_digits_read(const char **p, int64_t *out);
 bool wr_zone_abbreviation(const char *name, size_t length, int32_t *offset);
 /* True when the zone has never had but one offset. */
 bool wr_zone_is_constant(const wr_zone *zone);
+
+/* What a text said, field by field. */
+enum wr_reading_fields {
+    WR_HAS_YEAR = 1,
+    WR_HAS_MONTH = 2,
+    WR_HAS_DAY = 4,
+    WR_HAS_DATE = 7,
+    WR_HAS_TIME = 8,
+    WR_HAS_ZONE = 16,
+    WR_HAS_WEEKDAY = 32
+};
+
+typedef enum wr_special {
+    WR_SPECIAL_NONE,
+    WR_SPECIAL_EPOCH,
+    WR_SPECIAL_NEGINF,
+    WR_SPECIAL_POSINF
+} wr_special;
+
+typedef enum wr_meridian { WR_MERIDIAN_NONE, WR_MERIDIAN_AM, WR_MERIDIAN_PM } wr_meridian;
+
+typedef struct wr_reading {
+    unsigned has; /* of wr_reading_fields */
+    wr_civil civil;
+    int day_of_year; /* 0: none */
+    bool text_month, short_year, julian, bc;
+    wr_meridian meridian;
+    wr_special special;
+    int32_t zone_offset;
+    const wr_zone *zone;         /* used instead of zone_offset */
+    bool time_next, julian_next; /* a 't' or 'j' stood before */
+    bool clock_word;             /* 'now' and the like */
+} wr_reading;
+
+/* The long way: any spelling.  civil holds a valid date (or, time_only, a time of day) unless
+ * special says otherwise.  Errors: WEIR_ROW_TYPE, WEIR_ROW_OVERFLOW; the reading says how far it
+ * came. */
+weir_status wr_datetime_read(const char *s, size_t n, bool time_only, wr_reading *reading);

@@ -5,12 +5,13 @@
  * Place       casts, sources and sinks, for each row.
  * State       the C locale, made once, for the rare numbers that the fast reader leaves undecided.
  * Invariants  F1  reading what was printed gives the same bits
- *             F2  digits on the very edge of the rounding interval are not used, as PostgreSQL has it
- * Cost        about 30 ns to print, 15 ns to read.
+ *             F2  digits on the very edge of the rounding interval are not used, as PostgreSQL has
+ * it Cost        about 30 ns to print, 15 ns to read.
  *
  * Reading: w * 10^k with w < 2^64 is one product with a 128-bit power.  The table's powers are too
  * large by less than one unit, so the true value lies in (P - w, P].  When both ends round to the
- * same double it is the answer; otherwise (about once in 10^5 numbers of 19 digits) the C library decides.
+ * same double it is the answer; otherwise (about once in 10^5 numbers of 19 digits) the C library
+ * decides.
  */
 #include "data/float.h"
 
@@ -37,10 +38,10 @@ floor_log2_power10(int k)
 static uint64_t
 multiply_round_odd(const uint64_t g[2], uint64_t c)
 {
-    u128     low = (u128) g[1] * c;
-    u128     high = (u128) g[0] * c + (uint64_t) (low >> 64);
-    uint64_t rest = (uint64_t) high;
-    return (uint64_t) (high >> 64) | (rest > 1);
+    u128 low = (u128)g[1] * c;
+    u128 high = (u128)g[0] * c + (uint64_t)(low >> 64);
+    uint64_t rest = (uint64_t)high;
+    return (uint64_t)(high >> 64) | (rest > 1);
 }
 
 /* The shortest decimal digits of c * 2^q, in *exponent the power of ten of the last.  `closer`: the
@@ -48,8 +49,8 @@ multiply_round_odd(const uint64_t g[2], uint64_t c)
 static uint64_t
 shortest_decimal(uint64_t c, int q, bool closer, int *exponent)
 {
-    int             k = (q * 1262611 - (closer ? 524031 : 0)) >> 22;
-    int             h = q + floor_log2_power10(-k) + 1;
+    int k = (q * 1262611 - (closer ? 524031 : 0)) >> 22;
+    int h = q + floor_log2_power10(-k) + 1;
     const uint64_t *g = wr_float_powers[-k - WR_FLOAT_POWER_MIN];
     wr_debug_assert(h >= 1 && h <= 4);
     uint64_t lower = multiply_round_odd(g, (4 * c - 2 + closer) << h) + 1; /* F2 */
@@ -58,7 +59,7 @@ shortest_decimal(uint64_t c, int q, bool closer, int *exponent)
     uint64_t s = middle / 4;
     if (s >= 10) {
         uint64_t tens = s / 10;
-        bool     under = lower <= 40 * tens, over = 40 * tens + 40 <= upper;
+        bool under = lower <= 40 * tens, over = 40 * tens + 40 <= upper;
         if (under != over) {
             *exponent = k + 1;
             return tens + over;
@@ -82,49 +83,52 @@ decimal_write(bool negative, uint64_t digits, int exponent, int fixed_max, char 
         exponent++;
     }
     for (; digits != 0; digits /= 10)
-        *--first = (char) ('0' + digits % 10);
-    int count = (int) (end - first), power = count + exponent - 1;
+        *--first = (char)('0' + digits % 10);
+    int count = (int)(end - first), power = count + exponent - 1;
     if (negative)
         *p++ = '-';
     if (power < -4 || power >= fixed_max) {
         *p++ = *first++;
         if (count > 1) {
             *p++ = '.';
-            memcpy(p, first, (size_t) (count - 1));
+            memcpy(p, first, (size_t)(count - 1));
             p += count - 1;
         }
         *p++ = 'e';
         *p++ = power < 0 ? '-' : '+';
         power = abs(power);
         if (power >= 100)
-            *p++ = (char) ('0' + power / 100);
-        *p++ = (char) ('0' + power / 10 % 10);
-        *p++ = (char) ('0' + power % 10);
+            *p++ = (char)('0' + power / 100);
+        *p++ = (char)('0' + power / 10 % 10);
+        *p++ = (char)('0' + power % 10);
     } else if (power < 0) {
         memcpy(p, "0.0000", 6);
         p += 1 - power;
-        memcpy(p, first, (size_t) count);
+        memcpy(p, first, (size_t)count);
         p += count;
     } else {
         int before = WR_MIN(count, power + 1);
-        memcpy(p, first, (size_t) before);
+        memcpy(p, first, (size_t)before);
         p += before;
         for (int zeros = power + 1 - before; zeros > 0; zeros--)
             *p++ = '0';
         if (count > before) {
             *p++ = '.';
-            memcpy(p, first + before, (size_t) (count - before));
+            memcpy(p, first + before, (size_t)(count - before));
             p += count - before;
         }
     }
-    return (size_t) (p - to);
+    return (size_t)(p - to);
 }
 
 static size_t
 special_write(bool negative, bool nan, bool zero, char *to)
 {
-    const char *word = nan ? "NaN" : zero ? (negative ? "-0" : "0") : negative ? "-Infinity" : "Infinity";
-    size_t      length = strlen(word);
+    const char *word = nan        ? "NaN"
+                       : zero     ? (negative ? "-0" : "0")
+                       : negative ? "-Infinity"
+                                  : "Infinity";
+    size_t length = strlen(word);
     memcpy(to, word, length);
     return length;
 }
@@ -135,7 +139,7 @@ wr_float8_write(double value, char *to)
     uint64_t bits, c;
     memcpy(&bits, &value, sizeof bits);
     bool negative = (bits >> 63) != 0;
-    int  biased = (int) (bits >> 52 & 0x7ff), exponent;
+    int biased = (int)(bits >> 52 & 0x7ff), exponent;
     c = bits & ((1ull << 52) - 1);
     if (biased == 0x7ff || (biased == 0 && c == 0))
         return special_write(negative, biased == 0x7ff && c != 0, biased == 0, to);
@@ -152,7 +156,7 @@ wr_float4_write(float value, char *to)
     uint32_t bits, c;
     memcpy(&bits, &value, sizeof bits);
     bool negative = (bits >> 31) != 0;
-    int  biased = (int) (bits >> 23 & 0xff), exponent;
+    int biased = (int)(bits >> 23 & 0xff), exponent;
     c = bits & ((1u << 23) - 1);
     if (biased == 0xff || (biased == 0 && c == 0))
         return special_write(negative, biased == 0xff && c != 0, biased == 0, to);
@@ -179,21 +183,21 @@ wr_float4_print(float value, wr_text *to)
 
 /* ---- reading ---- */
 
-static locale_t       c_locale;
+static locale_t c_locale;
 static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
 
 static void
 c_locale_make(void)
 {
-    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t) 0);
-    wr_assert(c_locale != (locale_t) 0);
+    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    wr_assert(c_locale != (locale_t)0);
 }
 
 /* The C library's reader, for a text that is not NUL-terminated. */
 static double
 library_read(const char *text, size_t length, size_t *used)
 {
-    char  small[128], *copy = small, *stop;
+    char small[128], *copy = small, *stop;
     pthread_once(&c_locale_once, c_locale_make);
     if (length >= sizeof small && (copy = wr_alloc(NULL, length + 1)) == NULL) {
         *used = 0;
@@ -202,7 +206,7 @@ library_read(const char *text, size_t length, size_t *used)
     memcpy(copy, text, length);
     copy[length] = '\0';
     double value = strtod_l(copy, &stop, c_locale);
-    *used = (size_t) (stop - copy);
+    *used = (size_t)(stop - copy);
     if (copy != small)
         wr_free(copy);
     return value;
@@ -213,8 +217,8 @@ library_read(const char *text, size_t length, size_t *used)
 static uint64_t
 round_53(u128 high, uint64_t low, bool *tie)
 {
-    uint64_t top = (uint64_t) (high >> 64), kept = top >> 11, cut = top & 0x7ff;
-    bool     more = (uint64_t) high != 0 || low != 0;
+    uint64_t top = (uint64_t)(high >> 64), kept = top >> 11, cut = top & 0x7ff;
+    bool more = (uint64_t)high != 0 || low != 0;
     *tie = cut == 0x400 && !more;
     bool up = cut > 0x400 || (cut == 0x400 && (more || (kept & 1) != 0));
     return kept + up;
@@ -227,13 +231,13 @@ product_read(uint64_t w, int k, double *out)
     if (k < WR_FLOAT_POWER_MIN || k > WR_FLOAT_POWER_MAX - 16)
         return false;
     const uint64_t *g = wr_float_powers[k - WR_FLOAT_POWER_MIN];
-    int             zeros = __builtin_clzll(w);
+    int zeros = __builtin_clzll(w);
     w <<= zeros;
-    u128     low = (u128) g[1] * w;
-    u128     high = (u128) g[0] * w + (uint64_t) (low >> 64);
-    uint64_t rest = (uint64_t) low;
-    int      shift = (high >> 127) == 0;
-    u128     high_min = high - (rest < w); /* P - w */
+    u128 low = (u128)g[1] * w;
+    u128 high = (u128)g[0] * w + (uint64_t)(low >> 64);
+    uint64_t rest = (uint64_t)low;
+    int shift = (high >> 127) == 0;
+    u128 high_min = high - (rest < w); /* P - w */
     uint64_t rest_min = rest - w;
     if (shift) {
         high = high << 1 | rest >> 63;
@@ -241,13 +245,14 @@ product_read(uint64_t w, int k, double *out)
         high_min = high_min << 1 | rest_min >> 63;
         rest_min <<= 1;
     }
-    bool     tie, tie_min = false;
+    bool tie, tie_min = false;
     uint64_t m = round_53(high, rest, &tie);
     if (k < 0 || k > WR_FLOAT_POWER_EXACT_MAX) {
         if ((high_min >> 127) == 0 || round_53(high_min, rest_min, &tie_min) != m || tie || tie_min)
             return false;
     }
-    /* w * 10^k = m * 2^exponent: g is 10^k * 2^(127 - log), w was shifted, 139 = 192 - 53 bits cut. */
+    /* w * 10^k = m * 2^exponent: g is 10^k * 2^(127 - log), w was shifted, 139 = 192 - 53 bits cut.
+     */
     int exponent = floor_log2_power10(k) - 127 - zeros - shift + 139;
     if (m == 1ull << 53) {
         m >>= 1;
@@ -256,7 +261,7 @@ product_read(uint64_t w, int k, double *out)
     int biased = exponent + 1075;
     if (biased < 1 || biased > 2046)
         return false;
-    uint64_t bits = (uint64_t) biased << 52 | (m & ((1ull << 52) - 1));
+    uint64_t bits = (uint64_t)biased << 52 | (m & ((1ull << 52) - 1));
     memcpy(out, &bits, sizeof bits);
     return true;
 }
@@ -266,12 +271,12 @@ product_read(uint64_t w, int k, double *out)
 static const char *
 decimal_scan(const char *p, const char *end, uint64_t *w, int *k, bool *exact)
 {
-    int     significant = 0, seen = 0;
+    int significant = 0, seen = 0;
     int64_t power = 0;
     *w = 0;
     *exact = true;
     for (bool fraction = false; p < end; p++) {
-        unsigned d = (unsigned char) *p - (unsigned) '0';
+        unsigned d = (unsigned char)*p - (unsigned)'0';
         if (d > 9) {
             if (*p != '.' || fraction)
                 break;
@@ -292,8 +297,8 @@ decimal_scan(const char *p, const char *end, uint64_t *w, int *k, bool *exact)
         return NULL;
     if (p < end && (*p | 0x20) == 'e') {
         const char *e = p + 1;
-        bool        down = e < end && *e == '-';
-        int64_t     exponent = 0;
+        bool down = e < end && *e == '-';
+        int64_t exponent = 0;
         e += e < end && (*e == '-' || *e == '+');
         if (e < end && *e >= '0' && *e <= '9') {
             for (; e < end && *e >= '0' && *e <= '9'; e++)
@@ -302,7 +307,7 @@ decimal_scan(const char *p, const char *end, uint64_t *w, int *k, bool *exact)
             p = e;
         }
     }
-    *k = (int) WR_MAX(WR_MIN(power, 100000), -100000);
+    *k = (int)WR_MAX(WR_MIN(power, 100000), -100000);
     return p;
 }
 
@@ -314,20 +319,20 @@ decimal_parse(const char *text, size_t length, size_t *used)
                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
     const char *p = text, *end = text + length;
-    uint64_t    w;
-    int         k;
-    bool        exact, negative = p < end && *p == '-';
-    double      value;
+    uint64_t w;
+    int k;
+    bool exact, negative = p < end && *p == '-';
+    double value;
     p += p < end && (*p == '-' || *p == '+');
     if ((p = decimal_scan(p, end, &w, &k, &exact)) == NULL) {
         *used = 0;
         return 0;
     }
-    *used = (size_t) (p - text);
+    *used = (size_t)(p - text);
     if (exact && w == 0)
         return negative ? -0.0 : 0.0;
     if (exact && w < (1ull << 53) && k >= -22 && k <= 22) { /* one rounding of exact operands */
-        value = k < 0 ? (double) w / tens[-k] : (double) w * tens[k];
+        value = k < 0 ? (double)w / tens[-k] : (double)w * tens[k];
         return negative ? -value : value;
     }
     if (exact && product_read(w, k, &value))
@@ -409,11 +414,11 @@ wr_float8_parse(const char *text, size_t length, double *out)
 weir_status
 wr_float4_parse(const char *text, size_t length, float *out)
 {
-    double   wide;
+    double wide;
     uint64_t bits;
     trim(&text, &length);
     WR_TRY(wr_float8_parse(text, length, &wide));
-    float value = (float) wide;
+    float value = (float)wide;
     memcpy(&bits, &wide, sizeof bits);
     bool suspicious = (bits & 0x1fffffff) == 0x10000000 || fabs(wide) < 0x1p-126;
     if (suspicious && isfinite(wide)) {

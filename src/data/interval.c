@@ -21,7 +21,7 @@
 wr_int128
 wr_interval_normal(const wr_interval *i)
 {
-    return (wr_int128) i->us + ((wr_int128) i->months * 30 + i->days) * WR_US_PER_DAY;
+    return (wr_int128)i->us + ((wr_int128)i->months * 30 + i->days) * WR_US_PER_DAY;
 }
 
 int
@@ -59,7 +59,7 @@ wr_interval_print(const wr_interval *i, wr_text *to)
     part_print(i->days, "day", &first, &negative, to);
     if (!first && i->us == 0)
         return;
-    uint64_t us = i->us < 0 ? 0 - (uint64_t) i->us : (uint64_t) i->us;
+    uint64_t us = i->us < 0 ? 0 - (uint64_t)i->us : (uint64_t)i->us;
     uint64_t seconds = us / WR_US_PER_SECOND, hours = seconds / 3600;
     if (!first)
         wr_text_putc(to, ' ');
@@ -67,26 +67,26 @@ wr_interval_print(const wr_interval *i, wr_text *to)
         wr_text_putc(to, i->us < 0 ? '-' : '+');
     if (hours < 10)
         wr_text_putc(to, '0');
-    wr_text_put_int(to, (int64_t) hours);
+    wr_text_put_int(to, (int64_t)hours);
     char text[16], *p = text + 6;
     text[0] = text[3] = ':';
-    put_two(text + 1, (unsigned) (seconds / 60 % 60));
-    put_two(text + 4, (unsigned) (seconds % 60));
+    put_two(text + 1, (unsigned)(seconds / 60 % 60));
+    put_two(text + 4, (unsigned)(seconds % 60));
     us %= WR_US_PER_SECOND;
     if (us > 0) {
         *p = '.';
-        put_two(p + 1, (unsigned) (us / 10000));
-        put_four(p + 3, (unsigned) (us % 10000));
+        put_two(p + 1, (unsigned)(us / 10000));
+        put_four(p + 3, (unsigned)(us % 10000));
         for (p += 7; p[-1] == '0'; p--)
             ;
     }
-    wr_text_append(to, text, (size_t) (p - text));
+    wr_text_append(to, text, (size_t)(p - text));
 }
 
 /* ---- building up ---- */
 
 typedef struct builder {
-    int64_t  months, days, us;
+    int64_t months, days, us;
     unsigned seen; /* a bit a wr_unit: no unit may stand twice */
 } builder;
 
@@ -96,8 +96,8 @@ static const int64_t unit_us[] = {
     [WR_UNIT_HOUR] = WR_US_PER_HOUR,     [WR_UNIT_DAY] = WR_US_PER_DAY,
 };
 static const int64_t unit_months[] = {
-    [WR_UNIT_MONTH] = 1, [WR_UNIT_YEAR] = 12, [WR_UNIT_DECADE] = 120, [WR_UNIT_CENTURY] = 1200,
-    [WR_UNIT_MILLENNIUM] = 12000,
+    [WR_UNIT_MONTH] = 1,      [WR_UNIT_YEAR] = 12,          [WR_UNIT_DECADE] = 120,
+    [WR_UNIT_CENTURY] = 1200, [WR_UNIT_MILLENNIUM] = 12000,
 };
 
 /* *to += value * factor, false on overflow of 64 bits. */
@@ -105,7 +105,8 @@ static bool
 add_product(int64_t *to, int64_t value, int64_t factor)
 {
     int64_t product;
-    return !__builtin_mul_overflow(value, factor, &product) && !__builtin_add_overflow(*to, product, to);
+    return !__builtin_mul_overflow(value, factor, &product) &&
+           !__builtin_add_overflow(*to, product, to);
 }
 
 /* Rounds the microseconds of a fraction half away from zero only beyond the half, as C's rint would
@@ -113,9 +114,9 @@ add_product(int64_t *to, int64_t value, int64_t factor)
 static bool
 add_fraction_us(builder *b, double fraction, int64_t unit)
 {
-    double  exact = fraction * (double) unit;
-    int64_t whole = (int64_t) exact;
-    exact -= (double) whole;
+    double exact = fraction * (double)unit;
+    int64_t whole = (int64_t)exact;
+    exact -= (double)whole;
     whole += exact > 0.5 ? 1 : exact < -0.5 ? -1 : 0;
     return add_product(&b->us, whole, 1);
 }
@@ -123,9 +124,10 @@ add_fraction_us(builder *b, double fraction, int64_t unit)
 static bool
 add_fraction_days(builder *b, double fraction, int days)
 {
-    double  exact = fraction * days;
-    int64_t whole = (int64_t) exact;
-    return add_product(&b->days, whole, 1) && add_fraction_us(b, exact - (double) whole, WR_US_PER_DAY);
+    double exact = fraction * days;
+    int64_t whole = (int64_t)exact;
+    return add_product(&b->days, whole, 1) &&
+           add_fraction_us(b, exact - (double)whole, WR_US_PER_DAY);
 }
 
 /* A value and what stood after its point, in a unit. */
@@ -141,7 +143,8 @@ builder_add(builder *b, wr_unit unit, int64_t value, double fraction)
     case WR_UNIT_SECOND:
     case WR_UNIT_MINUTE:
     case WR_UNIT_HOUR:
-        ok = add_product(&b->us, value, unit_us[unit]) && add_fraction_us(b, fraction, unit_us[unit]);
+        ok = add_product(&b->us, value, unit_us[unit]) &&
+             add_fraction_us(b, fraction, unit_us[unit]);
         break;
     case WR_UNIT_DAY:
         ok = add_product(&b->days, value, 1) && add_fraction_us(b, fraction, WR_US_PER_DAY);
@@ -157,11 +160,12 @@ builder_add(builder *b, wr_unit unit, int64_t value, double fraction)
     case WR_UNIT_CENTURY:
     case WR_UNIT_MILLENNIUM:
         ok = add_product(&b->months, value, unit_months[unit]) &&
-             add_product(&b->months, (int64_t) rint(fraction * (double) unit_months[unit]), 1);
+             add_product(&b->months, (int64_t)rint(fraction * (double)unit_months[unit]), 1);
         break;
     default: return WEIR_ROW_TYPE;
     }
-    if (b->months < INT32_MIN || b->months > INT32_MAX || b->days < INT32_MIN || b->days > INT32_MAX)
+    if (b->months < INT32_MIN || b->months > INT32_MAX || b->days < INT32_MIN ||
+        b->days > INT32_MAX)
         ok = false;
     return ok ? WEIR_OK : WEIR_ROW_OVERFLOW;
 }
@@ -189,23 +193,23 @@ typedef struct qualifier {
 static weir_status
 qualifier_read(const char *fields, qualifier *q)
 {
-    char   words[3][12];
-    int    count = 0;
+    char words[3][12];
+    int count = 0;
     *q = (qualifier){ WR_UNIT_NONE, WR_UNIT_NONE };
     if (fields == NULL)
         return WEIR_OK;
     for (const char *p = fields; *p != '\0';) {
         size_t length = 0;
-        while (isspace((unsigned char) *p))
+        while (isspace((unsigned char)*p))
             p++;
         if (*p == '\0')
             break;
         if (count == 3)
             return WEIR_ROW_TYPE;
-        for (; *p != '\0' && !isspace((unsigned char) *p); p++) {
+        for (; *p != '\0' && !isspace((unsigned char)*p); p++) {
             if (length == sizeof words[0] - 1)
                 return WEIR_ROW_TYPE;
-            words[count][length++] = (char) tolower((unsigned char) *p);
+            words[count][length++] = (char)tolower((unsigned char)*p);
         }
         words[count++][length] = '\0';
     }
@@ -224,8 +228,15 @@ static void
 qualifier_apply(const qualifier *q, wr_interval *i)
 {
     switch (q->to) {
-    case WR_UNIT_YEAR: i->months = i->months / 12 * 12; i->days = 0; i->us = 0; break;
-    case WR_UNIT_MONTH: i->days = 0; i->us = 0; break;
+    case WR_UNIT_YEAR:
+        i->months = i->months / 12 * 12;
+        i->days = 0;
+        i->us = 0;
+        break;
+    case WR_UNIT_MONTH:
+        i->days = 0;
+        i->us = 0;
+        break;
     case WR_UNIT_DAY: i->us = 0; break;
     case WR_UNIT_HOUR:
     case WR_UNIT_MINUTE: i->us = i->us / unit_us[q->to] * unit_us[q->to]; break;
@@ -235,12 +246,13 @@ qualifier_apply(const qualifier *q, wr_interval *i)
 
 /* ---- PostgreSQL's spelling ---- */
 
-/* "1:02:03.5", hours of any size; "2:03" is hours and minutes unless the qualifier says otherwise. */
+/* "1:02:03.5", hours of any size; "2:03" is hours and minutes unless the qualifier says otherwise.
+ */
 static weir_status
 clock_read(const char *p, const qualifier *q, int64_t *us)
 {
     int64_t hour = 0, minute = 0, second = 0;
-    int     fraction = 0;
+    int fraction = 0;
     *us = 0;
     if (!wr_digits_read(&p, &hour))
         return WEIR_ROW_TYPE;
@@ -290,7 +302,7 @@ fraction_value(const char *p, double *fraction)
         end++;
     if (*end != '\0')
         return WEIR_ROW_TYPE;
-    *fraction = end == p + 1 ? 0 : wr_float_read(p, (size_t) (end - p));
+    *fraction = end == p + 1 ? 0 : wr_float_read(p, (size_t)(end - p));
     return WEIR_OK;
 }
 
@@ -298,14 +310,14 @@ fraction_value(const char *p, double *fraction)
 static weir_status
 builder_add_number(builder *b, const char *text, wr_unit unit)
 {
-    bool        negative = *text == '-';
+    bool negative = *text == '-';
     const char *p = text + (*text == '-' || *text == '+');
-    int64_t     value = 0, months;
-    double      fraction = 0;
+    int64_t value = 0, months;
+    double fraction = 0;
     if (unit == WR_UNIT_NONE)
         return WEIR_ROW_TYPE;
     if (*p != '.' && !wr_digits_read(&p, &value))
-        return isdigit((unsigned char) *p) ? WEIR_ROW_OVERFLOW : WEIR_ROW_TYPE;
+        return isdigit((unsigned char)*p) ? WEIR_ROW_OVERFLOW : WEIR_ROW_TYPE;
     if (*p == '-') {
         p++;
         if (!wr_digits_read(&p, &months) || *p != '\0')
@@ -331,7 +343,7 @@ tokens_read_interval(const wr_tokens *tokens, const qualifier *q, builder *b)
 {
     /* Of the number to come; a bare one at the end has the qualifier's unit. */
     wr_unit unit = q->to != WR_UNIT_NONE ? q->to : WR_UNIT_SECOND;
-    bool    ago = false, unit_waits = false;
+    bool ago = false, unit_waits = false;
     for (int i = tokens->count - 1; i >= 0; i--) {
         const wr_token *t = &tokens->list[i];
         if (t->kind == WR_TOKEN_WORD) {
@@ -379,28 +391,28 @@ tokens_read_interval(const wr_tokens *tokens, const qualifier *q, builder *b)
 
 typedef struct iso_number {
     int64_t value;
-    double  fraction;
-    int     width; /* digits before the point */
+    double fraction;
+    int width; /* digits before the point */
 } iso_number;
 
 static weir_status
 iso_number_read(const char **at, const char *end, iso_number *out)
 {
     const char *p = *at + (*at < end && (**at == '-' || **at == '+')), *digits = p;
-    while (p < end && isdigit((unsigned char) *p))
+    while (p < end && isdigit((unsigned char)*p))
         p++;
-    out->width = (int) WR_MIN(p - digits, 100);
+    out->width = (int)WR_MIN(p - digits, 100);
     if (p < end && *p == '.')
-        for (p++; p < end && isdigit((unsigned char) *p); p++)
+        for (p++; p < end && isdigit((unsigned char)*p); p++)
             ;
     if (p == digits || (p - digits == 1 && *digits == '.'))
         return WEIR_ROW_TYPE;
     /* As PostgreSQL: the fraction is what the double has left, not what the digits say. */
-    double value = wr_float_read(*at, (size_t) (p - *at));
+    double value = wr_float_read(*at, (size_t)(p - *at));
     if (fabs(value) > 1e15)
         return WEIR_ROW_OVERFLOW;
-    out->value = (int64_t) value;
-    out->fraction = value - (double) out->value;
+    out->value = (int64_t)value;
+    out->fraction = value - (double)out->value;
     *at = p;
     return WEIR_OK;
 }
@@ -426,8 +438,8 @@ iso_alternative(const char **at, const char *end, bool date_part, iso_number n, 
     static const wr_unit units[2][3] = { { WR_UNIT_HOUR, WR_UNIT_MINUTE, WR_UNIT_SECOND },
                                          { WR_UNIT_YEAR, WR_UNIT_MONTH, WR_UNIT_DAY } };
     const wr_unit *unit = units[date_part];
-    char           separator = date_part ? '-' : ':';
-    const char    *p = *at;
+    char separator = date_part ? '-' : ':';
+    const char *p = *at;
     if ((p == end || *p == 'T') && n.width == (date_part ? 8 : 6)) {
         WR_TRY(builder_add(b, unit[0], n.value / 10000, 0));
         WR_TRY(builder_add(b, unit[1], n.value / 100 % 100, 0));
@@ -480,9 +492,9 @@ iso_read(const char *p, const char *end, builder *b)
 weir_status
 wr_interval_parse(const char *s, size_t n, const char *fields, wr_interval *out, weir_error *err)
 {
-    wr_tokens   tokens;
-    qualifier   q;
-    builder     b = { 0 };
+    wr_tokens tokens;
+    qualifier q;
+    builder b = { 0 };
     weir_status status = WEIR_ROW_TYPE;
     if (qualifier_read(fields, &q) != WEIR_OK)
         return wr_error_set(err, WEIR_ROW_TYPE, "\"%s\" is not a qualifier of intervals", fields);
@@ -490,20 +502,20 @@ wr_interval_parse(const char *s, size_t n, const char *fields, wr_interval *out,
         status = tokens_read_interval(&tokens, &q, &b);
     if (status == WEIR_ROW_TYPE) {
         const char *first = s, *end = s + n;
-        while (first < end && isspace((unsigned char) *first))
+        while (first < end && isspace((unsigned char)*first))
             first++;
-        while (first < end && isspace((unsigned char) end[-1]))
+        while (first < end && isspace((unsigned char)end[-1]))
             end--;
         b = (builder){ 0 };
         status = iso_read(first, end, &b);
     }
     if (status == WEIR_ROW_OVERFLOW)
         return wr_error_set(err, status, "interval field value out of range: \"%.*s\"",
-                            (int) WR_MIN(n, (size_t) 100), s);
+                            (int)WR_MIN(n, (size_t)100), s);
     if (status != WEIR_OK)
         return wr_error_set(err, status, "invalid input syntax for type interval: \"%.*s\"",
-                            (int) WR_MIN(n, (size_t) 100), s);
-    *out = (wr_interval){ (int32_t) b.months, (int32_t) b.days, b.us };
+                            (int)WR_MIN(n, (size_t)100), s);
+    *out = (wr_interval){ (int32_t)b.months, (int32_t)b.days, b.us };
     qualifier_apply(&q, out);
     return WEIR_OK;
 }

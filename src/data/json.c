@@ -3,12 +3,11 @@
  * data/json.c -- the strict JSON parser and the tree it makes (see json.h).
  *
  * Place       casts, JSON functions, pipeline tests; rows are decoded by format/json.c.
- * State       a stack of the values of lists that are still open; a list is copied to the arena when
- *             it closes, so a tree has no slack.
- * Invariants  J1  what is accepted is RFC 8259 and nothing more; depth is at most WR_JSON_DEPTH_MAX
- *             J2  a tree owns its text: it borrows nothing from the source
- * Validation, as PostgreSQL's json type, looks at the form of escapes only; a tree also needs them
- * to be characters: \u0000 and half surrogate pairs are refused.
+ * State       a stack of the values of lists that are still open; a list is copied to the arena
+ * when it closes, so a tree has no slack. Invariants  J1  what is accepted is RFC 8259 and nothing
+ * more; depth is at most WR_JSON_DEPTH_MAX J2  a tree owns its text: it borrows nothing from the
+ * source Validation, as PostgreSQL's json type, looks at the form of escapes only; a tree also
+ * needs them to be characters: \u0000 and half surrogate pairs are refused.
  */
 #include "data/json.h"
 
@@ -18,18 +17,18 @@
 
 typedef struct reader {
     const char *start, *p, *end;
-    wr_arena   *arena; /* NULL: only validate */
+    wr_arena *arena; /* NULL: only validate */
     weir_error *err;
-    wr_json    *values; /* the stack; keys[i] belongs to values[i] */
-    wr_string  *keys;
-    size_t      count, capacity;
+    wr_json *values; /* the stack; keys[i] belongs to values[i] */
+    wr_string *keys;
+    size_t count, capacity;
 } reader;
 
 static weir_status
 reader_fail(const reader *r, const char *why)
 {
-    size_t offset = (size_t) (r->p - r->start);
-    return wr_error_at(r->err, WEIR_ROW_TYPE, (int32_t) offset,
+    size_t offset = (size_t)(r->p - r->start);
+    return wr_error_at(r->err, WEIR_ROW_TYPE, (int32_t)offset,
                        "invalid input syntax for type json at byte %zu: %s", offset, why);
 }
 
@@ -37,7 +36,7 @@ static weir_status
 reader_push(reader *r, const wr_json *value, const wr_string *key)
 {
     if (r->count == r->capacity) {
-        size_t   capacity = r->capacity == 0 ? 64 : r->capacity * 2;
+        size_t capacity = r->capacity == 0 ? 64 : r->capacity * 2;
         wr_json *values = wr_realloc(r->arena->budget, r->values, capacity * sizeof *values);
         if (values == NULL)
             return WEIR_MEMORY;
@@ -67,7 +66,7 @@ hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
-    c = (char) (c | 0x20);
+    c = (char)(c | 0x20);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -94,7 +93,7 @@ string_scan(reader *r, bool *escaped)
     const char *first = r->p;
     *escaped = false;
     for (; r->p < r->end && *r->p != '"'; r->p++) {
-        if ((unsigned char) *r->p < 0x20)
+        if ((unsigned char)*r->p < 0x20)
             return reader_fail(r, "a control character must be escaped");
         if (*r->p != '\\')
             continue;
@@ -111,7 +110,7 @@ string_scan(reader *r, bool *escaped)
     }
     if (r->p == r->end)
         return reader_fail(r, "the string does not end");
-    if (!wr_utf8_is_valid(first, (size_t) (r->p - first)))
+    if (!wr_utf8_is_valid(first, (size_t)(r->p - first)))
         return reader_fail(r, "invalid byte sequence for UTF-8");
     r->p++;
     return WEIR_OK;
@@ -121,19 +120,19 @@ static char *
 utf8_put(char *to, uint32_t c)
 {
     if (c < 0x80) {
-        *to++ = (char) c;
+        *to++ = (char)c;
     } else if (c < 0x800) {
-        *to++ = (char) (0xc0 | c >> 6);
-        *to++ = (char) (0x80 | (c & 0x3f));
+        *to++ = (char)(0xc0 | c >> 6);
+        *to++ = (char)(0x80 | (c & 0x3f));
     } else if (c < 0x10000) {
-        *to++ = (char) (0xe0 | c >> 12);
-        *to++ = (char) (0x80 | (c >> 6 & 0x3f));
-        *to++ = (char) (0x80 | (c & 0x3f));
+        *to++ = (char)(0xe0 | c >> 12);
+        *to++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *to++ = (char)(0x80 | (c & 0x3f));
     } else {
-        *to++ = (char) (0xf0 | c >> 18);
-        *to++ = (char) (0x80 | (c >> 12 & 0x3f));
-        *to++ = (char) (0x80 | (c >> 6 & 0x3f));
-        *to++ = (char) (0x80 | (c & 0x3f));
+        *to++ = (char)(0xf0 | c >> 18);
+        *to++ = (char)(0x80 | (c >> 12 & 0x3f));
+        *to++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *to++ = (char)(0x80 | (c & 0x3f));
     }
     return to;
 }
@@ -142,7 +141,7 @@ utf8_put(char *to, uint32_t c)
 static uint32_t
 unicode_escape(const char **p, const char *end)
 {
-    uint32_t high = (uint32_t) hex_four(*p + 2, end);
+    uint32_t high = (uint32_t)hex_four(*p + 2, end);
     *p += 6;
     if (high < 0xd800 || high > 0xdfff)
         return high;
@@ -152,7 +151,7 @@ unicode_escape(const char **p, const char *end)
     if (low < 0xdc00 || low > 0xdfff)
         return 0;
     *p += 6;
-    return 0x10000 + ((high - 0xd800) << 10) + ((uint32_t) low - 0xdc00);
+    return 0x10000 + ((high - 0xd800) << 10) + ((uint32_t)low - 0xdc00);
 }
 
 /* Escapes never grow, so `to` needs no more than the source has. */
@@ -160,7 +159,7 @@ static bool
 string_unescape(const char *p, const char *end, char *to, size_t *length)
 {
     static const char names[] = "bfnrt", meanings[] = "\b\f\n\r\t";
-    char             *w = to;
+    char *w = to;
     while (p < end) {
         if (*p != '\\') {
             *w++ = *p++;
@@ -175,7 +174,7 @@ string_unescape(const char *p, const char *end, char *to, size_t *length)
             p += 2;
         }
     }
-    *length = (size_t) (w - to);
+    *length = (size_t)(w - to);
     return true;
 }
 
@@ -184,10 +183,10 @@ static weir_status
 string_read(reader *r, const char **text, size_t *length)
 {
     const char *first = r->p;
-    bool        escaped;
+    bool escaped;
     WR_TRY(string_scan(r, &escaped));
     *text = first;
-    *length = (size_t) (r->p - 1 - first);
+    *length = (size_t)(r->p - 1 - first);
     if (!escaped || r->arena == NULL)
         return WEIR_OK;
     char *to = wr_arena_alloc(r->arena, *length);
@@ -238,7 +237,7 @@ number_read(reader *r, wr_json *out)
         if (!skip_digits(r))
             return reader_fail(r, "an exponent needs a digit");
     }
-    *out = (wr_json){ .kind = WR_JSON_NUMBER, .text = first, .length = (size_t) (r->p - first) };
+    *out = (wr_json){ .kind = WR_JSON_NUMBER, .text = first, .length = (size_t)(r->p - first) };
     return WEIR_OK;
 }
 
@@ -246,12 +245,12 @@ static weir_status
 word_read(reader *r, wr_json *out)
 {
     static const struct {
-        const char  *word;
+        const char *word;
         wr_json_kind kind;
     } words[] = { { "null", WR_JSON_NULL }, { "true", WR_JSON_TRUE }, { "false", WR_JSON_FALSE } };
     for (size_t i = 0; i < WR_COUNT(words); i++) {
         size_t length = strlen(words[i].word);
-        if ((size_t) (r->end - r->p) >= length && memcmp(r->p, words[i].word, length) == 0) {
+        if ((size_t)(r->end - r->p) >= length && memcmp(r->p, words[i].word, length) == 0) {
             r->p += length;
             *out = (wr_json){ .kind = words[i].kind };
             return WEIR_OK;
@@ -269,7 +268,7 @@ static weir_status
 container_close(reader *r, size_t base, wr_json_kind kind, wr_json *out)
 {
     size_t count = r->count - base;
-    *out = (wr_json){ .kind = kind, .count = (uint32_t) count };
+    *out = (wr_json){ .kind = kind, .count = (uint32_t)count };
     if (count == 0)
         return WEIR_OK;
     out->items = wr_arena_alloc(r->arena, count * sizeof *out->items);
@@ -291,7 +290,7 @@ static weir_status
 key_read(reader *r, wr_string *key)
 {
     const char *text;
-    size_t      length;
+    size_t length;
     if (r->p == r->end || *r->p != '"')
         return reader_fail(r, "a key in quotes was expected");
     r->p++;
@@ -307,10 +306,10 @@ key_read(reader *r, wr_string *key)
 static weir_status
 container_read(reader *r, int depth, wr_json *out)
 {
-    bool      object = *r->p == '{';
-    char      close = object ? '}' : ']';
-    size_t    base = r->count;
-    wr_json   item;
+    bool object = *r->p == '{';
+    char close = object ? '}' : ']';
+    size_t base = r->count;
+    wr_json item;
     wr_string key = wr_string_make("", 0);
     if (depth >= WR_JSON_DEPTH_MAX) /* J1 */
         return reader_fail(r, "nested too deep");
@@ -330,7 +329,8 @@ container_read(reader *r, int depth, wr_json *out)
             WR_TRY(reader_push(r, &item, &key));
         skip_space(r);
         if (r->p == r->end || (*r->p != ',' && *r->p != close))
-            return reader_fail(r, object ? "\",\" or \"}\" was expected" : "\",\" or \"]\" was expected");
+            return reader_fail(r, object ? "\",\" or \"}\" was expected"
+                                         : "\",\" or \"]\" was expected");
         if (*r->p++ == close)
             break;
     }
@@ -380,7 +380,7 @@ weir_status
 wr_json_validate(const char *s, size_t n, weir_error *err)
 {
     wr_json unused;
-    reader  r = { .start = s, .p = s, .end = s + n, .err = err };
+    reader r = { .start = s, .p = s, .end = s + n, .err = err };
     return document_read(&r, n, &unused);
 }
 
@@ -392,7 +392,7 @@ wr_json_parse(const char *s, size_t n, wr_arena *arena, wr_json *out, weir_error
     const char *copy = wr_arena_strndup(arena, s, n); /* J2 */
     if (copy == NULL)
         return WEIR_MEMORY;
-    reader      r = { .start = copy, .p = copy, .end = copy + n, .arena = arena, .err = err };
+    reader r = { .start = copy, .p = copy, .end = copy + n, .arena = arena, .err = err };
     weir_status status = document_read(&r, n, out);
     wr_free(r.values);
     wr_free(r.keys);

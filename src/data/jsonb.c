@@ -4,10 +4,9 @@
  *
  * Place       casts, keys, ORDER BY.
  * State       none.
- * Invariants  B1  two documents that are equal to PostgreSQL, numbers' scales included, have the same
- *                 canonical text
- *             B2  canonical text has keys sorted by length, then bytes, each once, and numbers without
- *                 exponents, so that comparing needs neither a tree nor memory
+ * Invariants  B1  two documents that are equal to PostgreSQL, numbers' scales included, have the
+ * same canonical text B2  canonical text has keys sorted by length, then bytes, each once, and
+ * numbers without exponents, so that comparing needs neither a tree nor memory
  */
 #include "data/json.h"
 #include "data/numeric.h"
@@ -24,8 +23,8 @@ number_print(const wr_json *json, wr_text *to)
 {
     enum { PLAIN_MAX = 16000 }; /* any number as short as this is within numeric's limits */
     const char *text = json->text;
-    size_t      length = json->length;
-    bool        exponent = memchr(text, 'e', length) != NULL || memchr(text, 'E', length) != NULL;
+    size_t length = json->length;
+    bool exponent = memchr(text, 'e', length) != NULL || memchr(text, 'E', length) != NULL;
     if (!exponent && length <= PLAIN_MAX) {
         if (*text == '-' && strspn(text + 1, "0.") >= length - 1) { /* minus zero is zero */
             text++;
@@ -34,7 +33,7 @@ number_print(const wr_json *json, wr_text *to)
         wr_text_append(to, text, length);
         return WEIR_OK;
     }
-    wr_arena  scratch;
+    wr_arena scratch;
     wr_string num;
     wr_arena_init(&scratch, to->budget);
     weir_status status = wr_num_parse(text, length, &scratch, &num);
@@ -47,8 +46,9 @@ number_print(const wr_json *json, wr_text *to)
 static int
 member_compare(const void *a, const void *b, void *object)
 {
-    uint32_t         i = *(const uint32_t *) a, j = *(const uint32_t *) b;
-    const wr_string *x = &((const wr_json *) object)->keys[i], *y = &((const wr_json *) object)->keys[j];
+    uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+    const wr_string *x = &((const wr_json *)object)->keys[i],
+                    *y = &((const wr_json *)object)->keys[j];
     if (x->length != y->length)
         return x->length < y->length ? -1 : 1;
     int c = memcmp(wr_string_data(x), wr_string_data(y), x->length);
@@ -61,7 +61,7 @@ members_print(const wr_json *object, uint32_t *order, wr_text *to)
     bool first = true;
     for (uint32_t i = 0; i < object->count; i++)
         order[i] = i;
-    qsort_r(order, object->count, sizeof *order, member_compare, (void *) (uintptr_t) object);
+    qsort_r(order, object->count, sizeof *order, member_compare, (void *)(uintptr_t)object);
     for (uint32_t i = 0; i < object->count; i++) {
         const wr_string *key = &object->keys[order[i]];
         if (i + 1 < object->count && wr_string_equal(key, &object->keys[order[i + 1]]))
@@ -123,8 +123,8 @@ weir_status
 wr_jsonb_parse(const char *s, size_t n, wr_arena *arena, wr_string *out, weir_error *err)
 {
     wr_arena scratch;
-    wr_text  text;
-    wr_json  tree;
+    wr_text text;
+    wr_json tree;
     wr_arena_init(&scratch, arena->budget);
     wr_text_init(&text, arena->budget);
     weir_status status = wr_json_parse(s, n, &scratch, &tree, err);
@@ -188,7 +188,7 @@ static uint32_t
 count_items(const cursor *c)
 {
     const char *p = c->p + 1;
-    uint32_t    commas = 0;
+    uint32_t commas = 0;
     if (p < c->end && (*p == ']' || *p == '}'))
         return 0;
     for (int depth = 1; p < c->end && depth > 0;) {
@@ -211,7 +211,7 @@ string_byte(cursor *c)
     if (c->p >= c->end || *c->p == '"')
         return -1;
     if (*c->p != '\\' || c->end - c->p < 2)
-        return (unsigned char) *c->p++;
+        return (unsigned char)*c->p++;
     char name = c->p[1];
     if (name == 'u' && c->end - c->p >= 6) { /* only control characters are written so: \u00xx */
         int high = c->p[4] - '0', low = c->p[5];
@@ -247,7 +247,7 @@ digits_count(const char *p, const char *end)
     const char *first = p;
     while (p < end && *p >= '0' && *p <= '9')
         p++;
-    return (size_t) (p - first);
+    return (size_t)(p - first);
 }
 
 /* Canonical numbers have no exponent and no zeros in front. */
@@ -258,14 +258,14 @@ numbers_compare(cursor *a, cursor *b)
     a->p += minus_a;
     b->p += minus_b;
     size_t whole_a = digits_count(a->p, a->end), whole_b = digits_count(b->p, b->end);
-    int    order = (whole_a > whole_b) - (whole_a < whole_b);
+    int order = (whole_a > whole_b) - (whole_a < whole_b);
     if (order == 0)
         order = memcmp(a->p, b->p, whole_a);
     a->p += whole_a;
     b->p += whole_b;
-    bool        point_a = a->p < a->end && *a->p == '.', point_b = b->p < b->end && *b->p == '.';
+    bool point_a = a->p < a->end && *a->p == '.', point_b = b->p < b->end && *b->p == '.';
     const char *x = a->p + point_a, *y = b->p + point_b;
-    size_t      m = point_a ? digits_count(x, a->end) : 0, n = point_b ? digits_count(y, b->end) : 0;
+    size_t m = point_a ? digits_count(x, a->end) : 0, n = point_b ? digits_count(y, b->end) : 0;
     for (size_t i = 0; order == 0 && i < WR_MAX(m, n); i++)
         order = (i < m ? x[i] : '0') - (i < n ? y[i] : '0');
     a->p = x + m;
@@ -336,9 +336,9 @@ wr_jsonb_compare(const wr_string *a, const wr_string *b)
 {
     cursor x = { wr_string_data(a), wr_string_data(a) + a->length };
     cursor y = { wr_string_data(b), wr_string_data(b) + b->length };
-    rank   rank_x = rank_at(&x), rank_y = rank_at(&y);
-    /* A document that is a scalar counts as a list of one that is less than real lists, so that only
-     * the empty list comes before it. */
+    rank rank_x = rank_at(&x), rank_y = rank_at(&y);
+    /* A document that is a scalar counts as a list of one that is less than real lists, so that
+     * only the empty list comes before it. */
     if (rank_x < RANK_LIST && rank_y == RANK_LIST)
         return count_items(&y) == 0 ? 1 : -1;
     if (rank_y < RANK_LIST && rank_x == RANK_LIST)

@@ -24,9 +24,25 @@ wr_int128_power10(int n)
     wr_assert(n >= 0 && n <= 38);
     wr_int128 p = 1;
     static const uint64_t small[] = {
-        1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u, 1000000000u,
-        10000000000u, 100000000000u, 1000000000000u, 10000000000000u, 100000000000000u,
-        1000000000000000u, 10000000000000000u, 100000000000000000u, 1000000000000000000u,
+        1u,
+        10u,
+        100u,
+        1000u,
+        10000u,
+        100000u,
+        1000000u,
+        10000000u,
+        100000000u,
+        1000000000u,
+        10000000000u,
+        100000000000u,
+        1000000000000u,
+        10000000000000u,
+        100000000000000u,
+        1000000000000000u,
+        10000000000000000u,
+        100000000000000000u,
+        1000000000000000000u,
         10000000000000000000u,
     };
     for (; n > 19; n -= 19)
@@ -40,28 +56,28 @@ void
 wr_numvar_load(const wr_string *num, wr_numvar *v)
 {
     const char *bytes = wr_string_data(num);
-    uint16_t    scale;
-    int16_t     weight;
+    uint16_t scale;
+    int16_t weight;
     v->digits = v->small;
     v->count = v->weight = v->scale = 0;
     v->kind = WR_NUM_NAN;
-    if (num->length < WR_NUM_HEADER_BYTES || (uint8_t) bytes[0] > WR_NUM_NEGINF)
+    if (num->length < WR_NUM_HEADER_BYTES || (uint8_t)bytes[0] > WR_NUM_NEGINF)
         return;
-    v->kind = (wr_num_kind) (uint8_t) bytes[0];
+    v->kind = (wr_num_kind)(uint8_t)bytes[0];
     memcpy(&scale, bytes + 2, 2);
     memcpy(&weight, bytes + 4, 2);
     v->scale = scale;
     v->weight = weight;
-    v->count = (int) ((num->length - WR_NUM_HEADER_BYTES) / 2);
-    v->digits = (wr_digit *) (uintptr_t) (bytes + WR_NUM_HEADER_BYTES);
+    v->count = (int)((num->length - WR_NUM_HEADER_BYTES) / 2);
+    v->digits = (wr_digit *)(uintptr_t)(bytes + WR_NUM_HEADER_BYTES);
 }
 
 static void
 num_header(char *bytes, wr_num_kind kind, int scale, int weight)
 {
-    uint16_t s = (uint16_t) scale;
-    int16_t  w = (int16_t) weight;
-    bytes[0] = (char) kind;
+    uint16_t s = (uint16_t)scale;
+    int16_t w = (int16_t)weight;
+    bytes[0] = (char)kind;
     bytes[1] = 0;
     memcpy(bytes + 2, &s, 2);
     memcpy(bytes + 4, &w, 2);
@@ -82,13 +98,13 @@ wr_numvar_store(wr_numvar *v, wr_arena *arena, wr_string *out)
     wr_numvar_strip(v);
     if (v->weight > WR_NUM_WEIGHT_MAX || v->scale > WR_NUMERIC_SCALE_MAX) /* N2 */
         return WEIR_ROW_OVERFLOW;
-    size_t length = WR_NUM_HEADER_BYTES + 2 * (size_t) v->count;
-    char   small[WR_STRING_INLINE_MAX];
-    char  *bytes = small;
+    size_t length = WR_NUM_HEADER_BYTES + 2 * (size_t)v->count;
+    char small[WR_STRING_INLINE_MAX];
+    char *bytes = small;
     if (length > sizeof small && (bytes = wr_arena_alloc(arena, length)) == NULL)
         return WEIR_MEMORY;
     num_header(bytes, v->kind, v->scale, v->weight);
-    memcpy(bytes + WR_NUM_HEADER_BYTES, v->digits, 2 * (size_t) v->count);
+    memcpy(bytes + WR_NUM_HEADER_BYTES, v->digits, 2 * (size_t)v->count);
     *out = wr_string_make(bytes, length);
     return WEIR_OK;
 }
@@ -99,7 +115,7 @@ wr_numvar_make(wr_numvar *v, int count, wr_arena *scratch)
     v->count = count;
     v->digits = v->small;
     if (count > WR_NUMVAR_SMALL &&
-        (v->digits = wr_arena_alloc(scratch, (size_t) count * sizeof(wr_digit))) == NULL)
+        (v->digits = wr_arena_alloc(scratch, (size_t)count * sizeof(wr_digit))) == NULL)
         return WEIR_MEMORY;
     return WEIR_OK;
 }
@@ -112,7 +128,7 @@ wr_numvar_copy(const wr_numvar *from, wr_numvar *to, wr_arena *scratch)
     to->kind = from->kind;
     to->weight = from->weight;
     to->scale = from->scale;
-    memcpy(to->digits, from->digits, (size_t) from->count * sizeof(wr_digit));
+    memcpy(to->digits, from->digits, (size_t)from->count * sizeof(wr_digit));
     return WEIR_OK;
 }
 
@@ -213,7 +229,7 @@ wr_num_compare(const wr_string *a, const wr_string *b)
 {
     /* By kind: -Infinity, all finite numbers, Infinity, NaN. */
     static const int rank[] = { 1, 1, 3, 2, 0 };
-    wr_numvar        x, y;
+    wr_numvar x, y;
     wr_numvar_load(a, &x);
     wr_numvar_load(b, &y);
     if (wr_numvar_is_finite(&x) && wr_numvar_is_finite(&y))
@@ -226,25 +242,31 @@ wr_num_compare(const wr_string *a, const wr_string *b)
 weir_status
 wr_num_from_int128(wr_int128 value, int scale, wr_arena *arena, wr_string *out)
 {
-    unsigned __int128 u = value < 0 ? -(unsigned __int128) value : (unsigned __int128) value;
-    int               low = scale % 4, at = WR_NUMVAR_SMALL;
-    wr_numvar         v;
+    unsigned __int128 u = value < 0 ? -(unsigned __int128)value : (unsigned __int128)value;
+    int low = scale % 4, at = WR_NUMVAR_SMALL;
+    wr_numvar v;
     wr_assert(scale >= 0);
     if (scale > WR_NUMERIC_SCALE_MAX)
         return WEIR_ROW_OVERFLOW;
     if (low > 0) { /* 12345 at scale 2: the last base-10000 digit is 4500 */
-        int power = powers[low];
-        v.small[--at] = (wr_digit) ((int) (u % (unsigned) power) * powers[4 - low]);
-        u /= (unsigned) power;
+        uint64_t power = (uint64_t)powers[low], cut;
+        if ((u >> 64) == 0) { /* most values: no 128-bit division */
+            cut = (uint64_t)u % power;
+            u = (uint64_t)u / power;
+        } else {
+            cut = (uint64_t)(u % power);
+            u /= power;
+        }
+        v.small[--at] = (wr_digit)((int)cut * powers[4 - low]);
     }
     while ((u >> 64) != 0) {
-        uint64_t part = (uint64_t) (u % 10000000000000000u);
+        uint64_t part = (uint64_t)(u % 10000000000000000u);
         u /= 10000000000000000u;
         for (int i = 0; i < 4; i++, part /= 10000)
-            v.small[--at] = (wr_digit) (part % 10000);
+            v.small[--at] = (wr_digit)(part % 10000);
     }
-    for (uint64_t rest = (uint64_t) u; rest != 0; rest /= 10000)
-        v.small[--at] = (wr_digit) (rest % 10000);
+    for (uint64_t rest = (uint64_t)u; rest != 0; rest /= 10000)
+        v.small[--at] = (wr_digit)(rest % 10000);
     wr_assert(at >= 0);
     v.kind = value < 0 ? WR_NUM_NEGATIVE : WR_NUM_POSITIVE;
     v.scale = scale;
@@ -263,10 +285,10 @@ wr_num_from_int64(int64_t value, wr_arena *arena, wr_string *out)
 weir_status
 wr_numvar_from_int64(int64_t value, wr_numvar *v, wr_arena *scratch)
 {
-    uint64_t u = value < 0 ? 0 - (uint64_t) value : (uint64_t) value;
+    uint64_t u = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
     WR_TRY(wr_numvar_make(v, 6, scratch));
     for (int i = 5; i >= 0; i--, u /= 10000)
-        v->digits[i] = (wr_digit) (u % 10000);
+        v->digits[i] = (wr_digit)(u % 10000);
     v->kind = value < 0 ? WR_NUM_NEGATIVE : WR_NUM_POSITIVE;
     v->weight = 5;
     v->scale = 0;
@@ -278,7 +300,7 @@ wr_numvar_from_int64(int64_t value, wr_numvar *v, wr_arena *scratch)
 static bool
 magnitude_grow(unsigned __int128 *u, unsigned factor, unsigned term)
 {
-    const unsigned __int128 limit = (unsigned __int128) 1 << 127;
+    const unsigned __int128 limit = (unsigned __int128)1 << 127;
     if (*u > (limit - term) / factor)
         return false;
     *u = *u * factor + term;
@@ -289,18 +311,18 @@ static bool
 numvar_to_int128(const wr_numvar *v, int scale, wr_int128 *out)
 {
     unsigned __int128 u = 0;
-    int               exponent = v->weight * 4 + scale; /* of ten, at the digit's unit */
-    int               i = 0;
+    int exponent = v->weight * 4 + scale; /* of ten, at the digit's unit */
+    int i = 0;
     if (!wr_numvar_is_finite(v))
         return false;
     if (v->count > 0 && exponent > 38)
         return false;
     for (; i < v->count && exponent >= 0; i++, exponent -= 4)
-        if (!magnitude_grow(&u, 10000, (unsigned) v->digits[i]))
+        if (!magnitude_grow(&u, 10000, (unsigned)v->digits[i]))
             return false;
     if (i < v->count && exponent >= -4) { /* the digit that the scale cuts */
         int cut = powers[-exponent], digit = v->digits[i];
-        if (!magnitude_grow(&u, (unsigned) powers[4 + exponent], (unsigned) (digit / cut)))
+        if (!magnitude_grow(&u, (unsigned)powers[4 + exponent], (unsigned)(digit / cut)))
             return false;
         if (digit % cut >= cut / 2 && !magnitude_grow(&u, 1, 1))
             return false;
@@ -312,7 +334,7 @@ numvar_to_int128(const wr_numvar *v, int scale, wr_int128 *out)
     bool negative = v->kind == WR_NUM_NEGATIVE;
     if (!negative && (u >> 127) != 0)
         return false;
-    *out = negative ? (wr_int128) -u : (wr_int128) u;
+    *out = negative ? (wr_int128)-u : (wr_int128)u;
     return true;
 }
 
@@ -330,7 +352,7 @@ wr_numvar_to_int64(const wr_numvar *v, int64_t *out)
     wr_int128 wide;
     if (!numvar_to_int128(v, 0, &wide) || wide < INT64_MIN || wide > INT64_MAX)
         return false;
-    *out = (int64_t) wide;
+    *out = (int64_t)wide;
     return true;
 }
 
@@ -349,7 +371,10 @@ num_from_printed(double value, int digits, wr_arena *arena, wr_string *out)
 {
     char text[40];
     if (isnan(value) || isinf(value)) {
-        *out = wr_num_special(isnan(value) ? WR_NUM_NAN : value > 0 ? WR_NUM_POSINF : WR_NUM_NEGINF, 0);
+        *out = wr_num_special(isnan(value) ? WR_NUM_NAN
+                              : value > 0  ? WR_NUM_POSINF
+                                           : WR_NUM_NEGINF,
+                              0);
         return WEIR_OK;
     }
     /* Scientific, put together from digits so that the process's locale does not matter. */
@@ -358,16 +383,16 @@ num_from_printed(double value, int digits, wr_arena *arena, wr_string *out)
         if (text[i] == ',')
             text[i] = '.';
     /* Zeros at the end are not part of the shortest spelling: drop them before the exponent. */
-    char *e = memchr(text, 'e', (size_t) length), *last = e;
-    if (memchr(text, '.', (size_t) (e - text)) != NULL) {
+    char *e = memchr(text, 'e', (size_t)length), *last = e;
+    if (memchr(text, '.', (size_t)(e - text)) != NULL) {
         while (last[-1] == '0')
             last--;
         if (last[-1] == '.')
             last--;
-        memmove(last, e, (size_t) (text + length - e));
-        length -= (int) (e - last);
+        memmove(last, e, (size_t)(text + length - e));
+        length -= (int)(e - last);
     }
-    return wr_num_parse(text, (size_t) length, arena, out);
+    return wr_num_parse(text, (size_t)length, arena, out);
 }
 
 weir_status
@@ -379,7 +404,7 @@ wr_num_from_double(double value, wr_arena *arena, wr_string *out)
 weir_status
 wr_num_from_float(float value, wr_arena *arena, wr_string *out)
 {
-    return num_from_printed((double) value, 6, arena, out);
+    return num_from_printed((double)value, 6, arena, out);
 }
 
 /* Digits and a power of ten as text for the exact reader.  A double's halfway points have at most
@@ -389,19 +414,19 @@ numvar_read_double(const wr_numvar *v)
 {
     enum { KEPT = 200 };
     char text[KEPT * 4 + 24], *p = text;
-    int  kept = WR_MIN(v->count, KEPT);
+    int kept = WR_MIN(v->count, KEPT);
     if (v->kind == WR_NUM_NEGATIVE)
         *p++ = '-';
     for (int i = 0; i < kept; i++)
         for (int power = 1000; power > 0; power /= 10)
-            *p++ = (char) ('0' + v->digits[i] / power % 10);
+            *p++ = (char)('0' + v->digits[i] / power % 10);
     int exponent = (v->weight - kept + 1) * 4;
     if (kept < v->count) {
         *p++ = '1';
         exponent--;
     }
     p += snprintf(p, 16, "e%d", exponent);
-    return wr_float_read(text, (size_t) (p - text));
+    return wr_float_read(text, (size_t)(p - text));
 }
 
 double
@@ -420,9 +445,9 @@ wr_numvar_to_double(const wr_numvar *v)
     if (v->count <= 4 && exponent >= -22 && exponent <= 22) {
         uint64_t m = 0;
         for (int i = 0; i < v->count; i++)
-            m = m * 10000 + (uint64_t) v->digits[i];
+            m = m * 10000 + (uint64_t)v->digits[i];
         if (m < (1ull << 53)) { /* both are exact, so one rounding decides */
-            double d = exponent < 0 ? (double) m / tens[-exponent] : (double) m * tens[exponent];
+            double d = exponent < 0 ? (double)m / tens[-exponent] : (double)m * tens[exponent];
             return v->kind == WR_NUM_NEGATIVE ? -d : d;
         }
     }

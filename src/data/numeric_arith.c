@@ -3,10 +3,10 @@
  * data/numeric_arith.c -- adding, multiplying, dividing and rounding in base 10000.
  *
  * Place       expressions and aggregates; numeric_math.c builds on the wr_numvar half.
- * State       none.  Numbers of up to WR_NUMVAR_SMALL digits (112 decimals) are worked on the stack,
- *             larger ones in a scratch arena of the caller's budget.
- * Invariants  N1  a quotient has at least 16 significant digits and the larger display scale
- * Cost        sums linear, products and quotients the product of the lengths.
+ * State       none.  Numbers of up to WR_NUMVAR_SMALL digits (112 decimals) are worked on the
+ * stack, larger ones in a scratch arena of the caller's budget. Invariants  N1  a quotient has at
+ * least 16 significant digits and the larger display scale Cost        sums linear, products and
+ * quotients the product of the lengths.
  */
 #include "data/numeric_impl.h"
 
@@ -26,8 +26,8 @@ numvar_cut(wr_numvar *v, int64_t kept, bool round)
     bool carry = false;
     if (kept < 0 || (kept == 0 && !round)) {
         v->count = 0;
-    } else if (kept < (int64_t) v->count * 4) {
-        int whole = (int) (kept / 4), part = (int) (kept % 4);
+    } else if (kept < (int64_t)v->count * 4) {
+        int whole = (int)(kept / 4), part = (int)(kept % 4);
         if (v->count == 0)
             return;
         int digit = v->digits[whole], unit = powers[4 - part];
@@ -36,11 +36,11 @@ numvar_cut(wr_numvar *v, int64_t kept, bool round)
         if (part > 0) {
             digit = digit - digit % unit + (carry ? unit : 0);
             carry = digit >= BASE;
-            v->digits[whole] = (wr_digit) (carry ? digit - BASE : digit);
+            v->digits[whole] = (wr_digit)(carry ? digit - BASE : digit);
         }
         for (int i = whole - 1; carry && i >= 0; i--) {
             carry = v->digits[i] == BASE - 1;
-            v->digits[i] = carry ? 0 : (wr_digit) (v->digits[i] + 1);
+            v->digits[i] = carry ? 0 : (wr_digit)(v->digits[i] + 1);
         }
         if (carry) { /* all kept digits were nines */
             v->digits[0] = 1;
@@ -54,14 +54,14 @@ numvar_cut(wr_numvar *v, int64_t kept, bool round)
 void
 wr_numvar_round(wr_numvar *v, int scale)
 {
-    numvar_cut(v, ((int64_t) v->weight + 1) * 4 + scale, true);
+    numvar_cut(v, ((int64_t)v->weight + 1) * 4 + scale, true);
     v->scale = WR_MAX(scale, 0);
 }
 
 void
 wr_numvar_trunc(wr_numvar *v, int scale)
 {
-    numvar_cut(v, ((int64_t) v->weight + 1) * 4 + scale, false);
+    numvar_cut(v, ((int64_t)v->weight + 1) * 4 + scale, false);
     v->scale = WR_MAX(scale, 0);
 }
 
@@ -86,7 +86,7 @@ magnitudes_combine(const wr_numvar *a, const wr_numvar *b, bool subtract, wr_num
     for (int power = low; power <= top; power++) {
         int sum = digit_at(a, power) + factor * digit_at(b, power) + carry;
         carry = sum >= BASE ? 1 : sum < 0 ? -1 : 0;
-        out->digits[top - power] = (wr_digit) (sum - carry * BASE);
+        out->digits[top - power] = (wr_digit)(sum - carry * BASE);
     }
     wr_assert(carry == 0);
     out->weight = top;
@@ -97,8 +97,8 @@ weir_status
 wr_numvar_add(const wr_numvar *a, const wr_numvar *b, bool subtract, wr_numvar *out,
               wr_arena *scratch)
 {
-    wr_num_kind sign_b = subtract ? (b->kind == WR_NUM_POSITIVE ? WR_NUM_NEGATIVE : WR_NUM_POSITIVE)
-                                  : b->kind;
+    wr_num_kind sign_b =
+        subtract ? (b->kind == WR_NUM_POSITIVE ? WR_NUM_NEGATIVE : WR_NUM_POSITIVE) : b->kind;
     if (a->count == 0 || b->count == 0) { /* zeros have no weight of their own */
         WR_TRY(wr_numvar_copy(a->count == 0 ? b : a, out, scratch));
         out->kind = a->count == 0 ? sign_b : a->kind;
@@ -126,12 +126,12 @@ wr_numvar_multiply(const wr_numvar *a, const wr_numvar *b, wr_numvar *out, wr_ar
     for (int k = a->count + b->count - 2; k >= 0; k--) {
         int first = WR_MAX(0, k - b->count + 1), last = WR_MIN(a->count - 1, k);
         for (int i = first; i <= last; i++)
-            carry += (uint64_t) (uint32_t) (a->digits[i] * b->digits[k - i]);
-        out->digits[k + 1] = (wr_digit) (carry % BASE);
+            carry += (uint64_t)(uint32_t)(a->digits[i] * b->digits[k - i]);
+        out->digits[k + 1] = (wr_digit)(carry % BASE);
         carry /= BASE;
     }
     if (a->count > 0 && b->count > 0)
-        out->digits[0] = (wr_digit) carry;
+        out->digits[0] = (wr_digit)carry;
     else
         out->count = 0;
     out->kind = a->kind == b->kind ? WR_NUM_POSITIVE : WR_NUM_NEGATIVE;
@@ -149,14 +149,14 @@ divide_short(const wr_numvar *a, const wr_numvar *b, int quotient_count, wr_digi
 {
     uint64_t divisor = 0, rest = 0;
     for (int i = 0; i < b->count; i++)
-        divisor = divisor * BASE + (uint64_t) b->digits[i];
+        divisor = divisor * BASE + (uint64_t)b->digits[i];
     /* The first quotient digit takes b->count digits of a, the others one more each. */
     for (int i = 0; i < b->count - 1; i++)
-        rest = rest * BASE + (uint64_t) (i < a->count ? a->digits[i] : 0);
+        rest = rest * BASE + (uint64_t)(i < a->count ? a->digits[i] : 0);
     for (int i = 0; i < quotient_count; i++) {
         int at = i + b->count - 1;
-        rest = rest * BASE + (uint64_t) (at < a->count ? a->digits[at] : 0);
-        q[i] = (wr_digit) (rest / divisor);
+        rest = rest * BASE + (uint64_t)(at < a->count ? a->digits[at] : 0);
+        q[i] = (wr_digit)(rest / divisor);
         rest %= divisor;
     }
 }
@@ -193,7 +193,7 @@ divide_long(int32_t *u, const int32_t *v, int n, int quotient_count, wr_digit *q
             u[j] += carry;
         }
         wr_debug_assert(u[j] == 0);
-        q[j] = (wr_digit) guess;
+        q[j] = (wr_digit)guess;
     }
 }
 
@@ -201,8 +201,8 @@ static weir_status
 divide_scaled(const wr_numvar *a, const wr_numvar *b, int quotient_count, wr_digit *q,
               wr_arena *scratch)
 {
-    int      n = b->count, length = quotient_count + n, scale = BASE / (b->digits[0] + 1);
-    int32_t *u = wr_arena_alloc(scratch, ((size_t) length + (size_t) n + 1) * sizeof *u);
+    int n = b->count, length = quotient_count + n, scale = BASE / (b->digits[0] + 1);
+    int32_t *u = wr_arena_alloc(scratch, ((size_t)length + (size_t)n + 1) * sizeof *u);
     if (u == NULL)
         return WEIR_MEMORY;
     int32_t *v = u + length + 1, carry = 0;
@@ -290,7 +290,7 @@ static weir_status
 combine_specials(operation op, const wr_numvar *a, const wr_numvar *b, wr_string *out)
 {
     bool finite_a = wr_numvar_is_finite(a), finite_b = wr_numvar_is_finite(b);
-    int  sign_a = kind_sign(a), sign_b = kind_sign(b);
+    int sign_a = kind_sign(a), sign_b = kind_sign(b);
     *out = wr_num_special(WR_NUM_NAN, 0);
     if (a->kind == WR_NUM_NAN || b->kind == WR_NUM_NAN)
         return WEIR_OK;
@@ -351,7 +351,7 @@ static weir_status
 combine(operation op, const wr_string *a, const wr_string *b, wr_arena *arena, wr_string *out)
 {
     wr_numvar x, y, result;
-    wr_arena  scratch;
+    wr_arena scratch;
     wr_numvar_load(a, &x);
     wr_numvar_load(b, &y);
     if (!wr_numvar_is_finite(&x) || !wr_numvar_is_finite(&y)) {

@@ -31,9 +31,9 @@ typedef int16_t wr_digit __attribute__((aligned(1), may_alias));
 
 typedef struct wr_numvar {
     wr_num_kind kind;
-    int         weight, scale, count;
-    wr_digit   *digits;
-    wr_digit    small[WR_NUMVAR_SMALL];
+    int weight, scale, count;
+    wr_digit *digits;
+    wr_digit small[WR_NUMVAR_SMALL];
 } wr_numvar;
 
 static inline bool
@@ -51,21 +51,21 @@ wr_string wr_num_special(wr_num_kind kind, int scale);
 /* Room for count digits, contents undefined. */
 weir_status wr_numvar_make(wr_numvar *v, int count, wr_arena *scratch);
 weir_status wr_numvar_copy(const wr_numvar *from, wr_numvar *to, wr_arena *scratch);
-void        wr_numvar_strip(wr_numvar *v);
+void wr_numvar_strip(wr_numvar *v);
 weir_status wr_numvar_from_int64(int64_t value, wr_numvar *v, wr_arena *scratch);
 /* The nearest double; 0 or infinite beyond the range. */
 double wr_numvar_to_double(const wr_numvar *v);
-bool   wr_numvar_to_int64(const wr_numvar *v, int64_t *out);
-bool   wr_numvar_is_integral(const wr_numvar *v);
+bool wr_numvar_to_int64(const wr_numvar *v, int64_t *out);
+bool wr_numvar_is_integral(const wr_numvar *v);
 
 /* All for finite numbers; out may not be one of the inputs unless said so. */
-int         wr_numvar_compare_abs(const wr_numvar *a, const wr_numvar *b);
-int         wr_numvar_compare(const wr_numvar *a, const wr_numvar *b);
+int wr_numvar_compare_abs(const wr_numvar *a, const wr_numvar *b);
+int wr_numvar_compare(const wr_numvar *a, const wr_numvar *b);
 weir_status wr_numvar_add(const wr_numvar *a, const wr_numvar *b, bool subtract, wr_numvar *out,
                           wr_arena *scratch);
 /* Exact; the scale is the sum of the scales. */
-weir_status wr_numvar_multiply(const wr_numvar *a, const wr_numvar *b, wr_numvar *out,
-                               wr_arena *scratch);
+weir_status
+wr_numvar_multiply(const wr_numvar *a, const wr_numvar *b, wr_numvar *out, wr_arena *scratch);
 /* b is not zero. Rounded, or cut when !round, to scale >= 0. */
 weir_status wr_numvar_divide(const wr_numvar *a, const wr_numvar *b, int scale, bool round,
                              wr_numvar *out, wr_arena *scratch);

@@ -78,7 +78,8 @@ numvar_from_double(double value, wr_numvar *out, wr_arena *scratch)
 
 /* ---- square root ---- */
 
-/* Newton's x <- (x + m / x) / 2 on m = a / 10000^(2k) in [1, 10^8), doubling the digits each time. */
+/* Newton's x <- (x + m / x) / 2 on m = a / 10000^(2k) in [1, 10^8), doubling the digits each time.
+ */
 static weir_status
 numvar_sqrt(const wr_numvar *a, int scale, wr_numvar *out, wr_arena *scratch)
 {
@@ -106,8 +107,8 @@ numvar_sqrt(const wr_numvar *a, int scale, wr_numvar *out, wr_arena *scratch)
 
 /* ---- exponential ---- */
 
-/* e^x for 0 <= x < 6000, to `digits` significant digits: a Taylor series of x / 2^halvings, which is
- * below 2^-7, squared as often. */
+/* e^x for 0 <= x < 6000, to `digits` significant digits: a Taylor series of x / 2^halvings, which
+ * is below 2^-7, squared as often. */
 static weir_status
 numvar_exp_positive(const wr_numvar *x, int digits, wr_numvar *out, wr_arena *scratch)
 {
@@ -116,7 +117,7 @@ numvar_exp_positive(const wr_numvar *x, int digits, wr_numvar *out, wr_arena *sc
         halvings++;
     digits += GUARD + halvings / 3; /* each squaring doubles the relative error */
     wr_numvar small, term, product;
-    WR_TRY(divide_small(x, (int64_t) 1 << halvings, digits, &small, scratch));
+    WR_TRY(divide_small(x, (int64_t)1 << halvings, digits, &small, scratch));
     WR_TRY(wr_numvar_from_int64(1, &term, scratch));
     WR_TRY(wr_numvar_from_int64(1, out, scratch));
     for (int64_t i = 1; term.count > 0; i++) {
@@ -137,11 +138,11 @@ static weir_status
 numvar_exp(const wr_numvar *x, int scale, wr_numvar *out, wr_arena *scratch)
 {
     double value = wr_numvar_to_double(x);
-    bool   negative = x->kind == WR_NUM_NEGATIVE;
+    bool negative = x->kind == WR_NUM_NEGATIVE;
     if (fabs(value) >= EXP_ARGUMENT_MAX)
         return negative ? zero_make(scale, out, scratch) : WEIR_ROW_OVERFLOW;
     wr_numvar magnitude, result, one;
-    int       digits = WR_MAX(scale + (int) (value * LOG10_E), 0) + GUARD;
+    int digits = WR_MAX(scale + (int)(value * LOG10_E), 0) + GUARD;
     WR_TRY(wr_numvar_copy(x, &magnitude, scratch));
     magnitude.kind = WR_NUM_POSITIVE;
     WR_TRY(numvar_exp_positive(&magnitude, digits, &result, scratch));
@@ -162,12 +163,13 @@ static weir_status
 numvar_ln_near(const wr_numvar *m, int scale, wr_numvar *out, wr_arena *scratch)
 {
     wr_numvar y, root, above, below, z, square, power, term, sum;
-    int       roots = 0;
+    int roots = 0;
     WR_TRY(wr_numvar_copy(m, &y, scratch));
     for (double value = wr_numvar_to_double(m); value < 0.95 || value > 1.05; value = sqrt(value))
         roots++;
     int work = scale + GUARD + roots / 3;
-    /* A root of a small number is larger: digits beyond `work` hardly matter, but do for m itself. */
+    /* A root of a small number is larger: digits beyond `work` hardly matter, but do for m itself.
+     */
     for (int i = 0; i < roots; i++) {
         WR_TRY(numvar_sqrt(&y, work, &root, scratch));
         WR_TRY(wr_numvar_copy(&root, &y, scratch));
@@ -188,7 +190,7 @@ numvar_ln_near(const wr_numvar *m, int scale, wr_numvar *out, wr_arena *scratch)
         WR_TRY(wr_numvar_add(out, &term, false, &sum, scratch));
         WR_TRY(wr_numvar_copy(&sum, out, scratch));
     }
-    WR_TRY(wr_numvar_from_int64((int64_t) 2 << roots, &below, scratch));
+    WR_TRY(wr_numvar_from_int64((int64_t)2 << roots, &below, scratch));
     WR_TRY(wr_numvar_multiply(out, &below, &sum, scratch));
     WR_TRY(wr_numvar_copy(&sum, out, scratch));
     wr_numvar_round(out, scale);
@@ -233,16 +235,16 @@ ln_estimate_power(const wr_numvar *a, int *power, wr_arena *scratch)
         wr_numvar_compare(a, &high_bound) <= 0) {
         WR_TRY(add_small(a, -1, &difference, scratch)); /* ln(1 + x) is about x */
         if (difference.count > 0)
-            *power = difference.weight * 4 + (int) log10((double) difference.digits[0]);
+            *power = difference.weight * 4 + (int)log10((double)difference.digits[0]);
         return WEIR_OK;
     }
     double digits = a->digits[0];
-    int    exponent = a->weight * 4;
+    int exponent = a->weight * 4;
     if (a->count > 1) {
         digits = digits * 10000 + a->digits[1];
         exponent -= 4;
     }
-    *power = (int) log10(fabs(log(digits) + exponent * LN_10));
+    *power = (int)log10(fabs(log(digits) + exponent * LN_10));
     return WEIR_OK;
 }
 
@@ -259,7 +261,7 @@ static double
 power_estimate(const wr_numvar *base, int exponent)
 {
     double digits = base->digits[0];
-    int    power = base->weight * 4;
+    int power = base->weight * 4;
     for (int i = 1; i < base->count && i * 4 < 16; i++) {
         digits = digits * 10000 + base->digits[i];
         power -= 4;
@@ -284,7 +286,8 @@ power_by_squaring(const wr_numvar *base, unsigned exponent, int digits, wr_numva
         WR_TRY(wr_numvar_copy(&product, &square, scratch));
         if ((exponent & 1) != 0) {
             scale = scale_of_digits(digits, square.weight + out->weight);
-            WR_TRY(multiply_to(&square, out, WR_MIN(scale, square.scale + out->scale), &product, scratch));
+            WR_TRY(multiply_to(&square, out, WR_MIN(scale, square.scale + out->scale), &product,
+                               scratch));
             WR_TRY(wr_numvar_copy(&product, out, scratch));
         }
         if (square.weight > WR_NUM_WEIGHT_MAX || out->weight > WR_NUM_WEIGHT_MAX)
@@ -296,7 +299,7 @@ power_by_squaring(const wr_numvar *base, unsigned exponent, int digits, wr_numva
 static weir_status
 power_integer(const wr_numvar *base, int exponent, wr_numvar *out, wr_arena *scratch)
 {
-    int       scale = scale_clip(WR_MAX(WR_NUM_SIGNIFICANT_MIN, base->scale));
+    int scale = scale_clip(WR_MAX(WR_NUM_SIGNIFICANT_MIN, base->scale));
     wr_numvar one, power;
     WR_TRY(wr_numvar_from_int64(1, &one, scratch));
     if (exponent == 0) {
@@ -313,9 +316,9 @@ power_integer(const wr_numvar *base, int exponent, wr_numvar *out, wr_arena *scr
         return WEIR_ROW_OVERFLOW;
     if (exponent != 1 && exponent != 2 && (size + 1 < -scale || size + 1 < -WR_NUM_CALC_SCALE_MAX))
         return zero_make(scale, out, scratch);
-    int digits = 1 + scale + (int) WR_MAX(size, -scale) + (int) log(fabs((double) exponent)) + GUARD;
+    int digits = 1 + scale + (int)WR_MAX(size, -scale) + (int)log(fabs((double)exponent)) + GUARD;
     weir_status status =
-        power_by_squaring(base, (unsigned) llabs((long long) exponent), digits, &power, scratch);
+        power_by_squaring(base, (unsigned)llabs((long long)exponent), digits, &power, scratch);
     if (status == WEIR_ROW_OVERFLOW && exponent < 0)
         return zero_make(scale, out, scratch);
     WR_TRY(status);
@@ -331,8 +334,8 @@ static weir_status
 power_general(const wr_numvar *given, const wr_numvar *exponent, wr_numvar *out, wr_arena *scratch)
 {
     wr_numvar base, ln_base, product;
-    int       ln_power;
-    bool      negative = given->kind == WR_NUM_NEGATIVE && numvar_is_odd(exponent);
+    int ln_power;
+    bool negative = given->kind == WR_NUM_NEGATIVE && numvar_is_odd(exponent);
     WR_TRY(wr_numvar_copy(given, &base, scratch));
     base.kind = WR_NUM_POSITIVE;
     WR_TRY(ln_estimate_power(&base, &ln_power, scratch));
@@ -344,11 +347,12 @@ power_general(const wr_numvar *given, const wr_numvar *exponent, wr_numvar *out,
     if (fabs(value) > EXP_ARGUMENT_MAX * 1.00333333)
         return value > 0 ? WEIR_ROW_OVERFLOW : zero_make(WR_NUM_CALC_SCALE_MAX, out, scratch);
     value *= LOG10_E;
-    scale = WR_NUM_SIGNIFICANT_MIN - (int) value;
+    scale = WR_NUM_SIGNIFICANT_MIN - (int)value;
     scale = scale_clip(WR_MAX(scale, WR_MAX(given->scale, exponent->scale)));
-    int digits = WR_MAX(scale + (int) value, 0);
+    int digits = WR_MAX(scale + (int)value, 0);
     int work = WR_MAX(digits - ln_power + 8, 0) + GUARD;
-    int exponent_digits = WR_MAX(exponent->weight + 1, 0) * 4; /* they multiply the error of ln base */
+    int exponent_digits =
+        WR_MAX(exponent->weight + 1, 0) * 4; /* they multiply the error of ln base */
     WR_TRY(numvar_ln(&base, work + exponent_digits, &ln_base, scratch));
     WR_TRY(multiply_to(&ln_base, exponent, work, &product, scratch));
     WR_TRY(numvar_exp(&product, scale, out, scratch));
@@ -367,7 +371,7 @@ numvar_power(const wr_numvar *base, const wr_numvar *exponent, wr_numvar *out, w
         return WEIR_ROW_INVALID_ARGUMENT; /* a complex number */
     if (wr_numvar_is_integral(exponent) && wr_numvar_to_int64(exponent, &integer) &&
         integer >= INT32_MIN && integer <= INT32_MAX)
-        return power_integer(base, (int) integer, out, scratch);
+        return power_integer(base, (int)integer, out, scratch);
     if (base->count == 0)
         return zero_make(WR_NUM_SIGNIFICANT_MIN, out, scratch);
     return power_general(base, exponent, out, scratch);
@@ -376,8 +380,8 @@ numvar_power(const wr_numvar *base, const wr_numvar *exponent, wr_numvar *out, w
 static bool
 numvar_is_one(const wr_numvar *v, bool minus)
 {
-    return v->kind == (minus ? WR_NUM_NEGATIVE : WR_NUM_POSITIVE) && v->count == 1 && v->weight == 0 &&
-           v->digits[0] == 1;
+    return v->kind == (minus ? WR_NUM_NEGATIVE : WR_NUM_POSITIVE) && v->count == 1 &&
+           v->weight == 0 && v->digits[0] == 1;
 }
 
 /* At least one of a and b is NaN or infinite: POSIX's pow(3). */
@@ -388,7 +392,8 @@ power_special(const wr_numvar *a, const wr_numvar *b, wr_arena *arena, wr_string
     bool zero_a = finite_a && a->count == 0, zero_b = finite_b && b->count == 0;
     *out = wr_num_special(WR_NUM_NAN, 0);
     if (a->kind == WR_NUM_NAN || b->kind == WR_NUM_NAN) {
-        bool one = (a->kind == WR_NUM_NAN && zero_b) || (b->kind == WR_NUM_NAN && numvar_is_one(a, false));
+        bool one =
+            (a->kind == WR_NUM_NAN && zero_b) || (b->kind == WR_NUM_NAN && numvar_is_one(a, false));
         return one ? wr_num_from_int64(1, arena, out) : WEIR_OK;
     }
     bool below_a = a->kind == WR_NUM_NEGINF || (finite_a && !zero_a && a->kind == WR_NUM_NEGATIVE);
@@ -401,8 +406,9 @@ power_special(const wr_numvar *a, const wr_numvar *b, wr_arena *arena, wr_string
     if (zero_a) {
         infinite = false;
     } else if (!finite_b) {
-        wr_numvar magnitude = { .kind = WR_NUM_POSITIVE, .weight = a->weight, .count = a->count,
-                                .digits = a->digits };
+        wr_numvar magnitude = {
+            .kind = WR_NUM_POSITIVE, .weight = a->weight, .count = a->count, .digits = a->digits
+        };
         wr_numvar one = { .kind = WR_NUM_POSITIVE, .count = 1 };
         one.digits = one.small;
         one.small[0] = 1;
@@ -424,7 +430,7 @@ static weir_status
 math_finite(math what, const wr_numvar *v, wr_numvar *out, wr_arena *scratch)
 {
     bool negative = v->kind == WR_NUM_NEGATIVE;
-    int  power, scale;
+    int power, scale;
     switch (what) {
     case SQRT:
         if (negative)
@@ -434,7 +440,7 @@ math_finite(math what, const wr_numvar *v, wr_numvar *out, wr_arena *scratch)
     case EXP: {
         double digits = wr_numvar_to_double(v) * LOG10_E;
         digits = fmin(fmax(digits, -EXP_ESTIMATE_MAX), EXP_ESTIMATE_MAX);
-        scale = WR_NUM_SIGNIFICANT_MIN - (int) digits;
+        scale = WR_NUM_SIGNIFICANT_MIN - (int)digits;
         return numvar_exp(v, scale_clip(WR_MAX(scale, v->scale)), out, scratch);
     }
     case LN:
@@ -451,12 +457,13 @@ static weir_status
 math_apply(math what, const wr_string *a, wr_arena *arena, wr_string *out)
 {
     wr_numvar v, result;
-    wr_arena  scratch;
+    wr_arena scratch;
     wr_numvar_load(a, &v);
     if (!wr_numvar_is_finite(&v)) {
         if (v.kind == WR_NUM_NEGINF && what != EXP)
             return WEIR_ROW_INVALID_ARGUMENT;
-        *out = v.kind == WR_NUM_NEGINF ? wr_num_special(WR_NUM_POSITIVE, 0) : wr_num_special(v.kind, 0);
+        *out = v.kind == WR_NUM_NEGINF ? wr_num_special(WR_NUM_POSITIVE, 0)
+                                       : wr_num_special(v.kind, 0);
         return WEIR_OK;
     }
     wr_arena_init(&scratch, arena->budget);
@@ -489,8 +496,9 @@ static weir_status
 numvar_log(const wr_numvar *base, const wr_numvar *a, wr_numvar *out, wr_arena *scratch)
 {
     wr_numvar ln_base, ln_a;
-    int       power_base, power_a;
-    if (base->count == 0 || base->kind == WR_NUM_NEGATIVE || a->count == 0 || a->kind == WR_NUM_NEGATIVE)
+    int power_base, power_a;
+    if (base->count == 0 || base->kind == WR_NUM_NEGATIVE || a->count == 0 ||
+        a->kind == WR_NUM_NEGATIVE)
         return WEIR_ROW_INVALID_ARGUMENT;
     WR_TRY(ln_estimate_power(base, &power_base, scratch));
     WR_TRY(ln_estimate_power(a, &power_a, scratch));
@@ -514,12 +522,14 @@ log_special(const wr_numvar *base, const wr_numvar *a, wr_string *out)
         return WEIR_OK;
     for (int i = 0; i < 2; i++) {
         const wr_numvar *v = i == 0 ? base : a;
-        if (v->kind == WR_NUM_NEGINF || (wr_numvar_is_finite(v) && (v->count == 0 || v->kind == WR_NUM_NEGATIVE)))
+        if (v->kind == WR_NUM_NEGINF ||
+            (wr_numvar_is_finite(v) && (v->count == 0 || v->kind == WR_NUM_NEGATIVE)))
             return WEIR_ROW_INVALID_ARGUMENT;
     }
     if (base->kind == WR_NUM_POSINF && a->kind == WR_NUM_POSINF)
         return WEIR_OK;
-    *out = base->kind == WR_NUM_POSINF ? wr_num_special(WR_NUM_POSITIVE, 0) : wr_num_special(WR_NUM_POSINF, 0);
+    *out = base->kind == WR_NUM_POSINF ? wr_num_special(WR_NUM_POSITIVE, 0)
+                                       : wr_num_special(WR_NUM_POSINF, 0);
     return WEIR_OK;
 }
 
@@ -527,7 +537,7 @@ weir_status
 wr_num_log(const wr_string *base, const wr_string *a, wr_arena *arena, wr_string *out)
 {
     wr_numvar x, y, result;
-    wr_arena  scratch;
+    wr_arena scratch;
     wr_numvar_load(base, &x);
     wr_numvar_load(a, &y);
     if (!wr_numvar_is_finite(&x) || !wr_numvar_is_finite(&y))
@@ -544,7 +554,7 @@ weir_status
 wr_num_power(const wr_string *a, const wr_string *b, wr_arena *arena, wr_string *out)
 {
     wr_numvar x, y, result;
-    wr_arena  scratch;
+    wr_arena scratch;
     wr_numvar_load(a, &x);
     wr_numvar_load(b, &y);
     if (!wr_numvar_is_finite(&x) || !wr_numvar_is_finite(&y))

@@ -43,7 +43,7 @@ static weir_status
 num_adjust(const wr_string *a, rounding how, int scale, wr_arena *arena, wr_string *out)
 {
     wr_numvar given, v;
-    wr_arena  scratch;
+    wr_arena scratch;
     wr_numvar_load(a, &given);
     if (!wr_numvar_is_finite(&given)) {
         wr_num_kind kind = given.kind;

@@ -2,9 +2,9 @@
 /*
  * data/type.c -- names, widths and spellings of types (see type.h).
  *
- * Place       everyone asks widths and names; the binder, the configuration and casts parse spellings.
- * State       none: constant tables.
- * Invariants  T1  wr_type_parse of what wr_type_print wrote gives the same type
+ * Place       everyone asks widths and names; the binder, the configuration and casts parse
+ * spellings. State       none: constant tables. Invariants  T1  wr_type_parse of what wr_type_print
+ * wrote gives the same type
  */
 #include "data/type.h"
 
@@ -15,7 +15,7 @@ enum { NUMERIC_PRECISION_MAX = 1000, TEXT_LENGTH_MAX = 10485760, SPELLING_MAX = 
 static const struct {
     const char *name, *array_name; /* internal */
     const char *sql;
-    uint8_t     width;
+    uint8_t width;
 } types[WR_TYPE_COUNT] = {
     [WR_UNKNOWN] = { "unknown", "unknown[]", "unknown", 16 },
     [WR_BOOL] = { "bool", "bool[]", "boolean", 1 },
@@ -116,9 +116,9 @@ wr_type_print(wr_type type, wr_text *to)
     else
         wr_text_puts(to, types[type.id].sql);
     if (modified && type.id == WR_NUMERIC)
-        wr_text_printf(to, "(%d,%d)", (int) type.modifier, (int) type.scale);
+        wr_text_printf(to, "(%d,%d)", (int)type.modifier, (int)type.scale);
     else if (modified)
-        wr_text_printf(to, "(%d)", (int) type.modifier);
+        wr_text_printf(to, "(%d)", (int)type.modifier);
     if (type.id == WR_TIME || type.id == WR_TIMESTAMP)
         wr_text_puts(to, " without time zone");
     else if (type.id == WR_TIMESTAMPTZ)
@@ -135,8 +135,8 @@ typedef enum modifier_kind {
 } modifier_kind;
 
 static const struct {
-    const char   *words; /* lower case, one blank between words, the modifier left out */
-    wr_type_id    id;
+    const char *words; /* lower case, one blank between words, the modifier left out */
+    wr_type_id id;
     modifier_kind modifier;
 } spellings[] = {
     { "bigint", WR_INT8, MODIFIER_NONE },
@@ -184,8 +184,8 @@ static const struct {
 /* A spelling taken apart: its words, the numbers in parentheses, whether [] followed. */
 typedef struct spelling {
     char words[SPELLING_MAX];
-    int  modifiers[2];
-    int  modifier_count;
+    int modifiers[2];
+    int modifier_count;
     bool is_array;
 } spelling;
 
@@ -211,7 +211,7 @@ spelling_word(spelling *s, size_t *length, const char *p, const char *end)
     for (; p < end; p++) {
         char c = *p;
         if (c >= 'A' && c <= 'Z')
-            c = (char) (c + 32);
+            c = (char)(c + 32);
         else if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.'))
             break;
         if (*length >= SPELLING_MAX - 1)
@@ -310,12 +310,13 @@ type_apply_modifiers(wr_type *type, modifier_kind kind, const spelling *s, weir_
     if (kind == MODIFIER_NUMBER) {
         int scale = count > 1 ? s->modifiers[1] : 0;
         if (first < 1 || first > NUMERIC_PRECISION_MAX)
-            return wr_error_set(err, WEIR_QUERY_TYPE, "NUMERIC precision %d must be between 1 and %d",
-                                first, NUMERIC_PRECISION_MAX);
+            return wr_error_set(err, WEIR_QUERY_TYPE,
+                                "NUMERIC precision %d must be between 1 and %d", first,
+                                NUMERIC_PRECISION_MAX);
         if (scale < -NUMERIC_PRECISION_MAX || scale > NUMERIC_PRECISION_MAX)
             return wr_error_set(err, WEIR_QUERY_TYPE, "NUMERIC scale %d must be between %d and %d",
                                 scale, -NUMERIC_PRECISION_MAX, NUMERIC_PRECISION_MAX);
-        type->scale = (int16_t) scale;
+        type->scale = (int16_t)scale;
     }
     type->modifier = first;
     return WEIR_OK;
@@ -326,15 +327,15 @@ wr_type_parse(const char *text, size_t length, wr_type *type, weir_error *err)
 {
     spelling s;
     if (!spelling_read(&s, text, text + length))
-        return wr_error_set(err, WEIR_QUERY_TYPE, "\"%.*s\" is not a type", (int) WR_MIN(length, 100u),
-                            text);
+        return wr_error_set(err, WEIR_QUERY_TYPE, "\"%.*s\" is not a type",
+                            (int)WR_MIN(length, 100u), text);
     const char *words = s.words;
     if (strncmp(words, "pg_catalog.", 11) == 0)
         words += 11;
     for (size_t i = 0; i < WR_COUNT(spellings); i++) {
         if (strcmp(words, spellings[i].words) != 0)
             continue;
-        wr_type found = WR_TYPE((uint8_t) spellings[i].id);
+        wr_type found = WR_TYPE((uint8_t)spellings[i].id);
         WR_TRY(type_apply_modifiers(&found, spellings[i].modifier, &s, err));
         if (s.is_array)
             found = (wr_type){ WR_ARRAY, found.id, found.scale, found.modifier };

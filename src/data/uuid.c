@@ -7,7 +7,7 @@ hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
-    c = (char) (c | 0x20);
+    c = (char)(c | 0x20);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -28,7 +28,7 @@ wr_uuid_read(const char *p, size_t length, wr_uuid *out)
         int high = hex_value(p[0]), low = hex_value(p[1]);
         if (high < 0 || low < 0)
             return false;
-        out->bytes[i] = (uint8_t) (high << 4 | low);
+        out->bytes[i] = (uint8_t)(high << 4 | low);
         p += 2;
         if (i % 2 == 1 && i < 15 && p < end && *p == '-')
             p++;

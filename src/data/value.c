@@ -44,10 +44,11 @@ bool_parse(const char *p, size_t n, bool *out)
 {
     static const struct {
         const char *word;
-        uint8_t     shortest; /* so many letters are enough */
-        bool        value;
-    } words[] = { { "true", 1, true }, { "false", 1, false }, { "yes", 1, true }, { "no", 1, false },
-                  { "on", 2, true },   { "off", 2, false },   { "1", 1, true },   { "0", 1, false } };
+        uint8_t shortest; /* so many letters are enough */
+        bool value;
+    } words[] = { { "true", 1, true }, { "false", 1, false }, { "yes", 1, true },
+                  { "no", 1, false },  { "on", 2, true },     { "off", 2, false },
+                  { "1", 1, true },    { "0", 1, false } };
     trim(&p, &n);
     for (size_t i = 0; i < WR_COUNT(words); i++)
         if (n >= words[i].shortest && n <= strlen(words[i].word) &&
@@ -63,21 +64,21 @@ integer_parse(wr_type_id type, const char *p, size_t n, int64_t *out)
 {
     trim(&p, &n);
     const char *end = p + n;
-    bool        negative = p < end && *p == '-';
-    uint64_t    u = 0, limit = type == WR_INT2 ? INT16_MAX : type == WR_INT4 ? INT32_MAX : INT64_MAX;
+    bool negative = p < end && *p == '-';
+    uint64_t u = 0, limit = type == WR_INT2 ? INT16_MAX : type == WR_INT4 ? INT32_MAX : INT64_MAX;
     p += p < end && (*p == '-' || *p == '+');
     if (p == end)
         return WEIR_ROW_TYPE;
     limit += negative;
     for (; p < end; p++) {
-        unsigned d = (unsigned char) *p - (unsigned) '0';
+        unsigned d = (unsigned char)*p - (unsigned)'0';
         if (d > 9)
             return WEIR_ROW_TYPE;
         u = u < UINT64_MAX / 10 - 1 ? u * 10 + d : UINT64_MAX; /* stays too large */
     }
     if (u > limit)
         return WEIR_ROW_OVERFLOW;
-    *out = (int64_t) (negative ? 0 - u : u);
+    *out = (int64_t)(negative ? 0 - u : u);
     return WEIR_OK;
 }
 
@@ -100,7 +101,7 @@ text_parse(wr_type type, const char *p, size_t n, wr_arena *arena, wr_string *ou
         return WEIR_ROW_ENCODING;
     if (type.modifier < 0)
         return string_copy(p, n, arena, out);
-    size_t max = (size_t) type.modifier, kept = n <= max ? n : wr_utf8_offset(p, n, max);
+    size_t max = (size_t)type.modifier, kept = n <= max ? n : wr_utf8_offset(p, n, max);
     for (size_t i = kept; i < n; i++)
         if (p[i] != ' ')
             return WEIR_ROW_TOO_LARGE;
@@ -124,8 +125,8 @@ us_round(int64_t us, int digits)
     if (digits < 0 || digits >= 6)
         return us;
     int64_t step = steps[digits], half = step / 2, rounded;
-    bool    fits = us >= 0 ? !__builtin_add_overflow(us, half, &rounded)
-                           : !__builtin_sub_overflow(us, half, &rounded);
+    bool fits = us >= 0 ? !__builtin_add_overflow(us, half, &rounded)
+                        : !__builtin_sub_overflow(us, half, &rounded);
     return fits ? rounded / step * step : us;
 }
 
@@ -162,16 +163,16 @@ static weir_status
 value_parse(wr_type type, const char *p, size_t n, wr_arena *arena, wr_value *v, weir_error *err)
 {
     weir_status status;
-    float       real4;
-    int32_t     days;
-    switch ((wr_type_id) type.id) {
+    float real4;
+    int32_t days;
+    switch ((wr_type_id)type.id) {
     case WR_BOOL: return bool_parse(p, n, &v->boolean);
     case WR_INT2:
     case WR_INT4:
-    case WR_INT8: return integer_parse((wr_type_id) type.id, p, n, &v->integer);
+    case WR_INT8: return integer_parse((wr_type_id)type.id, p, n, &v->integer);
     case WR_FLOAT4:
         status = wr_float4_parse(p, n, &real4);
-        v->real = status == WEIR_OK ? (double) real4 : 0;
+        v->real = status == WEIR_OK ? (double)real4 : 0;
         return status;
     case WR_FLOAT8: return wr_float8_parse(p, n, &v->real);
     case WR_NUMERIC: return numeric_parse(type, p, n, arena, &v->string);
@@ -208,25 +209,27 @@ value_failed(weir_status status, wr_type type, const char *p, size_t n, weir_err
     if (err == NULL || err->text[0] != '\0')
         return status;
     wr_text name;
-    int     shown = (int) WR_MIN(n, (size_t) 100);
+    int shown = (int)WR_MIN(n, (size_t)100);
     wr_text_init(&name, NULL);
     wr_type plain = type;
     plain.modifier = -1;
     wr_type_print(plain, &name);
     const char *spelled = wr_text_string(&name);
-    switch ((int) status) {
+    switch ((int)status) {
     case WEIR_ROW_OVERFLOW:
         if (type.id == WR_NUMERIC && type.modifier >= 0)
             wr_error_set(err, status,
                          "numeric field overflow: \"%.*s\" does not fit numeric(%d,%d)", shown, p,
-                         (int) type.modifier, (int) type.scale);
+                         (int)type.modifier, (int)type.scale);
         else
-            wr_error_set(err, status, "value \"%.*s\" is out of range for type %s", shown, p, spelled);
+            wr_error_set(err, status, "value \"%.*s\" is out of range for type %s", shown, p,
+                         spelled);
         break;
     case WEIR_ROW_TOO_LARGE:
         if (type.modifier >= 0)
             wr_error_set(err, status, "value too long for type %s(%d)",
-                         type.id == WR_BPCHAR ? "character" : "character varying", (int) type.modifier);
+                         type.id == WR_BPCHAR ? "character" : "character varying",
+                         (int)type.modifier);
         else
             wr_error_set(err, status, "value too long for type %s", spelled);
         break;
@@ -261,12 +264,12 @@ wr_value_print(const wr_value *v, wr_text *to)
     char uuid[36];
     if (v->is_null)
         return;
-    switch ((wr_type_id) v->type.id) {
+    switch ((wr_type_id)v->type.id) {
     case WR_BOOL: wr_text_putc(to, v->boolean ? 't' : 'f'); return;
     case WR_INT2:
     case WR_INT4:
     case WR_INT8: wr_text_put_int(to, v->integer); return;
-    case WR_FLOAT4: wr_float4_print((float) v->real, to); return;
+    case WR_FLOAT4: wr_float4_print((float)v->real, to); return;
     case WR_FLOAT8: wr_float8_print(v->real, to); return;
     case WR_NUMERIC: wr_num_print(&v->string, to); return;
     case WR_UNKNOWN:
@@ -275,7 +278,7 @@ wr_value_print(const wr_value *v, wr_text *to)
     case WR_JSON:
     case WR_JSONB: wr_text_append(to, wr_string_data(&v->string), v->string.length); return;
     case WR_BYTEA: wr_bytea_print(&v->string, to); return;
-    case WR_DATE: wr_date_print((int32_t) v->integer, to); return;
+    case WR_DATE: wr_date_print((int32_t)v->integer, to); return;
     case WR_TIME: wr_timeofday_print(v->integer, to); return;
     case WR_TIMESTAMP:
     case WR_TIMESTAMPTZ: wr_timestamp_print(v->integer, v->type.id == WR_TIMESTAMPTZ, to); return;
@@ -295,18 +298,18 @@ static void
 json_print_line(const wr_string *json, wr_text *to)
 {
     const char *p = wr_string_data(json), *end = p + json->length, *run = p;
-    bool        quoted = false;
+    bool quoted = false;
     for (; p < end; p++) {
         if (*p == '"') {
             quoted = !quoted;
         } else if (quoted && *p == '\\' && p + 1 < end) {
             p++;
         } else if (!quoted && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r')) {
-            wr_text_append(to, run, (size_t) (p - run));
+            wr_text_append(to, run, (size_t)(p - run));
             run = p + 1;
         }
     }
-    wr_text_append(to, run, (size_t) (end - run));
+    wr_text_append(to, run, (size_t)(end - run));
 }
 
 /* One dimension of an array, its items in order. */
@@ -343,12 +346,12 @@ void
 wr_value_print_json(const wr_value *v, wr_text *to)
 {
     wr_array_view view;
-    const char   *at;
+    const char *at;
     if (v->is_null) {
         wr_text_append(to, "null", 4);
         return;
     }
-    switch ((wr_type_id) v->type.id) {
+    switch ((wr_type_id)v->type.id) {
     case WR_BOOL: wr_text_puts(to, v->boolean ? "true" : "false"); return;
     case WR_INT2:
     case WR_INT4:
@@ -395,7 +398,7 @@ static int
 real_compare(double a, double b)
 {
     if (isnan(a) || isnan(b))
-        return (int) isnan(a) - (int) isnan(b);
+        return (int)isnan(a) - (int)isnan(b);
     return (a > b) - (a < b);
 }
 
@@ -403,7 +406,7 @@ static int
 blank_padded_compare(const wr_string *a, const wr_string *b)
 {
     const char *x = wr_string_data(a), *y = wr_string_data(b);
-    uint32_t    m = a->length, n = b->length;
+    uint32_t m = a->length, n = b->length;
     while (m > 0 && x[m - 1] == ' ')
         m--;
     while (n > 0 && y[n - 1] == ' ')
@@ -416,8 +419,8 @@ int
 wr_value_compare(const wr_value *a, const wr_value *b)
 {
     wr_assert(wr_type_same(a->type, b->type));
-    switch ((wr_type_id) a->type.id) {
-    case WR_BOOL: return (int) a->boolean - (int) b->boolean;
+    switch ((wr_type_id)a->type.id) {
+    case WR_BOOL: return (int)a->boolean - (int)b->boolean;
     case WR_INT2:
     case WR_INT4:
     case WR_INT8:
@@ -454,7 +457,8 @@ weir_status
 wr_value_copy(const wr_value *value, wr_arena *arena, wr_value *out)
 {
     wr_value copy = *value;
-    if (!value->is_null && wr_type_is_string(value->type) && value->string.length > WR_STRING_INLINE_MAX) {
+    if (!value->is_null && wr_type_is_string(value->type) &&
+        value->string.length > WR_STRING_INLINE_MAX) {
         const char *bytes = wr_arena_strndup(arena, value->string.pointer, value->string.length);
         if (bytes == NULL)
             return WEIR_MEMORY;

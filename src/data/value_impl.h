@@ -16,4 +16,4 @@ size_t wr_utf8_offset(const char *p, size_t length, size_t count);
 
 /* "\x0a1b" or the escape form. */
 weir_status wr_bytea_parse(const char *text, size_t length, wr_arena *arena, wr_string *out);
-void        wr_bytea_print(const wr_string *bytes, wr_text *to);
+void wr_bytea_print(const wr_string *bytes, wr_text *to);

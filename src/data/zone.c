@@ -30,47 +30,47 @@ enum { NAME_MAX_BYTES = 64, SLOTS = 2048, POOL_BYTES = 4 << 20, FILE_MAX = 64 * 
 
 /* A day of the year on which summer time begins or ends, as a POSIX TZ string has it. */
 typedef struct rule_day {
-    char    form;             /* 'M': month.week.day, 'J': 1..365 without leap days, 'N': 0..365 */
-    int     month, week, day;
-    int32_t seconds;          /* local time of the change */
+    char form; /* 'M': month.week.day, 'J': 1..365 without leap days, 'N': 0..365 */
+    int month, week, day;
+    int32_t seconds; /* local time of the change */
 } rule_day;
 
 struct wr_zone {
-    char           name[NAME_MAX_BYTES]; /* lower case */
-    uint32_t       count;
-    const int64_t *times;   /* seconds since 1970 at which kinds[i] begins */
+    char name[NAME_MAX_BYTES]; /* lower case */
+    uint32_t count;
+    const int64_t *times; /* seconds since 1970 at which kinds[i] begins */
     const uint8_t *kinds;
     const int32_t *offsets; /* by kind; kind 0 holds before the first time */
-    bool           has_rule, has_summer;
-    int32_t        winter_offset, summer_offset;
-    rule_day       summer_begins, summer_ends;
+    bool has_rule, has_summer;
+    int32_t winter_offset, summer_offset;
+    rule_day summer_begins, summer_ends;
 };
 
 /* A zone of one offset has no struct: the pointer is the offset itself, made odd. */
 static const wr_zone *
 zone_fixed(int32_t offset)
 {
-    return (const wr_zone *) (((uintptr_t) (uint32_t) offset << 1) | 1);
+    return (const wr_zone *)(((uintptr_t)(uint32_t)offset << 1) | 1);
 }
 
 static bool
 zone_is_fixed(const wr_zone *zone, int32_t *offset)
 {
-    *offset = (int32_t) (uint32_t) ((uintptr_t) zone >> 1);
-    return ((uintptr_t) zone & 1) != 0;
+    *offset = (int32_t)(uint32_t)((uintptr_t)zone >> 1);
+    return ((uintptr_t)zone & 1) != 0;
 }
 
 /* ---- the pool ---- */
 
 static _Alignas(16) char pool[POOL_BYTES];
-static size_t            pool_used;
-static pthread_mutex_t   pool_lock = PTHREAD_MUTEX_INITIALIZER;
+static size_t pool_used;
+static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(const wr_zone *) slots[SLOTS];
 
 static void *
 pool_alloc(size_t bytes)
 {
-    bytes = (bytes + 15) & ~(size_t) 15;
+    bytes = (bytes + 15) & ~(size_t)15;
     if (bytes > POOL_BYTES - pool_used)
         return NULL;
     void *p = pool + pool_used;
@@ -82,7 +82,7 @@ pool_alloc(size_t bytes)
 static _Atomic(const wr_zone *) *
 slot_of(const char *name, size_t length)
 {
-    size_t at = (size_t) wr_hash_bytes(name, length) % SLOTS;
+    size_t at = (size_t)wr_hash_bytes(name, length) % SLOTS;
     for (size_t i = 0; i < SLOTS; i++, at = (at + 1) % SLOTS) {
         const wr_zone *z = atomic_load_explicit(&slots[at], memory_order_acquire);
         if (z == NULL || strcmp(z->name, name) == 0)
@@ -97,9 +97,9 @@ static bool
 rule_number(const char **p, int max, int *out)
 {
     int n = 0;
-    if (!isdigit((unsigned char) **p))
+    if (!isdigit((unsigned char)**p))
         return false;
-    for (; isdigit((unsigned char) **p); (*p)++)
+    for (; isdigit((unsigned char)**p); (*p)++)
         if ((n = n * 10 + (**p - '0')) > max)
             return false;
     *out = n;
@@ -110,7 +110,7 @@ rule_number(const char **p, int max, int *out)
 static bool
 rule_clock(const char **p, int hour_max, int32_t *seconds)
 {
-    int  hour, minute = 0, second = 0;
+    int hour, minute = 0, second = 0;
     bool negative = **p == '-';
     *p += **p == '-' || **p == '+';
     if (!rule_number(p, hour_max, &hour))
@@ -134,7 +134,7 @@ rule_name(const char **p)
             ++*p;
         return *(*p)++ == '>';
     }
-    while (isalpha((unsigned char) **p))
+    while (isalpha((unsigned char)**p))
         ++*p;
     return *p - start >= 3;
 }
@@ -146,7 +146,8 @@ rule_day_read(const char **p, rule_day *d)
     if (**p == 'M') {
         d->form = *(*p)++;
         if (!rule_number(p, 12, &d->month) || d->month < 1 || *(*p)++ != '.' ||
-            !rule_number(p, 5, &d->week) || d->week < 1 || *(*p)++ != '.' || !rule_number(p, 6, &d->day))
+            !rule_number(p, 5, &d->week) || d->week < 1 || *(*p)++ != '.' ||
+            !rule_number(p, 6, &d->day))
             return false;
     } else {
         if (**p == 'J')
@@ -190,7 +191,7 @@ rule_day_at(const rule_day *d, int64_t year)
     int64_t day;
     if (d->form == 'M') {
         day = wr_days_from_civil(year, d->month, 1);
-        int weekday = (int) (((day + 4) % 7 + 7) % 7); /* 1970-01-01 was a Thursday */
+        int weekday = (int)(((day + 4) % 7 + 7) % 7); /* 1970-01-01 was a Thursday */
         int first = (d->day - weekday + 7) % 7, last = wr_month_days(year, d->month) - 1;
         int in_month = first + (d->week - 1) * 7;
         day += in_month > last ? in_month - 7 : in_month;
@@ -210,8 +211,8 @@ rule_offset_at(const wr_zone *z, int64_t seconds)
     wr_civil_from_time((seconds + z->winter_offset) * WR_US_PER_SECOND, &c);
     int64_t begins = rule_day_at(&z->summer_begins, c.year) - z->winter_offset;
     int64_t ends = rule_day_at(&z->summer_ends, c.year) - z->summer_offset;
-    bool    summer = begins < ends ? seconds >= begins && seconds < ends
-                                   : seconds >= begins || seconds < ends;
+    bool summer =
+        begins < ends ? seconds >= begins && seconds < ends : seconds >= begins || seconds < ends;
     return summer ? z->summer_offset : z->winter_offset;
 }
 
@@ -220,12 +221,12 @@ rule_offset_at(const wr_zone *z, int64_t seconds)
 static uint32_t
 read_u32(const uint8_t *p)
 {
-    return (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16 | (uint32_t) p[2] << 8 | p[3];
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 typedef struct tzif_block {
     uint32_t isut, isstd, leap, times, kinds, chars;
-    size_t   bytes; /* of the data, after the header */
+    size_t bytes; /* of the data, after the header */
 } tzif_block;
 
 /* A header at p, and that its data lie within `left`. */
@@ -234,8 +235,13 @@ tzif_block_read(const uint8_t *p, size_t left, size_t time_bytes, tzif_block *b)
 {
     if (left < 44 || memcmp(p, "TZif", 4) != 0)
         return false;
-    *b = (tzif_block){ read_u32(p + 20), read_u32(p + 24), read_u32(p + 28),
-                       read_u32(p + 32), read_u32(p + 36), read_u32(p + 40), 0 };
+    *b = (tzif_block){ read_u32(p + 20),
+                       read_u32(p + 24),
+                       read_u32(p + 28),
+                       read_u32(p + 32),
+                       read_u32(p + 36),
+                       read_u32(p + 40),
+                       0 };
     if (b->times > FILE_MAX || b->kinds > 256 || b->chars > FILE_MAX || b->leap > FILE_MAX ||
         b->isstd > 256 || b->isut > 256)
         return false;
@@ -254,7 +260,7 @@ tzif_fill(const uint8_t *p, const tzif_block *b, wr_zone *z)
     if (times == NULL || kinds == NULL || offsets == NULL)
         return false;
     for (uint32_t i = 0; i < b->times; i++, p += 8) {
-        times[i] = (int64_t) ((uint64_t) read_u32(p) << 32 | read_u32(p + 4));
+        times[i] = (int64_t)((uint64_t)read_u32(p) << 32 | read_u32(p + 4));
         if (i > 0 && times[i] <= times[i - 1])
             return false;
     }
@@ -262,7 +268,7 @@ tzif_fill(const uint8_t *p, const tzif_block *b, wr_zone *z)
         if ((kinds[i] = *p++) >= b->kinds)
             return false;
     for (uint32_t i = 0; i < b->kinds; i++, p += 6) {
-        offsets[i] = (int32_t) read_u32(p);
+        offsets[i] = (int32_t)read_u32(p);
         if (offsets[i] < -93600 || offsets[i] > 93600)
             return false;
     }
@@ -276,21 +282,21 @@ tzif_fill(const uint8_t *p, const tzif_block *b, wr_zone *z)
 static bool
 zone_decode(const uint8_t *p, size_t bytes, wr_zone *z)
 {
-    tzif_block     block;
+    tzif_block block;
     const uint8_t *end = p + bytes;
     if (!tzif_block_read(p, bytes, 4, &block) || p[4] < '2')
         return false;
     p += 44 + block.bytes;
-    if (!tzif_block_read(p, (size_t) (end - p), 8, &block) || block.leap > 0 || block.kinds == 0)
+    if (!tzif_block_read(p, (size_t)(end - p), 8, &block) || block.leap > 0 || block.kinds == 0)
         return false;
     if (!tzif_fill(p + 44, &block, z))
         return false;
     p += 44 + block.bytes;
-    char   footer[128];
+    char footer[128];
     size_t length = 0;
     if (p < end && *p++ == '\n')
         while (p < end && *p != '\n' && length < sizeof footer - 1)
-            footer[length++] = (char) *p++;
+            footer[length++] = (char)*p++;
     footer[length] = '\0';
     z->has_rule = length > 0 && rule_read(footer, z);
     return length == 0 || z->has_rule;
@@ -305,7 +311,7 @@ name_is_safe(const char *name, size_t length)
     if (length == 0 || length >= NAME_MAX_BYTES)
         return false;
     for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char) name[i];
+        unsigned char c = (unsigned char)name[i];
         if (c == '/' && (i == 0 || i == length - 1 || name[i - 1] == '/'))
             return false;
         if (!isalnum(c) && c != '/' && c != '_' && c != '+' && c != '-')
@@ -356,13 +362,13 @@ static bool
 zone_load(const char *name, wr_zone *z)
 {
     static uint8_t bytes[FILE_MAX];
-    int            fd = zone_open(name);
-    size_t         length = 0;
-    ssize_t        got = 0;
+    int fd = zone_open(name);
+    size_t length = 0;
+    ssize_t got = 0;
     if (fd < 0)
         return false;
     while (length < sizeof bytes && (got = read(fd, bytes + length, sizeof bytes - length)) > 0)
-        length += (size_t) got;
+        length += (size_t)got;
     close(fd);
     return got == 0 && zone_decode(bytes, length, z);
 }
@@ -374,10 +380,10 @@ zone_get(const char *name, size_t length)
     if (!name_is_safe(name, length))
         return NULL;
     for (size_t i = 0; i < length; i++)
-        key[i] = (char) tolower((unsigned char) name[i]);
+        key[i] = (char)tolower((unsigned char)name[i]);
     key[length] = '\0';
     _Atomic(const wr_zone *) *slot = slot_of(key, length);
-    const wr_zone            *found = slot != NULL ? atomic_load(slot) : NULL;
+    const wr_zone *found = slot != NULL ? atomic_load(slot) : NULL;
     if (found != NULL || slot == NULL)
         return found;
     char given[NAME_MAX_BYTES];
@@ -387,7 +393,7 @@ zone_get(const char *name, size_t length)
     slot = slot_of(key, length);
     found = slot != NULL ? atomic_load(slot) : NULL;
     if (slot != NULL && found == NULL) {
-        size_t   before = pool_used;
+        size_t before = pool_used;
         wr_zone *z = pool_alloc(sizeof *z);
         if (z != NULL) {
             memset(z, 0, sizeof *z);
@@ -408,7 +414,7 @@ const wr_zone *
 wr_zone_find(const char *name, size_t length)
 {
     int32_t offset;
-    char    text[NAME_MAX_BYTES];
+    char text[NAME_MAX_BYTES];
     if (wr_zone_abbreviation(name, length, &offset))
         return zone_fixed(offset);
     const wr_zone *zone = zone_get(name, length);
@@ -418,7 +424,7 @@ wr_zone_find(const char *name, size_t length)
     memcpy(text, name, length);
     text[length] = '\0';
     const char *p = text;
-    if (isalpha((unsigned char) *p) || *p == '<')
+    if (isalpha((unsigned char)*p) || *p == '<')
         if (!rule_name(&p))
             return NULL;
     return rule_clock(&p, 24, &offset) && *p == '\0' ? zone_fixed(-offset) : NULL;
@@ -466,8 +472,10 @@ wr_zone_to_utc(const wr_zone *z, wr_time local)
     if (!wr_time_in_range(local))
         return local;
     int32_t before = wr_zone_offset_at(z, local - WR_US_PER_DAY);
-    int32_t after = wr_zone_offset_at(z, WR_MIN(local, WR_TIME_POSINF - WR_US_PER_DAY) + WR_US_PER_DAY);
-    wr_time by_before = local - before * WR_US_PER_SECOND, by_after = local - after * WR_US_PER_SECOND;
+    int32_t after =
+        wr_zone_offset_at(z, WR_MIN(local, WR_TIME_POSINF - WR_US_PER_DAY) + WR_US_PER_DAY);
+    wr_time by_before = local - before * WR_US_PER_SECOND,
+            by_after = local - after * WR_US_PER_SECOND;
     if (before == after)
         return by_before;
     /* Around a change: a time that exists twice is the later one (winter time), a time that the

@@ -14,7 +14,7 @@
 #include <strings.h>
 
 typedef struct abbreviation {
-    char    name[8];
+    char name[8];
     int16_t minutes; /* east of Greenwich */
 } abbreviation;
 

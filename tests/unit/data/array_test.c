@@ -7,18 +7,18 @@
 static void
 items_come_back(void **state)
 {
-    (void) state;
+    (void)state;
     wr_arena arena;
     wr_arena_init(&arena, NULL);
-    wr_type  type = WR_TYPE(WR_TEXT);
+    wr_type type = WR_TYPE(WR_TEXT);
     wr_value items[3] = {
         { .type = type, .string = wr_string_make("a longer string than inline", 27) },
         wr_value_null(type),
         { .type = type, .string = wr_string_make("", 0) },
     };
-    wr_string     array;
+    wr_string array;
     wr_array_view view;
-    wr_value      item;
+    wr_value item;
     assert_int_equal(wr_array_make(type, items, 3, &arena, &array), WEIR_OK);
     wr_array_open(&array, &view);
     assert_int_equal(view.dims, 1);
@@ -38,9 +38,9 @@ items_come_back(void **state)
 static void
 text_goes_both_ways(void **state) /* A3 */
 {
-    (void) state;
+    (void)state;
     static const struct {
-        uint8_t     element;
+        uint8_t element;
         const char *text, *printed; /* printed NULL: refused */
     } rows[] = {
         { WR_INT4, "{1,2,NULL}", "{1,2,NULL}" },
@@ -50,7 +50,8 @@ text_goes_both_ways(void **state) /* A3 */
         { WR_INT4, "[0:1]={1,2}", "[0:1]={1,2}" },
         { WR_INT4, "[2]={1,2}", "{1,2}" },
         { WR_INT4, "[-1:0][1:2]={{1,2},{3,4}}", "[-1:0][1:2]={{1,2},{3,4}}" },
-        { WR_TEXT, "{a b,\"c,d\",\"NULL\",null,\"\",\\\"}", "{\"a b\",\"c,d\",\"NULL\",NULL,\"\",\"\\\"\"}" },
+        { WR_TEXT, "{a b,\"c,d\",\"NULL\",null,\"\",\\\"}",
+          "{\"a b\",\"c,d\",\"NULL\",NULL,\"\",\"\\\"\"}" },
         { WR_BOOL, "{t,false}", "{t,f}" },
         { WR_NUMERIC, "{1.50,NaN,12345678901234567890}", "{1.50,NaN,12345678901234567890}" },
         { WR_FLOAT4, "{0.1}", "{0.1}" },
@@ -77,15 +78,16 @@ text_goes_both_ways(void **state) /* A3 */
         { WR_INT4, "{{{{{{{1}}}}}}}", NULL },
     };
     wr_arena arena;
-    wr_text  text;
+    wr_text text;
     wr_arena_init(&arena, NULL);
     wr_text_init(&text, NULL);
     for (size_t i = 0; i < WR_COUNT(rows); i++) {
-        wr_string  array, again;
+        wr_string array, again;
         weir_error err;
-        wr_type    element = WR_TYPE(rows[i].element);
+        wr_type element = WR_TYPE(rows[i].element);
         wr_text_clear(&text);
-        weir_status status = wr_array_parse(element, rows[i].text, strlen(rows[i].text), &arena, &array, &err);
+        weir_status status =
+            wr_array_parse(element, rows[i].text, strlen(rows[i].text), &arena, &array, &err);
         if (rows[i].printed == NULL) {
             assert_int_equal(status, WEIR_ROW_TYPE);
             continue;
@@ -94,7 +96,8 @@ text_goes_both_ways(void **state) /* A3 */
             fail_msg("%s: %s", rows[i].text, err.text);
         wr_array_print(&array, &text);
         assert_string_equal(wr_text_string(&text), rows[i].printed);
-        assert_int_equal(wr_array_parse(element, text.data, text.length, &arena, &again, &err), WEIR_OK);
+        assert_int_equal(wr_array_parse(element, text.data, text.length, &arena, &again, &err),
+                         WEIR_OK);
         assert_int_equal(wr_array_compare(&array, &again), 0);
     }
     wr_text_fini(&text);
@@ -104,22 +107,22 @@ text_goes_both_ways(void **state) /* A3 */
 static void
 cut_bytes_are_read_to_their_end(void **state) /* A1 */
 {
-    (void) state;
+    (void)state;
     static const char source[] = "{{\"a longer string than inline\",b},{c,NULL}}";
-    wr_arena          arena;
-    wr_text           text;
-    wr_string         array;
+    wr_arena arena;
+    wr_text text;
+    wr_string array;
     wr_arena_init(&arena, NULL);
     wr_text_init(&text, NULL);
-    assert_int_equal(wr_array_parse(WR_TYPE(WR_TEXT), source, sizeof source - 1, &arena, &array, NULL),
-                     WEIR_OK);
+    assert_int_equal(
+        wr_array_parse(WR_TYPE(WR_TEXT), source, sizeof source - 1, &arena, &array, NULL), WEIR_OK);
     for (uint32_t length = 0; length < array.length; length++) {
         char *copy = wr_alloc(NULL, length); /* exact, so that the sanitizer sees a step beyond */
         memcpy(copy, wr_string_data(&array), length);
         for (int flip = 0; flip < 4; flip++) {
-            wr_string     cut = wr_string_make(copy, length);
+            wr_string cut = wr_string_make(copy, length);
             wr_array_view view;
-            wr_value      item;
+            wr_value item;
             wr_array_open(&cut, &view);
             for (const char *at = view.items; wr_array_next(&view, &at, &item);)
                 ;
@@ -127,9 +130,9 @@ cut_bytes_are_read_to_their_end(void **state) /* A1 */
             wr_array_print(&cut, &text);
             wr_value boxed = { .type = WR_TYPE_ARRAY(WR_TEXT), .string = cut };
             wr_value_print_json(&boxed, &text);
-            (void) wr_array_compare(&cut, &array);
+            (void)wr_array_compare(&cut, &array);
             if (length > 0)
-                copy[(size_t) flip * 7 % length] = (char) 0xff;
+                copy[(size_t)flip * 7 % length] = (char)0xff;
         }
         wr_free(copy);
     }
@@ -140,11 +143,11 @@ cut_bytes_are_read_to_their_end(void **state) /* A1 */
 static void
 too_many_items_are_refused(void **state)
 {
-    (void) state;
-    wr_arena  arena;
+    (void)state;
+    wr_arena arena;
     wr_string out;
-    uint32_t  lengths[] = { 1u << 31, 1u << 31, 4 };
-    int32_t   lower[] = { 1, 1, 1 };
+    uint32_t lengths[] = { 1u << 31, 1u << 31, 4 };
+    int32_t lower[] = { 1, 1, 1 };
     wr_arena_init(&arena, NULL);
     assert_int_equal(wr_array_make_dims(WR_TYPE(WR_INT4), 3, lengths, lower, NULL, &arena, &out),
                      WEIR_ROW_TOO_LARGE);

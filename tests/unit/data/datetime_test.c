@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* datetime_test.c -- dates, times, intervals and zones against PostgreSQL's answers; D1, D2, P1, Z1. */
+/* datetime_test.c -- dates, times, intervals and zones against PostgreSQL's answers; D1, D2, P1,
+ * Z1. */
 #include "support/test.h"
 
 #include "data/datetime.h"
@@ -9,7 +10,7 @@ static weir_status
 interval_row(const char *op, const char *a, const char *b, wr_text *to)
 {
     wr_interval x, y;
-    bool        compare = strcmp(op, "icmp") == 0;
+    bool compare = strcmp(op, "icmp") == 0;
     WR_TRY(wr_interval_parse(a, strlen(a), !compare && *b != '\0' ? b : NULL, &x, NULL));
     if (compare) {
         WR_TRY(wr_interval_parse(b, strlen(b), NULL, &y, NULL));
@@ -26,10 +27,10 @@ interval_row(const char *op, const char *a, const char *b, wr_text *to)
 static weir_status
 timestamp_row(const char *op, const char *a, const char *b, wr_text *to)
 {
-    bool        zoned = strcmp(op, "tstz") == 0;
-    wr_time     t, other;
+    bool zoned = strcmp(op, "tstz") == 0;
+    wr_time t, other;
     wr_interval interval;
-    size_t      n = strlen(b);
+    size_t n = strlen(b);
     WR_TRY(wr_timestamp_parse(a, strlen(a), zoned, &t, NULL));
     if (strcmp(op, "age") == 0) {
         WR_TRY(wr_timestamp_parse(b, n, false, &other, NULL));
@@ -48,7 +49,8 @@ timestamp_row(const char *op, const char *a, const char *b, wr_text *to)
         const wr_zone *zone = wr_zone_find(b, n);
         if (zone == NULL)
             return WEIR_ROW_TYPE;
-        t = *op == 'a' ? t + wr_zone_offset_at(zone, t) * WR_US_PER_SECOND : wr_zone_to_utc(zone, t);
+        t = *op == 'a' ? t + wr_zone_offset_at(zone, t) * WR_US_PER_SECOND
+                       : wr_zone_to_utc(zone, t);
     }
     wr_timestamp_print(t, zoned, to);
     WR_TRY(wr_timestamp_parse(wr_text_string(to), to->length, zoned, &other, NULL)); /* D1 */
@@ -60,8 +62,8 @@ static weir_status
 row_evaluate(const char *const row[4], wr_text *to)
 {
     const char *op = row[0], *a = row[1];
-    int32_t     days;
-    int64_t     us;
+    int32_t days;
+    int64_t us;
     if (strcmp(op, "iv") == 0 || strcmp(op, "icmp") == 0)
         return interval_row(op, a, row[2], to);
     if (strcmp(op, "date") == 0) {
@@ -79,14 +81,14 @@ row_evaluate(const char *const row[4], wr_text *to)
 static void
 answers_are_postgresqls(void **state)
 {
-    (void) state;
+    (void)state;
     wr_text text;
     wr_text_init(&text, NULL);
     for (size_t i = 0; i < WR_COUNT(datetime_rows); i++) {
         const char *const *row = datetime_rows[i];
         wr_text_clear(&text);
         weir_status status = row_evaluate(row, &text);
-        const char *got = status == WEIR_OK          ? wr_text_string(&text)
+        const char *got = status == WEIR_OK         ? wr_text_string(&text)
                           : status == WEIR_ROW_TYPE ? "!type"
                                                     : "!overflow";
         if (strcmp(got, row[3]) != 0)
@@ -98,7 +100,7 @@ answers_are_postgresqls(void **state)
 static void
 iso_form_has_t_and_z(void **state)
 {
-    (void) state;
+    (void)state;
     wr_text text;
     wr_text_init(&text, NULL);
     wr_timestamp_print_iso(1767225600LL * WR_US_PER_SECOND, true, &text);
@@ -106,18 +108,19 @@ iso_form_has_t_and_z(void **state)
     wr_timestamp_print_iso(1767225600LL * WR_US_PER_SECOND + 250000, false, &text);
     wr_text_putc(&text, ' ');
     wr_timestamp_print_iso(WR_TIME_POSINF, true, &text);
-    assert_string_equal(wr_text_string(&text), "2026-01-01T00:00:00Z 2026-01-01T00:00:00.25 infinity");
+    assert_string_equal(wr_text_string(&text),
+                        "2026-01-01T00:00:00Z 2026-01-01T00:00:00.25 infinity");
     wr_text_fini(&text);
 }
 
 static void
 calendar_is_its_own_inverse(void **state)
 {
-    (void) state;
+    (void)state;
     for (wr_time t = -210866803200000000; t < 9223000000000000000 - 1234567890123456;
          t += 1234567890123456) {
         wr_civil c;
-        wr_time  back;
+        wr_time back;
         wr_civil_from_time(t, &c);
         assert_in_range(c.month, 1, 12);
         assert_in_range(c.day, 1, 31);
@@ -131,9 +134,9 @@ calendar_is_its_own_inverse(void **state)
 static void
 infinities_stay(void **state) /* D2 */
 {
-    (void) state;
+    (void)state;
     const wr_time all[] = { WR_TIME_START, WR_TIME_NEGINF, WR_TIME_POSINF, WR_TIME_END };
-    wr_interval   month = { .months = 1, .days = 1, .us = 1 }, age;
+    wr_interval month = { .months = 1, .days = 1, .us = 1 }, age;
     for (size_t i = 0; i < WR_COUNT(all); i++) {
         wr_time t;
         assert_true(wr_time_add_interval(all[i], &month, &t) && t == all[i]);
@@ -147,10 +150,12 @@ infinities_stay(void **state) /* D2 */
 static void
 zone_names_cannot_escape(void **state) /* Z1 */
 {
-    (void) state;
-    static const char *const bad[] = { "",      "/etc/passwd", "../zoneinfo/UTC", "Europe/../UTC",
-                                       "Europe", "./UTC",      "Europe//Berlin",  "right/UTC",
-                                       "tzdata.zi", "Europe/Berlin/", "No/Such",  "EST5EDT,bad" };
+    (void)state;
+    static const char *const bad[] = {
+        "",          "/etc/passwd",    "../zoneinfo/UTC", "Europe/../UTC",
+        "Europe",    "./UTC",          "Europe//Berlin",  "right/UTC",
+        "tzdata.zi", "Europe/Berlin/", "No/Such",         "EST5EDT,bad"
+    };
     for (size_t i = 0; i < WR_COUNT(bad); i++)
         assert_null(wr_zone_find(bad[i], strlen(bad[i])));
     assert_null(wr_zone_find("UTC\0x", 5));
@@ -161,25 +166,25 @@ zone_names_cannot_escape(void **state) /* Z1 */
 static void
 hostile_text_is_a_status(void **state)
 {
-    (void) state;
-    char        text[600];
-    wr_time     t;
-    int32_t     days;
-    int64_t     us;
+    (void)state;
+    char text[600];
+    wr_time t;
+    int32_t days;
+    int64_t us;
     wr_interval interval;
-    weir_error  err;
-    uint64_t    seed = 42;
+    weir_error err;
+    uint64_t seed = 42;
     static const char alphabet[] = "0123456789-:/. +TZPYMDHWjanbcag\xff\t,e";
     for (int i = 0; i < 100000; i++) {
-        size_t length = (size_t) (i % 40);
+        size_t length = (size_t)(i % 40);
         for (size_t k = 0; k < length; k++) {
             seed = seed * 6364136223846793005u + 1442695040888963407u;
             text[k] = alphabet[(seed >> 33) % (sizeof alphabet - 1)];
         }
-        (void) !wr_timestamp_parse(text, length, i % 2 == 0, &t, &err);
-        (void) !wr_date_parse(text, length, &days, &err);
-        (void) !wr_timeofday_parse(text, length, &us, &err);
-        (void) !wr_interval_parse(text, length, NULL, &interval, &err);
+        (void)!wr_timestamp_parse(text, length, i % 2 == 0, &t, &err);
+        (void)!wr_date_parse(text, length, &days, &err);
+        (void)!wr_timeofday_parse(text, length, &us, &err);
+        (void)!wr_interval_parse(text, length, NULL, &interval, &err);
     }
     memset(text, '9', sizeof text);
     assert_int_not_equal(wr_timestamp_parse(text, sizeof text, true, &t, &err), WEIR_OK);
@@ -187,8 +192,11 @@ hostile_text_is_a_status(void **state)
 }
 
 WR_TESTS = {
-    WR_TEST(answers_are_postgresqls),  WR_TEST(iso_form_has_t_and_z),
-    WR_TEST(calendar_is_its_own_inverse), WR_TEST(infinities_stay),
-    WR_TEST(zone_names_cannot_escape), WR_TEST(hostile_text_is_a_status),
+    WR_TEST(answers_are_postgresqls),
+    WR_TEST(iso_form_has_t_and_z),
+    WR_TEST(calendar_is_its_own_inverse),
+    WR_TEST(infinities_stay),
+    WR_TEST(zone_names_cannot_escape),
+    WR_TEST(hostile_text_is_a_status),
     { NULL, NULL },
 };

@@ -12,7 +12,7 @@
 static const char *
 status_word(weir_status status)
 {
-    switch ((int) status) {
+    switch ((int)status) {
     case WEIR_ROW_OVERFLOW: return "!overflow";
     case WEIR_ROW_DIVISION_BY_ZERO: return "!division";
     case WEIR_ROW_INVALID_ARGUMENT: return "!argument";
@@ -27,36 +27,39 @@ typedef weir_status (*scaled)(const wr_string *, int, wr_arena *, wr_string *);
 
 static const struct {
     const char *name;
-    binary      fn;
-} binaries[] = { { "add", wr_num_add },          { "sub", wr_num_subtract }, { "mul", wr_num_multiply },
-                 { "div", wr_num_divide },       { "divt", wr_num_divide_trunc },
-                 { "mod", wr_num_modulo },       { "log", wr_num_log },      { "pow", wr_num_power } };
+    binary fn;
+} binaries[] = { { "add", wr_num_add },           { "sub", wr_num_subtract },
+                 { "mul", wr_num_multiply },      { "div", wr_num_divide },
+                 { "divt", wr_num_divide_trunc }, { "mod", wr_num_modulo },
+                 { "log", wr_num_log },           { "pow", wr_num_power } };
 static const struct {
     const char *name;
-    unary       fn;
-} unaries[] = { { "neg", wr_num_negate }, { "abs", wr_num_abs },   { "ceil", wr_num_ceil },
+    unary fn;
+} unaries[] = { { "neg", wr_num_negate },  { "abs", wr_num_abs },   { "ceil", wr_num_ceil },
                 { "floor", wr_num_floor }, { "sqrt", wr_num_sqrt }, { "exp", wr_num_exp },
                 { "ln", wr_num_ln } };
 static const struct {
     const char *name;
-    scaled      fn;
+    scaled fn;
 } scaleds[] = { { "round", wr_num_round }, { "trunc", wr_num_trunc } };
 
 /* Numbers from floats and floats themselves. */
 static bool
 float_row(const char *op, const char *a, wr_arena *arena, wr_text *to, weir_status *status)
 {
-    double    wide = 0;
-    float     narrow = 0;
+    double wide = 0;
+    float narrow = 0;
     wr_string num;
     if (strncmp(op, "f8", 2) != 0 && strncmp(op, "f4", 2) != 0)
         return false;
     bool is_wide = op[1] == '8', as_num = strcmp(op + 2, "num") == 0;
     if (op[2] != '\0' && !as_num)
         return false;
-    *status = is_wide ? wr_float8_parse(a, strlen(a), &wide) : wr_float4_parse(a, strlen(a), &narrow);
+    *status =
+        is_wide ? wr_float8_parse(a, strlen(a), &wide) : wr_float4_parse(a, strlen(a), &narrow);
     if (*status == WEIR_OK && as_num)
-        *status = is_wide ? wr_num_from_double(wide, arena, &num) : wr_num_from_float(narrow, arena, &num);
+        *status = is_wide ? wr_num_from_double(wide, arena, &num)
+                          : wr_num_from_float(narrow, arena, &num);
     if (*status != WEIR_OK)
         return true;
     if (as_num)
@@ -70,9 +73,10 @@ float_row(const char *op, const char *a, wr_arena *arena, wr_text *to, weir_stat
 
 /* Operations whose result is no num. */
 static bool
-other_row(const char *op, const wr_string *a, const wr_string *b, int k, wr_text *to, weir_status *status)
+other_row(const char *op, const wr_string *a, const wr_string *b, int k, wr_text *to,
+          weir_status *status)
 {
-    int64_t   integer;
+    int64_t integer;
     wr_int128 wide;
     if (strcmp(op, "i8") == 0) {
         *status = wr_num_to_int64(a, &integer);
@@ -98,7 +102,8 @@ other_row(const char *op, const wr_string *a, const wr_string *b, int k, wr_text
 }
 
 static weir_status
-num_row(const char *op, const wr_string *a, const wr_string *b, int k, wr_arena *arena, wr_string *out)
+num_row(const char *op, const wr_string *a, const wr_string *b, int k, wr_arena *arena,
+        wr_string *out)
 {
     for (size_t i = 0; i < WR_COUNT(binaries); i++)
         if (strcmp(op, binaries[i].name) == 0)
@@ -118,7 +123,7 @@ static weir_status
 row_evaluate(const char *const row[4], wr_arena *arena, wr_text *to)
 {
     weir_status status = WEIR_OK;
-    wr_string   a, b = wr_string_make("", 0), out;
+    wr_string a, b = wr_string_make("", 0), out;
     if (float_row(row[0], row[1], arena, to, &status))
         return status;
     WR_TRY(wr_num_parse(row[1], strlen(row[1]), arena, &a));
@@ -137,9 +142,9 @@ row_evaluate(const char *const row[4], wr_arena *arena, wr_text *to)
 static void
 answers_are_postgresqls(void **state) /* N1, N2 */
 {
-    (void) state;
+    (void)state;
     wr_arena arena;
-    wr_text  text;
+    wr_text text;
     wr_arena_init(&arena, NULL);
     wr_text_init(&text, NULL);
     for (size_t i = 0; i < WR_COUNT(numeric_rows); i++) {
@@ -158,8 +163,8 @@ answers_are_postgresqls(void **state) /* N1, N2 */
 static void
 small_numbers_need_no_memory(void **state)
 {
-    (void) state;
-    wr_arena  arena;
+    (void)state;
+    wr_arena arena;
     wr_string a, b, sum;
     wr_arena_init(&arena, NULL);
     assert_int_equal(wr_num_from_int128(1234, 2, &arena, &a), WEIR_OK);
@@ -172,10 +177,10 @@ small_numbers_need_no_memory(void **state)
 static void
 limits_are_statuses(void **state) /* N2 */
 {
-    (void) state;
-    wr_arena  arena;
+    (void)state;
+    wr_arena arena;
     wr_string top, out;
-    wr_text   text;
+    wr_text text;
     wr_arena_init(&arena, NULL);
     wr_text_init(&text, NULL);
     assert_int_equal(wr_num_parse("9e131071", 8, &arena, &top), WEIR_OK);
@@ -200,10 +205,10 @@ limits_are_statuses(void **state) /* N2 */
 static void
 out_of_memory_is_a_status(void **state)
 {
-    (void) state;
+    (void)state;
     wr_budget *budget = wr_budget_create(NULL, "tight", 3000);
-    wr_arena   arena;
-    wr_string  a, out;
+    wr_arena arena;
+    wr_string a, out;
     wr_arena_init(&arena, budget);
     assert_int_equal(wr_num_parse("1e100000", 8, &arena, &a), WEIR_OK); /* one digit, far up */
     assert_int_equal(wr_num_parse("0.1", 3, &arena, &out), WEIR_OK);
@@ -218,12 +223,12 @@ out_of_memory_is_a_status(void **state)
 static void
 int128_reaches_its_ends(void **state)
 {
-    (void) state;
-    const wr_int128 max = (wr_int128) (((unsigned __int128) 1 << 127) - 1), min = -max - 1;
+    (void)state;
+    const wr_int128 max = (wr_int128)(((unsigned __int128)1 << 127) - 1), min = -max - 1;
     static const char *const texts[] = { "1.70141183460469231731687303715884105727",
                                          "-1.70141183460469231731687303715884105728" };
     wr_arena arena;
-    wr_text  text;
+    wr_text text;
     wr_arena_init(&arena, NULL);
     wr_text_init(&text, NULL);
     for (int i = 0; i < 2; i++) {
@@ -248,11 +253,11 @@ int128_reaches_its_ends(void **state)
 static void
 floats_read_back(void **state)
 {
-    (void) state;
+    (void)state;
     uint64_t seed = 1;
     for (int i = 0; i < 200000; i++) {
-        char     text[WR_FLOAT_TEXT_MAX];
-        double   value, again;
+        char text[WR_FLOAT_TEXT_MAX];
+        double value, again;
         uint64_t bits = seed = seed * 6364136223846793005u + 1442695040888963407u;
         bits ^= bits >> 29;
         memcpy(&value, &bits, sizeof value);
@@ -265,8 +270,11 @@ floats_read_back(void **state)
 }
 
 WR_TESTS = {
-    WR_TEST(answers_are_postgresqls),   WR_TEST(small_numbers_need_no_memory),
-    WR_TEST(limits_are_statuses),       WR_TEST(out_of_memory_is_a_status),
-    WR_TEST(int128_reaches_its_ends),   WR_TEST(floats_read_back),
+    WR_TEST(answers_are_postgresqls),
+    WR_TEST(small_numbers_need_no_memory),
+    WR_TEST(limits_are_statuses),
+    WR_TEST(out_of_memory_is_a_status),
+    WR_TEST(int128_reaches_its_ends),
+    WR_TEST(floats_read_back),
     { NULL, NULL },
 };

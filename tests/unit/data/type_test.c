@@ -7,9 +7,9 @@
 static void
 expect_spelling(const char *text, const char *printed, const char *name)
 {
-    wr_type    type, again;
+    wr_type type, again;
     weir_error err;
-    wr_text    to;
+    wr_text to;
     wr_text_init(&to, NULL);
     if (wr_type_parse(text, strlen(text), &type, &err) != WEIR_OK)
         fail_msg("%s: %s", text, err.text);
@@ -24,7 +24,7 @@ expect_spelling(const char *text, const char *printed, const char *name)
 static void
 every_spelling_is_known(void **state)
 {
-    (void) state;
+    (void)state;
     static const char *rows[][3] = {
         { "bigint", "bigint", "int8" },
         { " INT8 ", "bigint", "int8" },
@@ -63,15 +63,32 @@ every_spelling_is_known(void **state)
 static void
 wrong_spelling_is_an_error(void **state)
 {
-    (void) state;
+    (void)state;
     static const char *rows[] = {
-        "", "  ", "foo", "int(3)", "numeric(0)", "numeric(1001)", "numeric(5,1001)", "varchar(0)",
-        "varchar(x)", "varchar(10", "text[", "text]", "text[] int", "float(54)", "numeric(1,2,3)",
-        "timetz", "int 4", "text[](3)", "numeric(99999999999999999999)",
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "",
+        "  ",
+        "foo",
+        "int(3)",
+        "numeric(0)",
+        "numeric(1001)",
+        "numeric(5,1001)",
+        "varchar(0)",
+        "varchar(x)",
+        "varchar(10",
+        "text[",
+        "text]",
+        "text[] int",
+        "float(54)",
+        "numeric(1,2,3)",
+        "timetz",
+        "int 4",
+        "text[](3)",
+        "numeric(99999999999999999999)",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "aaaaaa",
     };
     for (size_t i = 0; i < WR_COUNT(rows); i++) {
-        wr_type    type;
+        wr_type type;
         weir_error err;
         assert_int_equal(wr_type_parse(rows[i], strlen(rows[i]), &type, &err), WEIR_QUERY_TYPE);
         assert_int_not_equal(err.text[0], 0);
@@ -81,8 +98,9 @@ wrong_spelling_is_an_error(void **state)
 static void
 string_views_compare_as_bytes(void **state)
 {
-    (void) state;
-    wr_string a = wr_string_make("abcdefghijklmnop", 16), b = wr_string_make("abcdefghijklmnoq", 16);
+    (void)state;
+    wr_string a = wr_string_make("abcdefghijklmnop", 16),
+              b = wr_string_make("abcdefghijklmnoq", 16);
     wr_string c = wr_string_make("abc", 3), empty = wr_string_make("", 0);
     assert_true(wr_string_compare(&a, &b) < 0);
     assert_true(wr_string_compare(&a, &c) > 0);

@@ -16,7 +16,7 @@ type_of(const char *spelling)
 static wr_value
 value_of(const char *spelling, const char *text, wr_arena *arena)
 {
-    wr_value   value;
+    wr_value value;
     weir_error err;
     if (wr_value_parse(type_of(spelling), text, strlen(text), arena, &value, &err) != WEIR_OK)
         fail_msg("%s: %s", spelling, err.text);
@@ -54,14 +54,14 @@ compare_row(wr_type type, const char *a, const char *b, wr_arena *arena, wr_text
 static void
 answers_are_postgresqls(void **state)
 {
-    (void) state;
+    (void)state;
     wr_arena arena;
-    wr_text  text;
+    wr_text text;
     wr_arena_init(&arena, NULL);
     wr_text_init(&text, NULL);
     for (size_t i = 0; i < WR_COUNT(value_rows); i++) {
         const char *const *row = value_rows[i];
-        wr_type            type = type_of(strchr(row[0], ':') + 1);
+        wr_type type = type_of(strchr(row[0], ':') + 1);
         wr_arena_reset(&arena);
         wr_text_clear(&text);
         weir_status status = row[0][0] == 'v' ? value_row(type, row[1], &arena, &text)
@@ -77,7 +77,7 @@ answers_are_postgresqls(void **state)
 static void
 json_has_a_form_for_every_type(void **state)
 {
-    (void) state;
+    (void)state;
     static const char *const rows[][3] = {
         { "bool", "t", "true" },
         { "int4", "-5", "-5" },
@@ -103,7 +103,7 @@ json_has_a_form_for_every_type(void **state)
         { "timestamptz[]", "{2026-01-01}", "[\"2026-01-01T00:00:00Z\"]" },
     };
     wr_arena arena;
-    wr_text  text;
+    wr_text text;
     wr_arena_init(&arena, NULL);
     wr_text_init(&text, NULL);
     for (size_t i = 0; i < WR_COUNT(rows); i++) {
@@ -125,19 +125,21 @@ json_has_a_form_for_every_type(void **state)
 static void
 errors_name_value_and_type(void **state)
 {
-    (void) state;
+    (void)state;
     static const struct {
         const char *type, *text, *message;
         weir_status status;
     } rows[] = {
         { "bigint", "x", "invalid input syntax for type bigint: \"x\"", WEIR_ROW_TYPE },
-        { "smallint", "32768", "value \"32768\" is out of range for type smallint", WEIR_ROW_OVERFLOW },
+        { "smallint", "32768", "value \"32768\" is out of range for type smallint",
+          WEIR_ROW_OVERFLOW },
         { "varchar(2)", "abc", "value too long for type character varying(2)", WEIR_ROW_TOO_LARGE },
         { "numeric(3,1)", "100", "numeric field overflow: \"100\" does not fit numeric(3,1)",
           WEIR_ROW_OVERFLOW },
         { "text", "a\xff", "invalid byte sequence for UTF-8", WEIR_ROW_ENCODING },
         { "timestamp", "soon", "invalid input syntax for type timestamp: \"soon\"", WEIR_ROW_TYPE },
-        { "date", "2026-02-30", "date/time field value out of range: \"2026-02-30\"", WEIR_ROW_OVERFLOW },
+        { "date", "2026-02-30", "date/time field value out of range: \"2026-02-30\"",
+          WEIR_ROW_OVERFLOW },
         { "int4[]", "{1,", "malformed array literal: \"{1,\"", WEIR_ROW_TYPE },
         { "int4[]", "{1,x}", "invalid input syntax for type integer: \"x\"", WEIR_ROW_TYPE },
         { "json", "[1,]", "invalid input syntax for type json at byte 3: a value was expected",
@@ -146,7 +148,7 @@ errors_name_value_and_type(void **state)
     wr_arena arena;
     wr_arena_init(&arena, NULL);
     for (size_t i = 0; i < WR_COUNT(rows); i++) {
-        wr_value   value;
+        wr_value value;
         weir_error err;
         memset(&err, 'x', sizeof err);
         assert_int_equal(wr_value_parse(type_of(rows[i].type), rows[i].text, strlen(rows[i].text),
@@ -161,7 +163,7 @@ errors_name_value_and_type(void **state)
 static void
 copies_outlive_their_source(void **state)
 {
-    (void) state;
+    (void)state;
     wr_arena from, to;
     wr_value copy;
     wr_arena_init(&from, NULL);
@@ -179,12 +181,13 @@ copies_outlive_their_source(void **state)
 static void
 nul_and_bad_utf8_are_refused(void **state)
 {
-    (void) state;
+    (void)state;
     static const struct {
         const char *bytes;
-        size_t      length;
-    } rows[] = { { "a\0b", 3 },          { "12345678\0", 9 },   { "\xc0\x80", 2 }, { "\xed\xa0\x80", 3 },
-                 { "\xf4\x90\x80\x80", 4 }, { "\xe2\x82", 2 }, { "abcdefgh\x80", 9 } };
+        size_t length;
+    } rows[] = { { "a\0b", 3 },         { "12345678\0", 9 },       { "\xc0\x80", 2 },
+                 { "\xed\xa0\x80", 3 }, { "\xf4\x90\x80\x80", 4 }, { "\xe2\x82", 2 },
+                 { "abcdefgh\x80", 9 } };
     wr_arena arena;
     wr_arena_init(&arena, NULL);
     for (size_t i = 0; i < WR_COUNT(rows); i++) {
@@ -197,7 +200,7 @@ nul_and_bad_utf8_are_refused(void **state)
 }
 
 WR_TESTS = {
-    WR_TEST(answers_are_postgresqls),    WR_TEST(json_has_a_form_for_every_type),
-    WR_TEST(errors_name_value_and_type), WR_TEST(copies_outlive_their_source),
+    WR_TEST(answers_are_postgresqls),      WR_TEST(json_has_a_form_for_every_type),
+    WR_TEST(errors_name_value_and_type),   WR_TEST(copies_outlive_their_source),
     WR_TEST(nul_and_bad_utf8_are_refused), { NULL, NULL },
 };
