@@ -14,6 +14,7 @@
 #include "expr/aggregate.h"
 #include "operator/aggregate.h"
 #include "operator/join.h"
+#include "operator/over.h"
 #include "operator/sort.h"
 #include "operator/window.h"
 
@@ -36,6 +37,7 @@ typedef struct wr_plan wr_plan;
 
 typedef struct wr_over_call {
     const char        *name; /* row_number, rank, ..., or an aggregate's                      */
+    wr_over_function   function;
     const wr_aggregate *aggregate; /* NULL for the pure window functions                      */
     wr_type            result;
     uint32_t           arg_count;
@@ -46,9 +48,9 @@ typedef struct wr_over_call {
     uint32_t          *partition;  /* input columns */
     uint32_t           order_count;
     wr_sort_key       *order;
-    bool               rows_mode;  /* ROWS, else RANGE (GROUPS is refused)                     */
-    /* Frame ends: INT64_MIN unbounded preceding ... 0 current row ... INT64_MAX unbounded following. */
-    int64_t            frame_start, frame_end;
+    wr_frame_mode      mode;
+    wr_frame_exclude   exclude;
+    wr_frame_end       start, end;
 } wr_over_call;
 
 struct wr_plan {
@@ -85,6 +87,7 @@ struct wr_plan {
             uint32_t     call_count;
             wr_agg_call *calls;
             bool         global;     /* no GROUP BY */
+            wr_emit      emit;       /* set by wr_plan_bound */
         } aggregate;
         struct {
             wr_join_kind kind;

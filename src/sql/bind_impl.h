@@ -26,8 +26,9 @@ enum {
     WR_SQL_SPACE = 0x70000000,
     WR_SQL_COLUMNS_MAX = 1600,     /* PostgreSQL's limit of a select list    */
     WR_SQL_SCOPES_MAX = 4000,
-    WR_SQL_PLANS_MAX = 20000,
     WR_SQL_DEPTH_MAX = 64,         /* selects within selects                 */
+    WR_SQL_SELECTS_MAX = 2000,     /* in all, CTEs counted wherever named    */
+    WR_SQL_UNION_MAX = 1000,       /* branches of one UNION                  */
 };
 #define WR_SQL_OUTER 0x80000000u
 static inline uint32_t
@@ -53,7 +54,9 @@ typedef struct sql_column {
 typedef struct sql_range {
     const char *alias;    /* NULL: cannot be qualified */
     const char *relation; /* second name: tumble(bids, ...) is bids as well as tumble */
-    bool        is_table; /* one column function: its alias names the column too      */
+    uint32_t        first;     /* its first column in the scope's plan                          */
+    const uint32_t *key;       /* a unique key of it, from `first` on; key_count 0: none known  */
+    uint32_t        key_count;
 } sql_range;
 
 typedef struct sql_scope {
@@ -71,7 +74,7 @@ typedef struct sql_cte {
     PgQuery__CommonTableExpr *tree;
     struct sql_cte        *visible; /* to its own query */
     sql_scope             *outer;   /* of its own query */
-    bool                   recursive;
+    bool                   busy; /* being bound: to name it now is recursion */
 } sql_cte;
 
 typedef struct sql_binder {
@@ -197,19 +200,26 @@ weir_status sql_bind_over_call(sql_query *q, const PgQuery__FuncCall *call, wr_e
 /* Plan the calls of q over *plan; their columns follow the plan's (first: number of the first). */
 weir_status sql_plan_over(sql_query *q, wr_plan **plan, uint32_t *first);
 bool        sql_is_set_returning(const char *name);
+/* Arguments, FILTER and resolution of an aggregate with OVER. */
+weir_status sql_bind_over_aggregate(sql_query *q, const PgQuery__FuncCall *call, wr_agg_call *out);
+/* A set-returning call, as WR_PLAN_UNNEST takes it, and the type of an item. */
+weir_status sql_bind_set(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out, wr_type *type);
 
 /* --- bind_from.c, bind_join.c, bind_table.c --- */
-weir_status sql_bind_from(sql_query *q, tree_node *const *items, size_t count);
-weir_status sql_bind_item(sql_query *q, const tree_node *item, sql_scope *left, sql_scope **out,
-                          bool *lateral);
-weir_status sql_bind_join(sql_query *q, const PgQuery__JoinExpr *join, sql_scope *left,
+/* Gives q its scope.  outer: the scope of the select around this one. */
+weir_status sql_bind_from(sql_query *q, tree_node *const *items, size_t count, sql_scope *outer);
+/* One item.  left: the items before it, which LATERAL may see; NULL: none. */
+weir_status sql_bind_item(sql_query *q, const tree_node *item, sql_scope *left, sql_scope *outer,
                           sql_scope **out);
-/* left x right (or left outer) into left; right may refer to left. */
+weir_status sql_bind_join(sql_query *q, const PgQuery__JoinExpr *join, sql_scope *left,
+                          sql_scope *outer, sql_scope **out);
+/* left KIND JOIN right into left's plan and scope; right may refer to left. */
 weir_status sql_join_lateral(sql_query *q, sql_scope *left, sql_scope *right, wr_join_kind kind,
-                             wr_expr *on, int32_t location);
-weir_status sql_merge_scopes(sql_query *q, sql_scope *left, sql_scope *right, uint32_t offset);
-weir_status sql_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope *left,
-                                    sql_scope **out, bool *lateral);
+                             int32_t location);
+weir_status sql_merge_scopes(sql_query *q, sql_scope *left, sql_scope *right, uint32_t offset,
+                             int32_t location);
+weir_status sql_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope *up,
+                                    sql_scope **out);
 weir_status sql_alias_scope(sql_query *q, sql_scope *scope, const PgQuery__Alias *alias,
                             int32_t location);
 weir_status sql_bind_relation(sql_query *q, const char *schema, const char *name, int32_t location,
@@ -217,7 +227,7 @@ weir_status sql_bind_relation(sql_query *q, const char *schema, const char *name
 
 /* --- bind_window.c --- */
 bool        sql_is_window_function(const char *name);
-weir_status sql_bind_window(sql_query *q, const PgQuery__FuncCall *call, sql_scope *outer,
+weir_status sql_bind_window(sql_query *q, const PgQuery__FuncCall *call, sql_scope *up,
                             wr_plan **plan, const char **relation);
 /* GROUP BY tumble(ts, size): a WINDOW over the scope. */
 weir_status sql_bind_group_window(sql_query *q, const PgQuery__FuncCall *call);
@@ -226,11 +236,15 @@ weir_status sql_bind_group_window(sql_query *q, const PgQuery__FuncCall *call);
 /* keep_unknown: leave untyped literals of the select list untyped, for UNION and INSERT. */
 weir_status sql_bind_select(sql_binder *b, const tree_select *stmt, sql_scope *outer,
                             bool keep_unknown, wr_plan **out);
+/* WHERE, or ON of an inner join: a FILTER, semi and anti joins on the scope's plan. */
+weir_status sql_bind_where(sql_query *q, const tree_node *node, const char *clause);
 weir_status sql_bind_core(sql_binder *b, const tree_select *stmt, sql_scope *outer,
                           bool keep_unknown, wr_plan **out);
 weir_status sql_bind_setop(sql_binder *b, const tree_select *stmt, sql_scope *outer, wr_plan **out);
 weir_status sql_bind_values(sql_binder *b, const tree_select *stmt, sql_scope *outer,
                             bool keep_unknown, wr_plan **out);
+/* ORDER BY and LIMIT over the columns of UNION or VALUES. */
+weir_status sql_order_output(sql_binder *b, const tree_select *stmt, sql_scope *outer, wr_plan **plan);
 weir_status sql_bind_limit(sql_binder *b, const tree_select *stmt, sql_scope *outer,
                            uint64_t *limit, uint64_t *offset, bool *with_ties);
 weir_status sql_sort_direction(sql_binder *b, const PgQuery__SortBy *by, bool *descending,
@@ -258,9 +272,10 @@ weir_status sql_plan_groups(sql_query *q, wr_expr ***exprs, uint32_t expr_count,
 weir_status sql_bind_sublink(sql_query *q, const PgQuery__SubLink *link, wr_expr **out);
 /* WHERE EXISTS / NOT EXISTS / IN as a semi or anti join on the scope; *done: it was one. */
 weir_status sql_bind_where_sublink(sql_query *q, const tree_node *node, bool *done);
-/* Join the subquery's plan to *plan and give its value there.  columns[c]: where column c of the scope
- * stands in *plan (NULL: where it was). */
+/* Join the subquery's plan to *plan; its value is over the joined plan. */
 weir_status sql_join_subquery(sql_query *q, sql_subquery *subquery, wr_plan **plan);
+/* After grouping: the plan's references to the scope become references to the aggregate's columns. */
+weir_status sql_regroup_subquery(sql_query *q, sql_subquery *subquery);
 /* outer KIND JOIN sub, where sub may hold OUTER columns of the scope. on is over outer then sub. */
 weir_status sql_apply(sql_binder *b, uint32_t scope, wr_plan *outer, wr_plan *sub,
                       wr_join_kind kind, wr_expr *on, bool single, int32_t location, wr_plan **out);

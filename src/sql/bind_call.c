@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sql/bind_call.c -- calls: scalar functions, aggregates, set-returning functions.
+ *
+ * Invariants  C1  an aggregate stands where its clause allows one, and never inside another
+ *             C2  equal aggregate calls of a query are one call
+ */
+#include "sql/bind_impl.h"
+
+#include "operator/unnest.h"
+
+#include <string.h>
+
+/* Functions that give a set; those of the registry give it as an array. */
+static const char *const set_functions[] = {
+    "generate_series", "unnest", "generate_subscripts", "regexp_split_to_table", "regexp_matches",
+    "string_to_table", "json_array_elements", "json_array_elements_text", "jsonb_array_elements",
+    "jsonb_array_elements_text", "json_object_keys", "jsonb_object_keys", "jsonb_path_query",
+};
+
+bool
+sql_is_set_returning(const char *name)
+{
+    for (uint32_t i = 0; i < WR_COUNT(set_functions); i++)
+        if (strcmp(set_functions[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* --- aggregates --- */
+
+static weir_status
+check_place(sql_query *q, const PgQuery__FuncCall *call)
+{
+    if (q->in_aggregate)
+        return wr_error_at(q->b->err, WEIR_QUERY_GROUPING, call->location,
+                           "aggregate function calls cannot be nested");
+    if (!q->can_aggregate) {
+        weir_status status = wr_error_at(q->b->err, WEIR_QUERY_GROUPING, call->location,
+                                         "aggregate functions are not allowed in %s", q->clause);
+        if (strcmp(q->clause, "WHERE") == 0)
+            wr_error_hint(q->b->err, "conditions on aggregates go into HAVING");
+        return status;
+    }
+    return WEIR_OK;
+}
+
+/* The ORDER BY inside an aggregate; all of a query must agree, since its input is sorted once. */
+static weir_status
+bind_agg_order(sql_query *q, const PgQuery__FuncCall *call)
+{
+    uint32_t   n = (uint32_t) call->n_agg_order;
+    sql_order *order = wr_arena_calloc(q->b->arena, n + 1, sizeof *order);
+    if (order == NULL)
+        return SQL_NOMEM(q->b);
+    for (uint32_t i = 0; i < n; i++) {
+        const PgQuery__SortBy *by = call->agg_order[i]->sort_by;
+        WR_TRY(sql_bind_typed(q, by->node, &order[i].expr));
+        WR_TRY(sql_sort_direction(q->b, by, &order[i].descending, &order[i].nulls_first));
+    }
+    uint32_t shared = WR_MIN(n, q->agg_order_count);
+    for (uint32_t i = 0; i < shared; i++) {
+        const sql_order *have = &q->agg_order[i];
+        if (!wr_expr_equal(have->expr, order[i].expr) || have->descending != order[i].descending
+            || have->nulls_first != order[i].nulls_first)
+            return sql_unsupported(q->b, call->location, "aggregates with different ORDER BY are");
+    }
+    if (n > q->agg_order_count) {
+        q->agg_order = order;
+        q->agg_order_count = n;
+    }
+    return WEIR_OK;
+}
+
+/* percentile_cont(f) WITHIN GROUP (ORDER BY x): the arguments are f, x; descending turns f around. */
+static weir_status
+bind_within_group(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **args,
+                  uint32_t *count)
+{
+    if (call->n_agg_order != 1 || *count > 3)
+        return sql_unsupported(q->b, call->location, "this WITHIN GROUP is");
+    const PgQuery__SortBy *by = call->agg_order[0]->sort_by;
+    WR_TRY(sql_bind_typed(q, by->node, &args[*count]));
+    (*count)++;
+    if (by->sortby_dir != PG_QUERY__SORT_BY_DIR__SORTBY_DESC)
+        return WEIR_OK;
+    if (strcmp(name, "percentile_cont") != 0 || args[0]->type.id == WR_ARRAY)
+        return sql_unsupported(q->b, call->location, "WITHIN GROUP (ORDER BY ... DESC) is");
+    wr_value one = { .type = WR_TYPE(WR_FLOAT8), .real = 1.0 };
+    wr_expr *turned[2] = { sql_constant(q->b, &one, call->location), args[0] };
+    if (turned[0] == NULL)
+        return SQL_NOMEM(q->b);
+    return sql_call(q->b, "-", turned, 2, call->location, &args[0]);
+}
+
+static weir_status
+add_call(sql_query *q, const wr_agg_call *call, wr_expr **out)
+{
+    uint32_t at = 0;
+    for (; at < q->call_count; at++) {
+        const wr_agg_call *have = &q->calls[at];
+        bool same = have->aggregate == call->aggregate && have->distinct == call->distinct
+                    && have->arg_count == call->arg_count
+                    && (have->filter == NULL) == (call->filter == NULL)
+                    && (have->filter == NULL || wr_expr_equal(have->filter, call->filter));
+        for (uint32_t i = 0; same && i < call->arg_count; i++)
+            same = wr_expr_equal(have->args[i], call->args[i]);
+        if (same)
+            break;
+    }
+    if (at == q->call_count) {
+        if (!SQL_PUSH(q->b, q->calls, q->call_count, q->call_capacity))
+            return SQL_NOMEM(q->b);
+        q->calls[q->call_count++] = *call;
+    }
+    *out = wr_expr_column(q->b->arena, WR_SQL_AGGREGATE + at, call->result);
+    if (*out == NULL)
+        return SQL_NOMEM(q->b);
+    (*out)->location = call->location;
+    return WEIR_OK;
+}
+
+/* Arguments, FILTER and the aggregate itself, for GROUP BY and for OVER alike. */
+static weir_status
+bind_aggregate_parts(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_agg_call *out)
+{
+    wr_expr *args[4];
+    wr_type  have[4], want[4];
+    uint32_t n = (uint32_t) call->n_args;
+    if (n > 3)
+        return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
+                           "no aggregate %s takes %u arguments", name, n);
+    for (uint32_t i = 0; i < n; i++)
+        WR_TRY(sql_bind_expr(q, call->args[i], &args[i]));
+    if (call->agg_within_group)
+        WR_TRY(bind_within_group(q, call, name, args, &n));
+    if (n == 0 && !call->agg_star)
+        return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
+                           "%s needs an argument%s", name,
+                           strcmp(name, "count") == 0 ? ": count(*) counts rows" : "");
+    for (uint32_t i = 0; i < n; i++)
+        have[i] = args[i]->type;
+    *out = (wr_agg_call){ .arg_count = n, .distinct = call->agg_distinct, .location = call->location };
+    WR_TRY(sql_place(q->b,
+                     wr_aggregate_resolve(name, have, n, &out->aggregate, want, &out->result,
+                                          q->b->err),
+                     call->location));
+    for (uint32_t i = 0; i < n; i++)
+        WR_TRY(sql_cast(q->b, args[i], want[i], WR_CAST_IMPLICIT, &out->args[i]));
+    if (call->agg_filter != NULL) {
+        const char *clause = q->clause;
+        q->clause = "FILTER";
+        WR_TRY(sql_bind_bool(q, call->agg_filter, &out->filter));
+        q->clause = clause;
+    }
+    return WEIR_OK;
+}
+
+static weir_status
+bind_aggregate(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **out)
+{
+    wr_agg_call made;
+    WR_TRY(check_place(q, call));
+    bool can_over = q->can_over, can_unnest = q->can_unnest;
+    q->in_aggregate = true;
+    q->can_over = q->can_unnest = false;
+    WR_TRY(bind_aggregate_parts(q, call, name, &made));
+    if (call->n_agg_order > 0 && !call->agg_within_group && made.aggregate->order_matters)
+        WR_TRY(bind_agg_order(q, call));
+    q->in_aggregate = false;
+    q->can_over = can_over;
+    q->can_unnest = can_unnest;
+    return add_call(q, &made, out);
+}
+
+/* --- set-returning functions --- */
+
+/* generate_series(start, stop[, step]): all of one type, or times and an interval. */
+static weir_status
+bind_series(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out, wr_type *type)
+{
+    wr_expr **args;
+    uint32_t  n = (uint32_t) call->n_args;
+    if (n < 2 || n > 3)
+        return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
+                           "generate_series takes a start, a stop and a step");
+    WR_TRY(sql_bind_list(q, call->args, n, &args));
+    bool times = wr_type_is_time(args[0]->type) || wr_type_is_time(args[1]->type);
+    if (!times) {
+        WR_TRY(sql_unify(q->b, args, n, "generate_series", call->location, type));
+        if (type->id == WR_INT2) {
+            *type = WR_TYPE(WR_INT4);
+            for (uint32_t i = 0; i < n; i++)
+                WR_TRY(sql_cast(q->b, args[i], *type, WR_CAST_IMPLICIT, &args[i]));
+        }
+    } else {
+        WR_TRY(sql_unify(q->b, args, 2, "generate_series", call->location, type));
+        if (type->id == WR_DATE) {
+            *type = WR_TYPE(WR_TIMESTAMPTZ);
+            for (uint32_t i = 0; i < 2; i++)
+                WR_TRY(sql_cast(q->b, args[i], *type, WR_CAST_IMPLICIT, &args[i]));
+        }
+        if (n == 3)
+            WR_TRY(sql_cast(q->b, args[2], WR_TYPE(WR_INTERVAL), WR_CAST_IMPLICIT, &args[2]));
+    }
+    bool known = type->id == WR_INT4 || type->id == WR_INT8 || type->id == WR_NUMERIC
+                 || (n == 3 && (type->id == WR_TIMESTAMP || type->id == WR_TIMESTAMPTZ));
+    if (!known)
+        return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
+                           "function generate_series(%s, ...) does not exist", wr_type_name(*type));
+    type->modifier = -1;
+    *out = wr_expr_call(q->b->arena, &wr_series_function, *type, args, n);
+    return *out != NULL ? WEIR_OK : SQL_NOMEM(q->b);
+}
+
+/* The call whose items are the set, and the type of one item. */
+static weir_status
+bind_set(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **out, wr_type *type)
+{
+    if (strcmp(name, "generate_series") == 0)
+        return bind_series(q, call, out, type);
+    if (strcmp(name, "unnest") == 0) {
+        if (call->n_args != 1)
+            return sql_unsupported(q->b, call->location, "unnest of several arrays in this place is");
+        WR_TRY(sql_bind_expr(q, call->args[0], out));
+    } else {
+        wr_expr **args;
+        WR_TRY(sql_bind_list(q, call->args, call->n_args, &args));
+        WR_TRY(sql_call(q->b, name, args, (uint32_t) call->n_args, call->location, out));
+    }
+    if ((*out)->type.id != WR_ARRAY)
+        return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
+                           "function %s(%s) does not exist", name, wr_type_name((*out)->type));
+    *type = wr_type_element((*out)->type);
+    return WEIR_OK;
+}
+
+static weir_status
+bind_set_returning(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **out)
+{
+    wr_expr *set;
+    wr_type  type;
+    if (!q->can_unnest) {
+        weir_status status = wr_error_at(q->b->err, WEIR_QUERY, call->location,
+                                         "set-returning functions are not allowed in %s", q->clause);
+        wr_error_hint(q->b->err, "put it into FROM: FROM %s(...) AS x", name);
+        return status;
+    }
+    q->can_unnest = false;
+    WR_TRY(bind_set(q, call, name, &set, &type));
+    q->can_unnest = true;
+    if (!SQL_PUSH(q->b, q->unnests, q->unnest_count, q->unnest_capacity))
+        return SQL_NOMEM(q->b);
+    uint32_t capacity = q->unnest_capacity;
+    wr_type *types = wr_arena_alloc(q->b->arena, capacity * sizeof *types);
+    if (types == NULL)
+        return SQL_NOMEM(q->b);
+    if (q->unnest_count > 0)
+        memcpy(types, q->unnest_types, q->unnest_count * sizeof *types);
+    q->unnest_types = types;
+    q->unnests[q->unnest_count] = set;
+    q->unnest_types[q->unnest_count] = type;
+    *out = wr_expr_column(q->b->arena, WR_SQL_UNNEST + q->unnest_count++, type);
+    if (*out == NULL)
+        return SQL_NOMEM(q->b);
+    (*out)->location = call->location;
+    return WEIR_OK;
+}
+
+/* --- scalar functions --- */
+
+/* pg_typeof(x): known when the query is bound. */
+static weir_status
+bind_typeof(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out)
+{
+    wr_expr *arg;
+    wr_text  text;
+    wr_type  type;
+    WR_TRY(sql_bind_expr(q, call->args[0], &arg));
+    type = arg->type;
+    type.modifier = -1;
+    type.scale = 0;
+    wr_text_init(&text, NULL);
+    if (type.id == WR_UNKNOWN)
+        wr_text_puts(&text, "unknown");
+    else
+        wr_type_print(type, &text);
+    char    *name = wr_arena_strdup(q->b->arena, wr_text_string(&text));
+    bool     ok = wr_text_ok(&text);
+    wr_value value = { .type = WR_TYPE(WR_TEXT) };
+    wr_text_fini(&text);
+    if (name == NULL || !ok)
+        return SQL_NOMEM(q->b);
+    value.string = wr_string_make(name, strlen(name));
+    *out = sql_constant(q->b, &value, call->location);
+    return *out != NULL ? WEIR_OK : SQL_NOMEM(q->b);
+}
+
+/* tumble_start(...), hop_end(...): the columns that GROUP BY tumble(...) has made. */
+static bool
+group_window_column(const char *name, const char **column)
+{
+    static const char *const kinds[] = { "tumble", "hop", "session", "cumulate" };
+    for (uint32_t i = 0; i < WR_COUNT(kinds); i++) {
+        size_t n = strlen(kinds[i]);
+        if (strncmp(name, kinds[i], n) != 0)
+            continue;
+        if (strcmp(name + n, "_start") == 0 || strcmp(name + n, "_end") == 0) {
+            *column = strcmp(name + n, "_start") == 0 ? "window_start" : "window_end";
+            return true;
+        }
+    }
+    return false;
+}
+
+static weir_status
+bind_window_part(sql_query *q, const PgQuery__FuncCall *call, const char *column, wr_expr **out)
+{
+    const sql_column *c = sql_scope_find(q->scope, column);
+    if (c == NULL) {
+        weir_status status = wr_error_at(q->b->err, WEIR_QUERY_WINDOW, call->location,
+                                         "there is no window here");
+        wr_error_hint(q->b->err, "write FROM tumble(t, ts, interval '1 minute') and select %s", column);
+        return status;
+    }
+    *out = wr_expr_column(q->b->arena, c->column, c->type);
+    return *out != NULL ? WEIR_OK : SQL_NOMEM(q->b);
+}
+
+static weir_status
+refuse_modifiers(sql_query *q, const PgQuery__FuncCall *call, const char *name)
+{
+    const char *what = call->agg_distinct             ? "DISTINCT"
+                       : call->agg_star               ? "(*)"
+                       : call->n_agg_order > 0        ? "ORDER BY"
+                       : call->agg_filter != NULL     ? "FILTER"
+                       : call->agg_within_group       ? "WITHIN GROUP"
+                                                      : NULL;
+    if (what == NULL)
+        return WEIR_OK;
+    return wr_error_at(q->b->err, WEIR_QUERY, call->location,
+                       "%s specified, but %s is not an aggregate function", what, name);
+}
+
+static bool
+is_over_only(const char *name)
+{
+    static const char *const names[] = { "row_number", "rank", "dense_rank", "percent_rank",
+                                         "cume_dist", "ntile", "lag", "lead", "nth_value" };
+    for (uint32_t i = 0; i < WR_COUNT(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static weir_status
+bind_scalar(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **out)
+{
+    const char *column;
+    wr_expr   **args;
+    if (group_window_column(name, &column))
+        return bind_window_part(q, call, column, out);
+    if (sql_is_window_function(name)) {
+        weir_status status = wr_error_at(q->b->err, WEIR_QUERY_WINDOW, call->location,
+                                         "%s stands in FROM or in GROUP BY", name);
+        wr_error_hint(q->b->err, "select window_start, window_end");
+        return status;
+    }
+    if (is_over_only(name) && !wr_function_exists(name))
+        return wr_error_at(q->b->err, WEIR_QUERY, call->location,
+                           "window function %s requires an OVER clause", name);
+    if (call->func_variadic)
+        return sql_unsupported(q->b, call->location, "VARIADIC is");
+    WR_TRY(refuse_modifiers(q, call, name));
+    if (strcmp(name, "pg_typeof") == 0 && call->n_args == 1)
+        return bind_typeof(q, call, out);
+    WR_TRY(sql_bind_list(q, call->args, call->n_args, &args));
+    return sql_call(q->b, name, args, (uint32_t) call->n_args, call->location, out);
+}
+
+weir_status
+sql_bind_call(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out)
+{
+    const char *name = sql_last_name(call->funcname, call->n_funcname);
+    if (call->over != NULL)
+        return sql_bind_over_call(q, call, out);
+    if (sql_is_set_returning(name))
+        return bind_set_returning(q, call, name, out);
+    bool is_aggregate = wr_aggregate_exists(name)
+                        && (!wr_function_exists(name) || call->agg_star || call->agg_distinct
+                            || call->agg_filter != NULL || call->agg_within_group);
+    if (is_aggregate)
+        return bind_aggregate(q, call, name, out);
+    return bind_scalar(q, call, name, out);
+}
+
+/* --- arguments of an aggregate used as a window function (bind_over.c) --- */
+
+weir_status
+sql_bind_over_aggregate(sql_query *q, const PgQuery__FuncCall *call, wr_agg_call *out)
+{
+    return bind_aggregate_parts(q, call, sql_last_name(call->funcname, call->n_funcname), out);
+}
+
+weir_status
+sql_bind_set(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out, wr_type *type)
+{
+    return bind_set(q, call, sql_last_name(call->funcname, call->n_funcname), out, type);
+}

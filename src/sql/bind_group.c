@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sql/bind_group.c -- GROUP BY: which expressions group, the AGGREGATE, and what stands above it.
+ *
+ * Invariants  G1  above the aggregate every column is a group's or a call's: anything else is
+ *                 PostgreSQL's "must appear in the GROUP BY clause"
+ *             G2  a table's key among the groups brings its other columns along
+ */
+#include "sql/bind_impl.h"
+
+#include <string.h>
+
+/* --- does a tree hold an aggregate? --- */
+
+static bool has_aggregate(const ProtobufCMessage *message);
+
+static bool
+field_has_aggregate(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+    const char *at = (const char *) message + field->offset;
+    if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+        return false;
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        size_t                   n = *(const size_t *) ((const char *) message + field->quantifier_offset);
+        ProtobufCMessage *const *items = *(ProtobufCMessage *const *const *) at;
+        for (size_t i = 0; i < n; i++)
+            if (has_aggregate(items[i]))
+                return true;
+        return false;
+    }
+    bool is_oneof = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
+    if (is_oneof
+        && *(const uint32_t *) ((const char *) message + field->quantifier_offset) != field->id)
+        return false;
+    const ProtobufCMessage *one = *(const ProtobufCMessage *const *) at;
+    return one != NULL && has_aggregate(one);
+}
+
+static bool
+has_aggregate(const ProtobufCMessage *message)
+{
+    if (message->descriptor == &pg_query__select_stmt__descriptor)
+        return false; /* its own query's */
+    if (message->descriptor == &pg_query__grouping_func__descriptor)
+        return true;
+    if (message->descriptor == &pg_query__func_call__descriptor) {
+        const PgQuery__FuncCall *call = (const PgQuery__FuncCall *) message;
+        const char              *name = sql_last_name(call->funcname, call->n_funcname);
+        bool aggregate = wr_aggregate_exists(name)
+                         && (!wr_function_exists(name) || call->agg_star || call->agg_distinct
+                             || call->agg_filter != NULL || call->agg_within_group);
+        if (call->over == NULL && aggregate)
+            return true;
+    }
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++)
+        if (field_has_aggregate(message, &message->descriptor->fields[i]))
+            return true;
+    return false;
+}
+
+bool
+sql_tree_has_aggregate(const tree_node *node)
+{
+    return node != NULL && has_aggregate((const ProtobufCMessage *) node);
+}
+
+/* --- grouping expressions --- */
+
+static weir_status
+add_group(sql_query *q, wr_expr *expr, uint32_t *index)
+{
+    for (uint32_t i = 0; i < q->group_count; i++)
+        if (wr_expr_equal(q->groups[i], expr)) {
+            *index = i;
+            return WEIR_OK;
+        }
+    if (!SQL_PUSH(q->b, q->groups, q->group_count, q->group_capacity))
+        return SQL_NOMEM(q->b);
+    q->groups[q->group_count] = expr;
+    *index = q->group_count++;
+    return WEIR_OK;
+}
+
+typedef struct placeholder_check {
+    bool aggregate, over, unnest;
+} placeholder_check;
+
+static void
+note_placeholder(const wr_expr *expr, void *user)
+{
+    placeholder_check *check = user;
+    if (expr->kind != WR_EXPR_COLUMN || (expr->column & WR_SQL_OUTER) != 0)
+        return;
+    check->aggregate |= (expr->column & WR_SQL_SPACE) == WR_SQL_AGGREGATE;
+    check->over |= (expr->column & WR_SQL_SPACE) == WR_SQL_OVER;
+    check->unnest |= (expr->column & WR_SQL_SPACE) == WR_SQL_UNNEST;
+}
+
+static weir_status
+check_group(sql_query *q, const wr_expr *expr, int32_t location)
+{
+    placeholder_check check = { 0 };
+    wr_expr_walk(expr, note_placeholder, &check);
+    if (!check.aggregate && !check.over && !check.unnest)
+        return WEIR_OK;
+    return wr_error_at(q->b->err, WEIR_QUERY_GROUPING, location, "%s are not allowed in GROUP BY",
+                       check.aggregate ? "aggregate functions"
+                       : check.over    ? "window functions"
+                                       : "set-returning functions");
+}
+
+/* GROUP BY 2, GROUP BY name, GROUP BY expression: PostgreSQL's order of looking. */
+static weir_status
+bind_group_expr(sql_query *q, const tree_node *node, const sql_targets *targets, wr_expr **out)
+{
+    int32_t location = sql_location(node);
+    if (node->node_case == PG_QUERY__NODE__NODE_A_CONST) {
+        if (node->a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL || node->a_const->isnull)
+            return wr_error_at(q->b->err, WEIR_QUERY, location, "non-integer constant in GROUP BY");
+        int32_t at = node->a_const->ival->ival;
+        if (at < 1 || (uint32_t) at > targets->count)
+            return wr_error_at(q->b->err, WEIR_QUERY, location,
+                               "GROUP BY position %d is not in select list", at);
+        *out = targets->items[at - 1].expr;
+        return WEIR_OK;
+    }
+    bool bare = node->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && node->column_ref->n_fields == 1
+                && node->column_ref->fields[0]->node_case == PG_QUERY__NODE__NODE_STRING;
+    const char *name = bare ? node->column_ref->fields[0]->string->sval : NULL;
+    if (name != NULL && sql_scope_find(q->scope, name) == NULL) {
+        const sql_target *found = NULL;
+        for (uint32_t i = 0; i < targets->count; i++) {
+            if (strcmp(targets->items[i].name, name) != 0)
+                continue;
+            if (found != NULL && !wr_expr_equal(found->expr, targets->items[i].expr))
+                return wr_error_at(q->b->err, WEIR_QUERY_AMBIGUOUS, location,
+                                   "GROUP BY \"%s\" is ambiguous", name);
+            found = &targets->items[i];
+        }
+        if (found != NULL) {
+            *out = found->expr;
+            return WEIR_OK;
+        }
+    }
+    return sql_bind_typed(q, node, out);
+}
+
+static weir_status
+bind_group_item(sql_query *q, const tree_node *node, const sql_targets *targets)
+{
+    wr_expr *expr;
+    uint32_t index;
+    bool     is_window = node->node_case == PG_QUERY__NODE__NODE_FUNC_CALL
+                     && sql_is_window_function(
+                         sql_last_name(node->func_call->funcname, node->func_call->n_funcname));
+    if (is_window) {
+        static const char *const columns[] = { "window_start", "window_end" };
+        for (uint32_t i = 0; i < 2; i++) {
+            const sql_column *c = sql_scope_find(q->scope, columns[i]);
+            wr_assert(c != NULL);
+            if ((expr = wr_expr_column(q->b->arena, c->column, c->type)) == NULL)
+                return SQL_NOMEM(q->b);
+            WR_TRY(add_group(q, expr, &index));
+        }
+        return WEIR_OK;
+    }
+    WR_TRY(bind_group_expr(q, node, targets, &expr));
+    if (expr->type.id == WR_UNKNOWN)
+        WR_TRY(sql_cast(q->b, expr, WR_TYPE(WR_TEXT), WR_CAST_IMPLICIT, &expr));
+    WR_TRY(check_group(q, expr, sql_location(node)));
+    return add_group(q, expr, &index);
+}
+
+weir_status
+sql_bind_groups(sql_query *q, const tree_select *stmt, const sql_targets *targets)
+{
+    const char *clause = q->clause;
+    bool        can_aggregate = q->can_aggregate;
+    q->clause = "GROUP BY";
+    q->can_aggregate = false;
+    for (size_t i = 0; i < stmt->n_group_clause; i++) {
+        const tree_node *node = stmt->group_clause[i];
+        if (node->node_case == PG_QUERY__NODE__NODE_GROUPING_SET) {
+            if (node->grouping_set->kind == PG_QUERY__GROUPING_SET_KIND__GROUPING_SET_EMPTY)
+                continue;
+            weir_status status = sql_unsupported(q->b, node->grouping_set->location,
+                                                 "GROUPING SETS, ROLLUP and CUBE are");
+            wr_error_hint(q->b->err, "write one SELECT for each grouping and UNION ALL them");
+            return status;
+        }
+        if (node->node_case == PG_QUERY__NODE__NODE_ROW_EXPR) {
+            for (size_t k = 0; k < node->row_expr->n_args; k++)
+                WR_TRY(bind_group_item(q, node->row_expr->args[k], targets));
+            continue;
+        }
+        WR_TRY(bind_group_item(q, node, targets));
+    }
+    q->clause = clause;
+    q->can_aggregate = can_aggregate;
+    return WEIR_OK;
+}
+
+/* --- the plan --- */
+
+typedef struct group_rewrite {
+    sql_query     *q;
+    const wr_expr *bad; /* first column that is not grouped */
+    bool           failed;
+} group_rewrite;
+
+static wr_expr *
+group_column(group_rewrite *r, uint32_t column, wr_type type, int32_t location)
+{
+    wr_expr *expr = wr_expr_column(r->q->b->arena, column, type);
+    if (expr == NULL)
+        r->failed = true;
+    else
+        expr->location = location;
+    return expr;
+}
+
+static wr_expr *
+rewrite_one(wr_expr *expr, void *user)
+{
+    group_rewrite *r = user;
+    sql_query     *q = r->q;
+    for (uint32_t i = 0; i < q->group_count; i++)
+        if (wr_expr_equal(expr, q->groups[i]))
+            return group_column(r, i, q->groups[i]->type, expr->location);
+    if (expr->kind != WR_EXPR_COLUMN || (expr->column & WR_SQL_OUTER) != 0)
+        return NULL;
+    uint32_t space = expr->column & WR_SQL_SPACE;
+    if (space == WR_SQL_AGGREGATE)
+        return group_column(r, q->group_count + (expr->column - WR_SQL_AGGREGATE), expr->type,
+                            expr->location);
+    if (space == 0 && r->bad == NULL)
+        r->bad = expr;
+    return expr;
+}
+
+static weir_status
+grouping_error(sql_query *q, const wr_expr *bad)
+{
+    const char *name = "?", *table = NULL;
+    for (uint32_t i = 0; i < q->scope->column_count; i++)
+        if (q->scope->columns[i].column == bad->column) {
+            const sql_column *c = &q->scope->columns[i];
+            name = c->name;
+            table = c->range >= 0 ? q->scope->ranges[c->range].alias : NULL;
+        }
+    return wr_error_at(q->b->err, WEIR_QUERY_GROUPING, bad->location,
+                       "column \"%s%s%s\" must appear in the GROUP BY clause or be used in an "
+                       "aggregate function",
+                       table != NULL ? table : "", table != NULL ? "." : "", name);
+}
+
+/* G2: a column whose table's key is grouped becomes one more group; false: it is not so. */
+static bool
+add_dependent(sql_query *q, const wr_expr *column)
+{
+    const sql_column *found = NULL;
+    for (uint32_t i = 0; i < q->scope->column_count && found == NULL; i++)
+        if (q->scope->columns[i].column == column->column && q->scope->columns[i].range >= 0)
+            found = &q->scope->columns[i];
+    if (found == NULL)
+        return false;
+    const sql_range *range = &q->scope->ranges[found->range];
+    if (range->key_count == 0)
+        return false;
+    for (uint32_t k = 0; k < range->key_count; k++) {
+        bool grouped = false;
+        for (uint32_t g = 0; g < q->group_count && !grouped; g++)
+            grouped = q->groups[g]->kind == WR_EXPR_COLUMN
+                      && q->groups[g]->column == range->first + range->key[k];
+        if (!grouped)
+            return false;
+    }
+    uint32_t index;
+    wr_expr *copy = wr_expr_column(q->b->arena, column->column, column->type);
+    return copy != NULL && add_group(q, copy, &index) == WEIR_OK;
+}
+
+/* Rewrite *expr over the aggregate's output.  Groups may grow (G2) on the way. */
+static weir_status
+rewrite(sql_query *q, wr_expr **expr)
+{
+    for (;;) {
+        group_rewrite r = { .q = q };
+        wr_expr      *done = wr_expr_rewrite(q->b->arena, *expr, rewrite_one, &r);
+        if (done == NULL || r.failed)
+            return SQL_NOMEM(q->b);
+        if (r.bad == NULL) {
+            *expr = done;
+            return WEIR_OK;
+        }
+        if (!add_dependent(q, r.bad))
+            return grouping_error(q, r.bad);
+    }
+}
+
+/* Find every column that G2 brings along before any expression is rewritten: calls are numbered after groups. */
+static weir_status
+settle_groups(sql_query *q, wr_expr ***exprs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        wr_expr *trial = *exprs[i];
+        if (trial != NULL)
+            WR_TRY(rewrite(q, &trial));
+    }
+    return WEIR_OK;
+}
+
+static weir_status
+sort_input(sql_query *q, wr_plan **plan, wr_expr **order_columns)
+{
+    wr_sort_key *keys = wr_arena_calloc(q->b->arena, q->agg_order_count + 1, sizeof *keys);
+    if (keys == NULL)
+        return SQL_NOMEM(q->b);
+    for (uint32_t i = 0; i < q->agg_order_count; i++)
+        keys[i] = (wr_sort_key){ .column = order_columns[i]->column,
+                                 .descending = q->agg_order[i].descending,
+                                 .nulls_first = q->agg_order[i].nulls_first };
+    *plan = wr_plan_make_sort(q->b->arena, *plan, keys, q->agg_order_count, UINT64_MAX, 0, false, -1);
+    return *plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
+}
+
+/* Make columns of exprs: those that are not yet are appended to the plan by one project. */
+static weir_status
+columns_for(sql_query *q, wr_plan **plan, wr_expr **exprs, uint32_t count)
+{
+    wr_arena    *arena = q->b->arena;
+    uint32_t     base = (*plan)->schema->field_count, n = base;
+    wr_expr    **all = wr_arena_alloc(arena, (base + count + 1) * sizeof *all);
+    const char **names = wr_arena_alloc(arena, (base + count + 1) * sizeof *names);
+    if (all == NULL || names == NULL)
+        return SQL_NOMEM(q->b);
+    for (uint32_t i = 0; i < base; i++) {
+        names[i] = (*plan)->schema->fields[i].name;
+        if ((all[i] = wr_expr_column(arena, i, (*plan)->schema->fields[i].type)) == NULL)
+            return SQL_NOMEM(q->b);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (exprs[i]->kind == WR_EXPR_COLUMN && exprs[i]->column < base)
+            continue;
+        all[n] = exprs[i];
+        names[n] = "?column?";
+        if ((exprs[i] = wr_expr_column(arena, n, all[n]->type)) == NULL)
+            return SQL_NOMEM(q->b);
+        n++;
+    }
+    if (n == base)
+        return WEIR_OK;
+    *plan = wr_plan_make_project(arena, *plan, all, names, n, -1);
+    return *plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
+}
+
+weir_status
+sql_plan_groups(sql_query *q, wr_expr ***exprs, uint32_t expr_count, int32_t location)
+{
+    wr_arena *arena = q->b->arena;
+    wr_plan  *plan = q->scope->plan;
+    WR_TRY(settle_groups(q, exprs, expr_count));
+
+    /* group keys and the order of aggregates as columns */
+    uint32_t  total = q->group_count + q->agg_order_count;
+    wr_expr **columns = wr_arena_alloc(arena, (total + 1) * sizeof *columns);
+    uint32_t *keys = wr_arena_alloc(arena, (q->group_count + 1) * sizeof *keys);
+    if (columns == NULL || keys == NULL)
+        return SQL_NOMEM(q->b);
+    for (uint32_t i = 0; i < total; i++)
+        columns[i] = i < q->group_count ? q->groups[i] : q->agg_order[i - q->group_count].expr;
+    WR_TRY(columns_for(q, &plan, columns, total));
+    for (uint32_t i = 0; i < q->group_count; i++)
+        keys[i] = columns[i]->column;
+    if (q->agg_order_count > 0)
+        WR_TRY(sort_input(q, &plan, columns + q->group_count));
+
+    for (uint32_t i = 0; i < expr_count; i++)
+        if (*exprs[i] != NULL)
+            WR_TRY(rewrite(q, exprs[i]));
+    plan = wr_plan_make_aggregate(arena, plan, keys, q->group_count, q->calls, q->call_count,
+                                  q->group_count == 0, location);
+    if (plan == NULL)
+        return SQL_NOMEM(q->b);
+    for (uint32_t i = 0; i < q->group_count; i++)
+        if (q->groups[i]->kind != WR_EXPR_COLUMN)
+            plan->schema->fields[i].name = "?column?";
+    q->scope->plan = plan;
+    return WEIR_OK;
+}

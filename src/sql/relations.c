@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sql/relations.c -- the names a statement reads, without binding it: for ordering views.
+ *
+ * Every RangeVar and every first argument of a window function in FROM; names of WITH queries are left
+ * out wherever they stand, which can only leave out a relation that a WITH query of the same name hides.
+ */
+#include "sql/bind_impl.h"
+
+#include <string.h>
+
+typedef struct name_list {
+    wr_arena    *arena;
+    const char **names;
+    uint32_t     count, capacity;
+    const char **ctes;
+    uint32_t     cte_count, cte_capacity;
+    bool         failed;
+} name_list;
+
+static void
+add_unique(name_list *list, const char *name)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        if (strcmp(list->names[i], name) == 0)
+            return;
+    list->names = sql_grow(list->arena, list->names, list->count, &list->capacity,
+                           sizeof *list->names);
+    if (list->names == NULL)
+        list->failed = true;
+    else
+        list->names[list->count++] = name;
+}
+
+static void
+add_name(name_list *list, const char *schema, const char *name)
+{
+    if (schema[0] == '\0' || strcmp(schema, "public") == 0) {
+        add_unique(list, name);
+        return;
+    }
+    const char *dotted = wr_arena_printf(list->arena, "%s.%s", schema, name);
+    if (dotted == NULL)
+        list->failed = true;
+    else
+        add_unique(list, dotted);
+}
+
+/* tumble(bids, ts, ...): bids. */
+static void
+add_window_argument(name_list *list, const PgQuery__RangeFunction *f)
+{
+    if (f->n_functions == 0 || f->functions[0]->node_case != PG_QUERY__NODE__NODE_LIST
+        || f->functions[0]->list->n_items == 0)
+        return;
+    const tree_node *item = f->functions[0]->list->items[0];
+    if (item->node_case != PG_QUERY__NODE__NODE_FUNC_CALL)
+        return;
+    const PgQuery__FuncCall *call = item->func_call;
+    if (!sql_is_window_function(sql_last_name(call->funcname, call->n_funcname)) || call->n_args == 0
+        || call->args[0]->node_case != PG_QUERY__NODE__NODE_COLUMN_REF)
+        return;
+    const PgQuery__ColumnRef *ref = call->args[0]->column_ref;
+    for (size_t i = 0; i < ref->n_fields; i++)
+        if (ref->fields[i]->node_case != PG_QUERY__NODE__NODE_STRING)
+            return;
+    if (ref->n_fields <= 2)
+        add_name(list, ref->n_fields == 2 ? ref->fields[0]->string->sval : "",
+                 ref->fields[ref->n_fields - 1]->string->sval);
+}
+
+static void
+visit(const ProtobufCMessage *message, name_list *list)
+{
+    const ProtobufCMessageDescriptor *d = message->descriptor;
+    if (d == &pg_query__range_var__descriptor) {
+        const PgQuery__RangeVar *var = (const PgQuery__RangeVar *) message;
+        add_name(list, var->schemaname, var->relname);
+    } else if (d == &pg_query__range_function__descriptor) {
+        add_window_argument(list, (const PgQuery__RangeFunction *) message);
+    } else if (d == &pg_query__common_table_expr__descriptor) {
+        list->ctes = sql_grow(list->arena, list->ctes, list->cte_count, &list->cte_capacity,
+                              sizeof *list->ctes);
+        if (list->ctes == NULL) {
+            list->failed = true;
+            return;
+        }
+        list->ctes[list->cte_count++] = ((const PgQuery__CommonTableExpr *) message)->ctename;
+    }
+    for (unsigned i = 0; i < d->n_fields && !list->failed; i++) {
+        const ProtobufCFieldDescriptor *field = &d->fields[i];
+        const char                     *at = (const char *) message + field->offset;
+        const char *quantifier = (const char *) message + field->quantifier_offset;
+        if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+            continue;
+        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+            size_t                   n = *(const size_t *) quantifier;
+            ProtobufCMessage *const *items = *(ProtobufCMessage *const *const *) at;
+            for (size_t k = 0; k < n; k++)
+                visit(items[k], list);
+            continue;
+        }
+        bool is_oneof = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
+        if (is_oneof && *(const uint32_t *) quantifier != field->id)
+            continue;
+        const ProtobufCMessage *one = *(const ProtobufCMessage *const *) at;
+        if (one != NULL)
+            visit(one, list);
+    }
+}
+
+weir_status
+wr_sql_relations(const char *text, size_t length, wr_arena *arena, const char ***names,
+                 uint32_t *count, weir_error *err)
+{
+    wr_sql_scan           scan;
+    PgQuery__ParseResult *tree;
+    name_list             list = { .arena = arena };
+    WR_TRY(wr_sql_tree("", text, length, "", true, arena, &scan, &tree, err));
+    visit((const ProtobufCMessage *) tree, &list);
+    if (list.failed)
+        return wr_error_set(err, WEIR_MEMORY, "the statement does not fit the memory budget");
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < list.count; i++) {
+        bool is_cte = false;
+        for (uint32_t k = 0; k < list.cte_count && !is_cte; k++)
+            is_cte = strcmp(list.ctes[k], list.names[i]) == 0;
+        if (!is_cte)
+            list.names[kept++] = list.names[i];
+    }
+    *names = list.names;
+    *count = kept;
+    return WEIR_OK;
+}
