@@ -156,10 +156,11 @@ AGG_MERGE(float_merge)
 {
     float_sum       *a = into;
     const float_sum *b = from;
+    int64_t          infinite = a->infinite | b->infinite; /* b's sum may be infinite by overflow */
     float_add(a, b->sum);
     a->lost += b->lost;
     a->count += b->count;
-    a->infinite |= b->infinite;
+    a->infinite = infinite;
 }
 
 static inline double

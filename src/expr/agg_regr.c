@@ -69,10 +69,12 @@ AGG_MERGE(regr_merge)
     a->sxx += b->sxx + weight * dx * dx;
     a->syy += b->syy + weight * dy * dy;
     a->sxy += b->sxy + weight * dx * dy;
+    bool finite = isfinite(a->sx) && isfinite(a->sy) && isfinite(b->sx) && isfinite(b->sy);
     a->sx += b->sx;
     a->sy += b->sy;
     a->n = n;
-    a->overflow |= b->overflow | isinf(a->sxx) | isinf(a->syy) | isinf(a->sxy);
+    a->overflow |= b->overflow | (finite && (isinf(a->sx) || isinf(a->sy)));
+    a->overflow |= isinf(a->sxx) | isinf(a->syy) | isinf(a->sxy);
 }
 
 AGG_ENCODE(regr_encode)

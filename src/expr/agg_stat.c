@@ -329,9 +329,11 @@ AGG_MERGE(float_merge)
     double count = a->count + b->count, d = a->sum / a->count - b->sum / b->count;
     double spread = a->spread + b->spread + a->count * b->count * d * d / count;
     a->overflow |= b->overflow;
+    double sum = a->sum + b->sum;
     a->overflow |= isinf(spread) && !isinf(a->spread) && !isinf(b->spread);
+    a->overflow |= isinf(sum) && !isinf(a->sum) && !isinf(b->sum);
     a->count = count;
-    a->sum += b->sum;
+    a->sum = sum;
     a->spread = spread;
 }
 
