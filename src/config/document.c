@@ -109,13 +109,19 @@ builder_next(builder *b, yaml_event_t *event)
     if (b->parser.context != NULL)
         snprintf(hint, sizeof hint, "%s that begins at line %zu", b->parser.context,
                  b->parser.context_mark.line + 1);
-    if (b->parser.error == YAML_READER_ERROR)
-        wr_report_error(b->report, b->file, 1, 1, 1, WEIR_CONFIG_SYNTAX, NULL, "%s at byte %zu",
-                        b->parser.problem, b->parser.problem_offset);
-    else
+    if (b->parser.error == YAML_READER_ERROR) { /* it knows the byte alone */
+        uint32_t line = 1, column = 1;
+        for (size_t i = 0; i < b->parser.problem_offset && i < b->length; i++) {
+            column = b->text[i] == '\n' ? 1 : column + 1;
+            line += b->text[i] == '\n';
+        }
+        wr_report_error(b->report, b->file, line, column, 1, WEIR_CONFIG_SYNTAX, NULL,
+                        "not valid YAML: %s", b->parser.problem);
+    } else {
         wr_report_error(b->report, b->file, (uint32_t) m->line + 1, (uint32_t) m->column + 1, 1,
                         WEIR_CONFIG_SYNTAX, hint[0] != '\0' ? hint : NULL, "not valid YAML: %s",
                         b->parser.problem != NULL ? b->parser.problem : "unknown problem");
+    }
     return false;
 }
 
