@@ -9,7 +9,8 @@
  * Invariants  Z1  a name reaches only files below ZONE_DIRECTORY: letters, digits, + - _ and single
  *                 slashes, no part that begins with a point
  *             Z2  a zone found once is found at the same address ever after
- * Cost        a lookup is one hash probe; an offset one binary search, or the rule of the footer.
+ * Cost        a lookup is one hash probe; an offset one binary search, or the rule of the footer; a
+ *             name that is no zone costs a lock and a probe of the list of files.
  * Threads: any.  Readers take no lock: slots are published by a release store.
  */
 #include "data/datetime_impl.h"
@@ -26,7 +27,13 @@
 #include <unistd.h>
 
 #define ZONE_DIRECTORY "/usr/share/zoneinfo"
-enum { NAME_MAX_BYTES = 64, SLOTS = 2048, POOL_BYTES = 4 << 20, FILE_MAX = 64 * 1024 };
+enum {
+    NAME_MAX_BYTES = 64,
+    SLOTS = 2048,
+    FILE_SLOTS = 4096,
+    POOL_BYTES = 4 << 20,
+    FILE_MAX = 64 * 1024
+};
 
 /* A day of the year on which summer time begins or ends, as a POSIX TZ string has it. */
 typedef struct rule_day {
@@ -66,6 +73,7 @@ static _Alignas(16) char pool[POOL_BYTES];
 static size_t pool_used;
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(const wr_zone *) slots[SLOTS];
+static const char *file_names[FILE_SLOTS]; /* by lower-case name */
 
 static void *
 pool_alloc(size_t bytes)
@@ -320,57 +328,104 @@ name_is_safe(const char *name, size_t length)
     return strncasecmp(name, "right/", 6) != 0; /* those count leap seconds */
 }
 
-/* Replace the part of path that begins at `part` by the directory's spelling of it. */
-static bool
-path_match_part(char *path, size_t part)
+/* The slot of a lower-case name among the files: its spelling on disk, or the empty place for it.
+ */
+static const char **
+file_slot(const char *key)
 {
-    bool found = false;
-    path[part - 1] = '\0';
-    DIR *dir = opendir(path);
-    path[part - 1] = '/';
-    if (dir == NULL)
-        return false;
-    size_t length = strcspn(path + part, "/");
-    for (struct dirent *e; !found && (e = readdir(dir)) != NULL;)
-        if (strlen(e->d_name) == length && strncasecmp(e->d_name, path + part, length) == 0) {
-            memcpy(path + part, e->d_name, length);
-            found = true;
-        }
-    closedir(dir);
-    return found;
+    size_t at = (size_t)wr_hash_bytes(key, strlen(key)) % FILE_SLOTS;
+    while (file_names[at] != NULL && strcasecmp(file_names[at], key) != 0)
+        at = (at + 1) % FILE_SLOTS;
+    return &file_names[at];
 }
 
-/* Opens the file of a name in any case; -1 when there is none. */
-static int
-zone_open(const char *name)
+static void
+file_add(const char *name)
+{
+    char key[NAME_MAX_BYTES];
+    size_t length = strlen(name);
+    for (size_t i = 0; i <= length; i++)
+        key[i] = (char)tolower((unsigned char)name[i]);
+    const char **slot = file_slot(key);
+    char *copy = *slot == NULL ? pool_alloc(length + 1) : NULL;
+    if (copy != NULL)
+        *slot = memcpy(copy, name, length + 1);
+}
+
+/* All files below ZONE_DIRECTORY/prefix, at most two directories down. */
+static void
+files_list(const char *prefix, int depth, int *left)
 {
     char path[sizeof ZONE_DIRECTORY + 1 + NAME_MAX_BYTES];
-    snprintf(path, sizeof path, ZONE_DIRECTORY "/%s", name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0)
-        return fd;
-    for (size_t part = sizeof ZONE_DIRECTORY; path[part - 1] != '\0';) {
-        if (!path_match_part(path, part))
-            return -1;
-        part += strcspn(path + part, "/") + 1;
+    snprintf(path, sizeof path, ZONE_DIRECTORY "/%s", prefix);
+    DIR *dir = opendir(path);
+    if (dir == NULL)
+        return;
+    for (struct dirent *e; *left > 0 && (e = readdir(dir)) != NULL;) {
+        char name[NAME_MAX_BYTES];
+        int length = snprintf(name, sizeof name, "%s%s", prefix, e->d_name);
+        if (length < 0 || length >= NAME_MAX_BYTES - 1 || !name_is_safe(name, (size_t)length))
+            continue;
+        if (e->d_type == DT_DIR && depth < 2) {
+            memcpy(name + length, "/", 2);
+            files_list(name, depth + 1, left);
+        } else if (e->d_type != DT_DIR) {
+            file_add(name);
+            --*left;
+        }
     }
+    closedir(dir);
+}
+
+/* Opens the file of a name in any case; -1 when there is none.  Exact names go straight to the
+ * disk; the list is made for the first that is not there, so that wrong names cost no more than a
+ * probe. */
+static int
+zone_open(const char *name, const char *key)
+{
+    char path[sizeof ZONE_DIRECTORY + 1 + NAME_MAX_BYTES];
+    static bool listed;
+    if (!listed) {
+        snprintf(path, sizeof path, ZONE_DIRECTORY "/%s", name);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0)
+            return fd;
+        int left = FILE_SLOTS / 2;
+        files_list("", 0, &left);
+        listed = true;
+    }
+    const char *file = *file_slot(key);
+    if (file == NULL)
+        return -1;
+    snprintf(path, sizeof path, ZONE_DIRECTORY "/%s", file);
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Under the lock: nobody else uses the buffer. */
-static bool
-zone_load(const char *name, wr_zone *z)
+/* Under the lock: nobody else uses the buffer.  The list of files may grow the pool, so what a bad
+ * file took is given back only from after the reading. */
+static const wr_zone *
+zone_load(const char *name, const char *key)
 {
     static uint8_t bytes[FILE_MAX];
-    int fd = zone_open(name);
+    int fd = zone_open(name, key);
     size_t length = 0;
     ssize_t got = 0;
     if (fd < 0)
-        return false;
+        return NULL;
     while (length < sizeof bytes && (got = read(fd, bytes + length, sizeof bytes - length)) > 0)
         length += (size_t)got;
     close(fd);
-    return got == 0 && zone_decode(bytes, length, z);
+    size_t before = pool_used;
+    wr_zone *z = pool_alloc(sizeof *z);
+    if (z != NULL) {
+        memset(z, 0, sizeof *z);
+        memcpy(z->name, key, strlen(key) + 1);
+    }
+    if (z == NULL || got != 0 || !zone_decode(bytes, length, z)) {
+        pool_used = before;
+        return NULL;
+    }
+    return z;
 }
 
 static const wr_zone *
@@ -393,18 +448,9 @@ zone_get(const char *name, size_t length)
     slot = slot_of(key, length);
     found = slot != NULL ? atomic_load(slot) : NULL;
     if (slot != NULL && found == NULL) {
-        size_t before = pool_used;
-        wr_zone *z = pool_alloc(sizeof *z);
-        if (z != NULL) {
-            memset(z, 0, sizeof *z);
-            memcpy(z->name, key, length + 1);
-        }
-        if (z != NULL && zone_load(given, z)) {
-            atomic_store_explicit(slot, z, memory_order_release); /* Z2 */
-            found = z;
-        } else {
-            pool_used = before;
-        }
+        found = zone_load(given, key);
+        if (found != NULL)
+            atomic_store_explicit(slot, found, memory_order_release); /* Z2 */
     }
     pthread_mutex_unlock(&pool_lock);
     return found;
