@@ -234,7 +234,8 @@ put_epoch(wr_cell *cell, wr_column *column, uint32_t row, const char *s, size_t 
     static const int us_digits[] = { 0, 6, 3, 0, -3 }; /* by wr_time_unit */
     if (cell->unit == WR_UNIT_NONE)
         return wr_error_set(&scratch->error, WEIR_ROW_TYPE,
-                            "number \"%.*s\" where a time is wanted: say time_unit: s, ms, us or ns",
+                            "number \"%.*s\" where a time is wanted: say time_unit: s, ms, us or "
+                            "ns",
                             (int) WR_MIN(n, (size_t) 64), s);
     static const int64_t us_units[] = { 0, 1000000, 1000, 1, 0 };
     int64_t   v;

@@ -74,6 +74,9 @@ weir_status wr_cell_put_text(wr_cell *cell, wr_column *column, uint32_t row, con
 /* A number [-]digits[.digits][e[+-]digits], as JSON spells it. */
 weir_status wr_cell_put_number(wr_cell *cell, wr_column *column, uint32_t row, const char *s,
                                size_t n, wr_cell_scratch *scratch);
+/* A JSON value that is well formed: an object, a list; any value for a json column. */
+weir_status wr_cell_put_json(wr_cell *cell, wr_column *column, uint32_t row, const char *s,
+                             size_t n, wr_cell_scratch *scratch);
 weir_status wr_cell_put_integer(wr_cell *cell, wr_column *column, uint32_t row, int64_t v,
                                 wr_cell_scratch *scratch);
 weir_status wr_cell_put_double(wr_cell *cell, wr_column *column, uint32_t row, double v,

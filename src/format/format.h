@@ -39,6 +39,11 @@ typedef struct wr_decoder_ops {
      */
     weir_status (*decode)(wr_decoder *self, const char *bytes, size_t length, bool last,
                           wr_decode_to *to, size_t *consumed);
+    /* What a fresh decoder must be told to go on in the middle of a stream (a CSV header), appended
+     * to `to`; and telling it, before the first decode.  Both NULL: nothing.
+     * Errors: MEMORY, CHECKPOINT_CORRUPT. */
+    weir_status (*freeze)(const wr_decoder *self, wr_text *to);
+    weir_status (*restore)(wr_decoder *self, const char *bytes, size_t length);
     void (*destroy)(wr_decoder *self);
 } wr_decoder_ops;
 /* Every decoder's struct begins with this. */

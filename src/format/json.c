@@ -36,9 +36,10 @@ decoder_create(const void *config, const wr_schema *schema, const uint64_t *need
     wr_arena_init(&d->scratch.arena, budget);
     wr_text_init(&d->unescaped, budget);
     wr_json_shapes_init(d);
-    weir_status status = wr_json_paths_build(d, needed, err);
+    weir_status status = wr_paths_build(&d->paths, &d->arena, schema, needed, err);
     d->cells = wr_arena_calloc(&d->arena, schema->field_count + 1, sizeof *d->cells);
-    if (status == WEIR_OK && d->cells == NULL)
+    d->seen = wr_arena_calloc(&d->arena, schema->field_count + 1, sizeof *d->seen);
+    if (status == WEIR_OK && (d->cells == NULL || d->seen == NULL))
         status = wr_error_set(err, WEIR_MEMORY, "no memory for a JSON decoder");
     if (status != WEIR_OK) {
         wr_json_decoder_ops.destroy(&d->decoder);
@@ -260,6 +261,22 @@ decoder_decode(wr_decoder *self, const char *bytes, size_t length, bool last, wr
     return status;
 }
 
+static weir_status
+decoder_freeze(const wr_decoder *self, wr_text *to)
+{
+    wr_text_putc(to, ((const json_decoder *) self)->skipping ? 1 : 0);
+    return wr_text_ok(to) ? WEIR_OK : WEIR_MEMORY;
+}
+
+static weir_status
+decoder_restore(wr_decoder *self, const char *bytes, size_t length)
+{
+    if (length != 1)
+        return WEIR_CHECKPOINT_CORRUPT;
+    ((json_decoder *) self)->skipping = *bytes != 0;
+    return WEIR_OK;
+}
+
 static const wr_option decode_options[] = {
     { .name = "time_unit",
       .type = WR_OPT_ENUM,
@@ -283,5 +300,7 @@ const wr_decoder_ops wr_json_decoder_ops = {
     .config_bytes = sizeof(wr_json_decode_config),
     .create = decoder_create,
     .decode = decoder_decode,
+    .freeze = decoder_freeze,
+    .restore = decoder_restore,
     .destroy = decoder_destroy,
 };

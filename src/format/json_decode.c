@@ -18,25 +18,25 @@ static const char *items_read(json_decoder *d, const char *p, const char *end, u
 static void
 node_forget(json_decoder *d, uint32_t node)
 {
-    for (int32_t f = d->nodes[node].field; f >= 0; f = d->field_next[f])
+    for (int32_t f = d->paths.nodes[node].field; f >= 0; f = d->paths.field_next[f])
         d->seen[f] = d->record - 1;
-    for (uint32_t c = d->nodes[node].first_child; c != JSON_NO_NODE; c = d->nodes[c].next_sibling)
+    for (uint32_t c = d->paths.nodes[node].first_child; c != WR_PATH_NONE; c = d->paths.nodes[c].next_sibling)
         node_forget(d, c);
 }
 
-/* The value at p (no blank) of a place, JSON_NO_NODE where nobody wants it. */
+/* The value at p (no blank) of a place, WR_PATH_NONE where nobody wants it. */
 static const char *
 value_read(json_decoder *d, const char *p, const char *end, uint32_t node, unsigned depth)
 {
     const char *q = NULL;
-    bool        inner = node != JSON_NO_NODE && d->nodes[node].first_child != JSON_NO_NODE;
-    int32_t     field = node != JSON_NO_NODE ? d->nodes[node].field : -1;
-    if (node != JSON_NO_NODE) {
-        if (d->nodes[node].seen == d->record) {
+    bool        inner = node != WR_PATH_NONE && d->paths.nodes[node].first_child != WR_PATH_NONE;
+    int32_t     field = node != WR_PATH_NONE ? d->paths.nodes[node].field : -1;
+    if (node != WR_PATH_NONE) {
+        if (d->paths.nodes[node].seen == d->record) {
             d->learning = false;
             node_forget(d, node);
         }
-        d->nodes[node].seen = d->record;
+        d->paths.nodes[node].seen = d->record;
     }
     if (inner) {
         if (field >= 0)
@@ -53,7 +53,7 @@ value_read(json_decoder *d, const char *p, const char *end, uint32_t node, unsig
     if (field >= 0) {
         if ((q = wr_json_leaf_read(d, p, end, field, depth)) == NULL)
             return NULL;
-        for (; field >= 0; field = d->field_next[field])
+        for (; field >= 0; field = d->paths.field_next[field])
             d->seen[field] = d->record;
     } else if (!inner && (q = wr_json_value_skip(d, p, end, depth)) == NULL) {
         return NULL;
@@ -73,24 +73,12 @@ mark_read(json_decoder *d, const char *p, const char *end, char mark, const char
     return *p == mark ? p + 1 : wr_json_fault(d, JSON_SYNTAX, p, text);
 }
 
-/* The child that the key at [s, s+n) names: the one after the last one met, usually. */
-static inline uint32_t
-child_find(const json_decoder *d, uint32_t node, uint32_t guess, const char *s, size_t n)
-{
-    if (guess != JSON_NO_NODE) {
-        const json_node *c = &d->nodes[guess];
-        if (c->key != NULL && c->key_length == n && memcmp(c->key, s, n) == 0)
-            return guess;
-    }
-    return wr_json_node_find(d, node, s, n);
-}
-
 static const char *
 members_read(json_decoder *d, const char *p, const char *end, uint32_t node, unsigned depth)
 {
     const char *s;
     size_t      n;
-    uint32_t    guess = d->nodes[node].first_child;
+    uint32_t    guess = d->paths.nodes[node].first_child;
     if (++depth > JSON_DEPTH_MAX)
         return wr_json_fault(d, JSON_SYNTAX, p, "nested deeper than 64");
     p = json_blanks_skip(p + 1, end);
@@ -103,9 +91,9 @@ members_read(json_decoder *d, const char *p, const char *end, uint32_t node, uns
             return wr_json_fault(d, JSON_SYNTAX, p, "expected a key in quotes");
         if ((p = wr_json_string_read(d, p, end, &s, &n)) == NULL)
             return NULL;
-        uint32_t child = child_find(d, node, guess, s, n);
-        if (child != JSON_NO_NODE)
-            guess = d->nodes[child].next_sibling;
+        uint32_t child = wr_path_guess(&d->paths, node, guess, s, n);
+        if (child != WR_PATH_NONE)
+            guess = d->paths.nodes[child].next_sibling;
         if ((p = mark_read(d, p, end, ':', "expected ':'")) == NULL)
             return NULL;
         p = json_blanks_skip(p, end);
@@ -135,10 +123,7 @@ items_read(json_decoder *d, const char *p, const char *end, uint32_t node, unsig
     for (uint32_t index = 0;; index++) {
         if (p == end)
             return wr_json_fault(d, JSON_SHORT, end, "");
-        uint32_t child = d->nodes[node].first_child;
-        while (child != JSON_NO_NODE &&
-               (d->nodes[child].key != NULL || d->nodes[child].index != index))
-            child = d->nodes[child].next_sibling;
+        uint32_t child = wr_path_item(&d->paths, node, index);
         if ((p = value_read(d, p, end, child, depth)) == NULL)
             return NULL;
         p = json_blanks_skip(p, end);
@@ -157,7 +142,7 @@ static void
 missing_fill(json_decoder *d)
 {
     for (uint32_t f = 0; f < d->schema->field_count; f++) {
-        if (!d->wanted[f] || d->seen[f] == d->record)
+        if (!d->paths.wanted[f] || d->seen[f] == d->record)
             continue;
         weir_status status = wr_cell_put_null(&d->cells[f], d->columns[f], d->row, &d->scratch);
         if (status != WEIR_OK)
@@ -175,8 +160,8 @@ wr_json_record_read(json_decoder *d, const char *p, const char *end)
     d->learned_count = 0;
     if (++d->record == 0) { /* after 2^32 records: no stale mark may look new */
         memset(d->seen, 0, d->schema->field_count * sizeof *d->seen);
-        for (uint32_t i = 0; i < d->node_count; i++)
-            d->nodes[i].seen = 0;
+        for (uint32_t i = 0; i < d->paths.node_count; i++)
+            d->paths.nodes[i].seen = 0;
         d->record = 1;
     }
     wr_arena_reset(&d->scratch.arena);

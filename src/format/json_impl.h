@@ -3,7 +3,6 @@
  * format/json_impl.h -- what the files of the JSON decoder share.
  *
  *   json.c           options, framing: where records begin, where to go on after a bad one
- *   json_path.c      columns' paths -> a tree of keys
  *   json_decode.c    the validating parser of one record; learns shapes
  *   json_value.c     tokens, strings, leaves into cells
  *   json_template.c  learned shapes; json_kernel.h is their inner loop, compiled for SSE and AVX2
@@ -16,6 +15,7 @@
 
 #include "format/cell_impl.h"
 #include "format/json.h"
+#include "format/path_impl.h"
 
 enum {
     JSON_DEPTH_MAX = 64,
@@ -25,17 +25,7 @@ enum {
     JSON_LITERAL_MAX = 512, /* bytes between two values of a shape */
     JSON_PAD = JSON_AHEAD + JSON_LITERAL_MAX,
     JSON_TAIL_MAX = 64 * 1024, /* longest piece of input copied to be padded */
-    JSON_NO_NODE = UINT32_MAX,
 };
-
-/* A place in a record that some column wants, or that leads to one. */
-typedef struct json_node {
-    const char *key; /* NULL: item `index` of a list */
-    uint32_t    key_length, index;
-    uint32_t    parent, first_child, next_sibling;
-    int32_t     field; /* the first column read here, -1: none; others by field_next */
-    uint32_t    seen;  /* the record it was last met in */
-} json_node;
 
 /* One value of a learned shape, after the exact bytes that precede it. */
 typedef struct json_step {
@@ -71,12 +61,7 @@ typedef struct json_decoder {
     size_t           record_bytes_max;
     wr_arena         arena; /* paths, cells: the decoder's life */
     wr_cell         *cells; /* by column */
-    bool            *wanted;
-    int32_t         *field_next; /* other columns of the same place, -1: none */
-    json_node       *nodes;      /* 0 is the record itself */
-    uint32_t         node_count;
-    uint32_t        *table; /* hash of (parent, key) -> node, JSON_NO_NODE: free */
-    uint32_t         table_mask;
+    wr_paths         paths;
     uint32_t        *seen; /* by column: the record that had it */
     uint32_t         record;
     wr_cell_scratch  scratch;
@@ -104,11 +89,6 @@ typedef struct json_decoder {
                           const char *end);
     bool near_end; /* the kernel gave up because `end` was too close */
 } json_decoder;
-
-/* json_path.c */
-weir_status wr_json_paths_build(json_decoder *d, const uint64_t *needed, weir_error *err);
-uint32_t    wr_json_node_hash(uint32_t parent, const char *key, size_t length);
-uint32_t    wr_json_node_find(const json_decoder *d, uint32_t parent, const char *key, size_t length);
 
 /* json_value.c: each returns the byte after what it read, or NULL with the fault set. */
 const char *wr_json_fault(json_decoder *d, json_fault_kind kind, const char *at, const char *text);

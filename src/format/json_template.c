@@ -117,11 +117,11 @@ wr_json_step_learn(json_decoder *d, const char *begin, const char *after, uint32
         d->learned_capacity = capacity;
     }
     json_learned *l = &d->learned[d->learned_count++];
-    int32_t       field = node != JSON_NO_NODE ? d->nodes[node].field : -1;
+    int32_t       field = node != WR_PATH_NONE ? d->paths.nodes[node].field : -1;
     *l = (json_learned){ .begin = begin, .after = after, .kind = WR_CELL_SKIP };
     if (field >= 0) {
         l->field = (uint16_t) field;
-        l->kind = d->field_next[field] >= 0 ? WR_CELL_OTHER : d->cells[field].kind;
+        l->kind = d->paths.field_next[field] >= 0 ? WR_CELL_OTHER : d->cells[field].kind;
     }
 }
 
@@ -179,7 +179,7 @@ shape_make(json_decoder *d, const char *after, json_shape *shape)
     shape->tail_length = (uint32_t) (after - at);
     memcpy(shape->literals + offset, at, shape->tail_length);
     for (uint32_t f = 0; f < d->schema->field_count; f++)
-        if (d->wanted[f] && d->seen[f] != d->record)
+        if (d->paths.wanted[f] && d->seen[f] != d->record)
             shape->missing[shape->missing_count++] = (uint16_t) f;
     return true;
 }

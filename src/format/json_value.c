@@ -7,8 +7,6 @@
  */
 #include "format/json_impl.h"
 
-#include "data/array.h"
-#include "data/json.h"
 #include "format/utf8_impl.h"
 
 #include <emmintrin.h>
@@ -320,118 +318,6 @@ wr_json_value_skip(json_decoder *d, const char *p, const char *end, unsigned dep
 
 /* --- leaves --- */
 
-typedef struct list_shape {
-    uint32_t  dims, count, capacity;
-    uint32_t  lengths[WR_ARRAY_DIMS_MAX];
-    wr_value *items;
-} list_shape;
-
-/* The items of a list of `depth` lists down, row by row, into shape. */
-static weir_status
-list_items(json_decoder *d, wr_type element, const wr_json *list, uint32_t depth,
-           list_shape *shape)
-{
-    if (depth >= shape->dims || shape->lengths[depth] != list->count)
-        return WEIR_ROW_TYPE;
-    for (uint32_t i = 0; i < list->count; i++) {
-        const wr_json *item = &list->items[i];
-        if (item->kind == WR_JSON_LIST && element.id != WR_JSON && element.id != WR_JSONB) {
-            WR_TRY(list_items(d, element, item, depth + 1, shape));
-            continue;
-        }
-        if (depth + 1 != shape->dims)
-            return WEIR_ROW_TYPE;
-        wr_value *v = &shape->items[shape->count++];
-        *v = wr_value_null(element);
-        if (item->kind == WR_JSON_NULL)
-            continue;
-        wr_text     text;
-        const char *s = item->text;
-        size_t      n = item->length;
-        bool        plain = item->kind == WR_JSON_NUMBER || item->kind == WR_JSON_STRING;
-        wr_text_init(&text, d->budget);
-        if (!plain || ((element.id == WR_JSON || element.id == WR_JSONB) &&
-                       item->kind == WR_JSON_STRING)) {
-            wr_json_print(item, &text);
-            s = wr_text_string(&text);
-            n = text.length;
-        }
-        weir_status status = wr_text_ok(&text) ? wr_value_parse(element, s, n, &d->scratch.arena,
-                                                                v, &d->scratch.error)
-                                               : WEIR_MEMORY;
-        wr_text_fini(&text);
-        WR_TRY(status);
-    }
-    return WEIR_OK;
-}
-
-static weir_status
-list_put(json_decoder *d, wr_type type, wr_column *column, const char *s, size_t n)
-{
-    wr_json    tree;
-    wr_string  array;
-    wr_arena  *arena = &d->scratch.arena;
-    list_shape shape = { 0 };
-    wr_type    element = wr_type_element(type);
-    bool       json = element.id == WR_JSON || element.id == WR_JSONB;
-    WR_TRY(wr_json_parse(s, n, arena, &tree, &d->scratch.error));
-    uint64_t total = 1;
-    for (const wr_json *at = &tree; at->kind == WR_JSON_LIST; at = &at->items[0]) {
-        if (shape.dims == WR_ARRAY_DIMS_MAX)
-            return wr_error_set(&d->scratch.error, WEIR_ROW_TYPE,
-                                "an array has at most 6 dimensions");
-        shape.lengths[shape.dims++] = at->count;
-        total *= at->count;
-        if (total > WR_ARRAY_ITEMS_MAX)
-            return wr_error_set(&d->scratch.error, WEIR_ROW_TOO_LARGE, "too many array items");
-        if (at->count == 0 || json)
-            break;
-    }
-    if (total == 0)
-        WR_TRY(shape.dims == 1 ? wr_array_make(element, NULL, 0, arena, &array)
-                               : wr_error_set(&d->scratch.error, WEIR_ROW_TYPE,
-                                              "an empty list inside a list is no array"));
-    else {
-        int32_t lower[WR_ARRAY_DIMS_MAX] = { 1, 1, 1, 1, 1, 1 };
-        shape.items = wr_arena_calloc(arena, (size_t) total, sizeof *shape.items);
-        if (shape.items == NULL)
-            return WEIR_MEMORY;
-        wr_error_set(&d->scratch.error, WEIR_ROW_TYPE,
-                     "the lists of an array must have equal lengths");
-        WR_TRY(list_items(d, element, &tree, 0, &shape));
-        WR_TRY(wr_array_make_dims(element, shape.dims, shape.lengths, lower, shape.items, arena,
-                                  &array));
-    }
-    return wr_column_set_string(column, d->row, wr_string_data(&array), array.length);
-}
-
-/* JSON text s into a cell that is not just a scalar's. */
-static weir_status
-text_put(json_decoder *d, int32_t field, const char *s, size_t n)
-{
-    wr_cell   *cell = &d->cells[field];
-    wr_column *column = d->columns[field];
-    wr_string  canonical;
-    switch ((wr_cell_kind) cell->kind) {
-    case WR_CELL_JSON:
-        if (cell->type.id == WR_JSON)
-            return wr_column_set_string(column, d->row, s, n);
-        WR_TRY(wr_jsonb_parse(s, n, &d->scratch.arena, &canonical, &d->scratch.error));
-        return wr_column_set_string(column, d->row, wr_string_data(&canonical), canonical.length);
-    case WR_CELL_ARRAY:
-        if (*s == '[')
-            return list_put(d, cell->type, column, s, n);
-        break;
-    case WR_CELL_TEXT: return wr_cell_put_text(cell, column, d->row, s, n, &d->scratch);
-    default: break;
-    }
-    return wr_error_set(&d->scratch.error, WEIR_ROW_TYPE, "%s where a value of type %s is wanted",
-                        *s == '{'   ? "an object"
-                        : *s == '[' ? "a list"
-                                    : "a scalar",
-                        wr_type_name(cell->type));
-}
-
 static const char *
 leaf_read(json_decoder *d, const char *p, const char *end, int32_t field, unsigned depth)
 {
@@ -446,30 +332,34 @@ leaf_read(json_decoder *d, const char *p, const char *end, int32_t field, unsign
     case '"':
         if ((q = wr_json_string_read(d, p, end, &s, &n)) == NULL || d->bad_code != WEIR_OK)
             return q;
-        status = json ? text_put(d, field, p, (size_t) (q - p))
+        status = json ? wr_cell_put_json(cell, column, d->row, p, (size_t) (q - p), &d->scratch)
                       : wr_cell_put_text(cell, column, d->row, s, n, &d->scratch);
         break;
     case '{':
     case '[':
         if ((q = wr_json_value_skip(d, p, end, depth)) == NULL || d->bad_code != WEIR_OK)
             return q;
-        status = text_put(d, field, p, (size_t) (q - p));
+        status = wr_cell_put_json(cell, column, d->row, p, (size_t) (q - p), &d->scratch);
         break;
     case 't':
     case 'f':
     case 'n':
         if ((q = word_skip(d, p, end)) == NULL)
             return NULL;
-        status = *p == 'n' ? wr_cell_put_null(cell, column, d->row, &d->scratch)
-                 : json    ? text_put(d, field, p, (size_t) (q - p))
-                           : wr_cell_put_bool(cell, column, d->row, *p == 't', &d->scratch);
+        if (*p == 'n')
+            status = wr_cell_put_null(cell, column, d->row, &d->scratch);
+        else if (json)
+            status = wr_cell_put_json(cell, column, d->row, p, (size_t) (q - p), &d->scratch);
+        else
+            status = wr_cell_put_bool(cell, column, d->row, *p == 't', &d->scratch);
         break;
     default:
         if ((q = wr_json_number_skip(d, p, end)) == NULL)
             return NULL;
-        status = json || cell->kind == WR_CELL_ARRAY
-                     ? text_put(d, field, p, (size_t) (q - p))
-                     : wr_cell_put_number(cell, column, d->row, p, (size_t) (q - p), &d->scratch);
+        if (json || cell->kind == WR_CELL_ARRAY)
+            status = wr_cell_put_json(cell, column, d->row, p, (size_t) (q - p), &d->scratch);
+        else
+            status = wr_cell_put_number(cell, column, d->row, p, (size_t) (q - p), &d->scratch);
         break;
     }
     if (status != WEIR_OK)
@@ -483,7 +373,7 @@ const char *
 wr_json_leaf_read(json_decoder *d, const char *p, const char *end, int32_t field, unsigned depth)
 {
     const char *q = NULL;
-    for (; field >= 0; field = d->field_next[field])
+    for (; field >= 0; field = d->paths.field_next[field])
         if ((q = leaf_read(d, p, end, field, depth)) == NULL)
             return NULL;
     return q;

@@ -2,15 +2,23 @@
 /* format/registry.c -- the formats by name, sorted.  A new one is a row here. */
 #include "format/format.h"
 
+#include "format/csv.h"
 #include "format/json.h"
+#include "format/line.h"
 
 #include <string.h>
 
 static const wr_decoder_ops *const decoders[] = {
+    &wr_csv_decoder_ops,
     &wr_json_decoder_ops,
+    &wr_line_decoder_ops,
+    &wr_tsv_decoder_ops,
 };
 static const wr_encoder_ops *const encoders[] = {
+    &wr_csv_encoder_ops,
     &wr_json_encoder_ops,
+    &wr_line_encoder_ops,
+    &wr_tsv_encoder_ops,
 };
 
 const wr_decoder_ops *
