@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/build.c -- from a job to tasks: workers, streams, segments (edges are build_edges.c, sources
+ * and sinks build_ends.c).
+ *
+ * A segment has one shard a worker, or one when it is `single`; a source's stream one a worker, or
+ * one when it is pinned; a segment's stream as many as the segment.  Shard i of a stream is read by shard
+ * i mod n of a segment of n shards.  A side stream has a shard for each shard of each segment that may
+ * emit into it: every segment whose rows end in the stream whose side it is.
+ */
+#include "runtime/runtime_impl.h"
+
+#include <string.h>
+
+void *
+wr_build_alloc(wr_runtime *rt, size_t count, size_t bytes)
+{
+    enum { LINE_BYTES = 64 };
+    size_t total;
+    if (__builtin_mul_overflow(count, bytes, &total) || total > SIZE_MAX - LINE_BYTES)
+        return NULL;
+    char *raw = wr_arena_calloc(&rt->arena, 1, total + LINE_BYTES);
+    if (raw == NULL)
+        return NULL;
+    return raw + (LINE_BYTES - (uintptr_t) raw % LINE_BYTES) % LINE_BYTES;
+}
+
+weir_status
+wr_build_task(wr_runtime *rt, task *t, const task_ops *ops, const char *name,
+              uint32_t worker_index, uint32_t part_count)
+{
+    worker *w = &rt->workers[worker_index % rt->worker_count];
+    t->parts = wr_build_alloc(rt, part_count, sizeof *t->parts);
+    t->last_parts = wr_build_alloc(rt, part_count, sizeof *t->last_parts);
+    if (name == NULL || t->parts == NULL || t->last_parts == NULL)
+        return WEIR_MEMORY;
+    t->ops = ops;
+    t->rt = rt;
+    t->worker = w;
+    t->name = name;
+    t->part_count = part_count;
+    wr_timer_init(&t->timer, w->loop, wr_task_wake_user, t);
+    rt->tasks[rt->task_count++] = t;
+    w->tasks[w->task_count++] = t;
+    return WEIR_OK;
+}
+
+/* --- workers and streams --- */
+
+static uint32_t
+segment_shard_count(const wr_runtime *rt, uint32_t segment)
+{
+    return rt->job->segments[segment].single ? 1 : rt->config.workers;
+}
+
+static weir_status
+build_workers(wr_runtime *rt, uint32_t task_max, weir_error *err)
+{
+    uint32_t count = rt->config.executor == WR_EXECUTOR_THREADS ? rt->config.workers : 1;
+    rt->tasks = wr_build_alloc(rt, task_max + 1, sizeof *rt->tasks);
+    rt->workers = wr_build_alloc(rt, count, sizeof *rt->workers);
+    if (rt->tasks == NULL || rt->workers == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = 0; i < count; i++) {
+        worker *w = &rt->workers[i];
+        w->rt = rt;
+        w->index = i;
+        w->tasks = wr_build_alloc(rt, task_max + 1, sizeof *w->tasks);
+        if (w->tasks == NULL)
+            return WEIR_MEMORY;
+        WR_TRY(wr_loop_create(rt->budget, rt->config.clock, &w->loop, err));
+        rt->worker_count = i + 1;
+    }
+    return WEIR_OK;
+}
+
+/* The stream that a segment's rows end in: its own, or that of whoever reads it.  -1: none. */
+static int32_t
+segment_final_stream(const wr_runtime *rt, uint32_t segment)
+{
+    const wr_job *job = rt->job;
+    if (job->segments[segment].stream >= 0)
+        return job->segments[segment].stream;
+    for (uint32_t g = segment + 1; g < job->segment_count; g++) /* J1 */
+        for (uint32_t p = 0; p < job->segments[g].input_count; p++) {
+            const wr_job_input *in = &job->segments[g].inputs[p];
+            if (!in->from_stream && in->index == segment)
+                return segment_final_stream(rt, g);
+        }
+    return -1;
+}
+
+uint32_t
+wr_build_stream_shards(const wr_runtime *rt, const wr_source_binding *sources, uint32_t stream)
+{
+    const wr_job_stream *js = &rt->job->streams[stream];
+    uint32_t             count = 0;
+    if (js->origin == WR_FROM_SEGMENT)
+        return segment_shard_count(rt, js->origin_index);
+    for (uint32_t i = 0; i < rt->source_count; i++)
+        if (sources[i].stream == stream || sources[i].bad_stream == (int32_t) stream)
+            return sources[i].worker >= 0 ? 1 : rt->config.workers;
+    if (js->origin == WR_FROM_SIDE)
+        for (uint32_t g = 0; g < rt->job->segment_count; g++)
+            if (segment_final_stream(rt, g) == (int32_t) js->origin_index)
+                count += segment_shard_count(rt, g);
+    return WR_MAX(count, 1u);
+}
+
+static weir_status
+build_streams(wr_runtime *rt, const wr_source_binding *sources)
+{
+    uint32_t count = rt->job->stream_count;
+    rt->streams = wr_build_alloc(rt, count + 1, sizeof *rt->streams);
+    if (rt->streams == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = 0; i < count; i++) {
+        const wr_job_stream *js = &rt->job->streams[i];
+        wr_stream_config     config = { .name = js->name,
+                                        .schema = js->schema,
+                                        .shard_count = wr_build_stream_shards(rt, sources, i),
+                                        .bytes_max = js->bytes_max,
+                                        .batches_max = rt->config.ring_batches_max,
+                                        .retain_us = js->retain_us,
+                                        .budget = rt->config.flow };
+        WR_TRY(wr_stream_create(&config, &rt->streams[i]));
+    }
+    return WEIR_OK;
+}
+
+/* --- segments --- */
+
+weir_status
+wr_build_reader(wr_runtime *rt, task *t, inputs *in, int port, uint32_t stream, uint32_t shard)
+{
+    input           *i = &in->list[in->count];
+    wr_reader_config config = { .required = true,
+                                .start = WR_START_TAIL,
+                                .shard = (int32_t) shard,
+                                .wake = wr_task_wake_user,
+                                .user = t };
+    *i = (input){ .port = port, .shard = shard, .watermark = WR_TIME_START };
+    WR_TRY(wr_reader_create(rt->streams[stream], &config, &i->reader));
+    in->count++;
+    return WEIR_OK;
+}
+
+static weir_status
+build_op(wr_runtime *rt, segment_task *s, uint32_t index)
+{
+    const wr_job_op *job = &s->segment->ops[index];
+    chain_op        *op = &s->chain.ops[index];
+    task_part       *parts[] = { &s->t.parts[index], &s->t.last_parts[index] };
+    const char      *name = wr_arena_printf(&rt->arena, "%s/%u.%s", s->t.name, index, job->ops->name);
+    op->job = job;
+    op->sent = WR_TIME_START;
+    op->self = wr_build_alloc(rt, 1, WR_MAX(job->ops->self_size, (size_t) 1));
+    if (name == NULL || op->self == NULL)
+        return WEIR_MEMORY;
+    for (int i = 0; i < 2; i++) {
+        parts[i]->name = name;
+        parts[i]->ops = job->ops;
+    }
+    op->state = wr_budget_create(rt->config.state, job->ops->name, 0);
+    if (op->state == NULL)
+        return WEIR_MEMORY;
+    s->chain.count = index + 1; /* wr_chain_close undoes what is there */
+    WR_TRY(wr_ctx_init(&op->ctx, op->state, rt->config.flow,
+                       wr_groups_of_shard(s->shard, s->shard_count), rt->config.outbox_slots));
+    op->ctx.shard = s->shard;
+    op->ctx.on_row_error = rt->config.on_row_error;
+    op->ctx.keeps_order = (job->ops->traits & WR_OP_KEEPS_ORDER) != 0;
+    op->ctx.late_wanted = s->chain.sides[WR_PORT_LATE] != NULL;
+    op->ctx.bad_wanted = s->chain.sides[WR_PORT_BAD] != NULL;
+    wr_random_init(&op->ctx.eval.random,
+                   rt->config.seed ^ wr_mix64(((uint64_t) s->shard << 32) + index + 1));
+    for (int p = 1; p < WR_OP_PORTS_MAX; p++)
+        op->ctx.port_watermark[p] = WR_TIME_END;
+    return WEIR_OK;
+}
+
+/* The publisher's side of a stream's shard. */
+static void
+output_to_stream(wr_runtime *rt, output *o, task *t, uint32_t stream, uint32_t shard)
+{
+    o->task = t;
+    o->flow = rt->config.flow;
+    o->stream = rt->streams[stream];
+    o->shard = shard;
+    wr_stream_on_room(o->stream, shard, wr_task_wake_user, t);
+}
+
+static weir_status
+build_sides(wr_runtime *rt, segment_task *s, const segment_shards *g)
+{
+    for (int p = WR_PORT_LATE; p <= WR_PORT_BAD; p++) {
+        if (g->side_stream[p] < 0)
+            continue;
+        output *o = wr_build_alloc(rt, 1, sizeof *o);
+        if (o == NULL)
+            return WEIR_MEMORY;
+        output_to_stream(rt, o, &s->t, (uint32_t) g->side_stream[p], g->side_shard[p] + s->shard);
+        WR_TRY(wr_output_open(o, &rt->arena));
+        s->chain.sides[p] = o;
+    }
+    return WEIR_OK;
+}
+
+static weir_status
+build_segment_shard(wr_runtime *rt, uint32_t segment, uint32_t shard)
+{
+    segment_shards *g = &rt->segments[segment];
+    segment_task   *s = &g->shards[shard];
+    const char     *name =
+        wr_arena_printf(&rt->arena, "%s#%u", rt->job->segments[segment].name, shard);
+    s->segment = &rt->job->segments[segment];
+    s->shard = shard;
+    s->shard_count = g->count;
+    s->in.port_count = s->segment->input_count;
+    s->in.flow = rt->config.flow;
+    atomic_store(&s->watermark_view, WR_TIME_START);
+    chain *c = &s->chain;
+    c->task = &s->t;
+    c->clock = rt->config.clock;
+    c->ports = s->in.ports;
+    c->sent = WR_TIME_START;
+    c->keep_state = rt->store != NULL;
+    c->out.task = &s->t;
+    c->out.flow = rt->config.flow;
+    wr_error_clear(&c->error);
+    WR_TRY(wr_build_task(rt, &s->t, &wr_segment_task_ops, name, g->count == 1 ? segment : shard,
+                         s->segment->op_count + 1));
+    uint32_t task_part_index = s->segment->op_count;
+    s->t.parts[task_part_index].name = wr_arena_printf(&rt->arena, "%s/task", name);
+    s->t.last_parts[task_part_index].name = s->t.parts[task_part_index].name;
+    c->ops = wr_build_alloc(rt, s->segment->op_count, sizeof *c->ops);
+    if (c->ops == NULL || s->t.parts[task_part_index].name == NULL)
+        return WEIR_MEMORY;
+    WR_TRY(build_sides(rt, s, g));
+    if (s->segment->stream >= 0)
+        output_to_stream(rt, &c->out, &s->t, (uint32_t) s->segment->stream, shard);
+    for (uint32_t i = 0; i < s->segment->op_count; i++)
+        WR_TRY(build_op(rt, s, i));
+    return WEIR_OK;
+}
+
+/* Where each segment's side rows go. */
+static void
+build_side_places(wr_runtime *rt)
+{
+    uint32_t segments = rt->job->segment_count;
+    for (uint32_t g = 0; g < segments; g++)
+        for (int p = 0; p < WR_PORT_COUNT; p++)
+            rt->segments[g].side_stream[p] = -1;
+    for (uint32_t k = 0; k < rt->job->stream_count; k++) {
+        const wr_job_stream *js = &rt->job->streams[k];
+        uint32_t             next = 0;
+        if (js->origin != WR_FROM_SIDE)
+            continue;
+        wr_assert(js->side_port == WR_PORT_LATE || js->side_port == WR_PORT_BAD);
+        for (uint32_t g = 0; g < segments; g++) {
+            if (segment_final_stream(rt, g) != (int32_t) js->origin_index)
+                continue;
+            rt->segments[g].side_stream[js->side_port] = (int32_t) k;
+            rt->segments[g].side_shard[js->side_port] = next;
+            next += rt->segments[g].count;
+        }
+    }
+}
+
+static weir_status
+build_segments(wr_runtime *rt)
+{
+    uint32_t count = rt->job->segment_count;
+    rt->segments = wr_build_alloc(rt, count, sizeof *rt->segments);
+    if (rt->segments == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t g = 0; g < count; g++) {
+        rt->segments[g].count = segment_shard_count(rt, g);
+        rt->segments[g].shards =
+            wr_build_alloc(rt, rt->segments[g].count, sizeof *rt->segments[g].shards);
+        if (rt->segments[g].shards == NULL)
+            return WEIR_MEMORY;
+    }
+    build_side_places(rt);
+    for (uint32_t g = 0; g < count; g++)
+        for (uint32_t k = 0; k < rt->segments[g].count; k++)
+            WR_TRY(build_segment_shard(rt, g, k));
+    return WEIR_OK;
+}
+
+static weir_status
+open_segments(wr_runtime *rt, weir_error *err)
+{
+    for (uint32_t g = 0; g < rt->job->segment_count; g++)
+        for (uint32_t k = 0; k < rt->segments[g].count; k++) {
+            segment_task *s = &rt->segments[g].shards[k];
+            WR_TRY(wr_output_open(&s->chain.out, &rt->arena));
+            wr_inputs_settle(&s->in);
+            if (s->chain.count > 0)
+                memcpy(s->chain.ops[0].ctx.port_watermark, s->in.ports, sizeof s->in.ports);
+            WR_TRY(wr_segment_open(s, err));
+        }
+    return WEIR_OK;
+}
+
+weir_status
+wr_runtime_build(wr_runtime *rt, const wr_source_binding *sources, const wr_sink_binding *sinks,
+                 weir_error *err)
+{
+    uint32_t   workers = rt->config.workers;
+    weir_error local;
+    if (err == NULL)
+        err = &local;
+    wr_error_clear(err);
+    uint32_t task_max =
+        (rt->source_count + rt->job->segment_count) * workers + rt->sink_count;
+    weir_status status = workers <= WR_KEY_GROUPS ? WEIR_OK : WEIR_CONFIG_VALUE;
+    if (status != WEIR_OK)
+        return wr_error_set(err, status, "%u workers; at most %d", workers, WR_KEY_GROUPS);
+    WR_TRY_GOTO(build_workers(rt, task_max, err));
+    WR_TRY_GOTO(build_streams(rt, sources));
+    WR_TRY_GOTO(wr_build_sources(rt, sources, err));
+    WR_TRY_GOTO(build_segments(rt));
+    WR_TRY_GOTO(wr_build_edges(rt));
+    WR_TRY_GOTO(wr_build_sinks(rt, sinks));
+    WR_TRY_GOTO(open_segments(rt, err));
+    wr_stall_init(rt);
+    return WEIR_OK;
+done:
+    if (err->code == WEIR_OK)
+        return wr_error_set(err, status, "cannot build %s: %s", rt->job->name,
+                            weir_status_text(status));
+    return status;
+}
+
+static void
+unbuild_channels(segment_task *s)
+{
+    for (uint32_t i = 0; i < s->in.count; i++) {
+        channel *c = s->in.list[i].channel;
+        if (c == NULL)
+            continue;
+        for (void *b; (b = wr_ring_pop(&c->ring)) != NULL;)
+            wr_batch_release(b);
+        wr_ring_fini(&c->ring);
+    }
+}
+
+void
+wr_runtime_unbuild(wr_runtime *rt)
+{
+    for (uint32_t i = 0; i < rt->task_count; i++) {
+        wr_timer_cancel(&rt->tasks[i]->timer);
+        rt->tasks[i]->ops->close(rt->tasks[i]);
+    }
+    if (rt->stall.timer.loop != NULL)
+        wr_timer_cancel(&rt->stall.timer);
+    for (uint32_t g = 0; rt->segments != NULL && g < rt->job->segment_count; g++)
+        for (uint32_t k = 0; rt->segments[g].shards != NULL && k < rt->segments[g].count; k++)
+            unbuild_channels(&rt->segments[g].shards[k]);
+    for (uint32_t i = 0; rt->sources != NULL && i < rt->source_count; i++)
+        wr_source_close(&rt->sources[i]);
+    for (uint32_t i = 0; rt->streams != NULL && i < rt->job->stream_count; i++)
+        wr_stream_destroy(rt->streams[i]);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/chain_impl.h -- the chain runner: carries a batch through a segment's operators.
+ *
+ * Each operator takes the batches that the one before it has in its outbox, one at a time:
+ *   process -> advance (when the watermark moved) -> finish (at the end) -> see that the watermark has
+ *   gone on -> freeze and hand on (a mark).
+ * A call that answers AGAIN is made again when the outbox has been emptied; the last outbox empties
+ * into the output.  Work is taken from the far end first, so a batch runs to completion.
+ *
+ * Invariants  H1  along every outbox watermarks do not step back, and the newest that an operator has
+ *                 finished advancing to is on its way: on the last batch, or on an empty one
+ *             H2  a mark leaves an operator after everything that operator emitted before it
+ *             H3  an operator that is done (or ended) is never called again; what comes is discarded
+ */
+#pragma once
+
+#include "runtime/output_impl.h"
+
+typedef enum chain_step {
+    STEP_PROCESS,
+    STEP_ADVANCE,
+    STEP_FINISH,
+    STEP_CARRY,
+    STEP_MARK,
+} chain_step;
+
+typedef struct chain_op {
+    const wr_job_op *job;
+    void            *self;
+    wr_budget       *state; /* of this operator in this shard                   */
+    wr_ctx           ctx;
+    wr_batch        *in;   /* under work, owned; NULL: idle                     */
+    int              port;
+    chain_step       step;
+    wr_time          sent; /* watermark_after of the newest batch that left     */
+    wr_frozen       *frozen; /* of the barrier under way                        */
+    bool             opened, done, ended; /* done: said DONE; ended: END is emitted */
+    uint32_t         calls;  /* for sampling CPU                                */
+} chain_op;
+
+typedef struct chain {
+    task     *task;
+    wr_clock *clock;
+    chain_op *ops;
+    uint32_t  count;
+    output    out;
+    output   *sides[WR_PORT_COUNT]; /* LATE, BAD; NULL: nobody reads        */
+    const wr_time *ports;   /* watermarks of the first operator's ports     */
+    wr_time   sent;         /* watermark handed to the output               */
+    bool      keep_state;   /* checkpoints are kept: freeze at barriers     */
+    bool      ended;        /* END is handed to the output                  */
+    wr_epoch  barrier;      /* has left; 0 none.  The task clears it        */
+    weir_error error;
+} chain;
+
+typedef enum chain_flow { CHAIN_IDLE, CHAIN_BLOCKED, CHAIN_FAILED } chain_flow;
+
+/* Run until everything taken has left (IDLE), or there is no room. */
+chain_flow wr_chain_run(chain *c);
+/* While IDLE: takes batch, for a port of the first operator. */
+void       wr_chain_offer(chain *c, int port, wr_batch *batch);
+/* Before the first run, after a restore: operators that had ended stay so, and END goes out. */
+void       wr_chain_resume(chain *c);
+/* Close the operators and release everything. */
+void       wr_chain_close(chain *c);

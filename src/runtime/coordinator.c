@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/coordinator.c -- barriers to checkpoints (R3).
+ *
+ *   request -> `wanted` moves, sources put in the barrier -> every task acknowledges, handing over its
+ *   parts -> the parts are written to the store (a thread of its own; inline when SEEDED) ->
+ *   durable: sources hear `committed` -> the event.
+ *
+ * Invariants  C1  one epoch is under way at a time; a request meanwhile is the next one
+ *             C2  a task that ended stands with its last parts in every later checkpoint
+ *             C3  a checkpoint that could not be written is counted and told; the job runs on, positions
+ *                 are not committed, and the next one holds everything anyway
+ */
+#include "runtime/runtime_impl.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+
+/* --- writing --- */
+
+/* Turn what was frozen into bytes. */
+static weir_status
+part_write(wr_runtime *rt, task_part *part)
+{
+    if (part->frozen == NULL)
+        return WEIR_OK;
+    wr_snapshot_writer_fini(&part->bytes);
+    wr_snapshot_writer_init(&part->bytes, rt->budget);
+    weir_status status = part->ops->write(part->frozen, &part->bytes);
+    if (status == WEIR_OK)
+        status = wr_snapshot_finish(&part->bytes);
+    part->ops->thaw(part->frozen);
+    part->frozen = NULL;
+    return status;
+}
+
+/* C2: whose parts stand for the task in this epoch. */
+static task_part *
+task_parts_of(wr_runtime *rt, task *t, wr_epoch epoch)
+{
+    coordinator *c = &rt->coordinator;
+    wr_mutex_lock(&c->lock);
+    task_part *parts = t->acked == epoch ? t->parts : t->last_parts;
+    wr_mutex_unlock(&c->lock);
+    return parts;
+}
+
+static void
+tasks_forget_parts(wr_runtime *rt)
+{
+    for (uint32_t i = 0; i < rt->task_count; i++)
+        for (uint32_t p = 0; p < rt->tasks[i]->part_count; p++) {
+            task_part *part = &rt->tasks[i]->parts[p];
+            if (part->frozen != NULL)
+                part->ops->thaw(part->frozen);
+            part->frozen = NULL;
+            wr_snapshot_writer_fini(&part->bytes);
+        }
+}
+
+static weir_status
+checkpoint_write(wr_runtime *rt, wr_epoch epoch, uint64_t *bytes, weir_error *err)
+{
+    uint32_t count = 0, total = 0;
+    for (uint32_t i = 0; i < rt->task_count; i++)
+        total += rt->tasks[i]->part_count;
+    wr_store_part *list = wr_alloc(rt->budget, (total + 1) * sizeof *list);
+    if (list == NULL)
+        return wr_error_set(err, WEIR_MEMORY, "no memory for a checkpoint of %u parts", total);
+    weir_status status = WEIR_OK;
+    for (uint32_t i = 0; i < rt->task_count && status == WEIR_OK; i++) {
+        task      *t = rt->tasks[i];
+        task_part *parts = task_parts_of(rt, t, epoch);
+        for (uint32_t p = 0; p < t->part_count && status == WEIR_OK; p++) {
+            status = part_write(rt, &parts[p]);
+            if (status == WEIR_OK && parts[p].bytes.bytes.length > 0)
+                list[count++] = (wr_store_part){ parts[p].name, parts[p].bytes.bytes.data,
+                                                 parts[p].bytes.bytes.length };
+        }
+        if (status != WEIR_OK)
+            (void) wr_error_set(err, status, "the state of %s cannot be written: %s", t->name,
+                                weir_status_text(status));
+    }
+    if (status == WEIR_OK)
+        status = wr_store_write(rt->store, epoch, rt->job->fingerprint,
+                                wr_clock_now(rt->config.clock), list, count, bytes, err);
+    wr_free(list);
+    return status;
+}
+
+/* --- the course of an epoch --- */
+
+/* With the lock held: put `epoch` under way; true when nobody has to acknowledge. */
+static bool
+epoch_begin(wr_runtime *rt, wr_epoch epoch)
+{
+    coordinator *c = &rt->coordinator;
+    wr_assert(c->under_way == 0); /* C1 */
+    c->under_way = epoch;
+    c->waiting = 0;
+    c->begun = wr_clock_monotonic(rt->config.clock);
+    for (uint32_t i = 0; i < rt->task_count; i++)
+        c->waiting += !rt->tasks[i]->ended_told;
+    atomic_store_explicit(&c->wanted, epoch, memory_order_release);
+    return c->waiting == 0;
+}
+
+static void
+sources_wake(wr_runtime *rt)
+{
+    for (uint32_t i = 0; i < rt->source_count; i++)
+        for (uint32_t k = 0; k < rt->sources[i].shard_count; k++)
+            wr_task_wake(&rt->sources[i].shards[k].t);
+}
+
+static void epoch_complete(wr_runtime *rt);
+
+static void
+epoch_finish(wr_runtime *rt, wr_epoch epoch, weir_status status, uint64_t bytes,
+             const weir_error *err)
+{
+    coordinator *c = &rt->coordinator;
+    tasks_forget_parts(rt);
+    wr_mutex_lock(&c->lock);
+    c->view.duration_us = wr_clock_monotonic(rt->config.clock) - c->begun;
+    if (status == WEIR_OK) {
+        c->view.epoch = epoch;
+        c->view.at = wr_clock_now(rt->config.clock);
+        c->view.bytes = bytes;
+        c->view.count++;
+        atomic_store(&c->done, epoch);
+        if (rt->store != NULL)
+            atomic_store_explicit(&c->durable, epoch, memory_order_release);
+    } else {
+        c->view.failures++;
+        snprintf(c->view.last_error, sizeof c->view.last_error, "%.199s", err->text);
+    }
+    c->under_way = 0;
+    bool again = c->requested != 0, nobody = false;
+    c->requested = 0;
+    if (again)
+        nobody = epoch_begin(rt, epoch + 1);
+    wr_cond_broadcast(&c->changed);
+    wr_mutex_unlock(&c->lock);
+    if (status == WEIR_OK)
+        wr_runtime_event(rt, WR_EVENT_CHECKPOINT, NULL);
+    else
+        wr_log(WR_LOG_WARN, "checkpoint", "epoch %" PRIu64 " was not written: %s", epoch, err->text);
+    if (again || (status == WEIR_OK && rt->store != NULL))
+        sources_wake(rt);
+    if (nobody)
+        epoch_complete(rt);
+}
+
+static void
+epoch_write(wr_runtime *rt)
+{
+    wr_epoch   epoch = rt->coordinator.under_way;
+    uint64_t   bytes = 0;
+    weir_error err;
+    wr_error_clear(&err);
+    weir_status status = checkpoint_write(rt, epoch, &bytes, &err);
+    epoch_finish(rt, epoch, status, bytes, &err);
+}
+
+/* Everybody has acknowledged. */
+static void
+epoch_complete(wr_runtime *rt)
+{
+    coordinator *c = &rt->coordinator;
+    if (rt->store == NULL)
+        epoch_finish(rt, c->under_way, WEIR_OK, 0, NULL);
+    else if (!c->thread.started)
+        epoch_write(rt);
+    else {
+        wr_mutex_lock(&c->lock);
+        c->write_now = true;
+        wr_cond_broadcast(&c->changed);
+        wr_mutex_unlock(&c->lock);
+    }
+}
+
+static void
+checkpoint_main(void *user)
+{
+    wr_runtime  *rt = user;
+    coordinator *c = &rt->coordinator;
+    wr_mutex_lock(&c->lock);
+    while (!c->quit) {
+        if (!c->write_now) {
+            wr_cond_wait(&c->changed, &c->lock);
+            continue;
+        }
+        c->write_now = false;
+        wr_mutex_unlock(&c->lock);
+        epoch_write(rt);
+        wr_mutex_lock(&c->lock);
+    }
+    wr_mutex_unlock(&c->lock);
+}
+
+/* --- what others call --- */
+
+wr_epoch
+wr_coordinator_request(wr_runtime *rt)
+{
+    coordinator *c = &rt->coordinator;
+    bool         nobody = false, begun = false;
+    wr_mutex_lock(&c->lock);
+    wr_epoch epoch;
+    if (c->under_way != 0)
+        epoch = c->requested = c->under_way + 1;
+    else {
+        epoch = atomic_load(&c->wanted) + 1;
+        nobody = epoch_begin(rt, epoch);
+        begun = true;
+    }
+    wr_mutex_unlock(&c->lock);
+    if (begun)
+        sources_wake(rt);
+    if (nobody)
+        epoch_complete(rt);
+    return epoch;
+}
+
+void
+wr_coordinator_ack(wr_runtime *rt, task *t, wr_epoch epoch)
+{
+    coordinator *c = &rt->coordinator;
+    wr_mutex_lock(&c->lock);
+    wr_assert(c->under_way == epoch && t->acked < epoch && c->waiting > 0);
+    t->acked = epoch;
+    bool complete = --c->waiting == 0;
+    wr_mutex_unlock(&c->lock);
+    if (complete)
+        epoch_complete(rt);
+}
+
+void
+wr_coordinator_task_ended(wr_runtime *rt, task *t)
+{
+    coordinator *c = &rt->coordinator;
+    bool         complete = false;
+    wr_mutex_lock(&c->lock);
+    t->ended_told = true;
+    if (c->under_way != 0 && t->acked < c->under_way)
+        complete = --c->waiting == 0;
+    wr_mutex_unlock(&c->lock);
+    if (complete)
+        epoch_complete(rt);
+}
+
+static void
+coordinator_tick(void *user)
+{
+    wr_runtime  *rt = user;
+    coordinator *c = &rt->coordinator;
+    if (atomic_load(&rt->finished) || atomic_load(&rt->failed) || atomic_load(&rt->stopping))
+        return;
+    wr_mutex_lock(&c->lock);
+    bool busy = c->under_way != 0;
+    wr_mutex_unlock(&c->lock);
+    if (!busy) /* else that one is late already */
+        (void) wr_coordinator_request(rt);
+    weir_status status = wr_timer_set_after(&c->timer, rt->config.checkpoint_us);
+    if (status != WEIR_OK)
+        wr_log(WR_LOG_ERROR, "checkpoint", "no memory for the timer: checkpoints on request only");
+}
+
+void
+wr_coordinator_init(wr_runtime *rt)
+{
+    coordinator *c = &rt->coordinator;
+    wr_mutex_init(&c->lock);
+    wr_cond_init(&c->changed);
+    if (!rt->has_restored)
+        return;
+    atomic_store(&c->wanted, rt->restored.epoch);
+    atomic_store(&c->done, rt->restored.epoch);
+    atomic_store(&c->durable, rt->restored.epoch);
+    c->view.epoch = rt->restored.epoch;
+    c->view.at = rt->restored.written_at;
+}
+
+weir_status
+wr_coordinator_start(wr_runtime *rt, weir_error *err)
+{
+    coordinator *c = &rt->coordinator;
+    wr_timer_init(&c->timer, rt->workers[0].loop, coordinator_tick, rt);
+    if (rt->store == NULL)
+        return WEIR_OK;
+    if (rt->config.checkpoint_us > 0)
+        WR_TRY(wr_timer_set_after(&c->timer, rt->config.checkpoint_us));
+    if (rt->config.executor == WR_EXECUTOR_SEEDED)
+        return WEIR_OK;
+    return wr_thread_start(&c->thread, "weir-checkpoint", checkpoint_main, rt, err);
+}
+
+void
+wr_coordinator_stop(wr_runtime *rt)
+{
+    coordinator *c = &rt->coordinator;
+    wr_mutex_lock(&c->lock);
+    c->quit = true;
+    wr_cond_broadcast(&c->changed);
+    wr_mutex_unlock(&c->lock);
+    wr_thread_join(&c->thread);
+    if (c->timer.loop != NULL)
+        wr_timer_cancel(&c->timer);
+}
+
+void
+wr_coordinator_fini(wr_runtime *rt)
+{
+    tasks_forget_parts(rt);
+    for (uint32_t i = 0; i < rt->task_count; i++)
+        for (uint32_t p = 0; p < rt->tasks[i]->part_count; p++)
+            wr_snapshot_writer_fini(&rt->tasks[i]->last_parts[p].bytes);
+    wr_cond_fini(&rt->coordinator.changed);
+    wr_mutex_fini(&rt->coordinator.lock);
+}

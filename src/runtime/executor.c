@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/executor.c -- what both executors share: waking a task, one turn of it; and the seeded executor.
+ *
+ * SEEDED      one thread, the caller's.  Each step serves due timers and descriptors, then picks one of
+ *             the ready tasks with the seeded generator: another seed is another interleaving, the same
+ *             seed under the same clock the same run, byte for byte.
+ */
+#include "runtime/runtime_impl.h"
+
+#include <stdio.h>
+
+void
+wr_task_wake(task *t)
+{
+    if (atomic_exchange(&t->ready, 1) != 0)
+        return; /* somebody else's wake is still to be served */
+    worker *w = t->worker;
+    if (atomic_exchange(&w->asleep, 0) != 0)
+        wr_loop_wake(w->loop);
+}
+
+void
+wr_task_wake_user(void *t)
+{
+    wr_task_wake(t);
+}
+
+void
+wr_task_wake_after(task *t, int64_t us)
+{
+    wr_time at;
+    if (__builtin_add_overflow(wr_clock_monotonic(t->rt->config.clock), WR_MAX(us, (int64_t) 0),
+                               &at))
+        return;
+    if (wr_timer_is_set(&t->timer) && t->timer.at <= at)
+        return;
+    if (wr_timer_set(&t->timer, at) != WEIR_OK)
+        wr_task_wake(t); /* no memory for a timer: look again at once */
+}
+
+task_result
+wr_task_fail(task *t, weir_status code, const char *format, ...)
+{
+    weir_error err;
+    char       text[WEIR_ERROR_TEXT_MAX];
+    va_list    args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    wr_error_clear(&err);
+    (void) wr_error_set(&err, code, "%s", text);
+    wr_runtime_fail(t->rt, &err);
+    return TASK_FAILED;
+}
+
+static void
+task_ended(wr_runtime *rt, task *t)
+{
+    t->ended = true;
+    wr_timer_cancel(&t->timer);
+    wr_coordinator_task_ended(rt, t);
+    if (atomic_fetch_sub(&rt->live_tasks, 1) != 1)
+        return;
+    wr_mutex_lock(&rt->lock);
+    atomic_store(&rt->finished, true);
+    wr_cond_broadcast(&rt->changed);
+    wr_mutex_unlock(&rt->lock);
+    wr_runtime_event(rt, WR_EVENT_FINISHED, NULL);
+}
+
+void
+wr_runtime_turn(wr_runtime *rt, task *t)
+{
+    if (t->ended) {
+        if (t->ops == &wr_source_task_ops)
+            wr_source_commit((source_task *) t);
+        return;
+    }
+    switch (t->ops->run(t)) {
+    case TASK_MORE: atomic_store(&t->ready, 1); break;
+    case TASK_ENDED: task_ended(rt, t); break;
+    case TASK_WAIT:
+    case TASK_FAILED: break;
+    }
+}
+
+/* --- the seeded executor --- */
+
+/* A source that waits for the flow budget has nobody to wake it; under a virtual clock not even a timer. */
+static bool
+seeded_wake_starved(wr_runtime *rt)
+{
+    bool woken = false;
+    for (uint32_t i = 0; i < rt->source_count; i++)
+        for (uint32_t k = 0; k < rt->sources[i].shard_count; k++) {
+            source_task *s = &rt->sources[i].shards[k];
+            if (!s->starved || s->t.ended || !wr_source_flow_has_room(s))
+                continue;
+            s->starved = false;
+            wr_task_wake(&s->t);
+            woken = true;
+        }
+    return woken;
+}
+
+static task *
+seeded_pick(wr_runtime *rt)
+{
+    worker  *w = &rt->workers[0];
+    uint32_t ready = 0;
+    for (uint32_t i = 0; i < w->task_count; i++)
+        ready += atomic_load_explicit(&w->tasks[i]->ready, memory_order_relaxed);
+    if (ready == 0)
+        return NULL;
+    uint32_t nth = (uint32_t) wr_random_below(&rt->random, ready);
+    for (uint32_t i = 0;; i++)
+        if (atomic_load_explicit(&w->tasks[i]->ready, memory_order_relaxed) != 0 && nth-- == 0)
+            return w->tasks[i];
+}
+
+bool
+wr_runtime_step(wr_runtime *rt)
+{
+    wr_assert(rt->config.executor == WR_EXECUTOR_SEEDED);
+    if (!rt->started || atomic_load(&rt->failed) || atomic_load(&rt->halted))
+        return false;
+    wr_loop_run(rt->workers[0].loop, 0);
+    task *t = seeded_pick(rt);
+    if (t == NULL && seeded_wake_starved(rt))
+        t = seeded_pick(rt);
+    if (t == NULL)
+        return false;
+    atomic_exchange(&t->ready, 0);
+    wr_runtime_turn(rt, t);
+    return true;
+}
+
+wr_time
+wr_runtime_next_timer(const wr_runtime *rt)
+{
+    return rt->worker_count > 0 && rt->workers[0].loop != NULL
+               ? wr_loop_next_timer(rt->workers[0].loop)
+               : WR_TIME_END;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/output.c -- publishing: compaction, hash partitioning, fan-out (see output_impl.h).
+ *
+ * Partitioning is by the key group of the stable hash, the same that state is kept by; a consumer
+ * that gets no row of a batch gets its watermark, when that moved.
+ */
+#include "runtime/output_impl.h"
+
+#include <string.h>
+
+weir_status
+wr_output_open(output *o, wr_arena *arena)
+{
+    o->pending_capacity = o->stream != NULL;
+    bool hashed = false;
+    for (uint32_t e = 0; e < o->edge_count; e++) {
+        output_edge *edge = &o->edges[e];
+        o->pending_capacity += edge->channel_count;
+        hashed = hashed || (edge->partitioning == WR_HASH && edge->channel_count > 1);
+        edge->sent = wr_arena_calloc(arena, edge->channel_count, sizeof *edge->sent);
+        if (edge->sent == NULL)
+            return WEIR_MEMORY;
+        for (uint32_t i = 0; i < edge->channel_count; i++)
+            edge->sent[i] = WR_TIME_START;
+    }
+    o->pending = wr_arena_calloc(arena, o->pending_capacity + 1, sizeof *o->pending);
+    if (o->pending == NULL)
+        return WEIR_MEMORY;
+    if (!hashed)
+        return WEIR_OK;
+    o->keys = wr_arena_alloc(arena, sizeof *o->keys);
+    o->rows = wr_arena_alloc(arena, WR_BATCH_ROWS_MAX * sizeof *o->rows);
+    if (o->keys == NULL || o->rows == NULL) {
+        o->keys = NULL;
+        return WEIR_MEMORY;
+    }
+    wr_keys_init(o->keys, o->flow);
+    return WEIR_OK;
+}
+
+void
+wr_output_close(output *o)
+{
+    for (uint32_t i = 0; i < o->pending_count; i++)
+        wr_batch_release(o->pending[i].batch);
+    o->pending_count = 0;
+    if (o->keys != NULL)
+        wr_keys_fini(o->keys);
+    o->keys = NULL;
+}
+
+bool
+wr_output_flush(output *o)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < o->pending_count; i++) {
+        output_pending p = o->pending[i];
+        bool room = p.channel != NULL ? channel_has_room(p.channel)
+                                      : wr_stream_has_room(o->stream, o->shard);
+        if (!room)
+            o->pending[kept++] = p;
+        else if (p.channel != NULL)
+            channel_push(p.channel, p.batch);
+        else
+            wr_stream_publish(o->stream, o->shard, p.batch);
+    }
+    o->pending_count = kept;
+    return kept == 0;
+}
+
+static void
+output_add(output *o, channel *to, wr_batch *batch)
+{
+    wr_assert(o->pending_count < o->pending_capacity);
+    o->pending[o->pending_count++] = (output_pending){ to, batch };
+}
+
+/* O3.  Takes batch; NULL: no memory. */
+static wr_batch *
+output_compact(output *o, wr_batch *batch)
+{
+    bool sparse = batch->row_count * 2 < batch->physical_count;
+    if (batch->row_count == 0 || (batch->selection != NULL && !sparse))
+        return batch;
+    wr_batch *made = wr_batch_compact(o->flow, batch, true);
+    wr_batch_release(batch);
+    return made;
+}
+
+/* One consumer's rows of a partitioned batch: rows[0..count), or its watermark alone. */
+static weir_status
+edge_add_part(output *o, output_edge *edge, uint32_t target, const wr_batch *batch,
+              const uint16_t *rows, uint32_t count)
+{
+    wr_batch *part = NULL;
+    if (count == 0) {
+        if (batch->watermark_after <= edge->sent[target])
+            return WEIR_OK;
+        wr_time before = WR_MAX(batch->watermark_before, edge->sent[target]);
+        part = wr_batch_create_watermark(o->flow, before, batch->watermark_after);
+        if (part != NULL)
+            part->arrived = batch->arrived;
+    } else {
+        part = wr_batch_select(o->flow, batch, rows, count);
+        if (part != NULL)
+            part = output_compact(o, part);
+    }
+    if (part == NULL)
+        return WEIR_MEMORY;
+    edge->sent[target] = batch->watermark_after;
+    output_add(o, edge->channels[target], part);
+    return WEIR_OK;
+}
+
+/* Borrows batch. */
+static weir_status
+edge_partition(output *o, output_edge *edge, const wr_batch *batch)
+{
+    uint32_t starts[WR_KEY_GROUPS + 1] = { 0 }, fill[WR_KEY_GROUPS];
+    uint8_t  shard_of[WR_KEY_GROUPS];
+    uint32_t shards = edge->channel_count;
+    wr_assert(shards <= WR_KEY_GROUPS);
+    WR_TRY(wr_keys_encode(o->keys, batch, edge->keys, edge->key_count));
+    for (uint32_t g = 0; g < WR_KEY_GROUPS; g++)
+        shard_of[g] = (uint8_t) wr_shard_of_group(g, shards);
+    for (uint32_t i = 0; i < batch->row_count; i++)
+        starts[shard_of[wr_key_group(o->keys->hashes[i])] + 1]++;
+    for (uint32_t s = 0; s < shards; s++) {
+        starts[s + 1] += starts[s];
+        fill[s] = starts[s];
+    }
+    for (uint32_t i = 0; i < batch->row_count; i++) {
+        uint32_t s = shard_of[wr_key_group(o->keys->hashes[i])];
+        o->rows[fill[s]++] = (uint16_t) wr_batch_row(batch, i);
+    }
+    for (uint32_t s = 0; s < shards; s++)
+        WR_TRY(edge_add_part(o, edge, s, batch, o->rows + starts[s], starts[s + 1] - starts[s]));
+    return WEIR_OK;
+}
+
+static weir_status
+edge_put(output *o, output_edge *edge, wr_batch *batch)
+{
+    if (batch->row_count > 0 && edge->channel_count > 1)
+        return edge_partition(o, edge, batch);
+    for (uint32_t i = 0; i < edge->channel_count; i++) { /* O2 */
+        edge->sent[i] = WR_MAX(edge->sent[i], batch->watermark_after);
+        output_add(o, edge->channels[i], wr_batch_retain(batch));
+    }
+    return WEIR_OK;
+}
+
+weir_status
+wr_output_put(output *o, wr_batch *batch)
+{
+    weir_status status = WEIR_OK;
+    wr_assert(o->pending_count == 0); /* O1 */
+    wr_debug_assert(batch->watermark_before <= batch->watermark_after);
+    batch = output_compact(o, batch);
+    if (batch == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t e = 0; status == WEIR_OK && e < o->edge_count; e++)
+        status = edge_put(o, &o->edges[e], batch);
+    if (status == WEIR_OK && o->stream != NULL) {
+        batch = wr_batch_unique(batch); /* its sequence is the stream's to write */
+        if (batch == NULL)
+            return WEIR_MEMORY;
+        output_add(o, NULL, batch);
+    } else
+        wr_batch_release(batch);
+    if (status == WEIR_OK)
+        wr_output_flush(o);
+    return status;
+}

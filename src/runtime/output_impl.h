@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/output_impl.h -- where a task's batches go: its stream, and edges to other segments.
+ *
+ * Invariants  O1  one batch at a time is under way: what some targets have no room for waits in
+ *                 `pending`, and the next is accepted when that is empty
+ *             O2  a target gets everything in the order of the puts; marks go to every target
+ *             O3  published batches own their strings, and no selection under half is kept
+ */
+#pragma once
+
+#include "runtime/channel_impl.h"
+
+typedef struct output_edge {
+    wr_partitioning  partitioning;
+    const uint32_t  *keys;
+    uint32_t         key_count;
+    channel        **channels; /* HASH: a consumer's shard each; FORWARD, SINGLE: one */
+    wr_time         *sent;     /* watermark each channel knows                        */
+    uint32_t         channel_count;
+} output_edge;
+
+typedef struct output_pending {
+    channel  *channel; /* NULL: the stream */
+    wr_batch *batch;
+} output_pending;
+
+typedef struct output {
+    task           *task;
+    wr_budget      *flow;
+    wr_stream      *stream; /* NULL: edges alone */
+    uint32_t        shard;
+    output_edge    *edges;
+    uint32_t        edge_count;
+    output_pending *pending;
+    uint32_t        pending_count, pending_capacity;
+    wr_keys        *keys;   /* scratch of HASH edges; NULL without */
+    uint16_t       *rows;   /* scratch: rows by shard              */
+} output;
+
+/* Once edges and stream are set: scratch and pending. */
+weir_status wr_output_open(output *o, wr_arena *arena);
+void        wr_output_close(output *o);
+/* Push what is pending; true when nothing is left. */
+bool        wr_output_flush(output *o);
+/* Takes batch (also on failure).  Nothing is pending.  MEMORY. */
+weir_status wr_output_put(output *o, wr_batch *batch);

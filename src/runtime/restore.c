@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/restore.c -- from the newest good checkpoint back to running tasks.
+ *
+ * Parts are found by name: "<segment>#<shard>/<n>.<operator>", "<segment>#<shard>/task",
+ * "source/<name>#<shard>" and ".../lanes".  With as many shards as before each task takes its own
+ * parts; with another number every shard reads the parts of all old ones, and the reader gives it the
+ * sections of its key groups (and the global ones).
+ *
+ * Invariants  V1  watermarks come back: a task's ports stand where they stood (the least over the old
+ *                 shards), a source where its barrier was cut, a lane where it was; so rows are judged
+ *                 after a restart as they would have been without
+ *             V2  what had ended in every old shard has ended
+ */
+#include "runtime/runtime_impl.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- parts by name --- */
+
+/* "<prefix>#<shard><suffix>": the shard, or -1. */
+static int64_t
+part_shard(const char *name, const char *prefix, const char *suffix)
+{
+    size_t length = strlen(prefix);
+    if (strncmp(name, prefix, length) != 0 || name[length] != '#')
+        return -1;
+    char         *end;
+    unsigned long shard = strtoul(name + length + 1, &end, 10);
+    if (end == name + length + 1 || shard > UINT16_MAX || strcmp(end, suffix) != 0)
+        return -1;
+    return (int64_t) shard;
+}
+
+/* How many shards the checkpoint has of something. */
+static uint32_t
+parts_count(const wr_checkpoint *c, const char *prefix, const char *suffix)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < c->part_count; i++)
+        count += part_shard(c->parts[i].name, prefix, suffix) >= 0;
+    return count;
+}
+
+/* --- segments --- */
+
+static weir_status
+restore_damaged(weir_error *err, const char *name)
+{
+    return wr_error_set(err, WEIR_CHECKPOINT_CORRUPT, "part \"%s\" of the checkpoint is damaged",
+                        name);
+}
+
+/* One old shard's standing, joined to what others said: V1, V2. */
+static weir_status
+restore_task_part(segment_task *s, const wr_store_part *part, bool first, weir_error *err)
+{
+    wr_snapshot_reader r;
+    wr_snapshot_reader_init(&r, part->bytes, part->length, WR_GROUPS_ALL);
+    if (!wr_snapshot_next(&r) || wr_snapshot_get_u64(&r) != 1)
+        return restore_damaged(err, part->name);
+    bool     ended = wr_snapshot_get_u64(&r) != 0;
+    wr_time  watermark = wr_snapshot_get_i64(&r);
+    uint64_t ports = wr_snapshot_get_u64(&r);
+    if (ports != s->in.port_count)
+        return restore_damaged(err, part->name);
+    s->chain.ended = ended && (first || s->chain.ended);
+    s->chain.sent = first ? watermark : WR_MIN(s->chain.sent, watermark);
+    for (uint64_t p = 0; p < ports; p++) {
+        wr_time w = wr_snapshot_get_i64(&r);
+        s->in.ports[p] = first ? w : WR_MIN(s->in.ports[p], w);
+    }
+    if (wr_snapshot_get_u64(&r) != s->chain.count)
+        return restore_damaged(err, part->name);
+    for (uint32_t i = 0; i < s->chain.count; i++) {
+        bool was = wr_snapshot_get_u64(&r) != 0;
+        s->chain.ops[i].ended = was && (first || s->chain.ops[i].ended);
+    }
+    return wr_snapshot_reader_status(&r) == WEIR_OK ? WEIR_OK : restore_damaged(err, part->name);
+}
+
+static void
+restore_settle(segment_task *s)
+{
+    for (uint32_t i = 0; i < s->in.count; i++)
+        s->in.list[i].watermark = s->in.ports[s->in.list[i].port];
+    wr_inputs_settle(&s->in);
+    for (uint32_t i = 0; i < s->chain.count; i++) {
+        chain_op *op = &s->chain.ops[i];
+        op->ctx.watermark = op->sent = s->chain.sent;
+        memcpy(op->ctx.port_watermark, s->in.ports, sizeof op->ctx.port_watermark);
+        op->done = op->ended;
+    }
+}
+
+static weir_status
+restore_op(segment_task *s, chain_op *op, const wr_store_part *part, weir_error *err)
+{
+    wr_snapshot_reader r;
+    wr_snapshot_reader_init(&r, part->bytes, part->length, op->ctx.groups);
+    weir_status status = op->job->ops->restore(op->self, &op->ctx, &r);
+    if (status == WEIR_OK)
+        status = wr_snapshot_reader_status(&r);
+    if (status != WEIR_OK)
+        return wr_error_set(err, status, "part \"%s\" of the checkpoint cannot be restored: %s",
+                            part->name, weir_status_text(status));
+    return WEIR_OK;
+}
+
+static weir_status
+restore_segment(wr_runtime *rt, segment_task *s, weir_error *err)
+{
+    const wr_checkpoint *c = &rt->restored;
+    const char          *name = s->segment->name;
+    bool                 first = true, same = parts_count(c, name, "/task") == s->shard_count;
+    for (uint32_t i = 0; i < c->part_count; i++) {
+        int64_t shard = part_shard(c->parts[i].name, name, "/task");
+        if (shard < 0 || (same && shard != s->shard))
+            continue;
+        WR_TRY(restore_task_part(s, &c->parts[i], first, err));
+        first = false;
+    }
+    if (first)
+        return wr_error_set(err, WEIR_CHECKPOINT_CORRUPT, "the checkpoint has no part of \"%s\"",
+                            name);
+    restore_settle(s);
+    for (uint32_t k = 0; k < s->chain.count; k++) {
+        chain_op   *op = &s->chain.ops[k];
+        const char *suffix = strrchr(s->t.parts[k].name, '/');
+        if (op->job->ops->restore == NULL)
+            continue;
+        for (uint32_t i = 0; i < c->part_count; i++) {
+            int64_t shard = part_shard(c->parts[i].name, name, suffix);
+            if (shard >= 0 && (!same || shard == s->shard))
+                WR_TRY(restore_op(s, op, &c->parts[i], err));
+        }
+    }
+    wr_chain_resume(&s->chain);
+    return WEIR_OK;
+}
+
+weir_status
+wr_restore_segments(wr_runtime *rt, weir_error *err)
+{
+    for (uint32_t g = 0; g < rt->job->segment_count; g++)
+        for (uint32_t k = 0; k < rt->segments[g].count; k++)
+            WR_TRY(restore_segment(rt, &rt->segments[g].shards[k], err));
+    return WEIR_OK;
+}
+
+/* --- sources --- */
+
+static weir_status
+restore_lanes(source *s, const wr_store_part *part, weir_error *err)
+{
+    wr_snapshot_reader r;
+    wr_snapshot_reader_init(&r, part->bytes, part->length, WR_GROUPS_ALL);
+    if (!wr_snapshot_next(&r) || wr_snapshot_get_u64(&r) != 1)
+        return restore_damaged(err, part->name);
+    s->watermark = WR_MAX(s->watermark, wr_snapshot_get_i64(&r)); /* V1 */
+    uint64_t count = wr_snapshot_get_u64(&r);
+    for (uint64_t i = 0; i < count && wr_snapshot_more(&r); i++) {
+        lane_state *grown =
+            wr_realloc(s->rt->budget, s->restored, (s->restored_count + 1) * sizeof *grown);
+        if (grown == NULL)
+            return wr_error_set(err, WEIR_MEMORY, "no memory to restore %s", part->name);
+        s->restored = grown;
+        lane_state *l = &grown[s->restored_count++];
+        l->partition = (int32_t) wr_snapshot_get_i64(&r);
+        l->watermark = wr_snapshot_get_i64(&r);
+        l->ended = wr_snapshot_get_u64(&r) != 0;
+        l->rows = wr_snapshot_get_u64(&r);
+        l->bad = wr_snapshot_get_u64(&r);
+        l->null_time = wr_snapshot_get_u64(&r);
+    }
+    return wr_snapshot_reader_status(&r) == WEIR_OK ? WEIR_OK : restore_damaged(err, part->name);
+}
+
+/* Each old shard's positions are offered to each instance: it takes what it covers. */
+static weir_status
+restore_positions(source_task *t, const wr_store_part *part, weir_error *err)
+{
+    const wr_source_ops *ops = t->source->binding->ops;
+    wr_snapshot_reader   r;
+    if (ops->restore == NULL)
+        return WEIR_OK;
+    wr_snapshot_reader_init(&r, part->bytes, part->length, WR_GROUPS_ALL);
+    if (!wr_snapshot_next(&r))
+        return restore_damaged(err, part->name);
+    weir_status status = ops->restore(t->self, &r);
+    if (status == WEIR_OK)
+        status = wr_snapshot_reader_status(&r);
+    if (status != WEIR_OK)
+        return wr_error_set(err, status, "source %s cannot go on from its position: %s",
+                            t->source->binding->name,
+                            t->ctx.error.code == status ? t->ctx.error.text
+                                                        : weir_status_text(status));
+    return WEIR_OK;
+}
+
+weir_status
+wr_restore_source(wr_runtime *rt, source *s, weir_error *err)
+{
+    const wr_checkpoint *c = &rt->restored;
+    char                *name = wr_arena_printf(&rt->arena, "source/%s", s->binding->name);
+    if (name == NULL)
+        return wr_error_set(err, WEIR_MEMORY, "no memory to restore %s", s->binding->name);
+    for (uint32_t i = 0; i < c->part_count; i++) {
+        if (part_shard(c->parts[i].name, name, "/lanes") >= 0)
+            WR_TRY(restore_lanes(s, &c->parts[i], err));
+        if (part_shard(c->parts[i].name, name, "") < 0)
+            continue;
+        for (uint32_t k = 0; k < s->shard_count; k++)
+            WR_TRY(restore_positions(&s->shards[k], &c->parts[i], err));
+    }
+    for (uint32_t k = 0; k < s->shard_count; k++)
+        s->shards[k].epoch = c->epoch;
+    s->cut_epoch = c->epoch;
+    s->cut_watermark = s->watermark;
+    return WEIR_OK;
+}
+
+/* --- the store --- */
+
+weir_status
+wr_restore_open(wr_runtime *rt, weir_error *err)
+{
+    wr_text skipped;
+    if (rt->config.data_dir == NULL)
+        return WEIR_OK;
+    WR_TRY(wr_store_open(rt->config.data_dir, &rt->store, err));
+    wr_text_init(&skipped, rt->budget);
+    weir_status status = wr_store_read(rt->store, rt->job->fingerprint, &rt->has_restored,
+                                       &rt->restored, &skipped, err);
+    if (status == WEIR_OK && skipped.length > 0) {
+        wr_log(WR_LOG_WARN, "checkpoint", "restored an older one: %s", wr_text_string(&skipped));
+        (void) wr_error_set(err, WEIR_OK, "%s", wr_text_string(&skipped));
+    }
+    wr_text_fini(&skipped);
+    return status;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* runtime/runtime.c -- the life of a running job: create, start, stop, kill, destroy (see runtime.h). */
+#include "runtime/runtime_impl.h"
+
+#include "base/log.h"
+
+#include <string.h>
+
+enum {
+    OUTBOX_SLOTS_DEFAULT = 16,
+    STOP_WAIT_US = 10 * 1000000,
+};
+
+/* --- telling --- */
+
+void
+wr_runtime_event(wr_runtime *rt, int what, const weir_error *err)
+{
+    if (what == WR_EVENT_CHECKPOINT) {
+        wr_mutex_lock(&rt->lock);
+        wr_cond_broadcast(&rt->changed);
+        wr_mutex_unlock(&rt->lock);
+    }
+    if (rt->config.event != NULL)
+        rt->config.event(rt->config.user, what, err);
+}
+
+void
+wr_runtime_fail(wr_runtime *rt, const weir_error *err)
+{
+    wr_mutex_lock(&rt->lock);
+    bool first = rt->error.code == WEIR_OK;
+    if (first) {
+        rt->error = *err;
+        atomic_store(&rt->failed, true);
+        wr_cond_broadcast(&rt->changed);
+    }
+    wr_mutex_unlock(&rt->lock);
+    if (!first)
+        return;
+    wr_mutex_lock(&rt->coordinator.lock); /* who waits for an epoch need not any longer */
+    wr_cond_broadcast(&rt->coordinator.changed);
+    wr_mutex_unlock(&rt->coordinator.lock);
+    for (uint32_t i = 0; i < rt->worker_count; i++)
+        if (atomic_exchange(&rt->workers[i].asleep, 0) != 0)
+            wr_loop_wake(rt->workers[i].loop);
+    wr_log(WR_LOG_ERROR, "runtime", "%s failed: %s", rt->job->name, err->text);
+    wr_runtime_event(rt, WR_EVENT_FAILED, err);
+}
+
+weir_status
+wr_runtime_status(const wr_runtime *runtime, weir_error *err)
+{
+    wr_runtime *rt = (wr_runtime *) (uintptr_t) runtime; /* its lock */
+    wr_mutex_lock(&rt->lock);
+    weir_error error = rt->error;
+    wr_mutex_unlock(&rt->lock);
+    if (error.code != WEIR_OK && err != NULL)
+        *err = error;
+    return error.code;
+}
+
+bool
+wr_runtime_finished(const wr_runtime *runtime)
+{
+    return atomic_load(&runtime->finished);
+}
+
+/* --- life --- */
+
+static void
+config_defaults(wr_runtime_config *c)
+{
+    c->workers = WR_MAX(c->workers, 1u);
+    if (c->clock == NULL)
+        c->clock = wr_clock_system();
+    if (c->outbox_slots == 0)
+        c->outbox_slots = OUTBOX_SLOTS_DEFAULT;
+    if (c->batch_rows_max == 0 || c->batch_rows_max > WR_BATCH_ROWS_MAX)
+        c->batch_rows_max = WR_BATCH_ROWS_MAX;
+}
+
+weir_status
+wr_runtime_create(const wr_job *job, const wr_source_binding *sources, uint32_t source_count,
+                  const wr_sink_binding *sinks, uint32_t sink_count,
+                  const wr_runtime_config *config, wr_runtime **runtime, weir_error *err)
+{
+    wr_budget  *budget = wr_budget_create(NULL, "runtime", 0);
+    wr_runtime *rt = budget != NULL ? wr_calloc(budget, 1, sizeof *rt) : NULL;
+    if (rt == NULL) {
+        wr_budget_destroy(budget);
+        return wr_error_set(err, WEIR_MEMORY, "no memory to run %s", job->name);
+    }
+    rt->budget = budget;
+    rt->job = job;
+    rt->config = *config;
+    rt->source_count = source_count;
+    rt->sink_count = sink_count;
+    config_defaults(&rt->config);
+    wr_arena_init(&rt->arena, budget);
+    wr_mutex_init(&rt->lock);
+    wr_cond_init(&rt->changed);
+    wr_error_clear(&rt->error);
+    wr_random_init(&rt->random, rt->config.seed);
+    weir_status status = wr_restore_open(rt, err);
+    wr_coordinator_init(rt);
+    if (status == WEIR_OK)
+        status = wr_runtime_build(rt, sources, sinks, err);
+    if (status == WEIR_OK && rt->has_restored)
+        status = wr_restore_segments(rt, err);
+    if (status != WEIR_OK) {
+        wr_runtime_destroy(rt);
+        return status;
+    }
+    *runtime = rt;
+    return WEIR_OK;
+}
+
+weir_status
+wr_runtime_start(wr_runtime *rt, weir_error *err)
+{
+    if (rt->started)
+        return wr_error_set(err, WEIR_STATE_RUNNING, "%s is running already", rt->job->name);
+    for (uint32_t i = 0; i < rt->sink_count; i++)
+        WR_TRY(wr_sink_open(&rt->sinks[i], err));
+    for (uint32_t i = 0; i < rt->source_count; i++) {
+        WR_TRY(wr_source_open(&rt->sources[i], err));
+        if (rt->has_restored)
+            WR_TRY(wr_restore_source(rt, &rt->sources[i], err));
+    }
+    if (rt->has_restored)
+        wr_checkpoint_fini(&rt->restored);
+    rt->has_restored = false;
+    atomic_store(&rt->live_tasks, rt->task_count);
+    for (uint32_t i = 0; i < rt->task_count; i++)
+        atomic_store(&rt->tasks[i]->ready, 1);
+    rt->started = true;
+    WR_TRY(wr_coordinator_start(rt, err));
+    return wr_executor_start(rt, err);
+}
+
+/* Wait until the epoch is complete, nothing more will come of it, or the time is over. */
+static weir_status
+stop_await(wr_runtime *rt, wr_epoch epoch, weir_error *err)
+{
+    coordinator *c = &rt->coordinator;
+    int64_t      begun = wr_clock_monotonic(wr_clock_system());
+    bool         over = false;
+    wr_mutex_lock(&c->lock);
+    uint64_t failures = c->view.failures;
+    while (atomic_load(&c->done) < epoch && c->view.failures == failures &&
+           !atomic_load(&rt->failed) && !over) {
+        int64_t left = begun + STOP_WAIT_US - wr_clock_monotonic(wr_clock_system());
+        if (rt->threads_running)
+            (void) wr_cond_wait_for(&c->changed, &c->lock, left);
+        else {
+            wr_mutex_unlock(&c->lock);
+            if (!wr_runtime_step(rt) && !atomic_load(&rt->failed))
+                over = !wr_loop_run(rt->workers[0].loop, 0);
+            wr_mutex_lock(&c->lock);
+        }
+        over = over || left <= 0;
+    }
+    bool complete = atomic_load(&c->done) >= epoch, failed = c->view.failures != failures;
+    wr_mutex_unlock(&c->lock);
+    if (complete || atomic_load(&rt->failed))
+        return WEIR_OK;
+    if (failed)
+        return wr_error_set(err, WEIR_CHECKPOINT, "the last checkpoint was not written: %s",
+                            c->view.last_error);
+    return wr_error_set(err, WEIR_TIMEOUT, "the last barrier did not pass within 10 s");
+}
+
+weir_status
+wr_runtime_stop(wr_runtime *rt, weir_error *err)
+{
+    if (!rt->started || atomic_load(&rt->halted))
+        return wr_error_set(err, WEIR_STATE_STOPPED, "%s is not running", rt->job->name);
+    atomic_store(&rt->stopping, true);
+    weir_status status = WEIR_OK;
+    if (!atomic_load(&rt->failed) && !atomic_load(&rt->finished))
+        status = stop_await(rt, wr_coordinator_request(rt), err);
+    wr_executor_join(rt);
+    wr_coordinator_stop(rt);
+    weir_status failure = wr_runtime_status(rt, err);
+    return failure != WEIR_OK ? failure : status;
+}
+
+void
+wr_runtime_kill(wr_runtime *rt)
+{
+    wr_executor_join(rt);
+    wr_coordinator_stop(rt);
+}
+
+void
+wr_runtime_destroy(wr_runtime *rt)
+{
+    if (rt == NULL)
+        return;
+    wr_runtime_kill(rt);
+    wr_runtime_unbuild(rt);
+    wr_coordinator_fini(rt);
+    if (rt->has_restored)
+        wr_checkpoint_fini(&rt->restored);
+    wr_store_close(rt->store);
+    for (uint32_t i = 0; i < rt->worker_count; i++)
+        wr_loop_destroy(rt->workers[i].loop);
+    wr_arena_fini(&rt->arena);
+    wr_cond_fini(&rt->changed);
+    wr_mutex_fini(&rt->lock);
+    wr_budget *budget = rt->budget;
+    wr_free(rt);
+    wr_budget_destroy(budget);
+}
+
+weir_status
+wr_runtime_wait(wr_runtime *rt, int64_t timeout_us, weir_error *err)
+{
+    int64_t begun = wr_clock_monotonic(wr_clock_system());
+    wr_mutex_lock(&rt->lock);
+    while (!atomic_load(&rt->finished) && !atomic_load(&rt->failed)) {
+        int64_t left = begun + timeout_us - wr_clock_monotonic(wr_clock_system());
+        if (left <= 0) {
+            wr_mutex_unlock(&rt->lock);
+            return WEIR_TIMEOUT;
+        }
+        (void) wr_cond_wait_for(&rt->changed, &rt->lock, left);
+    }
+    wr_mutex_unlock(&rt->lock);
+    return wr_runtime_status(rt, err);
+}
+
+wr_epoch
+wr_runtime_barrier(wr_runtime *runtime)
+{
+    return wr_coordinator_request(runtime);
+}
+
+wr_epoch
+wr_runtime_epoch_done(const wr_runtime *runtime)
+{
+    return atomic_load(&runtime->coordinator.done);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/runtime_impl.h -- what the files of this folder share: the runtime, its tasks, its coordinator.
+ *
+ * Life: build.c makes everything from the job; restore.c fills it from a checkpoint; an executor runs
+ * the tasks; coordinator.c carries barriers to checkpoints; stall.c watches.  All structs live in
+ * rt->arena until destroy.
+ */
+#pragma once
+
+#include "checkpoint/checkpoint.h"
+#include "runtime/chain_impl.h"
+#include "runtime/input_impl.h"
+#include "runtime/source_impl.h"
+
+typedef struct segment_task {
+    task                  t; /* first */
+    const wr_job_segment *segment;
+    uint32_t              shard, shard_count;
+    inputs                in;
+    chain                 chain;
+    bool                  values_offered, end_offered;
+    _Atomic wr_time       watermark_view; /* for whoever looks in */
+} segment_task;
+
+typedef struct sink_task {
+    task                   t; /* first */
+    const wr_sink_binding *binding;
+    void                  *self;
+    wr_sink_ctx            ctx;
+    inputs                 in;
+    wr_batch              *batch;     /* offered and not taken yet */
+    wr_watch              *watch;
+    int                    watch_fd;
+    wr_epoch               flushing;  /* barrier under way; 0: none */
+    bool                   opened, ending;
+    _Atomic uint32_t       stuck;     /* the connector said AGAIN or WAIT last */
+    wr_mutex               error_lock;
+    char                   last_error[200];
+} sink_task;
+
+/* Barriers to checkpoints.  One epoch is under way at a time. */
+typedef struct coordinator {
+    wr_mutex           lock;
+    wr_cond            changed;
+    _Atomic wr_epoch   wanted;     /* sources put in a barrier when they have not seen this one */
+    wr_epoch           under_way;  /* 0: none                                       */
+    wr_epoch           requested;  /* asked for while one was under way; 0: none    */
+    _Atomic wr_epoch   done;
+    _Atomic wr_epoch   durable;    /* newest in the store: sources hear `committed` */
+    uint32_t           waiting;    /* tasks that have not acknowledged              */
+    int64_t            begun;      /* monotonic */
+    wr_timer           timer;
+    bool               write_now, quit; /* for the checkpoint thread */
+    wr_thread          thread;
+    wr_checkpoint_view view;
+} coordinator;
+
+typedef struct stall {
+    wr_timer         timer;
+    _Atomic uint32_t armed;    /* a look is coming                   */
+    uint64_t         progress; /* at the last look                   */
+    uint32_t         still;    /* looks in a row that saw it so      */
+    bool             told;
+} stall;
+
+typedef struct segment_shards {
+    segment_task *shards;
+    uint32_t      count;
+    int32_t       side_stream[WR_PORT_COUNT]; /* -1: nobody reads it             */
+    uint32_t      side_shard[WR_PORT_COUNT];  /* where its shards begin in there */
+} segment_shards;
+
+struct wr_runtime {
+    wr_runtime_config        config;
+    const wr_job            *job;
+    wr_arena                 arena;
+    wr_budget               *budget;  /* structs, snapshots */
+    wr_stream              **streams;
+    uint32_t                *stream_shards;
+    source                  *sources;
+    uint32_t                 source_count;
+    segment_shards          *segments;
+    sink_task               *sinks;
+    uint32_t                 sink_count;
+    task                   **tasks;
+    uint32_t                 task_count;
+    worker                  *workers;
+    uint32_t                 worker_count; /* threads; 1 for SEEDED */
+    wr_random                random;
+    coordinator              coordinator;
+    stall                    stall;
+    wr_store                *store;
+    wr_checkpoint            restored;
+    bool                     has_restored, started, threads_running;
+    _Atomic bool             stopping;   /* no more intake          */
+    _Atomic bool             halted;     /* workers leave           */
+    _Atomic bool             failed, finished;
+    _Atomic uint32_t         live_tasks;
+    wr_mutex                 lock;       /* error; waiters          */
+    wr_cond                  changed;
+    weir_error               error;
+};
+
+/* build.c, build_edges.c, build_ends.c */
+void       *wr_build_alloc(wr_runtime *rt, size_t count, size_t bytes); /* zeroed, 64-byte aligned */
+weir_status wr_build_task(wr_runtime *rt, task *t, const task_ops *ops, const char *name,
+                          uint32_t worker_index, uint32_t part_count);
+weir_status wr_build_reader(wr_runtime *rt, task *t, inputs *in, int port, uint32_t stream,
+                            uint32_t shard);
+uint32_t    wr_build_stream_shards(const wr_runtime *rt, const wr_source_binding *sources,
+                                   uint32_t stream);
+weir_status wr_build_edges(wr_runtime *rt);
+weir_status wr_build_sources(wr_runtime *rt, const wr_source_binding *bindings, weir_error *err);
+weir_status wr_build_sinks(wr_runtime *rt, const wr_sink_binding *bindings);
+weir_status wr_runtime_build(wr_runtime *rt, const wr_source_binding *sources,
+                             const wr_sink_binding *sinks, weir_error *err);
+void        wr_runtime_unbuild(wr_runtime *rt);
+/* segment_task.c, sink_task.c */
+extern const task_ops wr_segment_task_ops, wr_sink_task_ops;
+weir_status wr_segment_open(segment_task *s, weir_error *err);
+weir_status wr_sink_open(sink_task *s, weir_error *err);
+/* Tell whoever listens. */
+void wr_runtime_event(wr_runtime *rt, int what, const weir_error *err);
+void wr_runtime_fail(wr_runtime *rt, const weir_error *err);
+/* executor.c: one turn of a task; executor_threads.c */
+void        wr_runtime_turn(wr_runtime *rt, task *t);
+weir_status wr_executor_start(wr_runtime *rt, weir_error *err);
+void        wr_executor_join(wr_runtime *rt);
+
+/* coordinator.c */
+void     wr_coordinator_init(wr_runtime *rt);
+weir_status wr_coordinator_start(wr_runtime *rt, weir_error *err);
+void     wr_coordinator_stop(wr_runtime *rt);
+void     wr_coordinator_fini(wr_runtime *rt);
+wr_epoch wr_coordinator_request(wr_runtime *rt);
+/* The task has put everything before the barrier behind it; its parts are the coordinator's now. */
+void     wr_coordinator_ack(wr_runtime *rt, task *t, wr_epoch epoch);
+/* The task is over; its parts, as they are now, stand for it in every later checkpoint. */
+void     wr_coordinator_task_ended(wr_runtime *rt, task *t);
+static inline wr_epoch
+coordinator_wanted(wr_runtime *rt)
+{
+    return atomic_load_explicit(&rt->coordinator.wanted, memory_order_acquire);
+}
+/* restore.c */
+weir_status wr_restore_open(wr_runtime *rt, weir_error *err);      /* the store, the newest checkpoint */
+weir_status wr_restore_segments(wr_runtime *rt, weir_error *err);
+weir_status wr_restore_source(wr_runtime *rt, source *s, weir_error *err); /* after open, before poll */
+/* stall.c */
+void wr_stall_init(wr_runtime *rt);
+void wr_stall_watch(wr_runtime *rt); /* a source is paused: look again in a while.  Any thread. */

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/segment_task.c -- one shard of a segment: inputs, a chain of operators, an output.
+ *
+ * State       the operators'; of its own only which of them have ended and the watermarks it stands at,
+ *             so that after a restart a row is judged as it would have been (part "<task>/task").
+ * Invariants  G1  a new batch is taken when the one before has left entirely (R2)
+ *             G2  a barrier is acknowledged when it and everything before it are in the output
+ *             G3  a task that has seen the end of its inputs but whose END was taken early (an operator
+ *                 said DONE) reads on and discards, so that nobody upstream waits for it
+ */
+#include "runtime/runtime_impl.h"
+
+enum { BATCHES_A_RUN = 16, TASK_PART_VERSION = 1 };
+
+weir_status
+wr_segment_open(segment_task *s, weir_error *err)
+{
+    chain *c = &s->chain;
+    for (uint32_t i = 0; i < c->count; i++) {
+        chain_op              *op = &c->ops[i];
+        const wr_operator_ops *ops = op->job->ops;
+        op->opened = true; /* close undoes a half-made open */
+        weir_status status = ops->open(op->self, &op->ctx, op->job->config, err);
+        if (status != WEIR_OK)
+            return status;
+    }
+    return WEIR_OK;
+}
+
+/* The task's own part: what restore.c reads back. */
+static weir_status
+segment_write_part(segment_task *s, task_part *parts)
+{
+    wr_snapshot_writer *w = &parts[s->chain.count].bytes;
+    wr_snapshot_writer_fini(w);
+    wr_snapshot_writer_init(w, s->t.rt->budget);
+    wr_snapshot_begin(w, WR_SNAPSHOT_GLOBAL);
+    wr_snapshot_put_u64(w, TASK_PART_VERSION);
+    wr_snapshot_put_u64(w, s->chain.ended);
+    wr_snapshot_put_i64(w, s->in.watermark);
+    wr_snapshot_put_u64(w, s->in.port_count);
+    for (uint32_t p = 0; p < s->in.port_count; p++)
+        wr_snapshot_put_i64(w, s->in.ports[p]);
+    wr_snapshot_put_u64(w, s->chain.count);
+    for (uint32_t i = 0; i < s->chain.count; i++)
+        wr_snapshot_put_u64(w, s->chain.ops[i].ended);
+    wr_snapshot_end(w);
+    return wr_snapshot_finish(w);
+}
+
+static bool
+segment_ack(segment_task *s)
+{
+    chain   *c = &s->chain;
+    wr_epoch epoch = c->barrier;
+    c->barrier = 0;
+    if (c->keep_state) {
+        for (uint32_t i = 0; i < c->count; i++) {
+            s->t.parts[i].frozen = c->ops[i].frozen;
+            c->ops[i].frozen = NULL;
+        }
+        if (segment_write_part(s, s->t.parts) != WEIR_OK)
+            return false;
+    }
+    wr_coordinator_ack(s->t.rt, &s->t, epoch);
+    return true;
+}
+
+/* An empty input list: a VALUES segment's first shard has rows, unless they went out before a restart. */
+static bool
+segment_has_values(const segment_task *s)
+{
+    return s->segment->values != NULL && s->shard == 0 && !s->chain.ended;
+}
+
+static wr_batch *
+segment_values(segment_task *s)
+{
+    wr_batch *copy = wr_batch_copy(s->t.rt->config.flow, s->segment->values);
+    if (copy != NULL)
+        copy->arrived = wr_clock_now(s->t.rt->config.clock);
+    return copy;
+}
+
+static bool
+segment_offer_end(segment_task *s)
+{
+    wr_batch *end = wr_batch_create_end(s->t.rt->config.flow, s->chain.sent);
+    if (end == NULL)
+        return false;
+    end->arrived = s->in.arrived;
+    wr_chain_offer(&s->chain, 0, end);
+    s->end_offered = true;
+    return true;
+}
+
+/* Take the next thing from the inputs; false: nothing there.  *failed: no memory. */
+static bool
+segment_take(segment_task *s, bool *failed)
+{
+    int       port = 0;
+    wr_batch *batch = NULL;
+    if (s->end_offered)
+        return false;
+    if (s->in.count == 0 && !s->values_offered) {
+        s->values_offered = true;
+        if (segment_has_values(s)) {
+            batch = segment_values(s);
+            *failed = batch == NULL;
+            if (batch != NULL)
+                wr_chain_offer(&s->chain, 0, batch);
+            return true;
+        }
+    }
+    switch (wr_inputs_take(&s->in, &port, &batch)) {
+    case TAKE_NONE: return false;
+    case TAKE_MOVED: return true;
+    case TAKE_BATCH: wr_chain_offer(&s->chain, port, batch); return true;
+    case TAKE_BARRIER:
+        batch = wr_batch_create_barrier(s->t.rt->config.flow, s->in.epoch, s->in.watermark);
+        *failed = batch == NULL;
+        if (batch != NULL) {
+            batch->arrived = s->in.arrived;
+            wr_chain_offer(&s->chain, 0, batch);
+            wr_inputs_release_barrier(&s->in);
+        }
+        return true;
+    case TAKE_END: *failed = !segment_offer_end(s); return true;
+    case TAKE_FAILED: *failed = true; return true;
+    }
+    wr_unreachable();
+}
+
+static task_result
+segment_out_of_memory(segment_task *s)
+{
+    return wr_task_fail(&s->t, WEIR_MEMORY, "no memory for a batch of %s", s->t.name);
+}
+
+static task_result
+segment_run(task *t)
+{
+    segment_task *s = (segment_task *) t;
+    chain        *c = &s->chain;
+    bool          failed = false;
+    for (int n = 0; n < BATCHES_A_RUN; n++) {
+        switch (wr_chain_run(c)) {
+        case CHAIN_FAILED: return wr_task_fail(t, c->error.code, "%s: %s", t->name, c->error.text);
+        case CHAIN_BLOCKED: task_set_blocked(t, true); return TASK_WAIT;
+        case CHAIN_IDLE: task_set_blocked(t, false); break;
+        }
+        if (c->barrier != 0 && !segment_ack(s)) /* G2 */
+            return segment_out_of_memory(s);
+        if (s->end_offered && c->ended) {
+            if (c->keep_state && segment_write_part(s, t->last_parts) != WEIR_OK)
+                return segment_out_of_memory(s);
+            return TASK_ENDED;
+        }
+        bool taken = segment_take(s, &failed); /* G1 */
+        if (atomic_load_explicit(&s->watermark_view, memory_order_relaxed) != s->in.watermark)
+            atomic_store_explicit(&s->watermark_view, s->in.watermark, memory_order_relaxed);
+        if (!taken)
+            return TASK_WAIT;
+        if (failed)
+            return segment_out_of_memory(s);
+        task_moved(t);
+    }
+    return TASK_MORE;
+}
+
+static void
+segment_close(task *t)
+{
+    segment_task *s = (segment_task *) t;
+    wr_chain_close(&s->chain);
+    for (uint32_t i = 0; i < s->in.count; i++)
+        wr_reader_destroy(s->in.list[i].reader);
+}
+
+const task_ops wr_segment_task_ops = { .kind = "segment", .run = segment_run, .close = segment_close };

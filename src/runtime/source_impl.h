@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/source_impl.h -- a running source: its shards (tasks), its lanes (partitions), its one watermark.
+ *
+ * source_task.c polls connectors and publishes; lane.c decodes and seals batches; source_time.c keeps
+ * the watermark; source_bad.c the records that cannot be used.
+ *
+ * Invariants  Y1  the source's watermark is the least over its live lanes of all shards, never steps
+ *                 back, and does not move before every shard has polled once (and made its lanes)
+ *             Y2  batches are stamped under the source's lock: the order of the stamps is the
+ *                 interleaving that lateness is judged by, and each shard publishes in that order
+ *             Y3  a barrier cuts all shards at one watermark: from the first shard's barrier on, shards
+ *                 that have not put it in stamp no more than that.  So what a restart restores is a
+ *                 state that the rows before the barrier alone could have led to.
+ *             Y4  a lane is idle when it was read to its end, is not paused, and idle_us have passed
+ *                 without a row; never by a bare timer
+ */
+#pragma once
+
+#include "runtime/task_impl.h"
+
+typedef struct source      source;
+typedef struct source_task source_task;
+
+/* Sealed batches that wait for room, in order. */
+typedef struct batch_queue {
+    wr_batch **slots;
+    uint32_t   head, count, capacity;
+} batch_queue;
+
+struct wr_lane {
+    source      *source;
+    wr_lane     *next;
+    int32_t      partition;
+    source_task *_Atomic owner; /* changes only while ended */
+    /* Under the source's lock. */
+    wr_time      watermark;
+    bool         idle, ended;
+    /* The owner's thread alone. */
+    bool         caught_up, declared_idle;
+    int64_t      quiet_since; /* monotonic: caught up without a row since       */
+    wr_decoder  *decoder;
+    wr_batch_builder builder; /* of the fields somebody needs                     */
+    wr_column  **columns;     /* the builder's, by field; NULL: not needed        */
+    uint32_t     rows_last;   /* of the batch before: how large to begin          */
+    const wr_record_meta *meta; /* of the feed under way; NULL */
+    _Atomic uint64_t rows, bad, null_time;
+    _Atomic uint32_t view; /* LANE_CAUGHT_UP | LANE_PAUSED, for whoever looks in */
+};
+enum { LANE_CAUGHT_UP = 1, LANE_PAUSED = 2 };
+
+/* A lane's state in a checkpoint, until its lane is made again. */
+typedef struct lane_state {
+    int32_t  partition;
+    wr_time  watermark;
+    bool     ended;
+    uint64_t rows, bad, null_time;
+} lane_state;
+
+struct source {
+    const wr_source_binding *binding;
+    wr_runtime              *rt;
+    uint32_t                 index;
+    source_task             *shards;
+    uint32_t                 shard_count;
+    void                    *shared;
+    bool                     has_shared;
+    wr_mutex                 lock;
+    wr_lane                 *lanes; /* grows at its head; freed at the end */
+    uint32_t                 lane_count;
+    wr_time                  watermark;
+    uint32_t                 unpolled;      /* shards (Y1)     */
+    wr_epoch                 cut_epoch;     /* newest barrier any shard has put in (Y3) */
+    wr_time                  cut_watermark;
+    lane_state              *restored;
+    uint32_t                 restored_count;
+    char                     last_bad[200]; /* under lock      */
+    _Atomic uint64_t         rows, bytes, bad, future, filtered;
+};
+
+enum { META_KEY, META_OFFSET, META_PARTITION, META_TIMESTAMP, META_COUNT };
+
+struct source_task {
+    task          t; /* first */
+    source       *source;
+    uint32_t      shard;
+    void         *self;
+    wr_source_ctx ctx;
+    wr_stream    *stream;
+    batch_queue   pending;
+    wr_stream    *bad_stream;     /* NULL: nobody reads it  */
+    wr_batch_builder bad_rows;
+    batch_queue   bad_pending;
+    wr_eval       eval;
+    wr_epoch      epoch;          /* newest barrier put in  */
+    wr_epoch      committed;      /* newest told            */
+    wr_time       stamped;        /* watermark_after of the newest sealed batch, under the source's lock */
+    wr_watch     *watch;
+    int           watch_fd;
+    bool          opened, polled, done, paused, end_sealed;
+    bool          room_known;     /* has room, and nothing was published since */
+    bool          refused;        /* said in this turn that there is no room   */
+    bool          starved;        /* waits for the flow budget                 */
+    weir_status_code failure;     /* of a callback, found after the poll        */
+    int32_t       meta_fields[META_COUNT]; /* field numbers; -1: nobody wants it */
+    const uint64_t *needed;       /* bit a field                                */
+    uint64_t     *decode_needed;  /* binding's needed without the metadata      */
+    wr_schema    *build;          /* the needed fields alone                    */
+    wr_column   **nulls;          /* a constant NULL a field nobody needs       */
+    uint16_t      selected[WR_BATCH_ROWS_MAX];
+    wr_time       judges[WR_BATCH_ROWS_MAX];
+};
+
+static inline source_task *
+source_task_of(wr_source_ctx *ctx)
+{
+    return (source_task *) (void *) ((char *) ctx - offsetof(source_task, ctx));
+}
+
+/* source_task.c */
+extern const task_ops wr_source_task_ops;
+weir_status wr_source_share(source *s, weir_error *err); /* once */
+weir_status wr_source_open(source *s, weir_error *err);  /* share, open every shard */
+void        wr_source_close(source *s);
+bool        wr_source_has_room(source_task *t);
+bool        wr_source_flow_has_room(source_task *t);
+void        wr_source_commit(source_task *t); /* tell the connector what is durable */
+weir_status wr_batch_queue_put(batch_queue *q, wr_budget *budget, wr_batch *batch); /* takes batch */
+wr_batch   *wr_batch_queue_take(batch_queue *q);                                    /* NULL: empty */
+void        wr_batch_queue_fini(batch_queue *q);
+
+/* lane.c */
+wr_lane    *wr_lane_get(source_task *t, int32_t partition); /* find or add; NULL: no memory */
+weir_status wr_lane_feed(source_task *t, wr_lane *lane, const char *bytes, size_t length, bool last,
+                         const wr_record_meta *meta, size_t *consumed);
+weir_status wr_lane_push(source_task *t, wr_lane *lane, wr_batch *batch);
+weir_status wr_lane_seal(source_task *t, wr_lane *lane);    /* what is under construction */
+weir_status wr_lanes_seal(source_task *t);                  /* of all lanes of the shard  */
+void        wr_lane_destroy(wr_lane *lane);
+weir_status wr_lane_stamp(source_task *t, wr_lane *lane, wr_batch *batch); /* takes batch; queues it */
+
+/* source_time.c */
+/* Judge the rows of a batch and move the watermark: contributions[i] and judges by visible row. */
+void wr_source_judge(source_task *t, wr_lane *lane, const wr_time *contributions, uint32_t count,
+                     wr_time *judges, wr_time *before, wr_time *after);
+void wr_source_lane_ended(source_task *t, wr_lane *lane);
+/* Find idle lanes of the shard; sets the timer for the next that may become so. */
+void wr_source_check_idle(source_task *t);
+void wr_source_polled(source_task *t); /* for the first time */
+/* The watermark this shard may publish now; moves t->stamped there and gives where it was. */
+wr_time wr_source_catch_up(source_task *t, wr_time *before);
+/* Y3: the watermark at which this shard puts in the barrier. */
+wr_time wr_source_cut(source_task *t, wr_epoch epoch, wr_time *before);
+
+/* source_bad.c */
+void wr_source_bad(source_task *t, wr_lane *lane, weir_status_code code, const char *text,
+                   const char *bytes, size_t length);
+weir_status wr_source_bad_flush(source_task *t); /* rows so far become a batch in bad_pending */

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/source_time.c -- the watermark of a source: lanes, idleness, the cut of a barrier
+ * (source_impl.h: Y1..Y4).
+ */
+#include "runtime/runtime_impl.h"
+
+/* Y1: the least over live lanes but one; END: none holds. */
+static wr_time
+lanes_least(const source *s, const wr_lane *except)
+{
+    wr_time least = WR_TIME_END;
+    if (s->unpolled > 0)
+        return WR_TIME_START;
+    for (const wr_lane *l = s->lanes; l != NULL; l = l->next)
+        if (l != except && !l->idle && !l->ended)
+            least = WR_MIN(least, l->watermark);
+    return least;
+}
+
+/* What the watermark would be by the lanes alone.  When all are quiet nobody holds back, and
+ * it is where the furthest has come; when all have ended it stays. */
+static wr_time
+lanes_watermark(const source *s)
+{
+    wr_time least = lanes_least(s, NULL), most = WR_TIME_START;
+    bool    quiet = false;
+    if (least != WR_TIME_END)
+        return least;
+    for (const wr_lane *l = s->lanes; l != NULL; l = l->next) {
+        most = WR_MAX(most, l->watermark);
+        quiet = quiet || !l->ended;
+    }
+    return quiet ? most : WR_TIME_START;
+}
+
+/* Y3 */
+static wr_time
+source_stampable(const source_task *t)
+{
+    const source *s = t->source;
+    return t->epoch < s->cut_epoch ? WR_MIN(s->watermark, s->cut_watermark) : s->watermark;
+}
+
+/* The other shards have the news to publish too. */
+static void
+source_tell_others(source_task *t)
+{
+    source *s = t->source;
+    for (uint32_t i = 0; i < s->shard_count; i++)
+        if (i != t->shard)
+            wr_task_wake(&s->shards[i].t);
+}
+
+/* With the lock held; true: it moved. */
+static bool
+source_settle(source *s)
+{
+    wr_time w = lanes_watermark(s);
+    if (w <= s->watermark)
+        return false;
+    s->watermark = w;
+    return true;
+}
+
+void
+wr_source_judge(source_task *t, wr_lane *lane, const wr_time *contributions, uint32_t count,
+                wr_time *judges, wr_time *before, wr_time *after)
+{
+    source *s = t->source;
+    wr_mutex_lock(&s->lock); /* Y2 */
+    wr_time others = lanes_least(s, lane), was = s->watermark;
+    wr_time cap = t->epoch < s->cut_epoch ? s->cut_watermark : WR_TIME_END;
+    lane->idle = false;
+    for (uint32_t i = 0; i < count; i++) {
+        judges[i] = WR_MIN(s->watermark, cap);
+        if (contributions[i] <= lane->watermark)
+            continue;
+        lane->watermark = contributions[i];
+        s->watermark = WR_MAX(s->watermark, WR_MIN(lane->watermark, others));
+    }
+    *before = t->stamped;
+    *after = WR_MIN(s->watermark, cap);
+    wr_assert(*after >= *before);
+    t->stamped = *after;
+    bool moved = s->watermark > was;
+    wr_mutex_unlock(&s->lock);
+    if (moved && s->shard_count > 1)
+        source_tell_others(t);
+}
+
+static void
+source_lanes_changed(source_task *t)
+{
+    wr_mutex_lock(&t->source->lock);
+    bool moved = source_settle(t->source);
+    wr_mutex_unlock(&t->source->lock);
+    if (moved) {
+        wr_task_wake(&t->t);
+        source_tell_others(t);
+    }
+}
+
+void
+wr_source_lane_ended(source_task *t, wr_lane *lane)
+{
+    wr_mutex_lock(&t->source->lock);
+    lane->ended = true;
+    wr_mutex_unlock(&t->source->lock);
+    source_lanes_changed(t);
+}
+
+void
+wr_source_polled(source_task *t)
+{
+    wr_mutex_lock(&t->source->lock);
+    wr_assert(t->source->unpolled > 0);
+    t->source->unpolled--;
+    wr_mutex_unlock(&t->source->lock);
+    source_lanes_changed(t);
+}
+
+/* Y4.  INT64_MAX: cannot become idle as it is. */
+static int64_t
+lane_idle_at(const source_task *t, const wr_lane *lane)
+{
+    int64_t at, idle_us = t->source->binding->idle_us;
+    if (lane->declared_idle)
+        return INT64_MIN;
+    if (!lane->caught_up || t->paused || idle_us <= 0)
+        return INT64_MAX;
+    return __builtin_add_overflow(lane->quiet_since, idle_us, &at) ? INT64_MAX : at;
+}
+
+void
+wr_source_check_idle(source_task *t)
+{
+    source *s = t->source;
+    int64_t now = wr_clock_monotonic(s->rt->config.clock), next = INT64_MAX;
+    bool    changed = false;
+    wr_mutex_lock(&s->lock);
+    for (wr_lane *l = s->lanes; l != NULL; l = l->next) {
+        if (l->owner != t || l->idle || l->ended)
+            continue;
+        int64_t at = lane_idle_at(t, l);
+        if (at <= now)
+            l->idle = changed = true;
+        else
+            next = WR_MIN(next, at);
+    }
+    wr_mutex_unlock(&s->lock);
+    if (next != INT64_MAX)
+        wr_task_wake_after(&t->t, next - now);
+    if (changed)
+        source_lanes_changed(t);
+}
+
+wr_time
+wr_source_catch_up(source_task *t, wr_time *before)
+{
+    wr_mutex_lock(&t->source->lock);
+    *before = t->stamped;
+    t->stamped = WR_MAX(t->stamped, source_stampable(t));
+    wr_time now = t->stamped;
+    wr_mutex_unlock(&t->source->lock);
+    return now;
+}
+
+wr_time
+wr_source_cut(source_task *t, wr_epoch epoch, wr_time *before)
+{
+    source *s = t->source;
+    wr_mutex_lock(&s->lock);
+    if (s->cut_epoch < epoch) {
+        s->cut_epoch = epoch;
+        s->cut_watermark = s->watermark;
+    }
+    *before = t->stamped;
+    wr_assert(t->stamped <= s->cut_watermark); /* Y3 */
+    t->stamped = s->cut_watermark;
+    t->epoch = epoch;
+    wr_mutex_unlock(&s->lock);
+    return t->stamped;
+}

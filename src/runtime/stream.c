@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/stream.c -- streams: publishing and retention (see stream.h; reading is reader.c).
+ *
+ * What is kept of a shard, oldest first: a batch that a required cursor has still to read stays
+ * whatever it costs (T2); one that a best-effort cursor has still to read, or that is younger than
+ * retain_us, stays while the limits on bytes and batches hold; the rest goes.
+ *
+ * Wakes are called with the shard's lock held, so that a reader can be destroyed safely: they set
+ * flags and never call the stream.
+ */
+#include "runtime/stream_impl.h"
+
+#include <string.h>
+
+enum { BYTES_MAX_DEFAULT = 8 << 20, BATCHES_MAX_DEFAULT = 1024, SLOTS_MIN = 8 };
+
+weir_status
+wr_stream_create(const wr_stream_config *config, wr_stream **out)
+{
+    wr_assert(config->shard_count > 0);
+    wr_stream *s = wr_calloc(config->budget, 1, sizeof *s);
+    if (s == NULL)
+        return WEIR_MEMORY;
+    s->config = *config;
+    s->budget = config->budget;
+    if (s->config.bytes_max == 0)
+        s->config.bytes_max = BYTES_MAX_DEFAULT;
+    if (s->config.batches_max == 0)
+        s->config.batches_max = BATCHES_MAX_DEFAULT;
+    s->config.name = wr_strdup(s->budget, config->name);
+    s->shards = wr_calloc(s->budget, config->shard_count, sizeof *s->shards);
+    bool made = s->config.name != NULL && s->shards != NULL;
+    for (uint32_t i = 0; s->shards != NULL && i < config->shard_count; i++) {
+        stream_shard *shard = &s->shards[i];
+        wr_mutex_init(&shard->lock);
+        shard->tail = 1;
+        shard->watermark = WR_TIME_START;
+        shard->arrived = WR_TIME_START;
+        shard->capacity = SLOTS_MIN;
+        shard->slots = wr_calloc(s->budget, SLOTS_MIN, sizeof *shard->slots);
+        made = made && shard->slots != NULL;
+    }
+    if (!made) {
+        wr_stream_destroy(s);
+        return WEIR_MEMORY;
+    }
+    *out = s;
+    return WEIR_OK;
+}
+
+void
+wr_stream_destroy(wr_stream *stream)
+{
+    if (stream == NULL)
+        return;
+    for (uint32_t i = 0; stream->shards != NULL && i < stream->config.shard_count; i++) {
+        stream_shard *shard = &stream->shards[i];
+        wr_assert(shard->places == NULL);
+        for (; shard->slots != NULL && shard->tail <= shard->head; shard->tail++)
+            wr_batch_release(shard_slot(shard, shard->tail)->batch);
+        wr_free(shard->slots);
+        wr_mutex_fini(&shard->lock);
+    }
+    wr_free(stream->shards);
+    wr_free((void *) (uintptr_t) stream->config.name);
+    wr_free(stream);
+}
+
+const wr_schema *
+wr_stream_schema(const wr_stream *stream)
+{
+    return stream->config.schema;
+}
+
+const char *
+wr_stream_name(const wr_stream *stream)
+{
+    return stream->config.name;
+}
+
+uint32_t
+wr_stream_shards(const wr_stream *stream)
+{
+    return stream->config.shard_count;
+}
+
+/* --- retention --- */
+
+/* The first sequence that some (required) reader has still to read; head + 1 when there is none. */
+static uint64_t
+shard_floor(const stream_shard *shard, bool required_only)
+{
+    uint64_t floor = shard->head + 1;
+    for (const reader_place *p = shard->places; p != NULL; p = p->next_place)
+        if (p->reader->config.required || !required_only)
+            floor = WR_MIN(floor, p->next);
+    return floor;
+}
+
+static bool
+shard_over_limits(const wr_stream *stream, const stream_shard *shard)
+{
+    return shard->bytes > stream->config.bytes_max ||
+           shard->head + 1 - shard->tail > stream->config.batches_max;
+}
+
+/* T2: what required readers have still to read leaves room for one more. */
+static bool
+shard_has_room(const wr_stream *stream, stream_shard *shard)
+{
+    uint64_t floor = WR_MAX(shard_floor(shard, true), shard->tail);
+    uint64_t held = shard->head + 1 - floor;
+    if (held == 0)
+        return true;
+    if (held >= stream->config.batches_max)
+        return false;
+    if (shard->bytes < stream->config.bytes_max)
+        return true;
+    uint64_t bytes = 0;
+    for (uint64_t s = floor; s <= shard->head; s++)
+        bytes += shard_slot(shard, s)->bytes;
+    return bytes < stream->config.bytes_max;
+}
+
+void
+wr_stream_shard_trim(wr_stream *stream, stream_shard *shard)
+{
+    uint64_t required = shard_floor(shard, true), any = shard_floor(shard, false);
+    while (shard->tail <= shard->head && shard->tail < required) {
+        stream_slot *slot = shard_slot(shard, shard->tail);
+        bool         young = stream->config.retain_us > 0 &&
+                     (uint64_t) (shard->arrived - slot->batch->arrived) <= stream->config.retain_us;
+        if ((shard->tail >= any || young) && !shard_over_limits(stream, shard))
+            break;
+        shard->bytes -= slot->bytes;
+        wr_batch_release(slot->batch);
+        slot->batch = NULL;
+        shard->tail++;
+    }
+    if (shard->refused && shard_has_room(stream, shard)) {
+        shard->refused = false;
+        if (shard->room != NULL)
+            shard->room(shard->room_user);
+    }
+}
+
+/* --- publishing --- */
+
+/* A free slot for the next batch; false: no memory. */
+static bool
+shard_reserve(wr_stream *stream, stream_shard *shard)
+{
+    uint64_t count = shard->head + 1 - shard->tail;
+    if (count < shard->capacity)
+        return true;
+    uint32_t     capacity = shard->capacity * 2;
+    stream_slot *grown = wr_calloc(stream->budget, capacity, sizeof *grown);
+    if (grown == NULL)
+        return false;
+    for (uint64_t s = shard->tail; s <= shard->head; s++)
+        grown[s & (capacity - 1)] = *shard_slot(shard, s);
+    wr_free(shard->slots);
+    shard->slots = grown;
+    shard->capacity = capacity;
+    return true;
+}
+
+bool
+wr_stream_has_room(wr_stream *stream, uint32_t shard)
+{
+    stream_shard *s = &stream->shards[shard];
+    wr_assert(shard < stream->config.shard_count);
+    wr_mutex_lock(&s->lock);
+    bool room = shard_has_room(stream, s) && shard_reserve(stream, s);
+    s->refused = !room;
+    wr_mutex_unlock(&s->lock);
+    return room;
+}
+
+void
+wr_stream_publish(wr_stream *stream, uint32_t shard, wr_batch *batch)
+{
+    stream_shard *s = &stream->shards[shard];
+    size_t        bytes = wr_batch_bytes(batch);
+    wr_assert(shard < stream->config.shard_count);
+    wr_assert(atomic_load_explicit(&batch->refs, memory_order_relaxed) == 1);
+    wr_mutex_lock(&s->lock);
+    wr_assert(!s->ended);                              /* T4 */
+    wr_assert(s->head + 1 - s->tail < s->capacity);    /* has_room was asked */
+    wr_assert(batch->watermark_before >= s->watermark); /* B3 */
+    batch->sequence = ++s->head;                       /* T1 */
+    s->watermark = batch->watermark_after;
+    s->arrived = WR_MAX(s->arrived, batch->arrived);
+    s->ended = batch->mark == WR_MARK_END;
+    s->bytes += bytes;
+    *shard_slot(s, s->head) = (stream_slot){ batch, bytes };
+    atomic_store_explicit(&s->head_seen, s->head, memory_order_release);
+    for (reader_place *p = s->places; p != NULL; p = p->next_place)
+        if (atomic_exchange_explicit(&p->armed, 0, memory_order_relaxed) != 0 &&
+            p->reader->config.wake != NULL)
+            p->reader->config.wake(p->reader->config.user);
+    wr_stream_shard_trim(stream, s);
+    wr_mutex_unlock(&s->lock);
+}
+
+void
+wr_stream_on_room(wr_stream *stream, uint32_t shard, void (*wake)(void *user), void *user)
+{
+    stream_shard *s = &stream->shards[shard];
+    wr_mutex_lock(&s->lock);
+    s->room = wake;
+    s->room_user = user;
+    wr_mutex_unlock(&s->lock);
+}
+
+/* --- figures --- */
+
+uint64_t
+wr_stream_head(wr_stream *stream, uint32_t shard)
+{
+    return atomic_load_explicit(&stream->shards[shard].head_seen, memory_order_acquire);
+}
+
+uint64_t
+wr_stream_tail(wr_stream *stream, uint32_t shard)
+{
+    stream_shard *s = &stream->shards[shard];
+    wr_mutex_lock(&s->lock);
+    uint64_t tail = s->tail;
+    wr_mutex_unlock(&s->lock);
+    return tail;
+}
+
+wr_time
+wr_stream_watermark(wr_stream *stream)
+{
+    wr_time least = WR_TIME_END;
+    for (uint32_t i = 0; i < stream->config.shard_count; i++) {
+        stream_shard *s = &stream->shards[i];
+        wr_mutex_lock(&s->lock);
+        least = WR_MIN(least, s->watermark);
+        wr_mutex_unlock(&s->lock);
+    }
+    return least;
+}
+
+uint64_t
+wr_stream_bytes(wr_stream *stream)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < stream->config.shard_count; i++) {
+        stream_shard *s = &stream->shards[i];
+        wr_mutex_lock(&s->lock);
+        bytes += s->bytes;
+        wr_mutex_unlock(&s->lock);
+    }
+    return bytes;
+}

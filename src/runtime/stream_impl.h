@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/stream_impl.h -- the insides that stream.c (publishing, retention) and reader.c (cursors) share.
+ *
+ * Everything of a shard is under that shard's lock, except what a reader polls without it:
+ * `head_seen`, so that an empty look costs one load while its wake is armed.
+ */
+#pragma once
+
+#include "base/thread.h"
+#include "runtime/stream.h"
+
+typedef struct stream_slot {
+    wr_batch *batch;
+    size_t    bytes;
+} stream_slot;
+
+/* One reader in one shard. */
+typedef struct reader_place {
+    wr_reader           *reader;
+    struct reader_place *next_place; /* of the shard's list                       */
+    uint64_t             next;       /* sequence of the next batch                */
+    uint64_t             lost;       /* not yet reported                          */
+    wr_batch            *held;       /* peeked; the reader's thread alone         */
+    _Atomic uint32_t     armed;      /* saw "empty": publishing rings the wake    */
+} reader_place;
+
+typedef struct stream_shard {
+    wr_mutex         lock;
+    stream_slot     *slots;      /* sequence s lies in slots[s & (capacity - 1)]  */
+    uint32_t         capacity;   /* a power of two                                */
+    uint64_t         tail, head; /* kept: tail..head; none when tail == head + 1  */
+    uint64_t         bytes;
+    wr_time          watermark, arrived; /* newest                                */
+    bool             ended, refused; /* refused: has_room said no and nobody was told since */
+    _Atomic uint64_t head_seen;  /* == head                                       */
+    reader_place    *places;
+    void           (*room)(void *user);
+    void            *room_user;
+} stream_shard;
+
+struct wr_stream {
+    wr_stream_config config;
+    wr_budget       *budget;
+    stream_shard    *shards;
+};
+
+struct wr_reader {
+    wr_stream       *stream;
+    wr_reader_config config;
+    reader_place     places[]; /* a shard of the stream */
+};
+
+static inline stream_slot *
+shard_slot(stream_shard *s, uint64_t sequence)
+{
+    return &s->slots[sequence & (s->capacity - 1)];
+}
+
+/* Does the reader read this shard? */
+static inline bool
+reader_covers(const wr_reader *r, uint32_t shard)
+{
+    return r->config.shard < 0 || (uint32_t) r->config.shard == shard;
+}
+
+/* With the shard's lock held: drop what nobody needs, and ring for room when a refusal is over. */
+void wr_stream_shard_trim(wr_stream *stream, stream_shard *shard);
