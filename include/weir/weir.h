@@ -217,6 +217,8 @@ typedef struct weir_query_options {
     uint64_t           row_limit; /* 0: none */
     int64_t            timeout_us; /* 0: none */
     bool               emit_changes;
+    uint32_t           batch_rows_max; /* most rows a batch, 0: 4096; with 1 every buffer has one slot, too (tests) */
+    uint64_t           restart_seed;   /* not 0: stop at a point drawn from it, restore on another number of workers (tests) */
 } weir_query_options;
 /* Returns (owned: weir_result_close).  err->line and column are set for SQL errors. */
 WEIR_API weir_status weir_query(weir *engine, const char *sql, const weir_query_options *options,

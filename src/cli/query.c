@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --schema name=FILE gives the columns of --input name=FILE; the texts are kept until the engine has copied them. */
@@ -103,7 +104,9 @@ query_run(int argc, char **argv)
         goto done;
     cli_catch_signals();
     const weir_query_options qo = { .params = params.count > 0 ? params.items : NULL, .param_count = (uint32_t) params.count,
-                                    .no_flush = no_flush != 0, .row_limit = (uint64_t) limit, .timeout_us = timeout_s * 1000000 };
+                                    .no_flush = no_flush != 0, .row_limit = (uint64_t) limit, .timeout_us = timeout_s * 1000000,
+                                    .batch_rows_max = getenv("WEIR_TEST_SMALL") != NULL ? 1 : 0,
+                                    .restart_seed = getenv("WEIR_TEST_RESTART") != NULL ? strtoull(getenv("WEIR_TEST_RESTART"), NULL, 10) : 0 };
     if (explain) {
         status = weir_explain_query(engine, sql, NULL, WEIR_TEXT, &text, &err);
         if (status == WEIR_OK)

@@ -8,10 +8,12 @@
 #include "data/json.h"
 #include "engine/engine_impl.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct weir_result {
     weir_pipeline   *pipeline;
@@ -20,6 +22,8 @@ struct weir_result {
     uint64_t         rows, row_limit;
     int64_t          deadline; /* monotonic; 0: none */
     bool             no_flush, ended;
+    wr_batch       **before; /* rows given before a restart under test, not yet handed on */
+    uint32_t         before_count, before_capacity, before_at;
 };
 
 /* {"columns": [["name", "type"], ...], "time_column", "watermark_delay_ms", "primary_key"} */
@@ -185,40 +189,135 @@ done:
     return status;
 }
 
+/* Keep what the query gave before the barrier of `epoch`; what came after it comes again. */
+static weir_status
+restart_collect(weir_result *r, bool *past_barrier)
+{
+    wr_stream *stream = wr_runtime_stream(r->pipeline->runtime, r->pipeline->views[0].stream);
+    for (uint32_t s = 0; s < wr_stream_shards(stream); s++) {
+        wr_batch *b;
+        while ((b = wr_reader_next(r->reader, s, NULL)) != NULL) {
+            past_barrier[s] = past_barrier[s] || b->mark == WR_MARK_BARRIER;
+            if (b->row_count == 0 || past_barrier[s]) {
+                wr_batch_release(b);
+                continue;
+            }
+            if (r->before_count == r->before_capacity) {
+                uint32_t   more = r->before_capacity == 0 ? 64 : r->before_capacity * 2;
+                wr_batch **grown = wr_realloc(r->pipeline->engine->budget, r->before, more * sizeof *grown);
+                if (grown == NULL) {
+                    wr_batch_release(b);
+                    return WEIR_MEMORY;
+                }
+                r->before = grown;
+                r->before_capacity = more;
+            }
+            r->before[r->before_count++] = b;
+        }
+    }
+    return WEIR_OK;
+}
+
+static weir_status
+result_open(weir_result *r, const wr_runtime_config *config, weir_error *err)
+{
+    weir_pipeline   *p = r->pipeline;
+    wr_reader_config rc = { .required = true, .start = WR_START_TAIL, .shard = -1 };
+    WR_TRY(wr_pipeline_run(p, config, err));
+    return wr_reader_create(wr_runtime_stream(p->runtime, p->views[0].stream), &rc, &r->reader);
+}
+
+/*
+ * For tests: run some steps on two workers, take a checkpoint, throw the runtime away, restore on three.
+ * A query that ends before its checkpoint simply goes on.
+ */
+static weir_status
+result_restart(weir_result *r, const wr_runtime_config *config, uint64_t seed, weir_error *err)
+{
+    weir_pipeline    *p = r->pipeline;
+    wr_runtime_config c = *config;
+    wr_random         random;
+    bool              past_barrier[64] = { false };
+    char              dir[] = "/tmp/weir-restart-XXXXXX";
+    if (mkdtemp(dir) == NULL)
+        return wr_error_set(err, WEIR_CHECKPOINT, "cannot make a directory in /tmp");
+    p->data_dir = wr_arena_strdup(&p->arena, dir);
+    c.data_dir = p->data_dir;
+    c.workers = 2;
+    wr_random_init(&random, seed);
+    weir_status status = result_open(r, &c, err);
+    for (uint64_t left = wr_random_below(&random, 60); status == WEIR_OK && left > 0 && wr_runtime_step(p->runtime); left--)
+        status = restart_collect(r, past_barrier);
+    wr_epoch epoch = status == WEIR_OK ? wr_runtime_barrier(p->runtime) : 0;
+    while (status == WEIR_OK && wr_runtime_epoch_done(p->runtime) < epoch && wr_runtime_step(p->runtime))
+        status = restart_collect(r, past_barrier);
+    if (status == WEIR_OK && wr_runtime_epoch_done(p->runtime) >= epoch) {
+        status = restart_collect(r, past_barrier);
+        wr_reader_destroy(r->reader);
+        r->reader = NULL;
+        wr_runtime_kill(p->runtime);
+        wr_runtime_destroy(p->runtime);
+        p->runtime = NULL;
+        c.workers = 3;
+        if (status == WEIR_OK)
+            status = result_open(r, &c, err);
+    }
+    return status;
+}
+
+/* The directory of a restart under test goes with the result. */
+static void
+restart_clean(const char *dir)
+{
+    DIR *d = dir != NULL ? opendir(dir) : NULL;
+    for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+        if (e->d_name[0] != '.')
+            unlink(path);
+    }
+    if (d != NULL)
+        closedir(d);
+    if (dir != NULL)
+        rmdir(dir);
+}
+
 weir_status
 weir_query(weir *engine, const char *sql, const weir_query_options *options, weir_result **out, weir_error *err)
 {
     static const weir_query_options none;
     const weir_query_options       *o = options != NULL ? options : &none;
     weir_pipeline                  *p = NULL;
-    weir_result                    *r = NULL;
     WR_TRY(query_prepare(engine, sql, o, &p, err));
-    weir_status       status = WEIR_MEMORY;
+    bool              small = o->batch_rows_max == 1;
     wr_runtime_config c = { .executor = WR_EXECUTOR_SEEDED,
                             .workers = 1,
                             .seed = engine->options.seed,
                             .clock = engine->clock,
                             .bounded = true,
                             .hold_end = o->no_flush,
-                            .on_row_error = WR_ROW_FAIL };
-    wr_reader_config  rc = { .required = true, .start = WR_START_TAIL, .shard = -1 };
-    r = wr_calloc(engine->budget, 1, sizeof *r);
-    if (r == NULL)
-        goto done;
+                            .on_row_error = WR_ROW_FAIL,
+                            .batch_rows_max = o->batch_rows_max,
+                            .outbox_slots = small ? 1 : 0,
+                            .ring_batches_max = small ? 1 : 0 };
+    weir_result *r = wr_calloc(engine->budget, 1, sizeof *r);
+    if (r == NULL) {
+        wr_pipeline_destroy(p);
+        return wr_error_set(err, WEIR_MEMORY, "no memory for a query");
+    }
     r->pipeline = p;
     r->schema = p->views[0].plan->schema;
     r->row_limit = o->row_limit;
     r->no_flush = o->no_flush;
     r->deadline = o->timeout_us > 0 ? wr_clock_monotonic(engine->clock) + o->timeout_us : 0;
     wr_budget_set_limit(p->state, wr_budget_limit(engine->budget) / 5 * 4);
-    WR_TRY_GOTO(wr_pipeline_run(p, &c, err));
-    WR_TRY_GOTO(wr_reader_create(wr_runtime_stream(p->runtime, p->views[0].stream), &rc, &r->reader));
+    weir_status status = o->restart_seed != 0 ? result_restart(r, &c, o->restart_seed, err) : result_open(r, &c, err);
+    if (status != WEIR_OK) {
+        weir_result_close(r);
+        return status;
+    }
     *out = r;
     return WEIR_OK;
-done:
-    wr_free(r);
-    wr_pipeline_destroy(p);
-    return status;
 }
 
 uint32_t
@@ -265,6 +364,10 @@ weir_status
 weir_result_next(weir_result *r, weir_rows **rows, weir_error *err)
 {
     *rows = NULL;
+    if (r->before_at < r->before_count) {
+        *rows = wr_rows_create(r->before[r->before_at++], r->schema);
+        return *rows != NULL ? WEIR_OK : wr_error_set(err, WEIR_MEMORY, "no memory for rows");
+    }
     for (;;) {
         uint32_t shards = wr_stream_shards(wr_runtime_stream(r->pipeline->runtime, r->pipeline->views[0].stream));
         for (uint32_t s = 0; s < shards; s++) {
@@ -294,8 +397,13 @@ weir_result_close(weir_result *result)
 {
     if (result == NULL)
         return;
+    while (result->before_at < result->before_count)
+        wr_batch_release(result->before[result->before_at++]);
+    wr_free(result->before);
     wr_reader_destroy(result->reader);
-    wr_runtime_kill(result->pipeline->runtime);
+    if (result->pipeline->runtime != NULL)
+        wr_runtime_kill(result->pipeline->runtime);
+    restart_clean(result->pipeline->data_dir);
     wr_pipeline_destroy(result->pipeline);
     wr_free(result);
 }
