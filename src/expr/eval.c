@@ -12,6 +12,7 @@
  *             E1  no function is called for an empty set of rows, so no error comes of no row
  */
 #include "expr/eval_impl.h"
+#include "expr/pattern_impl.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,6 +31,8 @@ void
 wr_eval_fini(wr_eval *eval)
 {
     wr_arena_fini(&eval->step);
+    wr_patterns_destroy(eval->patterns);
+    eval->patterns = NULL;
     eval->errors = NULL;
     eval->error_count = 0;
 }

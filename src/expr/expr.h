@@ -102,6 +102,7 @@ typedef struct wr_eval {
     wr_row_error *errors;    /* one a row at most, in order of discovery            */
     uint64_t      error_bits[WR_BATCH_ROWS_MAX / 64];
     int32_t       location;  /* of the call under evaluation, for errors            */
+    struct wr_patterns *patterns; /* compiled regular expressions, made when needed */
 } wr_eval;
 
 void wr_eval_init(wr_eval *eval, wr_budget *budget);
