@@ -6,6 +6,7 @@
  * table reads what stands below it.
  */
 #include "engine/spec.h"
+#include "runtime/runtime.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -275,10 +276,16 @@ connector_key(reader *r, const wr_node *map, const wr_node *name, const char *wh
     return key;
 }
 
+/* The push source is the runtime's own; the others are in the registry. */
+static const wr_source_ops *
+source_find(const char *name)
+{
+    return strcmp(name, "push") == 0 ? &wr_push_source_ops : wr_source_find(name);
+}
 static bool
 source_known(const char *name)
 {
-    return wr_source_find(name) != NULL;
+    return source_find(name) != NULL;
 }
 static bool
 sink_known(const char *name)
@@ -342,7 +349,7 @@ source_read(reader *r, const wr_node *key, const wr_node *map, wr_spec_source *s
     status = status == WEIR_OK ? st : status;
     const char    *file = override_of(r->inputs, s->name);
     const wr_node *value = NULL;
-    char           names[120] = "";
+    char           names[120] = "push, ";
     uint32_t       count;
     const wr_source_ops *const *all = wr_source_all(&count);
     for (uint32_t i = 0; i < count; i++)
@@ -354,7 +361,7 @@ source_read(reader *r, const wr_node *key, const wr_node *map, wr_spec_source *s
         if (rest->keys[i] != connector)
             status = wr_node_error(r->report, rest->keys[i], WEIR_CONFIG_UNKNOWN_KEY, NULL,
                                    "unknown key `%s` in source `%s`", rest->keys[i]->text, s->name);
-    s->ops = wr_source_find(connector->text);
+    s->ops = source_find(connector->text);
     s->config = wr_arena_calloc(r->arena, 1, WR_MAX(s->ops->config_bytes, (size_t) 1));
     wr_node *inner = value->kind == WR_NODE_MAP ? map_part(r, value, (wr_option[]){ { 0 } }, false) : NULL;
     if (s->config == NULL || (value->kind == WR_NODE_MAP && inner == NULL))
@@ -362,8 +369,9 @@ source_read(reader *r, const wr_node *key, const wr_node *map, wr_spec_source *s
     wr_node        nothing = { .kind = WR_NODE_MAP };
     const wr_node *f = format_node(map, inner != NULL ? inner : &nothing);
     const wr_option *const elsewhere[] = { source_options, NULL };
-    st = wr_options_read(s->ops->options, inner != NULL ? inner : value, connector, elsewhere, s->config,
-                         s->ops->config_bytes, r->arena, r->report);
+    static const wr_option no_options[] = { { 0 } };
+    st = wr_options_read(s->ops->options != NULL ? s->ops->options : no_options, inner != NULL ? inner : value, connector,
+                         elsewhere, s->config, s->ops->config_bytes, r->arena, r->report);
     status = status == WEIR_OK ? st : status;
     if (s->ops->default_format != NULL || f != NULL) {
         st = decoder_read(r, s, f, s->ops->default_format);

@@ -109,6 +109,13 @@ weir_unsubscribe(weir_subscription *subscription)
     wr_free(subscription);
 }
 
+weir_relation_kind
+weir_subscription_kind(const weir_subscription *subscription)
+{
+    _Static_assert((int) WEIR_UPSERT == (int) WR_UPSERT && (int) WEIR_CHANGELOG == (int) WR_CHANGELOG, "one numbering");
+    return (weir_relation_kind) subscription->schema->kind;
+}
+
 uint32_t
 weir_subscription_columns(const weir_subscription *subscription, weir_column_info *columns, uint32_t max)
 {

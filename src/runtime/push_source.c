@@ -3,18 +3,23 @@
  * runtime/push_source.c -- the source "push": rows handed over by the program itself (the library,
  * tests), from any thread.
  *
- * Place       wr_runtime_push puts batches into a bounded queue a shard; the source task takes them out.
+ * Place       wr_runtime_push puts batches, wr_runtime_push_bytes undecoded records, into a bounded queue a
+ *             shard; the source task takes them out.
  *             Partition p belongs to shard p mod shard_count.
  * State       the queues.  What was pushed and not checkpointed is lost by a crash: whoever pushes reads the
  *             lanes' row counts after a restart and goes on from there.
  */
 #include "runtime/runtime_impl.h"
 
+#include <string.h>
+
 enum { ITEMS_MAX_DEFAULT = 64 };
 
 typedef struct push_item {
-    int32_t   partition;
-    wr_batch *batch; /* NULL: the partition is idle */
+    int32_t    partition;
+    wr_batch  *batch; /* both NULL: the partition is idle        */
+    wr_buffer *bytes; /* whole records in the source's own format */
+    size_t     at;    /* how far they have been decoded           */
 } push_item;
 
 typedef struct push_queue {
@@ -43,6 +48,7 @@ push_unshare(void *shared)
         push_queue *q = &hub->queues[i];
         for (; q->items != NULL && q->count > 0; q->count--) {
             wr_batch_release(q->items[q->head].batch);
+            wr_buffer_release(q->items[q->head].bytes);
             q->head = (q->head + 1) % hub->items_max;
         }
         wr_free(q->items);
@@ -96,6 +102,31 @@ push_close(void *self)
     wr_mutex_unlock(&p->hub->lock);
 }
 
+/* Decode some of the records at the head of the queue; they leave it when all are decoded. */
+static wr_flow
+push_decode(push_source *p, wr_source_ctx *ctx, push_item *item)
+{
+    size_t   consumed = 0;
+    wr_lane *lane = ctx->lane(ctx, item->partition);
+    if (lane == NULL || ctx->feed(ctx, lane, item->bytes->bytes + item->at, item->bytes->length - item->at, true, NULL,
+                                  &consumed) != WEIR_OK) {
+        (void) wr_error_set(&ctx->error, WEIR_MEMORY, "no memory for pushed records");
+        return WR_FLOW_FAIL;
+    }
+    item->at += consumed;
+    if (item->at < item->bytes->length)
+        return WR_FLOW_NEXT; /* no room: the rest when there is */
+    wr_buffer *done = item->bytes;
+    wr_mutex_lock(&p->hub->lock);
+    p->queue->head = (p->queue->head + 1) % p->hub->items_max;
+    p->queue->count--;
+    bool more = p->queue->count > 0;
+    wr_mutex_unlock(&p->hub->lock);
+    wr_buffer_release(done);
+    ctx->caught_up(ctx, lane, !more);
+    return WR_FLOW_NEXT;
+}
+
 static wr_flow
 push_poll(void *self, wr_source_ctx *ctx)
 {
@@ -105,6 +136,11 @@ push_poll(void *self, wr_source_ctx *ctx)
     wr_mutex_lock(&p->hub->lock);
     found = p->queue->count > 0;
     bool ended = p->hub->ended;
+    if (found && p->queue->items[p->queue->head].bytes != NULL) { /* only this task moves the head */
+        push_item *head = &p->queue->items[p->queue->head];
+        wr_mutex_unlock(&p->hub->lock);
+        return push_decode(p, ctx, head);
+    }
     if (found) {
         item = p->queue->items[p->queue->head];
         p->queue->head = (p->queue->head + 1) % p->hub->items_max;
@@ -136,6 +172,7 @@ const wr_source_ops wr_push_source_ops = {
     .name = "push",
     .doc = "rows handed over by the program that embeds Weir",
     .self_bytes = sizeof(push_source),
+    .default_format = "json",
     .share = push_share,
     .unshare = push_unshare,
     .open = push_open,
@@ -145,9 +182,9 @@ const wr_source_ops wr_push_source_ops = {
 
 /* --- the outside --- */
 
-/* Takes batch when it answers NEXT. */
+/* Takes batch and bytes when it answers NEXT. */
 static wr_flow
-push_put(wr_runtime *rt, uint32_t index, int32_t partition, wr_batch *batch)
+push_put(wr_runtime *rt, uint32_t index, int32_t partition, wr_batch *batch, wr_buffer *bytes)
 {
     wr_assert(index < rt->source_count);
     source *s = &rt->sources[index];
@@ -160,7 +197,7 @@ push_put(wr_runtime *rt, uint32_t index, int32_t partition, wr_batch *batch)
     if (hub->ended)
         flow = WR_FLOW_DONE;
     else if (q->count < hub->items_max) {
-        q->items[(q->head + q->count++) % hub->items_max] = (push_item){ partition, batch };
+        q->items[(q->head + q->count++) % hub->items_max] = (push_item){ partition, batch, bytes, 0 };
         flow = WR_FLOW_NEXT;
     }
     if (q->ctx != NULL)
@@ -172,13 +209,27 @@ push_put(wr_runtime *rt, uint32_t index, int32_t partition, wr_batch *batch)
 wr_flow
 wr_runtime_push(wr_runtime *runtime, uint32_t index, int32_t partition, wr_batch *batch)
 {
-    return push_put(runtime, index, partition, batch);
+    return push_put(runtime, index, partition, batch, NULL);
+}
+
+wr_flow
+wr_runtime_push_bytes(wr_runtime *runtime, uint32_t index, int32_t partition, const char *bytes, size_t length)
+{
+    wr_buffer *copy = wr_buffer_create(runtime->config.flow, length);
+    if (copy == NULL)
+        return WR_FLOW_AGAIN; /* the flow budget is used up: there is no room now */
+    memcpy(copy->bytes, bytes, length);
+    copy->length = length;
+    wr_flow flow = push_put(runtime, index, partition, NULL, copy);
+    if (flow != WR_FLOW_NEXT)
+        wr_buffer_release(copy);
+    return flow;
 }
 
 void
 wr_runtime_push_idle(wr_runtime *runtime, uint32_t index, int32_t partition)
 {
-    (void) push_put(runtime, index, partition, NULL); /* a full queue is not idle */
+    (void) push_put(runtime, index, partition, NULL, NULL); /* a full queue is not idle */
 }
 
 void

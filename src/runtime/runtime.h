@@ -102,6 +102,9 @@ wr_stream  *wr_runtime_stream(wr_runtime *runtime, uint32_t index);
 /* Feed rows of a source bound to wr_push_source_ops ("push"): the library's and tests' way in.
  * Takes batch.  AGAIN when there is no room. Any thread. */
 wr_flow     wr_runtime_push(wr_runtime *runtime, uint32_t source, int32_t partition, wr_batch *batch);
+/* The same for whole records in the source's format; copies bytes. */
+wr_flow     wr_runtime_push_bytes(wr_runtime *runtime, uint32_t source, int32_t partition, const char *bytes,
+                                  size_t length);
 void        wr_runtime_push_idle(wr_runtime *runtime, uint32_t source, int32_t partition);
 void        wr_runtime_push_end(wr_runtime *runtime, uint32_t source);
 
