@@ -224,7 +224,9 @@ wr_options_read(const wr_option *table, const wr_node *map, const wr_node *at,
                 const wr_option *const *elsewhere, void *config, size_t config_bytes,
                 wr_arena *arena, wr_report *report)
 {
-    weir_status first = WEIR_OK, s;
+    static const wr_option none[] = { { 0 } };
+    weir_status            first = WEIR_OK, s;
+    table = table != NULL ? table : none;
     memset(config, 0, config_bytes);
     if (map != NULL && map->kind == WR_NODE_SCALAR && map->length == 0)
         map = NULL; /* `kafka:` with nothing after it */
@@ -254,7 +256,7 @@ wr_options_read(const wr_option *table, const wr_node *map, const wr_node *at,
 void
 wr_options_help(const wr_option *table, wr_text *to)
 {
-    for (const wr_option *o = table; o->name != NULL; o++) {
+    for (const wr_option *o = table; o != NULL && o->name != NULL; o++) {
         wr_text_printf(to, "  %-20s %s", o->name, type_name(o->type));
         if (o->choices != NULL)
             wr_text_printf(to, " (%s)", o->choices);

@@ -11,7 +11,7 @@
  * Fill `config` (zeroed here, config_bytes) from map by table; defaults where absent.  Every mistake is
  * reported at its place: unknown key (with the nearest, or "belongs under ..."), wrong type, out of bounds, missing.
  * elsewhere: tables whose keys are valid beside or above, for the hint; NULL-ended; may be NULL.
- * map NULL is an empty mapping at `at`.
+ * map NULL is an empty mapping at `at`; table NULL has no options.
  */
 weir_status wr_options_read(const wr_option *table, const wr_node *map, const wr_node *at,
                             const wr_option *const *elsewhere, void *config, size_t config_bytes,

@@ -369,9 +369,8 @@ source_read(reader *r, const wr_node *key, const wr_node *map, wr_spec_source *s
     wr_node        nothing = { .kind = WR_NODE_MAP };
     const wr_node *f = format_node(map, inner != NULL ? inner : &nothing);
     const wr_option *const elsewhere[] = { source_options, NULL };
-    static const wr_option no_options[] = { { 0 } };
-    st = wr_options_read(s->ops->options != NULL ? s->ops->options : no_options, inner != NULL ? inner : value, connector,
-                         elsewhere, s->config, s->ops->config_bytes, r->arena, r->report);
+    st = wr_options_read(s->ops->options, inner != NULL ? inner : value, connector, elsewhere, s->config,
+                         s->ops->config_bytes, r->arena, r->report);
     status = status == WEIR_OK ? st : status;
     if (s->ops->default_format != NULL || f != NULL) {
         st = decoder_read(r, s, f, s->ops->default_format);
