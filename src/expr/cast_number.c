@@ -220,19 +220,35 @@ FN_VECTOR(int_narrow_vector)
     return wr_kernel_end(&k, status, c, physical, out);
 }
 
-/* value at from_scale brought to to_scale, half away from zero; false beyond 128 bits. */
-static inline bool
-decimal_rescale(wr_int128 value, int from_scale, int to_scale, wr_int128 *out)
+/* From one scale to another: multiply by ten, or divide by it half away from zero. */
+typedef struct rescaler {
+    int       shift;
+    wr_int128 ten; /* 10^|shift| */
+} rescaler;
+
+static bool
+rescaler_make(int from_scale, int to_scale, rescaler *r)
 {
-    int shift = to_scale - from_scale;
-    if (shift >= 0)
-        return shift <= 38 && !__builtin_mul_overflow(value, wr_int128_power10(shift), out);
-    if (shift < -38) {
-        *out = 0;
+    r->shift = to_scale - from_scale;
+    if (r->shift > 38 || r->shift < -38)
+        return false;
+    r->ten = wr_int128_power10(r->shift < 0 ? -r->shift : r->shift);
+    return true;
+}
+
+/* False beyond 128 bits. */
+static inline bool
+rescale(const rescaler *r, wr_int128 value, wr_int128 *out)
+{
+    if (r->shift >= 0)
+        return !__builtin_mul_overflow(value, r->ten, out);
+    if (WR_LIKELY(value == (int64_t) value && r->shift >= -18)) { /* one machine division */
+        int64_t v = (int64_t) value, ten = (int64_t) r->ten, half = ten / 2;
+        int64_t quotient = v / ten, rest = v - quotient * ten;
+        *out = quotient + (rest >= half) - (rest <= -half);
         return true;
     }
-    wr_int128 ten = wr_int128_power10(-shift), half = ten / 2;
-    wr_int128 quotient = value / ten, rest = value % ten;
+    wr_int128 half = r->ten / 2, quotient = value / r->ten, rest = value % r->ten;
     *out = quotient + (rest >= half) - (rest <= -half);
     return true;
 }
@@ -241,9 +257,11 @@ decimal_rescale(wr_int128 value, int from_scale, int to_scale, wr_int128 *out)
 FN_VECTOR(fit_numeric_vector)
 {
     wr_type to = call->type;
-    if (to.modifier > 38 || to.scale < 0)
-        return WEIR_QUERY_UNSUPPORTED;
     wr_kernel k;
+    rescaler  r;
+    if (to.modifier > 38 || to.scale < 0 ||
+        !rescaler_make(wr_column_base(args[0])->scale, to.scale, &r))
+        return WEIR_QUERY_UNSUPPORTED;
     WR_TRY(wr_kernel_open(eval, args, 1, physical, &k));
     bool             narrow = to.modifier <= 18;
     const wr_column *from = k.args[0];
@@ -269,7 +287,7 @@ FN_VECTOR(fit_numeric_vector)
             }
             fits = wr_num_to_int128(num, to.scale, &v);
         } else {
-            fits = decimal_rescale(wr_kernel_decimal(from, row), from->scale, to.scale, &v);
+            fits = rescale(&r, wr_kernel_decimal(from, row), &v);
         }
         if (!fits || v >= limit || v <= -limit) {
             if (fit_fail(eval, row) == WEIR_MEMORY)
@@ -300,10 +318,13 @@ FN_VECTOR(numeric_float_vector)
         double        *to = c->data, ten = 1.0;
         for (int s = 0; s < k.args[0]->scale; s++)
             ten *= 10.0; /* exact up to 1e22 */
-        int64_t limit = 1ll << 53;
-        for (uint32_t i = 0; i < physical; i++)
+        int64_t  limit = 1ll << 53;
+        uint64_t large = 0;
+        for (uint32_t i = 0; i < physical; i++) {
             to[i] = (double) from[i] / ten;
-        for (uint32_t i = 0; i < rows.count && status == WEIR_OK; i++) {
+            large |= (uint64_t) ((from[i] > limit) | (from[i] < -limit));
+        }
+        for (uint32_t i = 0; large != 0 && i < rows.count && status == WEIR_OK; i++) {
             uint32_t  row = wr_rows_at(rows, i);
             wr_string num;
             if (WR_LIKELY(from[row] <= limit && from[row] >= -limit))
@@ -312,6 +333,40 @@ FN_VECTOR(numeric_float_vector)
             to[row] = status == WEIR_OK ? wr_num_to_double(&num) : 0.0;
         }
     }
+    return wr_kernel_end(&k, status, c, physical, out);
+}
+
+/* Decimals to integers: half away from zero, then the range. */
+FN_VECTOR(numeric_int_vector)
+{
+    wr_kernel k;
+    rescaler  r;
+    if (wr_column_base(args[0])->form == WR_NUM ||
+        !rescaler_make(wr_column_base(args[0])->scale, 0, &r))
+        return WEIR_QUERY_UNSUPPORTED;
+    WR_TRY(wr_kernel_open(eval, args, 1, physical, &k));
+    const wr_column *from = k.args[0];
+    wr_column       *c = wr_kernel_result(eval, &k, call->type, WR_NUM, 0, physical);
+    weir_status      status = c != NULL ? WEIR_OK : WEIR_MEMORY;
+    int64_t          least = cast_int_min(call->type), most = cast_int_max(call->type);
+    bool             failed = false;
+    if (c != NULL && rows.count < c->capacity)
+        memset(c->data, 0, wr_column_width(c) * c->capacity);
+    for (uint32_t i = 0; i < rows.count && status == WEIR_OK; i++) {
+        uint32_t  row = wr_rows_at(rows, i);
+        wr_int128 wide = 0;
+        bool      fits = rescale(&r, wr_kernel_decimal(from, row), &wide) && wide >= least &&
+                    wide <= most;
+        int64_t v = fits ? (int64_t) wide : 0;
+        failed |= !fits;
+        switch (call->type.id) {
+        case WR_INT2: ((int16_t *) c->data)[row] = (int16_t) v; break;
+        case WR_INT4: ((int32_t *) c->data)[row] = (int32_t) v; break;
+        default: ((int64_t *) c->data)[row] = v; break;
+        }
+    }
+    if (status == WEIR_OK && failed)
+        status = wr_kernel_locate(eval, call, &k, rows, c);
     return wr_kernel_end(&k, status, c, physical, out);
 }
 
@@ -334,7 +389,7 @@ const wr_function wr_cast_float_narrow =
 const wr_function wr_cast_float_numeric =
     CAST("float_numeric", float_numeric, NULL, FN_FAILS, "floating point to numeric");
 const wr_function wr_cast_numeric_int =
-    CAST("numeric_int", numeric_int, NULL, FN_FAILS, "the nearest integer, halves away from zero");
+    CAST("numeric_int", numeric_int, numeric_int_vector, FN_FAILS, "the nearest integer, halves away from zero");
 const wr_function wr_cast_numeric_float = CAST("numeric_float", numeric_float,
                                                numeric_float_vector, FN_FAILS,
                                                "numeric to floating point");

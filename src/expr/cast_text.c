@@ -19,6 +19,47 @@ FN_KERNEL(to_text)
     return wr_fn_take(eval, row, &text, out);
 }
 
+static size_t
+integer_print(int64_t v, char *end)
+{
+    uint64_t u = v < 0 ? 0 - (uint64_t) v : (uint64_t) v;
+    char    *p = end;
+    do
+        *--p = (char) ('0' + u % 10);
+    while ((u /= 10) != 0);
+    if (v < 0)
+        *--p = '-';
+    return (size_t) (end - p);
+}
+
+/* Integers print without a detour. */
+static weir_status
+to_text_vector(wr_eval *eval, const wr_expr *call, wr_column *const *args, uint32_t arg_count,
+               uint32_t physical, wr_rows rows, wr_column **out)
+{
+    wr_kernel k;
+    if (!wr_type_is_integer(args[0]->type))
+        return WEIR_QUERY_UNSUPPORTED;
+    WR_TRY(wr_kernel_open(eval, args, 1, physical, &k));
+    const wr_column *from = k.args[0];
+    wr_column       *c = wr_kernel_result(eval, &k, call->type, WR_NUM, 0, physical);
+    weir_status      status = c != NULL ? WEIR_OK : WEIR_MEMORY;
+    char             digits[24];
+    if (c != NULL && rows.count < c->capacity)
+        memset(c->data, 0, wr_column_width(c) * c->capacity);
+    for (uint32_t i = 0; i < rows.count && status == WEIR_OK; i++) {
+        uint32_t row = wr_rows_at(rows, i);
+        if (!wr_kernel_has_value(from, row))
+            continue;
+        int64_t v = from->type.id == WR_INT2   ? ((const int16_t *) from->data)[row]
+                    : from->type.id == WR_INT4 ? ((const int32_t *) from->data)[row]
+                                               : ((const int64_t *) from->data)[row];
+        size_t  n = integer_print(v, digits + sizeof digits);
+        status = wr_column_set_string(c, row, digits + sizeof digits - n, n);
+    }
+    return wr_kernel_end(&k, status, c, physical, out);
+}
+
 static weir_status
 parse_as(wr_eval *eval, uint32_t row, wr_type type, const wr_value *text, wr_value *out)
 {
@@ -204,7 +245,7 @@ FN_KERNEL(array_strict)
 }
 
 const wr_function wr_cast_to_text =
-    CAST("to_text", to_text, NULL, 0, "the text form");
+    CAST("to_text", to_text, to_text_vector, 0, "the text form");
 const wr_function wr_cast_from_text =
     CAST("from_text", from_text, NULL, FN_FAILS, "read the text form");
 const wr_function wr_cast_text_bpchar =

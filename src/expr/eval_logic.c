@@ -13,6 +13,16 @@
 
 /* --- selecting --- */
 
+/* The numbers of the set bits of a nibble, four to a word, lowest first; the rest is overwritten. */
+static const uint64_t nibble_rows[16] = {
+    0x0000000000000000u, 0x0000000000000000u, 0x0000000000000001u, 0x0000000000010000u,
+    0x0000000000000002u, 0x0000000000020000u, 0x0000000000020001u, 0x0000000200010000u,
+    0x0000000000000003u, 0x0000000000030000u, 0x0000000000030001u, 0x0000000300010000u,
+    0x0000000000030002u, 0x0000000300020000u, 0x0000000300020001u, 0x0003000200010000u,
+};
+
+/* Four rows a step, no branch: what is stored beyond n is stored again by the next step.  Since n
+ * never passes i, a store of four ends within the `count` places of `to`. */
 static uint32_t
 select_dense(const uint8_t *data, const uint64_t *valid, uint32_t count, uint16_t *to)
 {
@@ -21,26 +31,20 @@ select_dense(const uint8_t *data, const uint64_t *valid, uint32_t count, uint16_
         uint64_t eight;
         memcpy(&eight, data + i, 8);
         eight &= 0x0101010101010101u;
-        if (eight == 0)
-            continue; /* selective filters: most words */
-        for (uint32_t k = 0; k < 8; k++) {
-            to[n] = (uint16_t) (i + k);
-            n += (uint32_t) (eight >> (8 * k)) & 1;
+        uint32_t mask = (uint32_t) ((eight * 0x0102040810204080u) >> 56); /* byte k to bit k */
+        if (valid != NULL)
+            mask &= (uint32_t) (valid[i >> 6] >> (i & 63));
+        for (uint32_t half = 0; half < 2; half++, mask >>= 4) {
+            uint64_t rows = nibble_rows[mask & 15] + (i + 4 * half) * 0x0001000100010001u;
+            memcpy(to + n, &rows, 8);
+            n += (uint32_t) __builtin_popcount(mask & 15);
         }
     }
     for (; i < count; i++) {
         to[n] = (uint16_t) i;
-        n += data[i] & 1;
+        n += data[i] & 1 & (valid == NULL || wr_bitmap_get(valid, i));
     }
-    if (valid == NULL)
-        return n;
-    uint32_t kept = 0;
-    for (uint32_t k = 0; k < n; k++) {
-        uint16_t row = to[k];
-        to[kept] = row;
-        kept += wr_bitmap_get(valid, row);
-    }
-    return kept;
+    return n;
 }
 
 uint32_t
