@@ -99,6 +99,21 @@ weir_status wr_agg_put_int128(wr_column *out, uint32_t row, wr_int128 v, int sca
 weir_status wr_agg_put_real(wr_column *out, uint32_t row, double v);
 weir_status wr_agg_put_int(wr_column *out, uint32_t row, int64_t v);
 
+/* --- bytes that grow in the pane's arena --- */
+
+typedef struct wr_agg_bytes {
+    char    *data;
+    uint64_t length, capacity;
+} wr_agg_bytes;
+
+/* Beyond WR_STRING_BYTES_MAX nothing more is kept: the result fails anyway (wr_agg_bytes_full). */
+void wr_agg_bytes_append(wr_agg_ctx *ctx, wr_agg_bytes *b, const void *bytes, size_t length);
+static inline bool
+wr_agg_bytes_full(const wr_agg_bytes *b)
+{
+    return b->length > WR_STRING_BYTES_MAX;
+}
+
 /* --- exact sums of numeric (agg_sum.c) --- */
 
 /*

@@ -16,33 +16,10 @@
 /* --- string_agg --- */
 
 typedef struct joined {
-    char    *bytes; /* delimiter, value, delimiter, value, ... */
-    uint64_t length, capacity;
-    uint32_t first_delimiter;
-    uint32_t have;
+    wr_agg_bytes bytes; /* delimiter, value, delimiter, value, ... */
+    uint32_t     first_delimiter;
+    uint32_t     have;
 } joined;
-
-static void
-joined_append(wr_agg_ctx *ctx, joined *s, const char *bytes, size_t length)
-{
-    if (s->length > WR_STRING_BYTES_MAX) /* L2: nothing more changes the outcome */
-        return;
-    if (s->length + length > s->capacity) {
-        uint64_t capacity = WR_MAX(s->length + length, WR_MAX(2 * s->capacity, (uint64_t) 32));
-        char    *grown = wr_arena_alloc(ctx->arena, capacity);
-        if (grown == NULL) {
-            ctx->failed = true;
-            return;
-        }
-        if (s->length > 0)
-            memcpy(grown, s->bytes, s->length);
-        s->bytes = grown;
-        s->capacity = capacity;
-    }
-    if (length > 0)
-        memcpy(s->bytes + s->length, bytes, length);
-    s->length += length;
-}
 
 AGG_UPDATE(joined_update)
 {
@@ -56,8 +33,8 @@ AGG_UPDATE(joined_update)
         if (!s->have)
             s->first_delimiter = between;
         s->have = 1;
-        joined_append(ctx, s, wr_string_data(delimiter), between);
-        joined_append(ctx, s, wr_string_data(value), value->length);
+        wr_agg_bytes_append(ctx, &s->bytes, wr_string_data(delimiter), between);
+        wr_agg_bytes_append(ctx, &s->bytes, wr_string_data(value), value->length);
     }
 }
 
@@ -70,7 +47,7 @@ AGG_MERGE(joined_merge)
     if (!a->have)
         a->first_delimiter = b->first_delimiter;
     a->have = 1;
-    joined_append(ctx, a, b->bytes, b->length);
+    wr_agg_bytes_append(ctx, &a->bytes, b->bytes.data, b->bytes.length);
 }
 
 AGG_RESULT(joined_result)
@@ -78,10 +55,11 @@ AGG_RESULT(joined_result)
     const joined *s = state;
     if (!s->have)
         return wr_column_set_null(out, row);
-    if (s->length - s->first_delimiter > WR_STRING_BYTES_MAX)
+    if (wr_agg_bytes_full(&s->bytes))
         return WEIR_ROW_TOO_LARGE;
-    return wr_column_set_string(out, row, s->length > 0 ? s->bytes + s->first_delimiter : "",
-                                s->length - s->first_delimiter);
+    return wr_column_set_string(out, row,
+                                s->bytes.length > 0 ? s->bytes.data + s->first_delimiter : "",
+                                s->bytes.length - s->first_delimiter);
 }
 
 AGG_ENCODE(joined_encode)
@@ -89,7 +67,7 @@ AGG_ENCODE(joined_encode)
     const joined *s = state;
     wr_snapshot_put_u64(to, s->have);
     wr_snapshot_put_u64(to, s->first_delimiter);
-    wr_snapshot_put_bytes(to, s->bytes, s->length);
+    wr_snapshot_put_bytes(to, s->bytes.data, s->bytes.length);
 }
 
 AGG_DECODE(joined_decode)
@@ -103,7 +81,7 @@ AGG_DECODE(joined_decode)
     WR_TRY(wr_agg_decoded(from));
     s->have = (uint32_t) have;
     s->first_delimiter = (uint32_t) first;
-    joined_append(ctx, s, bytes, length);
+    wr_agg_bytes_append(ctx, &s->bytes, bytes, length);
     return ctx->failed ? WEIR_MEMORY : WEIR_OK;
 }
 

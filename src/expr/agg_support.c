@@ -73,3 +73,25 @@ wr_num_divide_int(const wr_string *num, int64_t n, wr_arena *arena, wr_string *o
     WR_TRY(wr_num_from_int64(n, arena, &divisor));
     return wr_num_divide(num, &divisor, arena, out);
 }
+
+void
+wr_agg_bytes_append(wr_agg_ctx *ctx, wr_agg_bytes *b, const void *bytes, size_t length)
+{
+    if (wr_agg_bytes_full(b))
+        return;
+    if (b->length + length > b->capacity) {
+        uint64_t capacity = WR_MAX(b->length + length, WR_MAX(2 * b->capacity, (uint64_t) 32));
+        char    *grown = wr_arena_alloc(ctx->arena, capacity);
+        if (grown == NULL) {
+            ctx->failed = true;
+            return;
+        }
+        if (b->length > 0)
+            memcpy(grown, b->data, b->length);
+        b->data = grown;
+        b->capacity = capacity;
+    }
+    if (length > 0)
+        memcpy(b->data + b->length, bytes, length);
+    b->length += length;
+}

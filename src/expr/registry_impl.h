@@ -33,6 +33,8 @@ extern const wr_aggregate wr_agg_stat[];    /* variance, stddev                 
 extern const wr_aggregate wr_agg_regr[];    /* corr, covar_*, regr_*                     */
 extern const wr_aggregate wr_agg_more[];    /* bit_*, first, last, min_by, max_by       */
 extern const wr_aggregate wr_agg_list[];    /* string_agg, array_agg                    */
+extern const wr_aggregate wr_agg_json[];    /* json_agg, jsonb_object_agg, ...          */
+extern const wr_aggregate wr_agg_approx[];  /* approx_count_distinct                    */
 
 /* --- resolution (resolve.c) --- */
 

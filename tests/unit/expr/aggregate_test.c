@@ -357,6 +357,7 @@ keeps_the_right_row(void **state)
         { "arg_min", { "text", "numeric" }, pairs + 3, 3, "d" },
         { "max_by", { "text", "float8" }, pairs, 6, "b" },
         { "arg_max", { "text", "text" }, pairs, 1, "NULL" },
+        { "approx_count_distinct", { "text" }, pairs, 6, "5" },
     };
     for (size_t i = 0; i < WR_COUNT(rows); i++)
         row_check(&rows[i]);
@@ -378,6 +379,47 @@ counts_all_rows(void **state)
     assert_int_equal(counts[0], 1);
 }
 
+/* --- distinct: exact while small, within its error when large, the same however it is merged --- */
+
+static void
+distinct_is_counted(void **state)
+{
+    enum { GROUPS = 4 };
+    static const uint32_t counts[] = { 0, 1, 63, 64, 65, 1000, 100000 };
+    wr_type               types[1] = { test_type("int8") }, wanted[1], result;
+    const wr_aggregate   *a;
+    weir_error            err;
+    assert_int_equal(wr_aggregate_resolve("approx_count_distinct", types, 1, &a, wanted, &result, &err),
+                     WEIR_OK);
+    for (size_t n = 0; n < WR_COUNT(counts); n++) {
+        agg_case  c = { .a = a, .arg_count = 1 };
+        agg_state one, parts[GROUPS];
+        wr_arena_init(&c.arena, NULL);
+        c.ctx = (wr_agg_ctx){ .arena = &c.arena, .args = types, .arg_count = 1, .result = result };
+        state_init(&c, &one);
+        for (int g = 0; g < GROUPS; g++)
+            state_init(&c, &parts[g]);
+        for (uint32_t i = 0; i < counts[n] * 2; i++) { /* each value twice */
+            wr_value   v = { .type = types[0], .integer = (int64_t) (i % WR_MAX(counts[n], 1u)) };
+            wr_column *column = wr_column_create_constant(NULL, &v);
+            a->update(&c.ctx, (char *[]){ one.bytes }, 0, &column, (wr_rows){ NULL, 1 });
+            a->update(&c.ctx, (char *[]){ parts[i % GROUPS].bytes }, 0, &column, (wr_rows){ NULL, 1 });
+            wr_column_release(column);
+        }
+        for (int g = 1; g < GROUPS; g++)
+            a->merge(&c.ctx, parts[0].bytes, parts[g].bytes);
+        wr_text text;
+        wr_text_init(&text, NULL);
+        state_result(&c, &one, &text);
+        double got = strtod(wr_text_string(&text), NULL), want = (double) counts[n];
+        if (fabs(got - want) > (counts[n] <= 64 ? 0.0 : 0.05 * want))
+            fail_msg("%u distinct values: got %s", counts[n], wr_text_string(&text));
+        expect(&c, &parts[0], wr_text_string(&text), "merged");
+        wr_text_fini(&text);
+        wr_arena_fini(&c.arena);
+    }
+}
+
 static bool
 row_is_of(const wr_aggregate *a, const char *name, const char *const *types, uint32_t count)
 {
@@ -394,7 +436,8 @@ static void
 visit_tested(const wr_aggregate *a, void *user)
 {
     static const char *const known[] = { "first",  "first_value", "last",    "last_value", "any_value",
-                                         "min_by", "arg_min",     "max_by", "arg_max" };
+                                         "min_by", "arg_min",     "max_by", "arg_max",
+                                         "approx_count_distinct" };
     bool tested = a->arg_count == 0;
     for (size_t i = 0; i < WR_COUNT(known); i++)
         tested |= strcmp(a->name, known[i]) == 0;
@@ -414,6 +457,7 @@ every_aggregate_is_tested(void **state)
 
 WR_TESTS = {
     WR_TEST(agrees_with_postgresql), WR_TEST(keeps_the_right_row),
-    WR_TEST(counts_all_rows),        WR_TEST(every_aggregate_is_tested),
+    WR_TEST(counts_all_rows),        WR_TEST(distinct_is_counted),
+    WR_TEST(every_aggregate_is_tested),
     { NULL, NULL },
 };
