@@ -4,7 +4,7 @@
  *
  * Place       EXPLAIN, error texts, names of unnamed output columns.
  * State       none.
- * Invariants  Q1  what is printed parses back to the same meaning (column names permitting)
+ * Invariants  Q1  what is printed parses as SQL again; the types of plain numbers are left out
  */
 #include "expr/function.h"
 #include "expr/registry_impl.h"
@@ -30,6 +30,10 @@ print_constant(const wr_value *v, wr_text *to)
 {
     if (v->is_null) {
         wr_text_puts(to, "NULL");
+        if (v->type.id != WR_UNKNOWN) {
+            wr_text_puts(to, "::");
+            wr_type_print(v->type, to);
+        }
         return;
     }
     switch (v->type.id) {

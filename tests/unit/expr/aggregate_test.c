@@ -337,6 +337,63 @@ agrees_with_postgresql(void **state)
         row_check(&agg_rows[i]);
 }
 
+/* --- memory that runs out: told, and nothing breaks or leaks --- */
+
+static bool
+starved_run(const agg_row *row, wr_budget *budget)
+{
+    agg_case           c;
+    agg_state          a, b;
+    wr_arena           scratch;
+    wr_snapshot_writer w;
+    wr_snapshot_reader r;
+    case_open(&c, row);
+    wr_arena_fini(&c.arena);
+    wr_arena_init(&c.arena, budget);
+    wr_arena_init(&scratch, budget);
+    state_init(&c, &a);
+    state_init(&c, &b);
+    step_rows(&c, c.a->update, &a, 1, c.columns, 0, c.rows);
+    step_rows(&c, c.a->update, &b, 1, c.columns, 0, c.rows);
+    c.a->merge(&c.ctx, a.bytes, b.bytes);
+    wr_column  *out = wr_column_create(NULL, c.ctx.result, 1);
+    weir_status status = c.a->result_at(&c.ctx, a.bytes, &scratch, out, 0);
+    bool        starved = c.ctx.failed || status == WEIR_MEMORY;
+    wr_column_release(out);
+    wr_snapshot_writer_init(&w, NULL);
+    wr_snapshot_begin(&w, 0);
+    c.a->encode(&c.ctx, a.bytes, &w);
+    wr_snapshot_end(&w);
+    assert_int_equal(wr_snapshot_finish(&w), WEIR_OK);
+    wr_snapshot_reader_init(&r, w.bytes.data, w.bytes.length, WR_GROUPS_ALL);
+    assert_true(wr_snapshot_next(&r));
+    state_init(&c, &b);
+    status = c.a->decode(&c.ctx, b.bytes, &r);
+    starved |= status == WEIR_MEMORY || c.ctx.failed;
+    wr_snapshot_writer_fini(&w);
+    wr_arena_fini(&scratch);
+    c.ctx.failed = false;
+    case_close(&c);
+    return starved;
+}
+
+static void
+starvation_is_told(void **state)
+{
+    uint32_t starved = 0;
+    for (size_t i = 0; i < WR_COUNT(agg_rows); i++)
+        for (uint64_t limit = 16;; limit += limit / 2) {
+            wr_budget *budget = wr_budget_create(NULL, "test", limit);
+            bool       again = starved_run(&agg_rows[i], budget);
+            starved += again;
+            assert_int_equal(wr_budget_used(budget), 0);
+            wr_budget_destroy(budget);
+            if (!again)
+                break;
+        }
+    assert_true(starved > 1000);
+}
+
 /* --- what PostgreSQL does not have --- */
 
 static const char *const pairs[][2] = {
@@ -458,6 +515,6 @@ every_aggregate_is_tested(void **state)
 WR_TESTS = {
     WR_TEST(agrees_with_postgresql), WR_TEST(keeps_the_right_row),
     WR_TEST(counts_all_rows),        WR_TEST(distinct_is_counted),
-    WR_TEST(every_aggregate_is_tested),
+    WR_TEST(starvation_is_told),     WR_TEST(every_aggregate_is_tested),
     { NULL, NULL },
 };
