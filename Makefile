@@ -123,8 +123,11 @@ demo: ## install what is missing, build, run a live pipeline through the practic
 deps: ## install what the build and the tests need
 	@tools/deps test
 
-bench: $(O)/weir ## events per CPU-second, by query and by way in
-	@tools/bench $(O)/weir $(ARGS)
+bench: $(O)/bench $(O)/weir ## records per CPU-second, by query and by way in: make bench ARGS="--query q5"
+	@$(O)/bench $(ARGS)
+	@tools/bench/kafka $(O)/weir $(ARGS)
+$(O)/bench: $(O)/obj/tools/bench/bench.o $(O)/libweir.a
+	$(CC) $(LDFLAGS) -o $@ $< $(O)/libweir.a $(LDLIBS)
 
 fuzz: ## fuzz one decoder: make fuzz T=json TIME=60
 	@tools/deps dev
