@@ -27,6 +27,7 @@ typedef struct wr_join_config {
     int64_t          low_us, high_us;
     int64_t          left_offset, right_offset; /* watermark offsets of the two time columns  */
     bool             null_equal;       /* NULL keys match (IS NOT DISTINCT FROM; set operations) */
+    bool             single;           /* LEFT: a second partner of one left row fails the query (QUERY_CARDINALITY) */
     uint64_t         ttl_us;
     const wr_schema *left, *right, *output;
 } wr_join_config;

@@ -70,17 +70,29 @@ weir_status wr_plan_derive(wr_arena *arena, const wr_plan_options *options, wr_p
 
 /* How an aggregate meets time; see plan/fuse.c. */
 typedef struct wr_plan_time {
-    bool           fused;          /* with the WINDOW below: spec is valid                       */
+    bool           fused;      /* with `window`, a WINDOW below                              */
     bool           session;
-    const wr_plan *window;         /* that WINDOW                                                */
-    int32_t        time_key;       /* index into keys, -1: none                                  */
+    const wr_plan *window;
+    int32_t       *key_bounds; /* fused: WR_KEY_WINDOW_START or _END for such keys, else 0   */
+    int32_t        time_key;   /* index into keys, -1: none                                  */
     int64_t        time_offset;
 } wr_plan_time;
-void wr_plan_aggregate_time(const wr_plan *aggregate, wr_plan_time *time);
-/* The equality of two time columns or their distance, from keys and residual; false: no bound. */
+/* options may be NULL: bounded. */
+weir_status wr_plan_aggregate_time(wr_arena *arena, const wr_plan_options *options,
+                                   const wr_plan *aggregate, wr_plan_time *time);
+/*
+ * The input of a fused aggregate without its WINDOW: the same columns (window bounds are NULL), and
+ * more; *time is where its time column stands.
+ */
+weir_status wr_plan_strip_window(wr_arena *arena, const wr_plan *aggregate, wr_plan **out,
+                                 uint32_t *time);
+
+/* The distance of two time columns that a join keeps within bounds, from its keys or its residual. */
 typedef struct wr_plan_bounds {
-    uint32_t left_time, right_time;
-    int64_t  low_us, high_us;
+    uint32_t left_time, right_time; /* columns of left and of right */
+    int64_t  low_us, high_us;       /* left_time between right_time + low and right_time + high */
     int64_t  left_offset, right_offset;
 } wr_plan_bounds;
 bool wr_plan_join_bounds(const wr_plan *join, wr_plan_bounds *bounds);
+/* Is there a column with a watermark in every partition list of an OVER?  Then partitions end. */
+bool wr_plan_over_time(const wr_plan *over, int32_t *column);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan/bound.c -- refuse, with the place and what to write instead, a query whose state has no bound.
+ *
+ * Invariants  B1  a bounded query is never refused: every input ends
+ *             B2  what passes keeps state for open windows, time bounds or a ttl only, or the author has
+ *                 said state: { unbounded: true }
+ */
+#include "plan/rules_impl.h"
+
+#include <string.h>
+
+/* Does every relation below end by itself? */
+static bool
+ends(const wr_plan *plan)
+{
+    if (plan->kind == WR_PLAN_SCAN)
+        return plan->scan.relation->bounded;
+    for (uint32_t i = 0; i < plan->input_count; i++)
+        if (!ends(plan->inputs[i]))
+            return false;
+    return true;
+}
+
+static int32_t
+place(const wr_plan *plan)
+{
+    if (plan->location >= 0)
+        return plan->location;
+    for (uint32_t i = 0; i < plan->input_count; i++) {
+        int32_t below = place(plan->inputs[i]);
+        if (below >= 0)
+            return below;
+    }
+    return -1;
+}
+
+static weir_status
+unbounded(const wr_plan *plan, weir_error *err, const char *what, const char *hint)
+{
+    weir_status status = wr_error_at(err, WEIR_QUERY_UNBOUNDED, place(plan), "%s", what);
+    wr_error_hint(err, "%s", hint);
+    return status;
+}
+
+static weir_status
+check_retractions(const wr_plan *plan, weir_error *err)
+{
+    if (plan->inputs[0]->schema->kind == WR_INSERT_ONLY)
+        return WEIR_OK;
+    for (uint32_t i = 0; i < plan->aggregate.call_count; i++) {
+        const wr_agg_call *call = &plan->aggregate.calls[i];
+        if (call->aggregate->retract != NULL)
+            continue;
+        weir_status status =
+            wr_error_at(err, WEIR_QUERY_UNSUPPORTED, call->location,
+                        "%s over rows that change is not supported", call->aggregate->name);
+        wr_error_hint(err, "make the input final: emit: final on the view below, or aggregate over a window");
+        return status;
+    }
+    return WEIR_OK;
+}
+
+static weir_status
+check_aggregate(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir_error *err)
+{
+    wr_plan_time time;
+    WR_TRY(wr_plan_aggregate_time(arena, options, plan, &time));
+    WR_TRY(check_retractions(plan, err));
+    bool allowed = options->unbounded_state || options->ttl_us > 0;
+    if (time.fused && time.window->window.spec.watermark_offset == WR_NO_WATERMARK && !allowed)
+        return unbounded(time.window, err, "the windows never close: their time column has no watermark",
+                         "set watermark: on the source to this column, or window over the column that "
+                         "has one");
+    if (time.fused || time.time_key >= 0 || plan->aggregate.global || allowed)
+        return WEIR_OK;
+    if (plan->aggregate.call_count == 0)
+        return unbounded(plan, err, "DISTINCT keeps every row it has seen, without bound",
+                         "use a window: SELECT DISTINCT window_start, ... FROM tumble(...), or set "
+                         "state: { ttl: 1h } or state: { unbounded: true }");
+    return unbounded(plan, err, "GROUP BY keeps every key it has seen, without bound",
+                     "group by a window: FROM tumble(t, ts, interval '1 minute') GROUP BY window_start, ..., "
+                     "or set state: { ttl: 1h } or state: { unbounded: true }");
+}
+
+static weir_status
+check_join(const wr_plan_options *options, const wr_plan *plan, weir_error *err)
+{
+    wr_plan_bounds bounds;
+    if (options->unbounded_state || options->ttl_us > 0 || wr_plan_join_bounds(plan, &bounds))
+        return WEIR_OK;
+    return unbounded(plan, err, "the join keeps every row of both sides, without bound",
+                     "join on equal window_start columns, or add a time bound: a.ts BETWEEN b.ts - interval "
+                     "'10 minutes' AND b.ts, or set state: { ttl: 1h } or state: { unbounded: true }");
+}
+
+static weir_status
+check_filter(const wr_plan *plan, weir_error *err)
+{
+    if (!wr_expr_is_stable(plan->filter.predicate))
+        return WEIR_OK;
+    weir_status status = wr_error_at(err, WEIR_QUERY_UNSUPPORTED, place(plan),
+                                     "a condition on now() would have to take rows back as time goes by");
+    wr_error_hint(err, "use a window: FROM hop(t, ts, interval '10 seconds', interval '5 minutes')");
+    return status;
+}
+
+static weir_status
+check(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir_error *err)
+{
+    for (uint32_t i = 0; i < plan->input_count; i++)
+        WR_TRY(check(arena, options, plan->inputs[i], err));
+    if (options->bounded || ends(plan))
+        return WEIR_OK;
+    switch (plan->kind) {
+    case WR_PLAN_AGGREGATE: return check_aggregate(arena, options, plan, err);
+    case WR_PLAN_JOIN: return check_join(options, plan, err);
+    case WR_PLAN_FILTER: return check_filter(plan, err);
+    case WR_PLAN_SORT:
+        return unbounded(plan, err,
+                         plan->sort.key_count > 0 ? "ORDER BY waits for the end of an endless input"
+                                                  : "LIMIT counts rows of an endless input",
+                         "leave it to the reader of the view, or rank within a window: row_number() OVER "
+                         "(PARTITION BY window_start ORDER BY ...)");
+    case WR_PLAN_OVER: {
+        int32_t column;
+        if (wr_plan_over_time(plan, &column))
+            return WEIR_OK;
+        return unbounded(plan, err, "window functions wait for the end of an endless input",
+                         "partition by window_start of a windowed aggregate");
+    }
+    default: return WEIR_OK;
+    }
+}
+
+/* What no operator can run, bounded or not. */
+static weir_status
+check_supported(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, bool fused,
+                weir_error *err)
+{
+    if (plan->kind == WR_PLAN_WINDOW && plan->window.spec.kind == WR_WINDOW_SESSION && !fused) {
+        weir_status status = wr_error_at(err, WEIR_QUERY_UNSUPPORTED, plan->location,
+                                         "session() without a GROUP BY of exactly its keys is not supported");
+        wr_error_hint(err, "write GROUP BY key, window_start, window_end with the keys given to session()");
+        return status;
+    }
+    wr_plan_time time = { 0 };
+    if (plan->kind == WR_PLAN_AGGREGATE)
+        WR_TRY(wr_plan_aggregate_time(arena, options, plan, &time));
+    bool passes = plan->kind == WR_PLAN_PROJECT || plan->kind == WR_PLAN_FILTER;
+    for (uint32_t i = 0; i < plan->input_count; i++)
+        WR_TRY(check_supported(arena, options, plan->inputs[i], passes ? fused : time.fused, err));
+    return WEIR_OK;
+}
+
+weir_status
+wr_plan_bound(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, weir_error *err)
+{
+    WR_TRY(wr_plan_derive(arena, options, plan));
+    WR_TRY(check_supported(arena, options, plan, false, err));
+    return check(arena, options, plan, err);
+}

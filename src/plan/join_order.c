@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan/join_order.c -- inner joins in an order that needs no cross product, where there is one.
+ *
+ * FROM a, b, c WHERE a.x = c.x AND b.y = c.y is ((a x b) join c) as written; here it becomes
+ * ((a join c) join b).  The order is the written one, but that an input joined by no equality to those
+ * before it waits until it is.
+ *
+ * Invariants  O1  only inner joins without keys, directly above one another, are one group
+ *             O2  the columns are put back in the written order by a project
+ */
+#include "plan/rules_impl.h"
+
+#include <string.h>
+
+enum { LEAVES_MAX = 64, CONJUNCTS_MAX = 512 };
+
+typedef struct join_group {
+    wr_plan *leaves[LEAVES_MAX];
+    uint32_t firsts[LEAVES_MAX]; /* each leaf's first column, in the written order */
+    uint32_t count, width;
+    wr_expr *conjuncts[CONJUNCTS_MAX];
+    uint32_t conjunct_count;
+    bool     overflow;
+} join_group;
+
+typedef struct shift_state {
+    wr_arena *arena;
+    uint32_t  by;
+} shift_state;
+
+static wr_expr *
+shift_column(wr_expr *e, void *user)
+{
+    shift_state *s = user;
+    if (e->kind != WR_EXPR_COLUMN)
+        return NULL;
+    return wr_expr_column(s->arena, e->column + s->by, e->type);
+}
+
+static bool
+is_free_join(const wr_plan *plan)
+{
+    return plan->kind == WR_PLAN_JOIN && plan->join.kind == WR_JOIN_INNER && plan->join.key_count == 0
+           && !plan->join.single;
+}
+
+static weir_status
+collect(wr_rule_context *c, wr_plan *plan, join_group *g)
+{
+    if (!is_free_join(plan)) {
+        if (g->count == LEAVES_MAX) {
+            g->overflow = true;
+            return WEIR_OK;
+        }
+        g->firsts[g->count] = g->width;
+        g->leaves[g->count++] = plan;
+        g->width += plan->schema->field_count;
+        return WEIR_OK;
+    }
+    uint32_t first = g->width, n;
+    WR_TRY(collect(c, plan->inputs[0], g));
+    WR_TRY(collect(c, plan->inputs[1], g));
+    wr_expr *parts[CONJUNCTS_MAX];
+    n = wr_expr_conjuncts(plan->join.residual, parts, CONJUNCTS_MAX);
+    if (n > CONJUNCTS_MAX || g->conjunct_count + n > CONJUNCTS_MAX) {
+        g->overflow = true;
+        return WEIR_OK;
+    }
+    shift_state s = { c->arena, first };
+    for (uint32_t i = 0; i < n; i++) {
+        wr_expr *e = first == 0 ? parts[i] : wr_expr_rewrite(c->arena, parts[i], shift_column, &s);
+        if (e == NULL)
+            return WEIR_MEMORY;
+        g->conjuncts[g->conjunct_count++] = e;
+    }
+    return WEIR_OK;
+}
+
+static uint64_t
+leaves_read(const join_group *g, const wr_expr *e)
+{
+    uint64_t set = 0;
+    for (uint32_t i = 0; i < g->count; i++)
+        if (wr_expr_reads(e, g->firsts[i], g->leaves[i]->schema->field_count))
+            set |= 1ull << i;
+    return set;
+}
+
+/* Does an equality tie leaf i to the set, its one side reading the leaf and the other the set? */
+static bool
+is_tied(const join_group *g, uint64_t set, uint32_t leaf)
+{
+    for (uint32_t k = 0; k < g->conjunct_count; k++) {
+        const wr_expr *e = g->conjuncts[k];
+        if (e->kind != WR_EXPR_CALL || e->arg_count != 2 || strcmp(e->function->name, "=") != 0)
+            continue;
+        uint64_t l = leaves_read(g, e->args[0]), r = leaves_read(g, e->args[1]);
+        uint64_t me = 1ull << leaf;
+        if ((l == me && r != 0 && (r & ~set) == 0) || (r == me && l != 0 && (l & ~set) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* The order of the leaves; false: the written one is as good. */
+static bool
+choose_order(const join_group *g, uint32_t *order)
+{
+    uint64_t set = 1, all = g->count == 64 ? UINT64_MAX : (1ull << g->count) - 1;
+    uint32_t at = 0;
+    bool     differs = false;
+    order[at++] = 0;
+    while (set != all) {
+        uint32_t next = UINT32_MAX, first_left = UINT32_MAX;
+        for (uint32_t i = 0; i < g->count && next == UINT32_MAX; i++) {
+            if ((set & 1ull << i) != 0)
+                continue;
+            if (first_left == UINT32_MAX)
+                first_left = i;
+            if (is_tied(g, set, i))
+                next = i;
+        }
+        if (next == UINT32_MAX)
+            next = first_left;
+        differs |= next != at;
+        set |= 1ull << next;
+        order[at++] = next;
+    }
+    return differs;
+}
+
+/* Left-deep in the order; each condition at the first join that has all it reads. */
+static weir_status
+build(wr_rule_context *c, const join_group *g, const uint32_t *order, wr_plan **out)
+{
+    uint32_t *where = wr_arena_alloc(c->arena, (g->width + 1) * sizeof *where);
+    bool     *placed = wr_arena_calloc(c->arena, g->conjunct_count + 1, sizeof *placed);
+    wr_plan  *plan = NULL;
+    uint64_t  set = 0;
+    uint32_t  width = 0;
+    if (where == NULL || placed == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = 0; i < g->count; i++) {
+        wr_plan *leaf = g->leaves[order[i]];
+        for (uint32_t k = 0; k < leaf->schema->field_count; k++)
+            where[g->firsts[order[i]] + k] = width + k;
+        width += leaf->schema->field_count;
+        set |= 1ull << order[i];
+        wr_expr *residual = NULL;
+        for (uint32_t k = 0; k < g->conjunct_count && i > 0; k++) {
+            if (placed[k] || (leaves_read(g, g->conjuncts[k]) & ~set) != 0)
+                continue;
+            placed[k] = true;
+            wr_expr *e = wr_expr_remap(c->arena, g->conjuncts[k], where);
+            if (e == NULL || (residual = wr_expr_and(c->arena, residual, e)) == NULL)
+                return WEIR_MEMORY;
+        }
+        plan = i == 0 ? leaf
+                      : wr_plan_make_join(c->arena, WR_JOIN_INNER, plan, leaf, residual, leaf->location);
+        if (plan == NULL)
+            return WEIR_MEMORY;
+    }
+    *out = wr_plan_make_pick(c->arena, plan, where, g->width);
+    return *out != NULL ? WEIR_OK : WEIR_MEMORY;
+}
+
+weir_status
+wr_rule_join_order(wr_rule_context *c, wr_plan **plan)
+{
+    if (is_free_join(*plan)) {
+        join_group *g = wr_arena_calloc(c->arena, 1, sizeof *g);
+        uint32_t    order[LEAVES_MAX];
+        if (g == NULL)
+            return WEIR_MEMORY;
+        WR_TRY(collect(c, *plan, g));
+        if (!g->overflow && g->count > 2 && choose_order(g, order)) {
+            const wr_schema *old = (*plan)->schema;
+            WR_TRY(build(c, g, order, plan));
+            for (uint32_t i = 0; i < old->field_count; i++)
+                (*plan)->schema->fields[i].name = old->fields[i].name;
+            c->changed = true;
+        }
+    }
+    for (uint32_t i = 0; i < (*plan)->input_count; i++)
+        WR_TRY(wr_rule_join_order(c, &(*plan)->inputs[i]));
+    return WEIR_OK;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan/lower_join.c -- JOIN and UNION: where several inputs meet.
+ */
+#include "plan/lower_impl.h"
+
+#include "operator/merge.h"
+
+#include <string.h>
+
+weir_status
+wr_lower_join(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
+{
+    lower_chain    *sides[2];
+    const uint32_t *keys[2] = { plan->join.left_keys, plan->join.right_keys };
+    wr_plan_bounds  b;
+    wr_join_config *c = wr_lower_alloc(s, sizeof *c);
+    if (c == NULL)
+        return wr_lower_nomem(s);
+    for (uint32_t i = 0; i < 2; i++)
+        WR_TRY(wr_lower_node(s, plan->inputs[i], &sides[i]));
+    *c = (wr_join_config){
+        .kind = plan->join.kind,
+        .key_count = plan->join.key_count,
+        .left_keys = plan->join.left_keys,
+        .right_keys = plan->join.right_keys,
+        .residual = plan->join.residual,
+        .null_equal = plan->join.null_equal,
+        .single = plan->join.single,
+        .ttl_us = s->options->bounded ? 0 : s->options->ttl_us,
+        .left = plan->inputs[0]->schema,
+        .right = plan->inputs[1]->schema,
+        .output = plan->schema,
+    };
+    if (!s->options->bounded && wr_plan_join_bounds(plan, &b)) {
+        c->has_bound = true;
+        c->left_time = b.left_time;
+        c->right_time = b.right_time;
+        c->low_us = b.low_us;
+        c->high_us = b.high_us;
+        c->left_offset = b.left_offset;
+        c->right_offset = b.right_offset;
+    }
+    WR_TRY(wr_lower_meet(s, sides, keys, 2, plan->join.key_count, out));
+    return wr_lower_append(s, *out, &wr_join_ops, c, plan->schema, id);
+}
+
+/* An input of UNION: a bare scan is read from its stream, anything else over an edge. */
+static weir_status
+union_input(lower_state *s, lower_chain *chain, bool single, wr_job_input *in)
+{
+    bool bare = chain->segment.op_count == 0 && chain->segment.input_count == 1
+                && chain->segment.inputs[0].from_stream;
+    if (bare) {
+        *in = chain->segment.inputs[0];
+        return WEIR_OK;
+    }
+    uint32_t index;
+    WR_TRY(wr_lower_close(s, chain, -1, &index));
+    *in = (wr_job_input){ .index = index, .partitioning = single ? WR_SINGLE : WR_FORWARD };
+    return WEIR_OK;
+}
+
+/* Up to WR_OP_PORTS_MAX chains into one. */
+static weir_status
+merge_chains(lower_state *s, lower_chain **chains, uint32_t count, const wr_plan *plan, int32_t id,
+             lower_chain **out)
+{
+    bool             single = true;
+    lower_chain     *merged = wr_lower_chain(s, plan->schema);
+    wr_merge_config *config = wr_lower_alloc(s, sizeof *config);
+    if (merged == NULL || config == NULL)
+        return wr_lower_nomem(s);
+    for (uint32_t i = 0; i < count; i++)
+        single = single && chains[i]->segment.single;
+    merged->segment.single = single;
+    merged->segment.input_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        WR_TRY(union_input(s, chains[i], single, &merged->segment.inputs[i]));
+    config->port_count = count;
+    *out = merged;
+    return wr_lower_append(s, merged, &wr_merge_ops, config, plan->schema, id);
+}
+
+weir_status
+wr_lower_union(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
+{
+    uint32_t      count = plan->input_count;
+    lower_chain **chains = wr_lower_alloc(s, (count + 1) * sizeof *chains);
+    if (chains == NULL)
+        return wr_lower_nomem(s);
+    for (uint32_t i = 0; i < count; i++)
+        WR_TRY(wr_lower_node(s, plan->inputs[i], &chains[i]));
+    while (count > 1) {
+        uint32_t made = 0;
+        for (uint32_t i = 0; i < count; i += WR_OP_PORTS_MAX) {
+            uint32_t n = WR_MIN(count - i, (uint32_t) WR_OP_PORTS_MAX);
+            if (n == 1)
+                chains[made] = chains[i];
+            else
+                WR_TRY(merge_chains(s, chains + i, n, plan, id, &chains[made]));
+            made++;
+        }
+        count = made;
+    }
+    *out = chains[0];
+    (*out)->schema = plan->schema;
+    return WEIR_OK;
+}
