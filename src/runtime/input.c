@@ -124,8 +124,9 @@ take_result
 wr_inputs_take(inputs *in, int *port, wr_batch **out)
 {
     *out = NULL;
-    if (inputs_after_mark(in) == TAKE_BARRIER)
-        return TAKE_BARRIER; /* completed by an end that had a watermark to bring first */
+    take_result standing = inputs_after_mark(in);
+    if (standing != TAKE_MOVED)
+        return standing; /* completed by an end that had a watermark to bring first; or no inputs */
     input *from = inputs_find(in);
     if (from == NULL)
         return TAKE_NONE;

@@ -30,6 +30,7 @@ lane_adopt_state(wr_lane *lane)
         atomic_store(&lane->rows, state->rows);
         atomic_store(&lane->bad, state->bad);
         atomic_store(&lane->null_time, state->null_time);
+        lane->restored = state;
     }
 }
 
@@ -179,6 +180,19 @@ lane_woken(wr_lane *lane)
     lane->declared_idle = false;
 }
 
+static weir_status
+lane_make_decoder(source_task *t, wr_lane *lane)
+{
+    const wr_source_binding *b = t->source->binding;
+    const lane_state        *state = lane->restored;
+    lane->restored = NULL;
+    WR_TRY(b->decoder->create(b->decoder_config, b->schema, t->decode_needed,
+                              t->source->rt->config.flow, &lane->decoder, &t->ctx.error));
+    if (state == NULL || state->decoder == NULL || b->decoder->restore == NULL)
+        return WEIR_OK;
+    return b->decoder->restore(lane->decoder, state->decoder, state->decoder_length);
+}
+
 weir_status
 wr_lane_feed(source_task *t, wr_lane *lane, const char *bytes, size_t length, bool last,
              const wr_record_meta *meta, size_t *consumed)
@@ -188,8 +202,7 @@ wr_lane_feed(source_task *t, wr_lane *lane, const char *bytes, size_t length, bo
     *consumed = 0;
     wr_assert(lane->owner == t && b->decoder != NULL);
     if (lane->decoder == NULL)
-        WR_TRY(b->decoder->create(b->decoder_config, b->schema, t->decode_needed,
-                                  t->source->rt->config.flow, &lane->decoder, &t->ctx.error));
+        WR_TRY(lane_make_decoder(t, lane));
     lane_woken(lane);
     lane->meta = meta;
     weir_status status = WEIR_OK;

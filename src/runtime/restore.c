@@ -153,32 +153,6 @@ wr_restore_segments(wr_runtime *rt, weir_error *err)
 
 /* --- sources --- */
 
-static weir_status
-restore_lanes(source *s, const wr_store_part *part, weir_error *err)
-{
-    wr_snapshot_reader r;
-    wr_snapshot_reader_init(&r, part->bytes, part->length, WR_GROUPS_ALL);
-    if (!wr_snapshot_next(&r) || wr_snapshot_get_u64(&r) != 1)
-        return restore_damaged(err, part->name);
-    s->watermark = WR_MAX(s->watermark, wr_snapshot_get_i64(&r)); /* V1 */
-    uint64_t count = wr_snapshot_get_u64(&r);
-    for (uint64_t i = 0; i < count && wr_snapshot_more(&r); i++) {
-        lane_state *grown =
-            wr_realloc(s->rt->budget, s->restored, (s->restored_count + 1) * sizeof *grown);
-        if (grown == NULL)
-            return wr_error_set(err, WEIR_MEMORY, "no memory to restore %s", part->name);
-        s->restored = grown;
-        lane_state *l = &grown[s->restored_count++];
-        l->partition = (int32_t) wr_snapshot_get_i64(&r);
-        l->watermark = wr_snapshot_get_i64(&r);
-        l->ended = wr_snapshot_get_u64(&r) != 0;
-        l->rows = wr_snapshot_get_u64(&r);
-        l->bad = wr_snapshot_get_u64(&r);
-        l->null_time = wr_snapshot_get_u64(&r);
-    }
-    return wr_snapshot_reader_status(&r) == WEIR_OK ? WEIR_OK : restore_damaged(err, part->name);
-}
-
 /* Each old shard's positions are offered to each instance: it takes what it covers. */
 static weir_status
 restore_positions(source_task *t, const wr_store_part *part, weir_error *err)
@@ -209,8 +183,9 @@ wr_restore_source(wr_runtime *rt, source *s, weir_error *err)
     if (name == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory to restore %s", s->binding->name);
     for (uint32_t i = 0; i < c->part_count; i++) {
-        if (part_shard(c->parts[i].name, name, "/lanes") >= 0)
-            WR_TRY(restore_lanes(s, &c->parts[i], err));
+        if (part_shard(c->parts[i].name, name, "/lanes") >= 0 &&
+            wr_lanes_read(s, c->parts[i].bytes, c->parts[i].length) != WEIR_OK)
+            return restore_damaged(err, c->parts[i].name);
         if (part_shard(c->parts[i].name, name, "") < 0)
             continue;
         for (uint32_t k = 0; k < s->shard_count; k++)

@@ -33,7 +33,6 @@ wr_runtime_fail(wr_runtime *rt, const weir_error *err)
     if (first) {
         rt->error = *err;
         atomic_store(&rt->failed, true);
-        wr_cond_broadcast(&rt->changed);
     }
     wr_mutex_unlock(&rt->lock);
     if (!first)
@@ -46,6 +45,9 @@ wr_runtime_fail(wr_runtime *rt, const weir_error *err)
             wr_loop_wake(rt->workers[i].loop);
     wr_log(WR_LOG_ERROR, "runtime", "%s failed: %s", rt->job->name, err->text);
     wr_runtime_event(rt, WR_EVENT_FAILED, err);
+    wr_mutex_lock(&rt->lock);
+    wr_cond_broadcast(&rt->changed);
+    wr_mutex_unlock(&rt->lock);
 }
 
 weir_status

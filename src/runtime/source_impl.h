@@ -28,6 +28,16 @@ typedef struct batch_queue {
     uint32_t   head, count, capacity;
 } batch_queue;
 
+/* A lane's state in a checkpoint, until its lane is made again. */
+typedef struct lane_state {
+    int32_t  partition;
+    wr_time  watermark;
+    bool     ended;
+    uint64_t rows, bad, null_time;
+    char    *decoder; /* what its decoder must be told (format.h); owned; NULL: nothing */
+    size_t   decoder_length;
+} lane_state;
+
 struct wr_lane {
     source      *source;
     wr_lane     *next;
@@ -40,6 +50,7 @@ struct wr_lane {
     bool         caught_up, declared_idle;
     int64_t      quiet_since; /* monotonic: caught up without a row since       */
     wr_decoder  *decoder;
+    const lane_state *restored; /* told to the decoder when it is made; NULL: begins afresh */
     wr_batch_builder builder; /* of the fields somebody needs                     */
     wr_column  **columns;     /* the builder's, by field; NULL: not needed        */
     uint32_t     rows_last;   /* of the batch before: how large to begin          */
@@ -48,14 +59,6 @@ struct wr_lane {
     _Atomic uint32_t view; /* LANE_CAUGHT_UP | LANE_PAUSED, for whoever looks in */
 };
 enum { LANE_CAUGHT_UP = 1, LANE_PAUSED = 2 };
-
-/* A lane's state in a checkpoint, until its lane is made again. */
-typedef struct lane_state {
-    int32_t  partition;
-    wr_time  watermark;
-    bool     ended;
-    uint64_t rows, bad, null_time;
-} lane_state;
 
 struct source {
     const wr_source_binding *binding;
@@ -138,6 +141,10 @@ weir_status wr_lane_seal(source_task *t, wr_lane *lane);    /* what is under con
 weir_status wr_lanes_seal(source_task *t);                  /* of all lanes of the shard  */
 void        wr_lane_destroy(wr_lane *lane);
 weir_status wr_lane_stamp(source_task *t, wr_lane *lane, wr_batch *batch); /* takes batch; queues it */
+
+/* lane_state.c */
+weir_status wr_lanes_write(source_task *t, wr_snapshot_writer *w, wr_time watermark);
+weir_status wr_lanes_read(source *s, const void *bytes, size_t length); /* adds to s->restored */
 
 /* source_time.c */
 /* Judge the rows of a batch and move the watermark: contributions[i] and judges by visible row. */

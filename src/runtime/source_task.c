@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { POLLS_A_RUN = 16, RETRY_US = 1000, LANES_PART_VERSION = 1 };
+enum { POLLS_A_RUN = 16, RETRY_US = 1000 };
 
 /* --- queues --- */
 
@@ -243,32 +243,6 @@ source_queue_mark(source_task *s, wr_epoch barrier)
     return wr_batch_queue_put(&s->bad_pending, flow, b);
 }
 
-static weir_status
-source_write_lanes(source_task *s, wr_snapshot_writer *w, wr_time watermark)
-{
-    uint64_t count = 0;
-    wr_snapshot_begin(w, WR_SNAPSHOT_GLOBAL);
-    wr_snapshot_put_u64(w, LANES_PART_VERSION);
-    wr_snapshot_put_i64(w, watermark);
-    wr_mutex_lock(&s->source->lock);
-    for (const wr_lane *l = s->source->lanes; l != NULL; l = l->next)
-        count += l->owner == s;
-    wr_snapshot_put_u64(w, count);
-    for (wr_lane *l = s->source->lanes; l != NULL; l = l->next) {
-        if (l->owner != s)
-            continue;
-        wr_snapshot_put_i64(w, l->partition);
-        wr_snapshot_put_i64(w, l->watermark);
-        wr_snapshot_put_u64(w, l->ended);
-        wr_snapshot_put_u64(w, atomic_load(&l->rows));
-        wr_snapshot_put_u64(w, atomic_load(&l->bad));
-        wr_snapshot_put_u64(w, atomic_load(&l->null_time));
-    }
-    wr_mutex_unlock(&s->source->lock);
-    wr_snapshot_end(w);
-    return wr_snapshot_finish(w);
-}
-
 /* Positions and lanes, as they are now.  epoch 0: the last ones. */
 static weir_status
 source_freeze(source_task *s, task_part *parts, wr_epoch epoch)
@@ -287,7 +261,7 @@ source_freeze(source_task *s, task_part *parts, wr_epoch epoch)
     WR_TRY(wr_snapshot_finish(w));
     if (epoch != 0 && ops->frozen_epoch != NULL)
         ops->frozen_epoch(s->self, epoch);
-    return source_write_lanes(s, &parts[1].bytes, s->stamped);
+    return wr_lanes_write(s, &parts[1].bytes, s->stamped);
 }
 
 /* K2 */
@@ -539,8 +513,11 @@ wr_source_close(source *src)
         src->lanes = l->next;
         wr_lane_destroy(l);
     }
+    for (uint32_t i = 0; i < src->restored_count; i++)
+        wr_free(src->restored[i].decoder);
     wr_free(src->restored);
     src->restored = NULL;
+    src->restored_count = 0;
     wr_mutex_fini(&src->lock);
 }
 
