@@ -95,7 +95,7 @@ make_config(lower_state *s, const wr_plan *plan, const wr_plan_time *time, const
     wr_aggregate_config *c = wr_lower_alloc(s, sizeof *c);
     int32_t             *keys = wr_lower_alloc(s, (k + 1) * sizeof *keys);
     wr_type             *types = wr_lower_alloc(s, (k + 1) * sizeof *types);
-    wr_agg_call         *calls;
+    wr_agg_call         *calls = NULL;
     if (c == NULL || keys == NULL || types == NULL)
         return wr_lower_nomem(s);
     WR_TRY(remap_calls(s, plan, map, &calls));
@@ -131,8 +131,8 @@ wr_lower_aggregate(lower_state *s, const wr_plan *plan, int32_t id, lower_chain 
     wr_plan_time         time;
     wr_plan             *input = plan->inputs[0];
     uint32_t            *map = NULL, time_column = 0, hashed = 0;
-    lower_chain         *chain;
-    wr_aggregate_config *config;
+    lower_chain         *chain = NULL;
+    wr_aggregate_config *config = NULL;
     if (wr_plan_aggregate_time(s->l->arena, s->options, plan, &time) != WEIR_OK)
         return wr_lower_nomem(s);
     if (time.fused)
