@@ -130,12 +130,19 @@ late_row(aggregate *a, uint32_t i)
 
 /* --- by mode --- */
 
+/* A time key's group closes when its value < W; the infinite one and NULL (WR_TIME_END) at the end. */
+static wr_time
+time_key_end(wr_time t)
+{
+    return t >= WR_TIME_POSINF ? t : t + 1;
+}
+
 static weir_status
 assign_by_time(aggregate *a, uint32_t i, wr_time w, wr_pane **cached)
 {
     agg_step *s = a->step;
     wr_time   t = s->times[i];
-    wr_time   end = t == WR_TIME_END ? WR_TIME_END : t + 1;
+    wr_time   end = time_key_end(t);
     if (end != WR_TIME_END && is_late(a, end, w)) {
         count_add(&a->ctx->counters.windows_late, 1);
         late_row(a, i);
@@ -214,9 +221,10 @@ assign_single(aggregate *a, wr_time most, bool *done)
         WR_TRY(wr_pane_ring_open(&a->ring, 0, WR_TIME_END, WR_TIME_START, &pane));
     } else if (a->mode == AGG_BY_TIME) {
         if (s->time_min != s->time_max || s->time_min == WR_TIME_END ||
-            is_late(a, s->time_min + 1, most))
+            is_late(a, time_key_end(s->time_min), most))
             return WEIR_OK;
-        WR_TRY(pane_open(a, s->time_min, s->time_min + 1, WR_TIME_START, &pane));
+        WR_TRY(pane_open(a, s->time_min, time_key_end(s->time_min), WR_TIME_START,
+                         &pane));
     } else {
         bool    tumble = spec->kind == WR_WINDOW_TUMBLE;
         wr_time start, end;

@@ -214,7 +214,7 @@ values_same(const wr_column *a, uint32_t i, const wr_column *b, uint32_t j)
     b = wr_column_base(b);
     if (a->form != b->form || a->scale != b->scale)
         return false;
-    bool views = wr_type_is_string(a->type) || (a->type.id == WR_NUMERIC && a->form == WR_NUM);
+    bool views = a->type.id == WR_NUMERIC ? a->form == WR_NUM : wr_type_is_string(a->type);
     if (views)
         return wr_string_equal((const wr_string *) a->data + i, (const wr_string *) b->data + j);
     size_t width = wr_column_width(a);

@@ -319,7 +319,7 @@ pane_is_sound(const aggregate *a, wr_time start, wr_time end, uint64_t flags)
     case AGG_BY_TIME:
         if ((flags & PANE_NULL_TIME) != 0)
             return end == WR_TIME_END && start == end;
-        return start != WR_TIME_END && end == start + 1;
+        return end == (start >= WR_TIME_POSINF ? WR_TIME_POSINF : start + 1);
     case AGG_BY_WINDOW:
         return wr_window_can_hold(spec, start) && wr_window_can_hold(spec, end) && start < end &&
                wr_window_start_of(spec, end) == start &&

@@ -182,7 +182,7 @@ static bool
 is_idle(const aggregate *a, const wr_group *g, wr_time watermark)
 {
     wr_time until;
-    if (g->touched == WR_TIME_START || g->count == 0 ||
+    if (g->touched == WR_TIME_START ||
         __builtin_add_overflow(g->touched, (int64_t) a->config->ttl_us, &until))
         return false;
     return watermark > until;

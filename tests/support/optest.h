@@ -22,7 +22,7 @@
 
 typedef struct wr_optest wr_optest;
 
-#define WR_OPTEST_S(seconds) ((wr_time) ((seconds) *1000000))
+#define WR_OPTEST_S(seconds) ((wr_time) ((seconds) *1000000LL))
 
 /* Owned by the test until wr_optest_verify, which frees it. */
 wr_optest *wr_optest_create(void);

@@ -19,6 +19,7 @@ void wr_optest_bag_clear(wr_optest_bag *bag);
 void wr_optest_bag_fold(wr_optest_bag *bag);
 bool wr_optest_bag_equal(const wr_optest_bag *a, const wr_optest_bag *b);
 void wr_optest_bag_print(const char *title, const wr_optest_bag *bag);
+void wr_optest_bag_print_difference(const wr_optest_bag *expected, const wr_optest_bag *out);
 /* Append every visible row of batch. */
 void wr_optest_bag_add_batch(wr_optest_bag *bag, const wr_batch *batch);
 

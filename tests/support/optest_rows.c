@@ -70,11 +70,24 @@ wr_optest_bag_equal(const wr_optest_bag *a, const wr_optest_bag *b)
 void
 wr_optest_bag_print(const char *title, const wr_optest_bag *bag)
 {
-    fprintf(stderr, "  %s:\n", title);
+    fprintf(stderr, "  %s (%u rows):\n", title, bag->count);
     for (uint32_t i = 0; i < bag->count && i < 60; i++)
         fprintf(stderr, "    [%+lld] %s\n", (long long) bag->lines[i].diff, bag->lines[i].text);
     if (bag->count == 0)
         fprintf(stderr, "    (no rows)\n");
+}
+
+void
+wr_optest_bag_print_difference(const wr_optest_bag *expected, const wr_optest_bag *out)
+{
+    wr_optest_bag difference = { 0 };
+    for (uint32_t i = 0; i < out->count; i++)
+        wr_optest_bag_add(&difference, out->lines[i].text, out->lines[i].diff);
+    for (uint32_t i = 0; i < expected->count; i++)
+        wr_optest_bag_add(&difference, expected->lines[i].text, -expected->lines[i].diff);
+    wr_optest_bag_fold(&difference);
+    wr_optest_bag_print("came out (+) but was not expected, or the other way round (-)", &difference);
+    wr_optest_bag_clear(&difference);
 }
 
 static void
