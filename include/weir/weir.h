@@ -195,6 +195,9 @@ WEIR_API weir_status weir_subscribe(weir_pipeline *pipeline, const char *view,
                                     const weir_subscribe_options *options,
                                     weir_subscription **subscription, weir_error *err);
 WEIR_API void        weir_unsubscribe(weir_subscription *subscription);
+/* What a row of it means: new; the new value of its key (or, taken back, the key's deletion); one of a bag. */
+typedef enum weir_relation_kind { WEIR_INSERT_ONLY, WEIR_UPSERT, WEIR_CHANGELOG } weir_relation_kind;
+WEIR_API weir_relation_kind weir_subscription_kind(const weir_subscription *subscription);
 WEIR_API uint32_t    weir_subscription_columns(const weir_subscription *subscription,
                                                weir_column_info *columns, uint32_t max);
 /* Never blocks.  One thread at a time. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/check.c -- weir check, explain, test: what can be said of a file without running it. */
-#include "cli/cli.h"
+#include "cli/client.h"
 
 #include <string.h>
 #include <time.h>
@@ -69,13 +69,21 @@ const cli_verb cli_check = {
 static int
 explain_run(int argc, char **argv)
 {
-    cli_list    rest = { 0 };
-    const char *format = "text";
-    int         done;
-    cli_option  options[] = { { "format", 'o', 's', &format }, { 0 } };
-    int         rc = cli_parse(argc, argv, options, &rest, &done);
+    cli_list       rest = { 0 };
+    client_options where = { 0 };
+    const char    *format = "text";
+    int            done, analyze = 0;
+    cli_option     options[] = { { "format", 'o', 's', &format },       { "analyze", 0, 'f', &analyze },
+                                 { "server", 's', 's', &where.server }, { "token", 0, 's', &where.token }, { 0 } };
+    int            rc = cli_parse(argc, argv, options, &rest, &done);
     if (rc != 0 || done)
         return rc;
+    if (analyze && rest.count == 1)
+        return cli_ask_explain(&where, rest.items[0], strcmp(format, "json") == 0);
+    if (analyze) {
+        cli_say("which view? weir explain --analyze VIEW");
+        return CLI_USAGE;
+    }
     if (rest.count < 1 || rest.count > 2) {
         cli_say("which file? weir explain FILE [VIEW]");
         return CLI_USAGE;
@@ -107,12 +115,13 @@ explain_run(int argc, char **argv)
 const cli_verb cli_explain = {
     "explain", explain_run, "show the plan of a pipeline's views",
     "usage: weir explain [-o text|json] FILE [VIEW]\n"
+    "       weir explain --analyze [-o text|json] [--server ADDRESS] VIEW\n"
     "\n"
     "For each operator: key, relation kind, watermark, what was pushed down, the bound of its state.\n"
-    "`weir ask explain VIEW` shows the same of a running process, with live counters.\n"
+    "With --analyze: of a view of a running process, with live counters (see `weir help why` for --server, --token).\n"
     "\n"
-    "  weir explain auctions.yaml\n"
-    "  weir explain auctions.yaml per_auction\n",
+    "  weir explain auctions.yaml per_auction\n"
+    "  weir explain --analyze per_auction\n",
 };
 
 typedef struct test_run {

@@ -66,6 +66,10 @@ typedef struct cli_printer cli_printer;
 cli_printer *cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns, uint32_t count,
                               bool with_diff);
 int          cli_printer_add(cli_printer *printer, weir_rows *rows); /* borrows; 0, or -1 on a write error */
+/* One row whose cells `cell` gives (NULL: SQL NULL); every form but json and jsonl. */
+void         cli_printer_row(cli_printer *printer, int diff, const char *(*cell)(void *user, uint32_t column), void *user);
+/* A live table shows what it holds now. */
+int          cli_printer_flush(cli_printer *printer);
 int          cli_printer_close(cli_printer *printer, bool summary);
 
 /* Interrupts: installs handlers for INT and TERM once; true after the first. */

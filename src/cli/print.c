@@ -2,24 +2,24 @@
 /*
  * cli/print.c -- rows for people and for pipes: table, jsonl, json, csv, markdown, raw.
  *
- * A table is laid out when 200 rows are there or the end has come, then streams on with the widths
- * found; the other forms stream row by row.
+ * A table is laid out when 200 rows are there, when it is flushed or at the end, then streams on with the widths
+ * found; the other forms stream row by row.  With changes, a first column says + or -.
  */
 #include "cli/cli.h"
 
 #include <string.h>
 #include <unistd.h>
 
-enum { LAYOUT_ROWS = 200, WIDTH_MAX = 60 };
+enum { LAYOUT_ROWS = 200, WIDTH_MAX = 60, COLUMNS_MAX = 256 };
 
 struct cli_printer {
     cli_format       format;
     FILE            *to;
-    uint32_t         count;
-    weir_column_info columns[256];
-    int              widths[256];
-    bool             with_diff, laid_out, failed;
-    wr_text          held;  /* cells of rows not laid out yet, each ended by NUL; a missing cell is "\1" */
+    uint32_t         count; /* columns, the one of + and - included */
+    weir_column_info columns[COLUMNS_MAX + 1];
+    int              widths[COLUMNS_MAX + 1];
+    bool             with_diff, laid_out, headed, failed;
+    wr_text          held; /* cells of rows not laid out yet, each ended by NUL */
     uint32_t         held_rows;
     uint64_t         rows;
 };
@@ -49,14 +49,19 @@ cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns, u
         return NULL;
     p->format = format;
     p->to = to;
-    p->count = count < 256 ? count : 256;
-    memcpy(p->columns, columns, p->count * sizeof *columns);
     p->with_diff = with_diff;
+    if (with_diff)
+        p->columns[p->count++] = (weir_column_info){ "", "text", false };
+    count = count < COLUMNS_MAX ? count : COLUMNS_MAX;
+    memcpy(p->columns + p->count, columns, count * sizeof *columns);
+    p->count += count;
     wr_text_init(&p->held, NULL);
     if (format == CLI_JSON)
         fputs("[", to);
     return p;
 }
+
+/* ---- tables ----------------------------------------------------------------------------------- */
 
 /* Characters on the screen: bytes that do not continue a UTF-8 sequence. */
 static int
@@ -71,7 +76,11 @@ text_width(const char *s)
 static bool
 right_aligned(const char *type)
 {
-    return strncmp(type, "int", 3) == 0 || strncmp(type, "float", 5) == 0 || strncmp(type, "numeric", 7) == 0;
+    static const char *const types[] = { "int", "float", "numeric", "bigint", "smallint", "real", "double" };
+    for (size_t i = 0; i < WR_COUNT(types); i++)
+        if (strncmp(type, types[i], strlen(types[i])) == 0 && strcmp(type, "interval") != 0)
+            return true;
+    return false;
 }
 
 static void
@@ -82,8 +91,9 @@ put_cell(cli_printer *p, const char *cell, uint32_t c)
     fprintf(p->to, " %*s%s%*s ", right && pad > 0 ? pad : 0, "", cell, !right && pad > 0 ? pad : 0, "");
 }
 
-static void
-put_row(cli_printer *p, const char *const *cells)
+/* Cells lie one after another, each ended by NUL; returns what follows them. */
+static const char *
+put_row(cli_printer *p, const char *cells)
 {
     bool markdown = p->format == CLI_MARKDOWN;
     if (markdown)
@@ -91,52 +101,85 @@ put_row(cli_printer *p, const char *const *cells)
     for (uint32_t c = 0; c < p->count; c++) {
         if (c > 0)
             fputc('|', p->to);
-        put_cell(p, cells[c], c);
+        put_cell(p, cells, c);
+        cells += strlen(cells) + 1;
+    }
+    fputs(markdown ? "|\n" : "\n", p->to);
+    return cells;
+}
+
+static void
+find_widths(cli_printer *p)
+{
+    const char *at = wr_text_string(&p->held);
+    for (uint32_t c = 0; c < p->count; c++)
+        p->widths[c] = WR_MAX(text_width(p->columns[c].name), 1);
+    for (uint32_t r = 0; r < p->held_rows; r++)
+        for (uint32_t c = 0; c < p->count; c++) {
+            int w = text_width(at);
+            p->widths[c] = WR_MAX(p->widths[c], WR_MIN(w, WIDTH_MAX));
+            at += strlen(at) + 1;
+        }
+}
+
+static void
+put_head(cli_printer *p)
+{
+    bool    bold = p->format == CLI_TABLE && cli_colour(p->to), markdown = p->format == CLI_MARKDOWN;
+    wr_text names;
+    wr_text_init(&names, NULL);
+    for (uint32_t c = 0; c < p->count; c++)
+        wr_text_append(&names, p->columns[c].name, strlen(p->columns[c].name) + 1);
+    fputs(bold ? "\033[1m" : "", p->to);
+    if (wr_text_ok(&names))
+        put_row(p, wr_text_string(&names));
+    fputs(bold ? "\033[0m" : "", p->to);
+    wr_text_fini(&names);
+    fputs(markdown ? "|" : "", p->to);
+    for (uint32_t c = 0; c < p->count; c++) {
+        if (c > 0)
+            fputc(markdown ? '|' : '+', p->to);
+        for (int i = 0; i < p->widths[c] + 2; i++)
+            fputc('-', p->to);
     }
     fputs(markdown ? "|\n" : "\n", p->to);
 }
 
-/* The widths from what is held, the head, then the held rows. */
+/* The rows that are held; before the first of them the widths and the head. */
 static void
-lay_out(cli_printer *p)
+put_held(cli_printer *p)
 {
-    const char *cells[256];
+    if (!p->laid_out) {
+        find_widths(p);
+        put_head(p);
+        p->laid_out = true;
+    }
     const char *at = wr_text_string(&p->held);
-    for (uint32_t c = 0; c < p->count; c++) {
-        p->widths[c] = text_width(p->columns[c].name);
-        cells[c] = p->columns[c].name;
-    }
     for (uint32_t r = 0; r < p->held_rows; r++)
-        for (uint32_t c = 0; c < p->count; c++) {
-            int w = text_width(at);
-            if (w > p->widths[c])
-                p->widths[c] = w < WIDTH_MAX ? w : WIDTH_MAX;
-            at += strlen(at) + 1;
-        }
-    bool bold = p->format == CLI_TABLE && cli_colour(p->to);
-    fputs(bold ? "\033[1m" : "", p->to);
-    put_row(p, cells);
-    fputs(bold ? "\033[0m" : "", p->to);
-    if (p->format == CLI_MARKDOWN)
-        fputc('|', p->to);
-    for (uint32_t c = 0; c < p->count; c++) {
-        if (c > 0)
-            fputc(p->format == CLI_MARKDOWN ? '|' : '+', p->to);
-        for (int i = 0; i < p->widths[c] + 2; i++)
-            fputc('-', p->to);
-    }
-    fputs(p->format == CLI_MARKDOWN ? "|\n" : "\n", p->to);
-    at = wr_text_string(&p->held);
-    for (uint32_t r = 0; r < p->held_rows; r++) {
-        for (uint32_t c = 0; c < p->count; c++) {
-            cells[c] = at;
-            at += strlen(at) + 1;
-        }
-        put_row(p, cells);
-    }
-    wr_text_fini(&p->held);
-    p->laid_out = true;
+        at = put_row(p, at);
+    p->held_rows = 0;
+    wr_text_clear(&p->held);
 }
+
+/* Data must not steer a terminal: control characters are shown, not sent. */
+static void
+hold_cell(cli_printer *p, const char *cell)
+{
+    for (; cell != NULL && *cell != '\0'; cell++) {
+        unsigned char c = (unsigned char) *cell;
+        if (c == '\n' || c == '\t')
+            wr_text_putc(&p->held, ' ');
+        else if (c < 0x20 || c == 0x7f)
+            wr_text_printf(&p->held, "\\x%02X", c);
+        else if (c == '|' && p->format == CLI_MARKDOWN)
+            wr_text_puts(&p->held, "\\|");
+        else
+            wr_text_putc(&p->held, *cell);
+    }
+    wr_text_append(&p->held, "", 1);
+}
+
+/* ---- csv and raw ------------------------------------------------------------------------------- */
 
 static void
 put_csv(FILE *to, const char *cell)
@@ -155,51 +198,48 @@ put_csv(FILE *to, const char *cell)
 }
 
 static void
-add_table(cli_printer *p, weir_rows *rows)
+put_csv_head(cli_printer *p)
 {
-    for (uint32_t r = 0; r < weir_rows_count(rows); r++) {
-        for (uint32_t c = 0; c < p->count; c++) {
-            const char *cell = weir_rows_text(rows, r, c);
-            if (cell != NULL)
-                for (const char *s = cell; *s != '\0'; s++)
-                    wr_text_putc(&p->held, *s == '\n' ? ' ' : *s);
-            wr_text_append(&p->held, "", 1);
-        }
-        p->held_rows++;
-        if (p->laid_out || p->held_rows >= LAYOUT_ROWS) {
-            if (!p->laid_out) {
-                lay_out(p);
-            } else {
-                const char *cells[256], *at = wr_text_string(&p->held);
-                for (uint32_t c = 0; c < p->count; c++) {
-                    cells[c] = at;
-                    at += strlen(at) + 1;
-                }
-                put_row(p, cells);
-                wr_text_clear(&p->held);
-            }
-            p->held_rows = 0;
-        }
+    for (uint32_t c = 0; c < p->count && !p->headed; c++) {
+        put_csv(p->to, p->with_diff && c == 0 ? "_op" : p->columns[c].name);
+        fputc(c + 1 < p->count ? ',' : '\n', p->to);
     }
+    p->headed = true;
 }
 
+/* ---- rows ------------------------------------------------------------------------------------- */
+
 static void
-add_text(cli_printer *p, weir_rows *rows)
+add_cell(cli_printer *p, const char *cell, uint32_t c)
 {
-    if (p->rows == 0 && p->format == CLI_CSV)
-        for (uint32_t c = 0; c < p->count; c++) {
-            put_csv(p->to, p->columns[c].name);
-            fputc(c + 1 < p->count ? ',' : '\n', p->to);
-        }
-    for (uint32_t r = 0; r < weir_rows_count(rows); r++)
-        for (uint32_t c = 0; c < p->count; c++) {
-            const char *cell = weir_rows_text(rows, r, c);
-            if (p->format == CLI_CSV)
-                put_csv(p->to, cell != NULL ? cell : "");
-            else
-                fputs(cell != NULL ? cell : "", p->to);
-            fputc(c + 1 < p->count ? (p->format == CLI_CSV ? ',' : '\t') : '\n', p->to);
-        }
+    if (p->format == CLI_TABLE || p->format == CLI_MARKDOWN) {
+        hold_cell(p, cell);
+        return;
+    }
+    if (p->format == CLI_CSV)
+        put_csv(p->to, cell != NULL ? cell : "");
+    else
+        fputs(cell != NULL ? cell : "", p->to);
+    fputc(c + 1 < p->count ? (p->format == CLI_CSV ? ',' : '\t') : '\n', p->to);
+}
+
+void
+cli_printer_row(cli_printer *p, int diff, const char *(*cell)(void *user, uint32_t column), void *user)
+{
+    uint32_t c = 0;
+    if (p->format == CLI_CSV)
+        put_csv_head(p);
+    if (p->with_diff)
+        add_cell(p, diff < 0 ? "-" : "+", c++);
+    for (uint32_t column = 0; c < p->count; column++)
+        add_cell(p, cell(user, column), c++);
+    p->rows++;
+    if (p->format != CLI_TABLE && p->format != CLI_MARKDOWN)
+        return;
+    p->failed |= !wr_text_ok(&p->held);
+    p->held_rows++;
+    if (p->laid_out || p->held_rows >= LAYOUT_ROWS)
+        put_held(p);
 }
 
 static void
@@ -207,37 +247,58 @@ add_json(cli_printer *p, weir_rows *rows)
 {
     const char *bytes;
     size_t      length;
-    weir_status status = weir_rows_encode(rows, WEIR_JSON, true, &bytes, &length);
-    if (status != WEIR_OK) {
+    if (weir_rows_encode(rows, WEIR_JSON, true, &bytes, &length) != WEIR_OK) {
         p->failed = true;
-        return;
-    }
-    if (p->format == CLI_JSONL) {
-        fwrite(bytes, 1, length, p->to);
         return;
     }
     for (const char *at = bytes, *end = bytes + length; at < end;) {
         const char *stop = memchr(at, '\n', (size_t) (end - at));
         stop = stop != NULL ? stop : end;
-        fputs(p->rows == 0 && at == bytes ? "\n  " : ",\n  ", p->to);
+        if (p->format == CLI_JSON)
+            fputs(p->rows == 0 ? "\n  " : ",\n  ", p->to);
         fwrite(at, 1, (size_t) (stop - at), p->to);
+        if (p->format == CLI_JSONL)
+            fputc('\n', p->to);
+        p->rows++;
         at = stop + 1;
     }
+}
+
+typedef struct rows_cell {
+    weir_rows *rows;
+    uint32_t   row;
+} rows_cell;
+
+static const char *
+cell_of_rows(void *user, uint32_t column)
+{
+    rows_cell *at = user;
+    return weir_rows_text(at->rows, at->row, column);
 }
 
 int
 cli_printer_add(cli_printer *p, weir_rows *rows)
 {
-    if (p->format == CLI_TABLE || p->format == CLI_MARKDOWN)
-        add_table(p, rows);
-    else if (p->format == CLI_CSV || p->format == CLI_RAW)
-        add_text(p, rows);
-    else
+    if (p->format == CLI_JSON || p->format == CLI_JSONL)
         add_json(p, rows);
-    p->rows += weir_rows_count(rows);
+    else
+        for (uint32_t r = 0; r < weir_rows_count(rows); r++) {
+            rows_cell at = { rows, r };
+            int       diff = weir_rows_diff(rows, r);
+            for (int times = diff < 0 ? -diff : diff; times > 0; times--)
+                cli_printer_row(p, diff, cell_of_rows, &at);
+        }
     if (isatty(fileno(p->to)) && p->laid_out)
         fflush(p->to);
     return p->failed || ferror(p->to) ? -1 : 0;
+}
+
+int
+cli_printer_flush(cli_printer *p)
+{
+    if (p->held_rows > 0)
+        put_held(p);
+    return fflush(p->to) != 0 || p->failed ? -1 : 0;
 }
 
 int
@@ -245,17 +306,14 @@ cli_printer_close(cli_printer *p, bool summary)
 {
     if (p == NULL)
         return -1;
-    if ((p->format == CLI_TABLE || p->format == CLI_MARKDOWN) && !p->laid_out)
-        lay_out(p);
+    if ((p->format == CLI_TABLE || p->format == CLI_MARKDOWN) && (!p->laid_out || p->held_rows > 0))
+        put_held(p);
     if (p->format == CLI_TABLE && summary)
         fprintf(p->to, "(%llu row%s)\n", (unsigned long long) p->rows, p->rows == 1 ? "" : "s");
     if (p->format == CLI_JSON)
         fputs(p->rows > 0 ? "\n]\n" : "]\n", p->to);
-    if (p->rows == 0 && p->format == CLI_CSV)
-        for (uint32_t c = 0; c < p->count; c++) {
-            put_csv(p->to, p->columns[c].name);
-            fputc(c + 1 < p->count ? ',' : '\n', p->to);
-        }
+    if (p->format == CLI_CSV)
+        put_csv_head(p);
     int failed = fflush(p->to) != 0 || p->failed;
     wr_text_fini(&p->held);
     wr_free(p);

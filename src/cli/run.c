@@ -1,33 +1,163 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cli/run.c -- weir run: load, start, serve, wait for the end or a signal, stop cleanly.
+ *
+ * With --data the process also listens on DIR/weir.sock, for `weir why --server unix:DIR/weir.sock` and its kin.
  */
 #include "cli/cli.h"
 #include "server/server.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 100 };
+enum { WAIT_MS = 100, FILES_MAX = 64, DESCRIPTORS = 4096 };
 
 typedef struct run_options {
     cli_list    files, inputs, outputs;
-    int         once, quiet;
-    const char *data_dir, *colour, *memory;
+    int         once, quiet, dev_kafka;
+    const char *data_dir, *colour, *show, *format;
     long long   workers, seed;
 } run_options;
 
+/* The view that --show follows. */
+typedef struct shown {
+    weir_subscription *sub;
+    weir_pipeline     *pipeline;
+    cli_printer       *printer;
+    int                wake_fd;
+    bool               ended;
+} shown;
+
+typedef struct run_state {
+    run_options     options;
+    weir           *engine;
+    weir_pipeline  *pipelines[FILES_MAX];
+    int             count;
+    server         *face;
+    weir_dev_kafka *broker;
+    shown           shown;
+} run_state;
+
+/* ---- the practice broker ---------------------------------------------------------------------- */
+
+/* Before the files are read: they say ${KAFKA}. */
 static int
-run_load(weir *engine, const run_options *o, weir_pipeline **pipelines)
+run_dev_kafka(run_state *run)
 {
-    weir_report *report = weir_report_open();
+    weir_error err = { 0 };
+    if (weir_dev_kafka_start(NULL, 4, &run->broker, &err) != WEIR_OK) {
+        cli_error(&err);
+        return CLI_CONNECT;
+    }
+    const char *brokers = weir_dev_kafka_brokers(run->broker);
+    setenv("KAFKA", brokers, 1);
+    if (!run->options.quiet)
+        fprintf(stderr,
+                "weir: practice Kafka at %s, in this process, for trying things out: it forgets everything at exit\n"
+                "      and keeps only the newest 5 MB and 100,000 messages of each partition.\n",
+                brokers);
+    return CLI_OK;
+}
+
+/* ---- --show ----------------------------------------------------------------------------------- */
+
+/* From any thread. */
+static void
+show_wake(void *user)
+{
+    const shown *s = user;
+    uint64_t     one = 1;
+    (void) !write(s->wake_fd, &one, sizeof one);
+}
+
+static int
+show_open(run_state *run)
+{
+    shown                 *s = &run->shown;
+    weir_column_info       columns[256];
+    weir_subscribe_options o = { .snapshot = true, .wake = show_wake, .user = s };
+    weir_error             err = { 0 };
+    cli_format             format;
+    if (!cli_format_parse(run->options.format, stdout, &format))
+        return CLI_USAGE;
+    s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    weir_status st = s->wake_fd < 0 ? WEIR_LIMIT : WEIR_QUERY_NO_RELATION;
+    for (int i = run->count; i-- > 0 && st == WEIR_QUERY_NO_RELATION;) {
+        st = weir_subscribe(run->pipelines[i], run->options.show, &o, &s->sub, &err);
+        s->pipeline = run->pipelines[i];
+    }
+    if (st != WEIR_OK) {
+        cli_error(&err);
+        return CLI_USAGE;
+    }
+    uint32_t n = weir_subscription_columns(s->sub, columns, 256);
+    s->printer = cli_printer_open(format, stdout, columns, n < 256 ? n : 256, weir_subscription_kind(s->sub) != WEIR_INSERT_ONLY);
+    return s->printer != NULL ? CLI_OK : CLI_FAILED;
+}
+
+/* What has come since the last time.  False: standard output has gone. */
+static bool
+show_pump(shown *s)
+{
+    weir_message m;
+    weir_error   err = { 0 };
+    uint64_t     count;
+    bool         good = true;
+    if (s->sub == NULL)
+        return true;
+    (void) !read(s->wake_fd, &count, sizeof count);
+    while (good && !s->ended && !cli_interrupted()) {
+        bool over = weir_pipeline_state(s->pipeline, NULL) != WEIR_RUNNING; /* asked before the rows are */
+        if (weir_subscription_next(s->sub, &m, &err) != WEIR_OK) {
+            cli_error(&err);
+            return false;
+        }
+        if (m.event == WEIR_ROWS) {
+            good = cli_printer_add(s->printer, m.rows) == 0;
+            weir_rows_release(m.rows);
+        } else if (m.event == WEIR_GAP) {
+            cli_say("--show cannot keep up: %llu batches are left out", (unsigned long long) m.lost);
+        } else if (m.event == WEIR_END || (m.event == WEIR_NOTHING && over)) {
+            s->ended = true;
+        } else if (m.event == WEIR_NOTHING) {
+            break;
+        }
+    }
+    return good && cli_printer_flush(s->printer) == 0;
+}
+
+static void
+show_close(shown *s)
+{
+    weir_unsubscribe(s->sub);
+    if (s->printer != NULL)
+        cli_printer_close(s->printer, false);
+    if (s->wake_fd >= 0)
+        close(s->wake_fd);
+}
+
+/* ---- load, start, wait ------------------------------------------------------------------------ */
+
+static int
+run_load(run_state *run)
+{
+    const run_options *o = &run->options;
+    weir_report       *report = weir_report_open();
     if (report == NULL)
         return CLI_FAILED;
     for (int i = 0; i < o->files.count; i++)
-        (void) !weir_pipeline_load(engine, o->files.items[i], NULL, o->inputs.count > 0 ? o->inputs.items : NULL,
-                                   o->outputs.count > 0 ? o->outputs.items : NULL, report, &pipelines[i]);
+        (void) !weir_pipeline_load(run->engine, o->files.items[i], NULL, o->inputs.count > 0 ? o->inputs.items : NULL,
+                                   o->outputs.count > 0 ? o->outputs.items : NULL, report, &run->pipelines[i]);
+    run->count = o->files.count;
     int bad = weir_report_errors(report) > 0;
+    for (int i = 0; i < run->count && !bad; i++)
+        bad = run->pipelines[i] == NULL;
     if (weir_report_count(report) > 0) {
         char *text = weir_report_print(report, cli_colour(stderr));
         fputs(text != NULL ? text : "", stderr);
@@ -37,105 +167,173 @@ run_load(weir *engine, const run_options *o, weir_pipeline **pipelines)
     return bad ? CLI_CONFIG : CLI_OK;
 }
 
+/* Clients and files share the limit on descriptors; the usual 1,024 is little. */
+static void
+raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS) {
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+        (void) !setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static weir_status
+add_data_socket(run_state *run, weir_error *err)
+{
+    char text[512];
+    int  n = snprintf(text, sizeof text, "unix:%s/weir.sock", run->options.data_dir);
+    if (n > 5 + 107) {
+        cli_say("%s/weir.sock is too long for a socket's path: there is none", run->options.data_dir);
+        return WEIR_OK;
+    }
+    if (mkdir(run->options.data_dir, 0777) != 0 && errno != EEXIST)
+        return WEIR_OK; /* the checkpoints' own opening says what is wrong */
+    weir_serve serve = { .tcp = text };
+    return server_add(run->face, &serve, err);
+}
+
+/* Listening comes first: an address in use is found before anything runs. */
+static weir_status
+run_listen(run_state *run, weir_error *err)
+{
+    bool wanted = run->options.data_dir != NULL;
+    for (int i = 0; i < run->count; i++) {
+        weir_serve serve;
+        weir_pipeline_serve(run->pipelines[i], &serve);
+        wanted |= serve.http != NULL || serve.tcp != NULL;
+    }
+    if (run->options.once || !wanted)
+        return WEIR_OK;
+    raise_descriptors();
+    WR_TRY(server_open(run->engine, &run->face, err));
+    for (int i = 0; i < run->count; i++) {
+        weir_serve serve;
+        weir_pipeline_serve(run->pipelines[i], &serve);
+        WR_TRY(server_add(run->face, &serve, err));
+    }
+    return run->options.data_dir != NULL ? add_data_socket(run, err) : WEIR_OK;
+}
+
 static int
-run_start(weir_pipeline **pipelines, int count, server **face, weir *engine, bool once)
+run_start(run_state *run)
+{
+    weir_error  err = { 0 };
+    weir_status status = run_listen(run, &err);
+    for (int i = 0; i < run->count && status == WEIR_OK; i++)
+        status = weir_pipeline_start(run->pipelines[i], &err);
+    if (status == WEIR_OK && run->face != NULL)
+        status = server_start(run->face, &err);
+    if (status != WEIR_OK) {
+        cli_error(&err);
+        return cli_exit_code(status);
+    }
+    return run->options.show != NULL ? show_open(run) : CLI_OK;
+}
+
+/* One look at all pipelines: CLI_OK when none runs any more, -1 when some do. */
+static int
+run_look(run_state *run)
 {
     weir_error err = { 0 };
-    for (int i = 0; i < count; i++) {
-        weir_serve serve;
-        weir_pipeline_serve(pipelines[i], &serve);
-        if (once || (serve.http == NULL && serve.tcp == NULL))
-            continue;
-        weir_status status = *face != NULL ? server_add(*face, &serve, &err) : server_open(engine, &serve, face, &err);
-        if (status != WEIR_OK) {
-            cli_error(&err);
-            return cli_exit_code(status);
+    int        running = 0;
+    for (int i = 0; i < run->count; i++) {
+        weir_state state = weir_pipeline_state(run->pipelines[i], &err);
+        running += state == WEIR_RUNNING;
+        if (state == WEIR_FAILED) {
+            cli_say("pipeline %s failed: %s", weir_pipeline_name(run->pipelines[i]), err.text);
+            return cli_exit_code(err.code) == CLI_CONFIG ? CLI_FAILED : cli_exit_code(err.code);
         }
     }
-    for (int i = 0; i < count; i++) {
-        weir_status status = weir_pipeline_start(pipelines[i], &err);
-        if (status != WEIR_OK) {
-            cli_error(&err);
-            return cli_exit_code(status);
-        }
-    }
-    return CLI_OK;
+    return running > 0 ? -1 : CLI_OK;
 }
 
 /* Until a signal, or until no pipeline runs any more. */
 static int
-run_wait(weir_pipeline **pipelines, int count)
+run_wait(run_state *run)
 {
-    struct pollfd wake = { .fd = cli_signal_fd(), .events = POLLIN };
-    weir_error    err = { 0 };
+    struct pollfd wake[2] = { { .fd = cli_signal_fd(), .events = POLLIN }, { .fd = run->shown.wake_fd, .events = POLLIN } };
     for (;;) {
-        int running = 0;
-        for (int i = 0; i < count; i++) {
-            weir_state state = weir_pipeline_state(pipelines[i], &err);
-            running += state == WEIR_RUNNING;
-            if (state == WEIR_FAILED) {
-                fprintf(stderr, "weir: pipeline %s failed: %s\n", weir_pipeline_name(pipelines[i]), err.text);
-                return cli_exit_code(err.code) == CLI_CONFIG ? CLI_FAILED : cli_exit_code(err.code);
-            }
-        }
-        if (running == 0)
-            return CLI_OK;
+        int rc = run_look(run); /* before the rows: what comes after the end is not missed */
+        if (!show_pump(&run->shown))
+            return CLI_OK; /* the reader of the pipe has gone */
+        if (rc >= 0)
+            return rc;
         if (cli_interrupted())
             return CLI_INTERRUPTED;
-        if (count == 1) /* wakes at once when it ends */
-            (void) !weir_pipeline_wait(pipelines[0], WAIT_MS * 1000, NULL);
+        if (run->count == 1 && run->shown.sub == NULL) /* wakes at once when it ends */
+            (void) !weir_pipeline_wait(run->pipelines[0], WAIT_MS * 1000, NULL);
         else
-            poll(&wake, 1, WAIT_MS);
+            poll(wake, 2, WAIT_MS);
     }
+}
+
+static int
+run_stop(run_state *run, int rc)
+{
+    weir_error err = { 0 };
+    for (int i = 0; i < run->count; i++)
+        if (weir_pipeline_state(run->pipelines[i], NULL) == WEIR_RUNNING && weir_pipeline_stop(run->pipelines[i], &err) != WEIR_OK) {
+            cli_error(&err);
+            rc = CLI_FAILED;
+        }
+    (void) show_pump(&run->shown);
+    if (rc == CLI_INTERRUPTED && isatty(STDERR_FILENO) && !run->options.quiet)
+        fputs("\nweir: stopped\n", stderr);
+    return rc;
+}
+
+static int
+run_options_read(int argc, char **argv, run_options *o, int *done)
+{
+    cli_option options[] = {
+        { "input", 'i', 'l', &o->inputs },   { "output", 'O', 'l', &o->outputs },      { "once", 0, 'f', &o->once },
+        { "data", 'd', 's', &o->data_dir },  { "workers", 'w', 'n', &o->workers },     { "seed", 0, 'n', &o->seed },
+        { "color", 0, 's', &o->colour },     { "quiet", 'q', 'f', &o->quiet },         { "show", 0, 's', &o->show },
+        { "format", 'o', 's', &o->format },  { "dev-kafka", 0, 'f', &o->dev_kafka },   { 0 },
+    };
+    int rc = cli_parse(argc, argv, options, &o->files, done);
+    if (rc != 0 || *done)
+        return rc;
+    cli_set_colour(o->colour);
+    if (o->files.count == 0) {
+        cli_say("which file? weir run FILE...");
+        return CLI_USAGE;
+    }
+    if (o->workers < 0 || o->workers > 64) {
+        cli_say("--workers wants 1 to 64, or 0 for one a core");
+        return CLI_USAGE;
+    }
+    return CLI_OK;
 }
 
 static int
 run_verb(int argc, char **argv)
 {
-    run_options o = { .colour = "auto", .seed = 1 };
-    int         done;
-    cli_option  options[] = {
-        { "input", 'i', 'l', &o.inputs }, { "output", 'O', 'l', &o.outputs }, { "once", 0, 'f', &o.once },
-        { "data", 'd', 's', &o.data_dir }, { "workers", 'w', 'n', &o.workers }, { "seed", 0, 'n', &o.seed },
-        { "color", 0, 's', &o.colour },   { "quiet", 'q', 'f', &o.quiet },    { 0 },
-    };
-    int rc = cli_parse(argc, argv, options, &o.files, &done);
+    run_state  run = { .options = { .colour = "auto", .seed = 1 }, .shown = { .wake_fd = -1 } };
+    weir_error err = { 0 };
+    int        done, rc = run_options_read(argc, argv, &run.options, &done);
     if (rc != 0 || done)
         return rc;
-    cli_set_colour(o.colour);
-    if (o.files.count == 0) {
-        cli_say("which file? weir run FILE...");
-        return CLI_USAGE;
-    }
-    if (o.workers < 0 || o.workers > 64) {
-        cli_say("--workers wants 1 to 64, or 0 for one a core");
-        return CLI_USAGE;
-    }
-    weir_pipeline *pipelines[64] = { 0 };
-    server        *face = NULL;
-    weir          *engine = NULL;
-    weir_error     err = { 0 };
-    weir_options   wo = { .workers = (uint32_t) o.workers, .data_dir = o.data_dir, .seed = (uint64_t) o.seed, .once = o.once != 0 };
+    weir_options wo = { .workers = (uint32_t) run.options.workers, .data_dir = run.options.data_dir, .seed = (uint64_t) run.options.seed,
+                        .once = run.options.once != 0 };
     cli_catch_signals();
-    if (weir_open(&wo, &engine, &err) != WEIR_OK) {
+    if (run.options.dev_kafka)
+        rc = run_dev_kafka(&run);
+    if (rc == CLI_OK && weir_open(&wo, &run.engine, &err) != WEIR_OK) {
         cli_error(&err);
-        return CLI_FAILED;
+        rc = CLI_FAILED;
     }
-    rc = run_load(engine, &o, pipelines);
     if (rc == CLI_OK)
-        rc = run_start(pipelines, o.files.count, &face, engine, o.once != 0);
-    if (rc == CLI_OK) {
-        rc = run_wait(pipelines, o.files.count);
-        for (int i = 0; i < o.files.count; i++)
-            if (weir_pipeline_state(pipelines[i], NULL) == WEIR_RUNNING && weir_pipeline_stop(pipelines[i], &err) != WEIR_OK) {
-                cli_error(&err);
-                rc = CLI_FAILED;
-            }
-        if (rc == CLI_INTERRUPTED && isatty(STDERR_FILENO) && !o.quiet)
-            fputs("\nweir: stopped\n", stderr);
-    }
-    server_close(face);
-    weir_close(engine);
+        rc = run_load(&run);
+    if (rc == CLI_OK)
+        rc = run_start(&run);
+    if (rc == CLI_OK)
+        rc = run_stop(&run, run_wait(&run));
+    server_close(run.face);
+    show_close(&run.shown);
+    weir_close(run.engine);
+    weir_dev_kafka_stop(run.broker);
     return rc == CLI_INTERRUPTED ? CLI_OK : rc; /* asked to stop and stopped cleanly */
 }
 
@@ -146,9 +344,13 @@ const cli_verb cli_run = {
     "  -i, --input SOURCE=FILE   read this file in place of a source (- is standard input)\n"
     "  -O, --output VIEW=FILE    write a view there, in place of the file's sinks (- is standard output)\n"
     "      --once                read what is there now, finish, exit\n"
-    "  -d, --data DIR            keep checkpoints in DIR\n"
+    "      --show VIEW           print a view's rows as they come\n"
+    "  -o, --format FORMAT       of --show: table, jsonl, csv, markdown or raw\n"
+    "  -d, --data DIR            keep checkpoints in DIR, and a control socket DIR/weir.sock\n"
     "  -w, --workers N           worker threads (default: one a core, at most 8)\n"
+    "      --dev-kafka           start the practice Kafka in this process; ${KAFKA} is its address\n"
     "      --seed N              seed of random() and generators\n"
+    "  -q, --quiet               say less\n"
     "\n"
     "SIGTERM and SIGINT: intake stops, sinks are flushed, a last checkpoint is taken.  A second one: at once.\n"
     "\n"

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server/conn.c -- one connection: bytes in, chunks out, the first byte decides who talks.
+ * server/conn.c -- one connection: bytes in, bytes out, the first byte decides who talks.
  *
- * Bytes go by raw read and writev; the loop only says when (a bufferevent would move 4 KB a call).
+ * Bytes go by raw read and send; the loop only says when (a bufferevent would move 4 KB a call).
+ *
+ * Invariants  K1  a connection is closed by the server's loop between events, never under its own feet
+ *             K2  requests are answered one after another, in their order
+ *             K3  whatever is waited for has a deadline, but for a quiet session: that may last
+ * A client that sends no more (EOF) may still be listening (`nc -N`): it is kept while it has subscriptions.
  */
 #include "server/server_impl.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 64 * 1024, READS_A_TURN = 8, VECTORS = 64 };
+enum { REQUESTS_A_TURN = 64, KEEP_BYTES = 64 << 10 };
 
 static void conn_ready(void *user, int events);
 
@@ -20,24 +26,51 @@ static void
 conn_late(void *user)
 {
     conn *c = user;
-    c->dead = true; /* a head that takes longer than it may */
+    c->phase = CONN_QUIET;
+    if (c->kind == CONN_HTTP && !c->closing && conn_waiting(c) == 0 && conn_left(c) > 0) {
+        http_late(c);
+        conn_work(c);
+        return;
+    }
+    c->server->slow += c->subscription_count > 0 && conn_waiting(c) > 0;
+    c->dead = true; /* K1 */
+}
+
+static void
+conn_retry(void *user)
+{
+    conn_work(user);
+}
+
+/* Dead peers are found by the kernel's probes, within about a minute. */
+static void
+conn_tune(int fd)
+{
+    int one = 1, idle = 30, interval = 10, probes = 3;
+    (void) !setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    (void) !setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    (void) !setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    (void) !setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
 conn *
 conn_open(server *s, listener *l, int fd)
 {
-    conn *c = wr_calloc(NULL, 1, sizeof *c);
+    conn *c = wr_calloc(s->budget, 1, sizeof *c);
     if (c == NULL)
         return NULL;
     c->server = s;
     c->listener = l;
+    c->serial = ++s->serial;
     c->fd = fd;
-    c->out_last = &c->out;
     c->kind = l->http ? CONN_HTTP : CONN_UNKNOWN;
-    c->welcomed = l->token == NULL;
-    wr_text_init(&c->in, NULL);
-    wr_arena_init(&c->scratch, NULL);
+    c->welcomed = l->token[0] == '\0';
+    wr_text_init(&c->in, s->budget);
+    wr_text_init(&c->out, s->budget);
+    wr_text_init(&c->push.rows, s->budget);
     wr_timer_init(&c->deadline, s->loop, conn_late, c);
+    wr_timer_init(&c->retry, s->loop, conn_retry, c);
+    c->phase = CONN_HEAD;
     if (wr_watch_create(s->loop, fd, conn_ready, c, &c->watch) != WEIR_OK || wr_watch_set(c->watch, WR_WATCH_READ) != WEIR_OK ||
         wr_timer_set_after(&c->deadline, SERVER_HEAD_US) != WEIR_OK) {
         wr_watch_destroy(c->watch);
@@ -45,17 +78,11 @@ conn_open(server *s, listener *l, int fd)
         wr_free(c);
         return NULL;
     }
+    conn_tune(fd);
     c->next = s->conns;
     s->conns = c;
     s->conn_count++;
     return c;
-}
-
-static void
-chunk_free(chunk *k)
-{
-    weir_rows_release(k->rows);
-    wr_free(k);
 }
 
 void
@@ -68,177 +95,212 @@ conn_close(conn *c)
     c->server->conn_count--;
     session_close(c);
     wr_timer_cancel(&c->deadline);
+    wr_timer_cancel(&c->retry);
     wr_watch_destroy(c->watch);
     close(c->fd);
-    for (chunk *k = c->out, *next; k != NULL; k = next) {
-        next = k->next;
-        chunk_free(k);
-    }
     wr_text_fini(&c->in);
-    wr_arena_fini(&c->scratch);
+    wr_text_fini(&c->out);
+    wr_text_fini(&c->push.rows);
     wr_free(c);
 }
 
+size_t
+conn_room(const conn *c)
+{
+    size_t limit = wr_budget_used(c->server->budget) < SERVER_MEMORY_BYTES / 2 ? SERVER_OUT_BYTES : SERVER_OUT_BYTES_TIGHT;
+    size_t waiting = conn_waiting(c);
+    return c->dead || c->closing || waiting >= limit ? 0 : limit - waiting; /* V3 */
+}
+
+/* ---- out -------------------------------------------------------------------------------------- */
+
+/* All is sent: give back what a burst took. */
 static void
-chunk_add(conn *c, chunk *k)
+out_empty(conn *c)
 {
-    k->next = NULL;
-    *c->out_last = k;
-    c->out_last = &k->next;
-    c->out_bytes += k->length;
-}
-
-void
-conn_send(conn *c, const char *bytes, size_t length)
-{
-    chunk *k = wr_alloc(NULL, sizeof *k + length);
-    if (k == NULL) {
-        c->dead = true;
-        return;
-    }
-    memcpy(k->own, bytes, length);
-    k->rows = NULL;
-    k->bytes = k->own;
-    k->length = length;
-    chunk_add(c, k);
-}
-
-void
-conn_send_text(conn *c, wr_text *text)
-{
-    if (!wr_text_ok(text))
-        c->dead = true;
+    if (c->out.capacity > KEEP_BYTES)
+        wr_text_fini(&c->out);
     else
-        conn_send(c, wr_text_string(text), text->length);
-    wr_text_clear(text);
+        wr_text_clear(&c->out);
+    c->out_at = 0;
 }
 
-void
-conn_send_rows(conn *c, weir_rows *rows, const char *bytes, size_t length)
-{
-    chunk *k = wr_alloc(NULL, sizeof *k);
-    if (k == NULL) {
-        c->dead = true;
-        return;
-    }
-    k->rows = weir_rows_retain(rows);
-    k->bytes = bytes;
-    k->length = length;
-    chunk_add(c, k);
-}
-
-static void
-conn_sent(conn *c, size_t n)
-{
-    c->out_bytes -= n;
-    n += c->out_sent;
-    while (c->out != NULL && n >= c->out->length) {
-        chunk *k = c->out;
-        n -= k->length;
-        c->out = k->next;
-        chunk_free(k);
-    }
-    if (c->out == NULL)
-        c->out_last = &c->out;
-    c->out_sent = n;
-}
-
-bool
+/* Send what goes; true when a byte moved. */
+static bool
 conn_flush(conn *c)
 {
-    while (c->out != NULL && !c->dead) {
-        struct iovec v[VECTORS];
-        int          count = 0;
-        for (chunk *k = c->out; k != NULL && count < VECTORS; k = k->next, count++) {
-            size_t skip = count == 0 ? c->out_sent : 0;
-            v[count] = (struct iovec){ (char *) k->bytes + skip, k->length - skip };
-        }
-        ssize_t n = writev(c->fd, v, count);
-        if (n >= 0)
-            conn_sent(c, (size_t) n);
-        else if (errno == EAGAIN)
-            break;
-        else if (errno != EINTR)
-            c->dead = true;
-    }
-    if (c->out == NULL && c->closing)
+    bool moved = false;
+    if (!wr_text_ok(&c->out)) {
+        wr_log(WR_LOG_WARN, "server", "a client is dropped: the memory for what waits for clients is used up");
         c->dead = true;
-    int want = (c->closing ? 0 : WR_WATCH_READ) | (c->out != NULL ? WR_WATCH_WRITE : 0);
-    return !c->dead && wr_watch_set(c->watch, want) == WEIR_OK;
+    }
+    while (!c->dead && conn_waiting(c) > 0) {
+        ssize_t n = send(c->fd, c->out.data + c->out_at, conn_waiting(c), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            c->out_at += (size_t) n;
+            moved = true;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            break;
+        } else if (errno != EINTR) {
+            c->dead = true;
+        }
+    }
+    if (conn_waiting(c) == 0) {
+        out_empty(c);
+    } else if (c->out_at > c->out.length / 2) {
+        c->out.length = conn_waiting(c);
+        memmove(c->out.data, c->out.data + c->out_at, c->out.length);
+        c->out_at = 0;
+    }
+    return moved;
 }
+
+/* The last word is sent: our end first, then wait for the client's, so that no reset overtakes the word. */
+static void
+conn_finish(conn *c)
+{
+    if (c->dead || !c->closing || c->lingering || conn_waiting(c) > 0)
+        return;
+    if (c->eof || shutdown(c->fd, SHUT_WR) != 0)
+        c->dead = true;
+    c->lingering = true;
+}
+
+/* ---- in --------------------------------------------------------------------------------------- */
 
 /* The first byte decides (design 10). */
 static bool
 conn_decide(conn *c)
 {
-    char first = wr_text_string(&c->in)[0];
-    if (first == '{' || first == ' ' || first == '\r' || first == '\n') {
+    char first = c->in.data[c->in_at];
+    if (first == '{' || first == ' ' || first == '\t' || first == '\r' || first == '\n') {
         c->kind = CONN_JSON;
     } else if (first == '\0') {
         c->kind = CONN_MSGPACK;
     } else if (first == 0x16) {
-        static const char alert[] = { 0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28 }; /* handshake_failure */
-        conn_send(c, alert, sizeof alert);
+        static const char alert[] = { 0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28 }; /* TLS: handshake_failure */
+        wr_text_append(&c->out, alert, sizeof alert);
         c->closing = true;
-        return false;
     } else {
-        static const char say[] = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"
-                                  "This port speaks Weir's own protocol: JSON lines that begin with {, or 00 and MessagePack.\n"
-                                  "HTTP has a port of its own: serve: { http: host:port }.\n";
-        conn_send(c, say, sizeof say - 1);
+        wr_text_puts(&c->out, "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"
+                              "This port speaks Weir's own protocol: JSON lines that begin with {, or 00 and MessagePack.\n"
+                              "HTTP has a port of its own: serve: { http: host:port }.\n");
         c->closing = true;
-        return false;
     }
-    wr_timer_cancel(&c->deadline);
-    return true;
+    return !c->closing;
 }
 
+/* One request; false: none is whole, or none may be taken now (V3). */
 static bool
 conn_take(conn *c)
 {
+    if (conn_room(c) == 0 || c->busy || c->push.pipeline != NULL || conn_left(c) == 0)
+        return false;
     if (c->kind == CONN_UNKNOWN && !conn_decide(c))
-        return true;
-    bool ok = c->kind == CONN_HTTP ? http_read(c) : session_read(c);
-    if (c->in_at > 0) { /* keep what is not consumed */
-        size_t left = c->in.length - c->in_at;
-        memmove(c->in.data, c->in.data + c->in_at, left);
-        c->in.length = left;
-        c->in.data[left] = '\0';
-        c->in_at = 0;
-    }
-    return ok;
+        return false;
+    return c->kind == CONN_HTTP ? http_take(c) : session_take(c);
 }
 
-static bool
+static void
+in_compact(conn *c)
+{
+    size_t left = conn_left(c);
+    if (left == 0 && c->in.capacity > KEEP_BYTES)
+        wr_text_fini(&c->in);
+    else if (c->in_at > 0)
+        memmove(c->in.data, c->in.data + c->in_at, left);
+    c->in.length = left;
+    c->in_seen = c->in_seen > c->in_at ? c->in_seen - c->in_at : 0;
+    c->in_at = 0;
+}
+
+static void
 conn_receive(conn *c)
 {
-    for (int i = 0; i < READS_A_TURN; i++) {
-        if (!wr_text_reserve(&c->in, READ_BYTES))
-            return false;
-        ssize_t n = read(c->fd, c->in.data + c->in.length, READ_BYTES);
-        if (n < 0)
-            return errno == EAGAIN || errno == EINTR;
-        if (n == 0)
-            return false;
-        c->in.length += (size_t) n;
-        c->in.data[c->in.length] = '\0';
-        if (!conn_take(c))
-            c->closing = true;
-        if (c->closing || c->dead || n < READ_BYTES)
-            break;
+    ssize_t n = recv(c->fd, c->server->read_buffer, SERVER_READ_BYTES, MSG_DONTWAIT);
+    if (n == 0)
+        c->eof = true;
+    else if (n < 0)
+        c->dead = errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+    else if (!c->lingering)
+        wr_text_append(&c->in, c->server->read_buffer, (size_t) n);
+    if (!wr_text_ok(&c->in) || (c->eof && c->lingering))
+        c->dead = true;
+}
+
+/* ---- what is waited for ------------------------------------------------------------------------ */
+
+static bool
+conn_is_stalled(const conn *c)
+{
+    return c->busy || c->push.pipeline != NULL || conn_room(c) == 0;
+}
+
+static conn_phase
+conn_phase_of(const conn *c)
+{
+    if (c->lingering)
+        return CONN_LINGER;
+    if (conn_waiting(c) > 0)
+        return CONN_WRITE;
+    if (c->kind == CONN_UNKNOWN || (c->kind != CONN_HTTP && !c->welcomed))
+        return CONN_HEAD;
+    if (c->kind == CONN_HTTP)
+        return c->body_left > 0 ? CONN_FRAME : conn_left(c) > 0 ? CONN_HEAD : CONN_IDLE;
+    return conn_left(c) > 0 && !conn_is_stalled(c) ? CONN_FRAME : CONN_QUIET;
+}
+
+/* moved: something went forward, so what is waited for begins anew (K3). */
+static void
+conn_pace(conn *c, bool moved)
+{
+    static const int64_t limits[] = { 0, SERVER_HEAD_US, SERVER_FRAME_US, SERVER_WRITE_US, SERVER_IDLE_US, SERVER_LINGER_US };
+    conn_phase           phase = conn_phase_of(c);
+    if (phase == c->phase && !moved)
+        return;
+    c->phase = phase;
+    if (phase == CONN_QUIET)
+        wr_timer_cancel(&c->deadline);
+    else if (wr_timer_set_after(&c->deadline, limits[phase]) != WEIR_OK)
+        c->dead = true;
+}
+
+void
+conn_work(conn *c)
+{
+    bool more = true, moved = false;
+    if (c->dead)
+        return;
+    atomic_store(&c->ready, false);
+    if (c->push.pipeline != NULL)
+        push_retry(c);
+    for (int turn = 0; more && turn < REQUESTS_A_TURN; turn++) {
+        more = conn_take(c);
+        moved |= more;
     }
-    return true;
+    in_compact(c);
+    bool refused = conn_left(c) > 0 && conn_room(c) == 0;
+    session_pump(c);
+    moved |= conn_flush(c);
+    more |= refused && conn_room(c) > 0;
+    if (more) /* not before the others had their turn */
+        atomic_store(&c->ready, true);
+    conn_finish(c);
+    if (c->eof && !more && conn_waiting(c) == 0 && c->subscription_count == 0 && !conn_is_stalled(c))
+        c->dead = true;
+    if (c->dead)
+        return;
+    bool listens = c->lingering || (!c->eof && !c->closing && !more && !conn_is_stalled(c));
+    if (wr_watch_set(c->watch, (listens ? WR_WATCH_READ : 0) | (conn_waiting(c) > 0 ? WR_WATCH_WRITE : 0)) != WEIR_OK)
+        c->dead = true;
+    conn_pace(c, moved);
 }
 
 static void
 conn_ready(void *user, int events)
 {
     conn *c = user;
-    if ((events & WR_WATCH_READ) != 0 && !c->closing && !conn_receive(c))
-        c->dead = true;
-    if (!c->dead)
-        session_pump(c);
-    if (!c->dead && !conn_flush(c))
-        c->dead = true;
-    /* closed by the server's loop, not under our own feet */
+    if ((events & WR_WATCH_READ) != 0)
+        conn_receive(c);
+    conn_work(c);
 }

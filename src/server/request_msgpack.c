@@ -101,7 +101,7 @@ head_read(pack *p, head *h)
         h->kind = REQUEST_STRING;
         return big_endian(p, 1 << (c - 0xd9), &h->length);
     }
-    if (c >= 0xc4 && c <= 0xc6) {
+    if (c >= 0xc4 && c <= 0xc6) { /* bin: what some clients make of bytes */
         h->kind = REQUEST_STRING;
         return big_endian(p, 1 << (c - 0xc4), &h->length);
     }
@@ -137,22 +137,19 @@ string_copy(pack *p, const head *h, wr_arena *arena, const char **text)
 {
     if (h->length > (uint64_t) (p->end - p->at))
         return refuse(p, "a length is larger than the message");
+    const char *fault = request_text_fault((const char *) p->at, h->length);
+    if (fault != NULL)
+        return refuse(p, fault);
     *text = wr_arena_strndup(arena, (const char *) p->at, h->length);
     p->at += h->length;
     return *text != NULL || refuse(p, "out of memory");
 }
 
 static bool
-member_read(pack *p, wr_arena *arena, request_member *m)
+value_read(pack *p, wr_arena *arena, request_member *m)
 {
-    head h;
-    if (!head_read(p, &h))
-        return false;
-    if (h.kind != REQUEST_STRING)
-        return refuse(p, "a member's name is not a string");
-    if (!string_copy(p, &h, arena, &m->name))
-        return false;
     const unsigned char *began = p->at;
+    head                 h;
     if (!head_read(p, &h))
         return false;
     m->kind = h.kind;
@@ -171,20 +168,48 @@ member_read(pack *p, wr_arena *arena, request_member *m)
     return true;
 }
 
+static bool
+member_read(pack *p, wr_arena *arena, request *out)
+{
+    request_member m = { 0 };
+    head           h;
+    if (out->count == SERVER_MEMBERS_MAX)
+        return refuse(p, "too many members");
+    if (!head_read(p, &h))
+        return false;
+    if (h.kind != REQUEST_STRING)
+        return refuse(p, "a member's name is not a string");
+    if (!string_copy(p, &h, arena, &m.name))
+        return false;
+    if (request_find(out, m.name) != NULL)
+        return refuse(p, "a name stands twice");
+    if (!value_read(p, arena, &m))
+        return false;
+    out->members[out->count++] = m;
+    return true;
+}
+
 bool
 request_parse_msgpack(const char *bytes, size_t length, wr_arena *arena, request *out, const char **why)
 {
     pack p = { (const unsigned char *) bytes, (const unsigned char *) bytes + length, NULL };
-    head h;
+    head h = { 0 };
     out->count = 0;
     bool ok = length > 0 && ((p.at[0] & 0xf0) == 0x80 || p.at[0] == 0xde || p.at[0] == 0xdf);
     if (!ok)
         refuse(&p, "a request is one map");
     ok = ok && head_read(&p, &h);
     for (uint64_t i = 0; ok && i < h.count / 2; i++)
-        ok = out->count < SERVER_MEMBERS_MAX ? member_read(&p, arena, &out->members[out->count++]) : refuse(&p, "too many members");
+        ok = member_read(&p, arena, out);
     if (ok && p.at != p.end)
         ok = refuse(&p, "something follows the map");
     *why = p.why;
-    return ok;
+    return ok; /* Q2 */
+}
+
+size_t
+request_msgpack_length(const char *at, const char *end)
+{
+    pack p = { (const unsigned char *) at, (const unsigned char *) end, NULL };
+    return value_skip(&p, 0) ? (size_t) (p.at - (const unsigned char *) at) : 0;
 }
