@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { FILES_MAX = 64 }; /* read_json() and the like, besides the inputs */
+
 struct weir_result {
     weir_pipeline   *pipeline;
     wr_reader       *reader;
@@ -68,7 +70,7 @@ schema_from_json(const char *text, wr_arena *arena, wr_schema **schema, const ch
 }
 
 static weir_status
-add_file(weir_pipeline *p, const char *name, const char *path, const char *schema_json, wr_report *report,
+add_file(weir_pipeline *p, const char *name, const char *path, const char *format, const char *schema_json, wr_report *report,
          weir_error *err)
 {
     wr_spec_source *s = wr_arena_calloc(&p->arena, 1, sizeof *s);
@@ -80,7 +82,7 @@ add_file(weir_pipeline *p, const char *name, const char *path, const char *schem
     s->name = wr_arena_strdup(&p->arena, name);
     s->at = s->watermark = at;
     s->common.record_bytes_max = WR_STRING_BYTES_MAX;
-    weir_status st = wr_spec_file_source(s, path, &p->arena, report);
+    weir_status st = wr_spec_file_source(s, path, format, &p->arena, report);
     if (st != WEIR_OK) {
         if (report->count > 0)
             *err = report->items[0]->error;
@@ -102,15 +104,17 @@ open_file(void *user, const char *function, const char *path, wr_relation **rela
 {
     weir_pipeline *p = user;
     wr_report      report;
-    (void) function; /* the extension says the format; the function's name says it again */
-    const char *name = wr_arena_printf(&p->arena, "%s", path);
+    const char *format = strcmp(function, "read_lines") == 0 ? "line" : function + strlen("read_");
+    const char *name = wr_arena_printf(&p->arena, "%s(%s)", function, path);
     if (name == NULL)
         return WEIR_MEMORY;
     *relation = wr_catalog_find(&p->catalog, name);
     if (*relation != NULL)
         return WEIR_OK;
+    if (p->source_count >= FILES_MAX)
+        return wr_error_set(err, WEIR_TOO_MANY, "more than %d files in one query", FILES_MAX);
     wr_report_init(&report);
-    weir_status st = add_file(p, name, path, NULL, &report, err);
+    weir_status st = add_file(p, name, path, format, NULL, &report, err);
     wr_report_fini(&report);
     *relation = wr_catalog_find(&p->catalog, name);
     return st;
@@ -124,7 +128,7 @@ add_inputs(weir_pipeline *p, const char *sql, weir_error *err)
     uint32_t     count = 0;
     wr_report    report;
     WR_TRY(wr_sql_relations(sql, strlen(sql), &p->arena, &names, &count, err));
-    p->sources = wr_arena_calloc(&p->arena, count + 65, sizeof *p->sources); /* read_json() may add 64 */
+    p->sources = wr_arena_calloc(&p->arena, count + FILES_MAX, sizeof *p->sources);
     if (p->sources == NULL)
         return WEIR_MEMORY;
     weir_status st = WEIR_OK;
@@ -132,7 +136,7 @@ add_inputs(weir_pipeline *p, const char *sql, weir_error *err)
     for (uint32_t i = 0; i < count && st == WEIR_OK; i++) {
         for (wr_query_input *in = p->engine->inputs; in != NULL && st == WEIR_OK; in = in->next)
             if (strcmp(in->name, names[i]) == 0 && wr_catalog_find(&p->catalog, names[i]) == NULL)
-                st = add_file(p, names[i], in->path, in->schema_json, &report, err);
+                st = add_file(p, names[i], in->path, NULL, in->schema_json, &report, err);
     }
     wr_report_fini(&report);
     return st;

@@ -87,6 +87,6 @@ typedef struct wr_spec {
 weir_status wr_spec_read(const wr_node *root, const char *file, const char *const *inputs,
                          const char *const *outputs, wr_arena *arena, wr_report *report,
                          wr_spec **spec);
-/* Read connector options from plain texts (queries, overrides): path -> file source with format by extension. */
-weir_status wr_spec_file_source(wr_spec_source *source, const char *path, wr_arena *arena,
-                                wr_report *report);
+/* A file source made from a path alone (queries, overrides); format NULL: the source's, else by extension. */
+weir_status wr_spec_file_source(wr_spec_source *source, const char *path, const char *format,
+                                wr_arena *arena, wr_report *report);

@@ -304,7 +304,7 @@ override_of(const char *const *list, const char *name)
 }
 
 weir_status
-wr_spec_file_source(wr_spec_source *source, const char *path, wr_arena *arena, wr_report *report)
+wr_spec_file_source(wr_spec_source *source, const char *path, const char *format, wr_arena *arena, wr_report *report)
 {
     reader r = { arena, report, NULL, NULL };
     source->ops = wr_source_find("file");
@@ -323,7 +323,8 @@ wr_spec_file_source(wr_spec_source *source, const char *path, wr_arena *arena, w
     if (source->decoder != NULL)
         return WEIR_OK;
     const char *dot = strrchr(path, '.');
-    const char *name = dot != NULL && strcmp(dot, ".csv") == 0       ? "csv"
+    const char *name = format != NULL                                ? format
+                       : dot != NULL && strcmp(dot, ".csv") == 0     ? "csv"
                        : dot != NULL && strcmp(dot, ".tsv") == 0     ? "tsv"
                        : dot != NULL && strcmp(dot, ".msgpack") == 0 ? "msgpack"
                                                                      : "json";
@@ -383,7 +384,7 @@ source_read(reader *r, const wr_node *key, const wr_node *map, wr_spec_source *s
             status = wr_node_error(r->report, connector, st, err.hint[0] != '\0' ? err.hint : NULL, "%s", err.text);
     }
     if (file != NULL)
-        status = wr_spec_file_source(s, file, r->arena, r->report);
+        status = wr_spec_file_source(s, file, NULL, r->arena, r->report);
     return status;
 }
 

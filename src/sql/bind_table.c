@@ -145,6 +145,44 @@ plan_parts(sql_query *q, const PgQuery__RangeFunction *f, table_parts *t, wr_pla
     return *plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
 }
 
+/* FROM read_json('path'): the catalog opens files; the relation is scanned like any other. */
+static bool
+is_file_function(const char *name)
+{
+    static const char *const names[] = { "read_json", "read_csv", "read_tsv", "read_lines", "read_msgpack" };
+    for (size_t i = 0; i < WR_COUNT(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static weir_status
+bind_file(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_plan **plan)
+{
+    sql_binder       *b = q->b;
+    wr_relation      *relation = NULL;
+    const tree_node  *arg = call->n_args == 1 ? call->args[0] : NULL;
+    const wr_catalog *catalog = b->catalog;
+    if (arg == NULL || arg->node_case != PG_QUERY__NODE__NODE_A_CONST ||
+        arg->a_const->val_case != PG_QUERY__A__CONST__VAL_SVAL) {
+        weir_status st = wr_error_at(b->err, WEIR_QUERY, call->location, "%s takes one path in quotes", name);
+        wr_error_hint(b->err, "FROM %s('file')", name);
+        return st;
+    }
+    if (catalog == NULL || catalog->open_file == NULL) {
+        weir_status st = wr_error_at(b->err, WEIR_QUERY_UNSUPPORTED, call->location, "%s is for `weir query`", name);
+        wr_error_hint(b->err, "in a pipeline, declare the file as a source");
+        return st;
+    }
+    weir_status st = catalog->open_file(catalog->open_file_user, name, arg->a_const->sval->sval, &relation, b->err);
+    if (st != WEIR_OK) {
+        b->err->offset = call->location;
+        return st;
+    }
+    *plan = wr_plan_make_scan(b->arena, relation, call->location);
+    return *plan != NULL ? WEIR_OK : SQL_NOMEM(b);
+}
+
 weir_status
 sql_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope *up, sql_scope **out)
 {
@@ -161,8 +199,11 @@ sql_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope
     if (f->n_coldeflist > 0)
         return sql_unsupported(b, location, "a column definition list is");
 
+    bool is_file = f->n_functions == 1 && first != NULL && is_file_function(name);
     bool is_window = f->n_functions == 1 && first != NULL && sql_is_window_function(name);
-    if (is_window) {
+    if (is_file) {
+        WR_TRY(bind_file(q, first, name, &plan));
+    } else if (is_window) {
         WR_TRY(sql_bind_window(q, first, up, &plan, &relation));
     } else {
         sql_query args = { .b = b, .scope = scope, .clause = "functions in FROM" };
@@ -179,7 +220,7 @@ sql_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope
     scope->plan = plan;
     WR_TRY(sql_scope_add_range(b, scope, name, relation, location));
     WR_TRY(sql_scope_add_columns(b, scope, plan->schema, 0));
-    bool one_column = !is_window && t.count + (t.value != NULL) == 1;
+    bool one_column = !is_window && !is_file && t.count + (t.value != NULL) == 1;
     if (one_column && f->alias != NULL && f->alias->n_colnames == 0)
         scope->columns[0].name = f->alias->aliasname; /* FROM generate_series(1, 3) AS x: x is the column too */
     *out = scope;
