@@ -36,7 +36,9 @@ struct wr_source_ctx {
     wr_clock  *clock;
     bool       bounded;   /* --once: end when the input that is there now has been read */
     /* The runtime's part. */
-    wr_lane    *(*lane)(wr_source_ctx *, int32_t partition); /* find or add; NULL: no memory */
+    /* Find or add; NULL: no memory.  Make the lanes you know of before the first feed: a lane that comes
+     * later cannot hold back the watermark that rows before it were judged by. */
+    wr_lane    *(*lane)(wr_source_ctx *, int32_t partition);
     bool        (*has_room)(wr_source_ctx *);
     /* Decode records of `bytes` into the lane; *consumed as decoder_ops.decode.  Stops early when there is no room. */
     weir_status (*feed)(wr_source_ctx *, wr_lane *, const char *bytes, size_t length, bool last,
@@ -46,7 +48,8 @@ struct wr_source_ctx {
     /* Which columns anybody reads (bit a column). */
     const uint64_t *needed;
     const wr_schema *schema;
-    /* The lane has been read to the end of what is there now (and is not paused); false: more is there. */
+    /* The lane has been read to the end of what is there now (and is not paused); false: more is there.
+     * A feed or push takes it back: say it again at each end. */
     void        (*caught_up)(wr_source_ctx *, wr_lane *, bool yes);
     /* The lane is over (or was taken away: revoked): it no longer holds the watermark back. */
     void        (*lane_end)(wr_source_ctx *, wr_lane *);

@@ -114,9 +114,10 @@ wr_lanes_read(source *s, const void *bytes, size_t length)
     wr_snapshot_reader_init(&r, bytes, length, WR_GROUPS_ALL);
     if (!wr_snapshot_next(&r) || wr_snapshot_get_u64(&r) != LANES_PART_VERSION)
         return WEIR_CHECKPOINT_CORRUPT;
-    s->watermark = WR_MAX(s->watermark, wr_snapshot_get_i64(&r));
+    wr_time  watermark = wr_snapshot_get_i64(&r);
     uint64_t count = wr_snapshot_get_u64(&r);
     for (uint64_t i = 0; i < count && wr_snapshot_more(&r); i++)
         WR_TRY(lane_state_get(s, &r));
+    s->watermark = WR_MAX(s->watermark, watermark);
     return wr_snapshot_reader_status(&r);
 }

@@ -97,10 +97,10 @@ restore_settle(segment_task *s)
 }
 
 static weir_status
-restore_op(segment_task *s, chain_op *op, const wr_store_part *part, weir_error *err)
+restore_op(chain_op *op, const wr_store_part *part, wr_groups groups, weir_error *err)
 {
     wr_snapshot_reader r;
-    wr_snapshot_reader_init(&r, part->bytes, part->length, op->ctx.groups);
+    wr_snapshot_reader_init(&r, part->bytes, part->length, groups);
     weir_status status = op->job->ops->restore(op->self, &op->ctx, &r);
     if (status == WEIR_OK)
         status = wr_snapshot_reader_status(&r);
@@ -135,7 +135,7 @@ restore_segment(wr_runtime *rt, segment_task *s, weir_error *err)
         for (uint32_t i = 0; i < c->part_count; i++) {
             int64_t shard = part_shard(c->parts[i].name, name, suffix);
             if (shard >= 0 && (!same || shard == s->shard))
-                WR_TRY(restore_op(s, op, &c->parts[i], err));
+                WR_TRY(restore_op(op, &c->parts[i], same ? WR_GROUPS_ALL : op->ctx.groups, err));
         }
     }
     wr_chain_resume(&s->chain);

@@ -72,7 +72,7 @@ struct source {
     wr_lane                 *lanes; /* grows at its head; freed at the end */
     uint32_t                 lane_count;
     wr_time                  watermark;
-    uint32_t                 unpolled;      /* shards (Y1)     */
+    uint32_t                 unpolled;      /* shards whose lanes are not known yet (Y1) */
     wr_epoch                 cut_epoch;     /* newest barrier any shard has put in (Y3) */
     wr_time                  cut_watermark;
     lane_state              *restored;
@@ -101,6 +101,7 @@ struct source_task {
     wr_watch     *watch;
     int           watch_fd;
     bool          opened, polled, done, paused, end_sealed;
+    bool          known;          /* its lanes are; under the source's lock     */
     bool          room_known;     /* has room, and nothing was published since */
     bool          refused;        /* said in this turn that there is no room   */
     bool          starved;        /* waits for the flow budget                 */

@@ -63,12 +63,24 @@ source_settle(source *s)
     return true;
 }
 
+/* With the lock held.  Y1: a shard has made its lanes when it gives its first row, or has been polled. */
+static void
+source_shard_known(source_task *t)
+{
+    if (t->known)
+        return;
+    t->known = true;
+    wr_assert(t->source->unpolled > 0);
+    t->source->unpolled--;
+}
+
 void
 wr_source_judge(source_task *t, wr_lane *lane, const wr_time *contributions, uint32_t count,
                 wr_time *judges, wr_time *before, wr_time *after)
 {
     source *s = t->source;
     wr_mutex_lock(&s->lock); /* Y2 */
+    source_shard_known(t);
     wr_time others = lanes_least(s, lane), was = s->watermark;
     wr_time cap = t->epoch < s->cut_epoch ? s->cut_watermark : WR_TIME_END;
     lane->idle = false;
@@ -114,8 +126,7 @@ void
 wr_source_polled(source_task *t)
 {
     wr_mutex_lock(&t->source->lock);
-    wr_assert(t->source->unpolled > 0);
-    t->source->unpolled--;
+    source_shard_known(t);
     wr_mutex_unlock(&t->source->lock);
     source_lanes_changed(t);
 }

@@ -244,6 +244,37 @@ rig_distinct(rig *r)
     return r->text = test_collector_text(&r->out, true);
 }
 
+/* Where the line after p begins. */
+static const char *
+line_end(const char *p)
+{
+    const char *end = strchr(p, '\n');
+    return end != NULL ? end + 1 : p + strlen(p);
+}
+
+void
+rig_assert_same(const char *got, const char *want)
+{
+    const char *g = got, *w = want;
+    int         shown = 0;
+    while ((*g != '\0' || *w != '\0') && shown < 6) { /* both sorted */
+        int glen = (int) (line_end(g) - g), wlen = (int) (line_end(w) - w);
+        int order = *g == '\0' ? 1 : *w == '\0' ? -1 : strncmp(g, w, (size_t) WR_MAX(glen, wlen));
+        if (order != 0 && (glen != wlen || strncmp(g, w, (size_t) glen) != 0)) {
+            shown++;
+            fprintf(stderr, order < 0 ? "too much: %.*s" : "missing:  %.*s", order < 0 ? glen : wlen,
+                    order < 0 ? g : w);
+            g = order < 0 ? line_end(g) : g;
+            w = order < 0 ? w : line_end(w);
+        } else {
+            g = line_end(g);
+            w = line_end(w);
+        }
+    }
+    if (shown > 0)
+        abort();
+}
+
 void
 rig_smallest(rig *r)
 {

@@ -64,5 +64,7 @@ void        rig_crash(rig *r);
 /* Rows at the sink, sorted; distinct ones after a restart.  Valid until the next call. */
 const char *rig_text(rig *r);
 const char *rig_distinct(rig *r);
+/* Fails the test and shows the first lines that differ. */
+void        rig_assert_same(const char *got, const char *want);
 /* The smallest buffers there are. */
 void        rig_smallest(rig *r);

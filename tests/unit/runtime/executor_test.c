@@ -71,7 +71,7 @@ check(rig *r, const char *want)
     assert_int_equal(atomic_load(&r->failed), 0);
     assert_int_equal(atomic_load(&r->finished), 1);
     assert_true(wr_runtime_finished(r->rt));
-    assert_string_equal(rig_text(r), want);
+    rig_assert_same(rig_text(r), want);
     assert_int_equal(r->late.count, 0);
     wr_runtime_destroy(r->rt);
     r->rt = NULL;
