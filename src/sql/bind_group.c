@@ -171,8 +171,63 @@ bind_group_item(sql_query *q, const tree_node *node, const sql_targets *targets)
     return add_group(q, expr, &index);
 }
 
+/* A subquery of the select list that is grouped by is joined below the aggregate instead of above. */
+typedef struct early_state {
+    sql_query *q;
+    weir_status status;
+} early_state;
+
+static wr_expr *
+join_early(wr_expr *expr, void *user)
+{
+    early_state *s = user;
+    if (expr->kind != WR_EXPR_COLUMN || (expr->column & WR_SQL_OUTER) != 0
+        || (expr->column & WR_SQL_SPACE) != WR_SQL_SUBQUERY)
+        return NULL;
+    sql_subquery *sub = &s->q->subqueries[expr->column - WR_SQL_SUBQUERY];
+    if (!sub->early) {
+        weir_status status = sql_join_subquery(s->q, sub, &s->q->scope->plan);
+        if (status != WEIR_OK) {
+            s->status = status;
+            return expr;
+        }
+        sub->early = true;
+    }
+    return sub->value;
+}
+
+static wr_expr *
+use_early(wr_expr *expr, void *user)
+{
+    early_state *s = user;
+    bool is_subquery = expr->kind == WR_EXPR_COLUMN && (expr->column & WR_SQL_OUTER) == 0
+                       && (expr->column & WR_SQL_SPACE) == WR_SQL_SUBQUERY;
+    if (!is_subquery)
+        return NULL;
+    const sql_subquery *sub = &s->q->subqueries[expr->column - WR_SQL_SUBQUERY];
+    return sub->early ? sub->value : expr;
+}
+
+static weir_status
+settle_subqueries(sql_query *q, sql_targets *targets)
+{
+    early_state s = { q, WEIR_OK };
+    for (uint32_t g = 0; g < q->group_count; g++) {
+        q->groups[g] = wr_expr_rewrite(q->b->arena, q->groups[g], join_early, &s);
+        WR_TRY(s.status);
+        if (q->groups[g] == NULL)
+            return SQL_NOMEM(q->b);
+    }
+    for (uint32_t i = 0; i < targets->count; i++) {
+        targets->items[i].expr = wr_expr_rewrite(q->b->arena, targets->items[i].expr, use_early, &s);
+        if (targets->items[i].expr == NULL)
+            return SQL_NOMEM(q->b);
+    }
+    return WEIR_OK;
+}
+
 weir_status
-sql_bind_groups(sql_query *q, const tree_select *stmt, const sql_targets *targets)
+sql_bind_groups(sql_query *q, const tree_select *stmt, sql_targets *targets)
 {
     const char *clause = q->clause;
     bool        can_aggregate = q->can_aggregate;
@@ -197,7 +252,7 @@ sql_bind_groups(sql_query *q, const tree_select *stmt, const sql_targets *target
     }
     q->clause = clause;
     q->can_aggregate = can_aggregate;
-    return WEIR_OK;
+    return q->subquery_count > 0 ? settle_subqueries(q, targets) : WEIR_OK;
 }
 
 /* --- the plan --- */

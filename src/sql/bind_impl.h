@@ -96,6 +96,7 @@ typedef struct sql_subquery {
     wr_expr             *value; /* once joined: over the joined plan */
     wr_type              type;
     int32_t              location;
+    bool                 early; /* grouped by: joined before the aggregate */
 } sql_subquery;
 
 typedef struct sql_order {
@@ -264,7 +265,7 @@ typedef struct sql_targets {
 weir_status sql_bind_targets(sql_query *q, tree_node *const *nodes, size_t count,
                              sql_targets *targets);
 const char *sql_figure_name(const tree_node *node);
-weir_status sql_bind_groups(sql_query *q, const tree_select *stmt, const sql_targets *targets);
+weir_status sql_bind_groups(sql_query *q, const tree_select *stmt, sql_targets *targets);
 /* Plan the aggregate and rewrite every expression of `exprs` (and the query's own) over its output. */
 weir_status sql_plan_groups(sql_query *q, wr_expr ***exprs, uint32_t expr_count, int32_t location);
 

@@ -287,6 +287,21 @@ bind_clock_word(sql_query *q, const char *text, wr_type type, int32_t location, 
     return WEIR_OK;
 }
 
+/* ARRAY[a, b]::t[]: each item is cast by itself, so that they need no common type. */
+static weir_status
+bind_array_cast(sql_query *q, const PgQuery__AArrayExpr *array, wr_type type, int32_t location,
+                wr_expr **out)
+{
+    wr_expr **items;
+    wr_type   item = wr_type_element(type);
+    WR_TRY(sql_bind_list(q, array->elements, array->n_elements, &items));
+    for (size_t i = 0; i < array->n_elements; i++) {
+        bool nested = items[i]->type.id == WR_ARRAY;
+        WR_TRY(sql_cast(q->b, items[i], nested ? type : item, WR_CAST_EXPLICIT, &items[i]));
+    }
+    return sql_call(q->b, "array_make", items, (uint32_t) array->n_elements, location, out);
+}
+
 weir_status
 sql_bind_cast(sql_query *q, const PgQuery__TypeCast *cast, wr_expr **out)
 {
@@ -313,6 +328,8 @@ sql_bind_cast(sql_query *q, const PgQuery__TypeCast *cast, wr_expr **out)
         arg = sql_constant(q->b, &braces, location);
         if (arg == NULL)
             return SQL_NOMEM(q->b);
+    } else if (type.id == WR_ARRAY && cast->arg->node_case == PG_QUERY__NODE__NODE_A_ARRAY_EXPR) {
+        return bind_array_cast(q, cast->arg->a_array_expr, type, location, out);
     } else {
         WR_TRY(sql_bind_expr(q, cast->arg, &arg));
     }

@@ -463,12 +463,15 @@ plan_middle(sql_query *q, const tree_select *stmt, select_parts *p)
                                               : -1;
         WR_TRY(sql_plan_groups(q, list.items, list.count, at));
         for (uint32_t i = 0; i < q->subquery_count; i++)
-            WR_TRY(sql_regroup_subquery(q, &q->subqueries[i]));
+            if (!q->subqueries[i].early)
+                WR_TRY(sql_regroup_subquery(q, &q->subqueries[i]));
     }
     for (uint32_t i = 0; i < q->subquery_count; i++) {
         /* the tests of a later subquery may hold an earlier one */
         sql_subquery *sub = &q->subqueries[i];
         replacement   r = { .q = q, .space = WR_SQL_SUBQUERY };
+        if (sub->early)
+            continue;
         for (uint32_t k = 0; k < sub->test_count; k++) {
             sub->tests[k] = wr_expr_rewrite(q->b->arena, sub->tests[k], replace_one, &r);
             if (sub->tests[k] == NULL || r.failed)

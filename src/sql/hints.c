@@ -82,7 +82,7 @@ pattern_matches(const wr_sql_scan *scan, uint32_t i, const char *pattern, uint32
             const char         *s = scan->original + t->start;
             bool is_number = t->kind == PG_QUERY__TOKEN__ICONST || t->kind == PG_QUERY__TOKEN__FCONST;
             bool ok = n == 1 && *p == 'N'   ? is_number
-                      : n == 1 && *p == 'W' ? t->kind == PG_QUERY__TOKEN__IDENT || t->keyword > 1
+                      : n == 1 && *p == 'W' ? t->kind == PG_QUERY__TOKEN__IDENT || t->keyword > 0
                                             : n == length && strncasecmp(p, s, n) == 0;
             if (!ok)
                 return false;

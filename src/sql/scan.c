@@ -353,10 +353,12 @@ count_operator(scan_state *st, uint32_t i)
     return WEIR_OK;
 }
 
-/* A keyword that is a name here: after a dot or AS. */
+/* A word that is a name here: after a dot or AS. */
 static bool
 is_name_position(const wr_sql_scan *scan, uint32_t i)
 {
+    if (scan->tokens[i].kind != PG_QUERY__TOKEN__IDENT && scan->tokens[i].keyword == 0)
+        return false;
     int32_t before = i > 0 ? token_kind(scan, i - 1) : -1;
     return before == PG_QUERY__TOKEN__ASCII_46 || before == PG_QUERY__TOKEN__AS;
 }
