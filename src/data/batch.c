@@ -401,8 +401,7 @@ wr_batch_check(const wr_batch *batch)
         wr_assert(i == 0 || row > wr_batch_row(batch, i - 1)); /* B1 */
         wr_assert(wr_batch_diff(batch, row) != 0);             /* B2 */
         if (batch->row_watermark != NULL)                      /* B4 */
-            wr_assert(batch->row_watermark[row] >= batch->watermark_before &&
-                      batch->row_watermark[row] <= batch->watermark_after);
+            wr_assert(batch->row_watermark[row] >= batch->watermark_before);
     }
     for (uint32_t i = 0; i < batch->column_count; i++)
         if (batch->columns[i] != NULL)

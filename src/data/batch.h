@@ -9,8 +9,9 @@
  *             B2  diff == NULL means +1 for each row; else int64 by PHYSICAL row, never 0 where selected
  *             B3  watermark_before <= watermark_after; along one stream shard each batch's
  *                 watermark_before >= the last one's watermark_after
- *             B4  row_watermark, when present, is by PHYSICAL row, ascending over the source's order,
- *                 and within [watermark_before, watermark_after]; it judges lateness of that row
+ *             B4  row_watermark, when present, is by PHYSICAL row, ascending over the source's order, and not
+ *                 below watermark_before; it judges lateness of that row.  It is above watermark_after only
+ *                 where a task with several inputs stands behind the input the row came from
  *             B5  a batch with row_count 0 may carry a watermark, a barrier or the end
  *             B6  a column that nobody reads may be absent: columns[i] == NULL
  * Only `make` functions here and the maker of a batch write its fields.

@@ -254,9 +254,10 @@ agg_assign(aggregate *a, const wr_batch *in)
     s->touched_next = 0;
     s->single = false;
     if (s->at == 0 || a->mode == AGG_WHOLE) {
-        bool    each = in->row_watermark != NULL;
-        wr_time most = agg_effective(a, each ? in->watermark_after : in->watermark_before);
-        WR_TRY(assign_single(a, most, &done));
+        wr_time most = in->watermark_before;
+        for (uint32_t i = 0; in->row_watermark != NULL && i < s->count; i++)
+            most = WR_MAX(most, in->row_watermark[s->rows[i]]); /* may pass watermark_after: B4 */
+        WR_TRY(assign_single(a, agg_effective(a, most), &done));
         if (done)
             return WEIR_OK;
     }

@@ -94,6 +94,7 @@ assign_stamp(assign *a, wr_ctx *ctx, const wr_batch *in, wr_batch *out)
             most = WR_MAX(most, out->row_watermark[i]);
         }
     }
+    most = WR_MIN(most, in->watermark_after); /* rows may be judged by more (batch.h, B4) */
     out->watermark_after = a->row_next == a->scratch->times.count ? in->watermark_after : most;
     a->stamped = out->watermark_after;
     if (in->diff == NULL)
