@@ -274,21 +274,60 @@ lane_push_part(source_task *t, wr_lane *lane, wr_batch *batch)
     return wr_lane_stamp(t, lane, batch);
 }
 
+/*
+ * Takes batch; gives one with a column for each field: absent ones, and the hidden ones that makers of rows do
+ * not know of, are constants.  Returns owned; NULL: no memory.
+ */
+static wr_batch *
+lane_widen(source_task *t, wr_batch *batch)
+{
+    uint32_t  fields = t->source->binding->schema->field_count;
+    wr_batch *wide = batch;
+    wr_assert(batch->column_count <= fields);
+    if (batch->column_count < fields || atomic_load_explicit(&batch->refs, memory_order_acquire) > 1) {
+        wide = wr_batch_create(t->source->rt->config.flow, fields);
+        bool ok = wide != NULL;
+        if (ok && batch->selection != NULL)
+            ok = (wide->selection = wr_alloc(wide->budget, batch->row_count * sizeof *wide->selection)) != NULL;
+        if (ok && batch->diff != NULL)
+            ok = (wide->diff = wr_alloc(wide->budget, batch->physical_count * sizeof *wide->diff)) != NULL;
+        if (!ok) {
+            wr_batch_release(wide);
+            wr_batch_release(batch);
+            return NULL;
+        }
+        if (batch->selection != NULL)
+            memcpy(wide->selection, batch->selection, batch->row_count * sizeof *wide->selection);
+        if (batch->diff != NULL)
+            memcpy(wide->diff, batch->diff, batch->physical_count * sizeof *wide->diff);
+        wr_batch_copy_header(wide, batch);
+        wide->row_count = batch->row_count;
+        wide->physical_count = batch->physical_count;
+        for (uint32_t f = 0; f < batch->column_count; f++)
+            wide->columns[f] = batch->columns[f] != NULL ? wr_column_retain(batch->columns[f]) : NULL;
+        wr_batch_release(batch);
+    }
+    for (uint32_t f = 0; f < fields; f++)
+        if (wide->columns[f] == NULL)
+            wide->columns[f] = wr_column_retain(t->nulls[f]);
+    return wide;
+}
+
 weir_status
 wr_lane_push(source_task *t, wr_lane *lane, wr_batch *batch)
 {
     uint32_t  rows = batch->row_count, most = t->source->rt->config.batch_rows_max;
     wr_budget *flow = t->source->rt->config.flow;
-    wr_assert(lane->owner == t && batch->column_count == t->source->binding->schema->field_count);
+    wr_assert(lane->owner == t);
     weir_status status = wr_lane_seal(t, lane);
     lane_woken(lane);
     if (status != WEIR_OK || rows == 0) {
         wr_batch_release(batch);
         return status;
     }
-    for (uint32_t f = 0; f < batch->column_count; f++)
-        if (batch->columns[f] == NULL)
-            batch->columns[f] = wr_column_retain(t->nulls[f]);
+    batch = lane_widen(t, batch);
+    if (batch == NULL)
+        return WEIR_MEMORY;
     if (rows <= most && batch->physical_count <= WR_BATCH_ROWS_MAX)
         return lane_push_part(t, lane, batch);
     for (uint32_t from = 0; from < rows && status == WEIR_OK; from += most) {

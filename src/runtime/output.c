@@ -156,10 +156,12 @@ wr_output_put(output *o, wr_batch *batch)
 {
     weir_status status = WEIR_OK;
     wr_assert(o->pending_count == 0); /* O1 */
-    wr_debug_assert(batch->watermark_before <= batch->watermark_after);
     batch = output_compact(o, batch);
     if (batch == NULL)
         return WEIR_MEMORY;
+#ifdef WR_DEBUG
+    wr_batch_check(batch);
+#endif
     for (uint32_t e = 0; status == WEIR_OK && e < o->edge_count; e++)
         status = edge_put(o, &o->edges[e], batch);
     if (status == WEIR_OK && o->stream != NULL) {
