@@ -342,6 +342,8 @@ run_once(const query *q, const settings *s, way how, tape *tapes, bool digest, o
             configs[i] = calloc(1, b->decoder->config_bytes + 1);
             st = wr_options_read(b->decoder->options, NULL, &at, NULL, configs[i], b->decoder->config_bytes, &p->arena, &report->report);
             b->decoder_config = configs[i];
+            int32_t time = wr_schema_find(b->schema, "datetime"); /* the records spell it as the original does */
+            b->schema->fields[time].path = "$.dateTime";
         }
     }
     double  cpu = cpu_seconds();
