@@ -58,6 +58,8 @@ typedef struct wr_over_spec {
 typedef struct wr_over_config {
     uint32_t            call_count;
     const wr_over_spec *calls;
+    uint32_t            key_count;   /* input columns rows were exchanged by; 0: all on one shard */
+    const uint32_t     *keys;
     int32_t             time_column; /* input column that is in every partition list and has a watermark; -1 */
     int64_t             time_offset;
     const wr_schema    *input, *output;

@@ -9,14 +9,16 @@
 #include "operator/aggregate.h"
 #include "operator/filter.h"
 #include "operator/merge.h"
+#include "operator/over.h"
 #include "operator/project.h"
 #include "operator/sort.h"
+#include "operator/unnest.h"
 #include "operator/window_assign.h"
 
 #include <string.h>
 
 static const wr_operator_ops *const operators[] = {
-    &wr_aggregate_ops, &wr_filter_ops, &wr_merge_ops, &wr_project_ops, &wr_sort_ops, &wr_window_assign_ops,
+    &wr_aggregate_ops, &wr_filter_ops, &wr_merge_ops, &wr_over_ops, &wr_project_ops, &wr_sort_ops, &wr_unnest_ops, &wr_window_assign_ops,
 };
 
 void

@@ -8,6 +8,7 @@
  * Invariants  F1  nothing between the two reads a window bound, other than to hand it on
  *             F2  the keys name one window: start or end; of cumulating windows the end
  *             F3  a session is fused only when it is kept for exactly the aggregate's other keys
+ *             F4  where they do not fuse, a window's bound among the keys still says which rows are late
  */
 #include "plan/rules_impl.h"
 
@@ -90,13 +91,14 @@ reads_bound(const wr_expr *e, const int32_t *bounds)
     return check.reads;
 }
 
-/* For each column of plan: is it a bound of the WINDOW below?  *window NULL: there is none, or F1 fails. */
+/* For each column of plan: is it a bound of the WINDOW below?  *window NULL: there is none; *read: F1 fails. */
 static weir_status
-trace_bounds(wr_arena *arena, const wr_plan *plan, const wr_plan **window, int32_t **out)
+trace_bounds(wr_arena *arena, const wr_plan *plan, const wr_plan **window, int32_t **out, bool *read)
 {
     uint32_t n = plan->schema->field_count;
     int32_t *bounds = wr_arena_calloc(arena, n + 1, sizeof *bounds), *below;
     *window = NULL;
+    *read = false;
     if (bounds == NULL)
         return WEIR_MEMORY;
     *out = bounds;
@@ -108,12 +110,11 @@ trace_bounds(wr_arena *arena, const wr_plan *plan, const wr_plan **window, int32
     }
     if (plan->kind != WR_PLAN_FILTER && plan->kind != WR_PLAN_PROJECT)
         return WEIR_OK;
-    WR_TRY(trace_bounds(arena, plan->inputs[0], window, &below));
+    WR_TRY(trace_bounds(arena, plan->inputs[0], window, &below, read));
     if (*window == NULL)
         return WEIR_OK;
     if (plan->kind == WR_PLAN_FILTER) {
-        if (reads_bound(plan->filter.predicate, below))
-            *window = NULL;
+        *read |= reads_bound(plan->filter.predicate, below);
         *out = below;
         return WEIR_OK;
     }
@@ -121,8 +122,8 @@ trace_bounds(wr_arena *arena, const wr_plan *plan, const wr_plan **window, int32
         const wr_expr *e = plan->project.exprs[i];
         if (e->kind == WR_EXPR_COLUMN)
             bounds[i] = below[e->column];
-        else if (reads_bound(e, below))
-            *window = NULL;
+        else
+            *read |= reads_bound(e, below);
     }
     return WEIR_OK;
 }
@@ -175,14 +176,16 @@ session_fits(wr_arena *arena, const wr_plan *aggregate, const wr_plan *window, c
     return WEIR_OK;
 }
 
+/* *bounds: which of the input's columns are bounds of a window, fused or not. */
 static weir_status
-try_fuse(wr_arena *arena, const wr_plan *plan, wr_plan_time *time)
+try_fuse(wr_arena *arena, const wr_plan *plan, wr_plan_time *time, int32_t **bounds_out)
 {
     int32_t       *bounds;
     const wr_plan *window;
-    bool           start = false, end = false;
-    WR_TRY(trace_bounds(arena, plan->inputs[0], &window, &bounds));
-    if (window == NULL)
+    bool           start = false, end = false, read;
+    WR_TRY(trace_bounds(arena, plan->inputs[0], &window, &bounds, &read));
+    *bounds_out = bounds;
+    if (window == NULL || read)
         return WEIR_OK;
     for (uint32_t i = 0; i < plan->aggregate.call_count; i++) {
         const wr_agg_call *call = &plan->aggregate.calls[i];
@@ -220,13 +223,17 @@ wr_plan_aggregate_time(wr_arena *arena, const wr_plan_options *options, const wr
                        wr_plan_time *time)
 {
     const wr_schema *input = plan->inputs[0]->schema;
+    int32_t         *bounds = NULL;
     *time = (wr_plan_time){ .time_key = -1 };
-    WR_TRY(try_fuse(arena, plan, time));
-    if (time->fused || options == NULL || options->bounded)
+    WR_TRY(try_fuse(arena, plan, time, &bounds));
+    if (time->fused || options == NULL)
         return WEIR_OK;
     for (uint32_t i = 0; i < plan->aggregate.key_count; i++) {
-        int64_t offset = input->fields[plan->aggregate.keys[i]].watermark_offset;
+        uint32_t c = plan->aggregate.keys[i];
+        int64_t  offset = input->fields[c].watermark_offset;
         if (offset == WR_NO_WATERMARK || (time->time_key >= 0 && offset <= time->time_offset))
+            continue;
+        if (options->bounded && bounds[c] == 0) /* D2 */
             continue;
         time->time_key = (int32_t) i;
         time->time_offset = offset;

@@ -93,7 +93,9 @@ wr_lower_over(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out
     WR_TRY(wr_lower_node(s, plan->inputs[0], out));
     if (!(*out)->segment.single) {
         const uint32_t *lists[1] = { keys };
-        WR_TRY(wr_lower_meet(s, out, lists, 1, shared_partition(plan, keys), out));
+        c->keys = keys;
+        c->key_count = shared_partition(plan, keys);
+        WR_TRY(wr_lower_meet(s, out, lists, 1, c->key_count, out));
     }
     return wr_lower_append(s, *out, &wr_over_ops, c, plan->schema, id);
 }
