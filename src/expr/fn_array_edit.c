@@ -249,8 +249,6 @@ fill_read(wr_eval *eval, uint32_t row, const wr_value *array, uint32_t *count, i
 {
     wr_array_view view;
     wr_value      item;
-    if (array->is_null)
-        return fn_array_fail(eval, row, "dimension array or low bound array cannot be null");
     wr_array_open(&array->string, &view);
     if (view.dims > 1)
         return fn_array_fail(eval, row, "wrong number of array subscripts");
@@ -273,6 +271,8 @@ FN_KERNEL(array_fill)
     int64_t       lengths[WR_ARRAY_DIMS_MAX], lower[WR_ARRAY_DIMS_MAX];
     uint32_t      lower_count;
     uint64_t      total = 1;
+    if (args[1].is_null || (arg_count > 2 && args[2].is_null))
+        return fn_array_fail(eval, row, "dimension array or low bound array cannot be null");
     WR_TRY(fill_read(eval, row, &args[1], &shape.dims, lengths));
     lower_count = shape.dims;
     for (uint32_t d = 0; d < shape.dims; d++)

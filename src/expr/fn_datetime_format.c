@@ -103,27 +103,36 @@ put_name(writer *w, const char *name, size_t length, wr_letters letters, size_t 
         wr_text_putc(w->to, ' ');
 }
 
-/* digits wide (a minus counts as one more) unless FM, with the ordinal's ending if asked. */
+/* The ordinal's ending of what stands from start on, if the node asks for one. */
 static void
-put_number(writer *w, const wr_node *n, int64_t value, int digits)
+put_ordinal(writer *w, const wr_node *n, size_t start)
 {
-    size_t start = w->to->length;
-    int    width = (n->suffix & WR_SUFFIX_FM) != 0 ? 0 : digits + (value < 0);
-    wr_text_printf(w->to, "%0*lld", width, (long long) value);
     if ((n->suffix & (WR_SUFFIX_TH | WR_SUFFIX_TH_LOWER)) != 0 && wr_text_ok(w->to))
         wr_text_puts(w->to, wr_format_ordinal(w->to->data + start, w->to->length - start,
                                               (n->suffix & WR_SUFFIX_TH_LOWER) != 0));
 }
 
-/* The same, but the width does not depend on FM or the sign. */
+/* At least `width` characters, zeros in front. */
 static void
-put_fixed(writer *w, const wr_node *n, int64_t value, int digits)
+put_fixed(writer *w, const wr_node *n, int64_t value, int width)
 {
     size_t start = w->to->length;
-    wr_text_printf(w->to, "%0*lld", digits, (long long) value);
-    if ((n->suffix & (WR_SUFFIX_TH | WR_SUFFIX_TH_LOWER)) != 0 && wr_text_ok(w->to))
-        wr_text_puts(w->to, wr_format_ordinal(w->to->data + start, w->to->length - start,
-                                              (n->suffix & WR_SUFFIX_TH_LOWER) != 0));
+    wr_text_printf(w->to, "%0*lld", width, (long long) value);
+    put_ordinal(w, n, start);
+}
+
+/* The same, but no zeros under FM. */
+static void
+put_number(writer *w, const wr_node *n, int64_t value, int width)
+{
+    put_fixed(w, n, value, (n->suffix & WR_SUFFIX_FM) != 0 ? 0 : width);
+}
+
+/* The same, a minus being one character more. */
+static void
+put_signed(writer *w, const wr_node *n, int64_t value, int width)
+{
+    put_number(w, n, value, width + (value < 0));
 }
 
 /* Twelve-hour clock, halves of the day, fractions of a second. */
@@ -141,12 +150,12 @@ put_clock(writer *w, const wr_node *n)
     case WR_KEY_AM: put_name(w, afternoon ? "PM" : "AM", 2, n->keyword->letters, 0); break;
     case WR_KEY_HH12: {
         int64_t hour = p->hour % 12 == 0 ? 12 : p->hour % 12;
-        put_fixed(w, n, hour, (n->suffix & WR_SUFFIX_FM) != 0 ? 0 : 2 + (p->hour < 0));
+        put_number(w, n, hour, 2 + (p->hour < 0));
         break;
     }
-    case WR_KEY_HH24: put_number(w, n, p->hour, 2); break;
-    case WR_KEY_MI: put_number(w, n, p->minute, 2); break;
-    case WR_KEY_SS: put_number(w, n, p->second, 2); break;
+    case WR_KEY_HH24: put_signed(w, n, p->hour, 2); break;
+    case WR_KEY_MI: put_signed(w, n, p->minute, 2); break;
+    case WR_KEY_SS: put_signed(w, n, p->second, 2); break;
     case WR_KEY_SSSS:
         put_fixed(w, n, p->hour * 3600 + p->minute * 60 + p->second, 0);
         break;
@@ -163,7 +172,7 @@ put_year(writer *w, const wr_node *n)
 {
     const parts *p = &w->parts;
     int64_t      year = p->year, iso_day;
-    int          week;
+    int          week, minus = parts_year(p, p->year) < 0;
     if (n->keyword->calendar == WR_CALENDAR_ISO)
         parts_iso(p, &year, &week, &iso_day);
     year = parts_year(p, year);
@@ -171,17 +180,15 @@ put_year(writer *w, const wr_node *n)
     case WR_KEY_Y_YYY: {
         size_t start = w->to->length;
         wr_text_printf(w->to, "%lld,%03lld", (long long) (year / 1000), (long long) (year % 1000));
-        if ((n->suffix & (WR_SUFFIX_TH | WR_SUFFIX_TH_LOWER)) != 0 && wr_text_ok(w->to))
-            wr_text_puts(w->to, wr_format_ordinal(w->to->data + start, w->to->length - start,
-                                                  (n->suffix & WR_SUFFIX_TH_LOWER) != 0));
+        put_ordinal(w, n, start);
         break;
     }
     case WR_KEY_YYYY:
-    case WR_KEY_IYYY: put_number(w, n, year, 4); break;
+    case WR_KEY_IYYY: put_number(w, n, year, 4 + minus); break;
     case WR_KEY_YYY:
-    case WR_KEY_IYY: put_number(w, n, year % 1000, 3); break;
+    case WR_KEY_IYY: put_number(w, n, year % 1000, 3 + minus); break;
     case WR_KEY_YY:
-    case WR_KEY_IY: put_number(w, n, year % 100, 2); break;
+    case WR_KEY_IY: put_number(w, n, year % 100, 2 + minus); break;
     default: put_fixed(w, n, year % 10, 1); break;
     }
 }
@@ -194,7 +201,7 @@ put_century(writer *w, const wr_node *n)
                            : p->year > 0  ? (p->year - 1) / 100 + 1
                                           : p->year / 100 - 1;
     if (century <= 99 && century >= -99)
-        put_number(w, n, century, 2);
+        put_signed(w, n, century, 2);
     else
         put_fixed(w, n, century, 0);
 }
@@ -309,7 +316,7 @@ put_action(writer *w, const wr_node *n)
     case WR_KEY_W:
     case WR_KEY_J: put_day(w, n); return WEIR_OK;
     case WR_KEY_CC: put_century(w, n); return WEIR_OK;
-    case WR_KEY_MM: put_number(w, n, p->month, 2); return WEIR_OK;
+    case WR_KEY_MM: put_signed(w, n, p->month, 2); return WEIR_OK;
     case WR_KEY_RM: put_roman_month(w, n); return WEIR_OK;
     case WR_KEY_Q:
         if (p->month != 0)

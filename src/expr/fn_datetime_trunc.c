@@ -34,14 +34,15 @@ time_out_of_range(wr_eval *eval, uint32_t row)
     return wr_eval_fail(eval, row, WEIR_ROW_OVERFLOW, "timestamp out of range");
 }
 
-static wr_time
-time_truncate(wr_part part, wr_time t)
+/* The range begins on 4714-11-24 BC: a Monday, but the start of no month. */
+static weir_status
+time_truncate(wr_eval *eval, uint32_t row, wr_part part, wr_time t, wr_time *start)
 {
-    const char *name = wr_part_name(part);
-    wr_time     start = t;
-    bool        known = wr_time_truncate(name, strlen(name), t, &start);
+    static const wr_time first = -210866803200000000;
+    const char          *name = wr_part_name(part);
+    bool                 known = wr_time_truncate(name, strlen(name), t, start);
     wr_assert(known);
-    return start;
+    return part >= WR_PART_MONTH && *start == first ? time_out_of_range(eval, row) : WEIR_OK;
 }
 
 FN_KERNEL(timestamp_trunc)
@@ -51,9 +52,9 @@ FN_KERNEL(timestamp_trunc)
         return wr_part_fail(eval, row, part >= WR_PART_ISOYEAR ? WR_PART_NONE : part,
                             &args[0].string, args[1].type.id);
     out->integer = args[1].integer;
-    if (!fn_time_is_infinite(args[1].integer))
-        out->integer = time_truncate(part, args[1].integer);
-    return WEIR_OK;
+    if (fn_time_is_infinite(args[1].integer))
+        return WEIR_OK;
+    return time_truncate(eval, row, part, args[1].integer, &out->integer);
 }
 
 /* In a zone: local time is cut, days and longer with the offset that holds at their start. */
@@ -62,17 +63,17 @@ FN_KERNEL(timestamptz_trunc_zone)
     wr_part        part = wr_part_find(&args[0].string);
     wr_time        t = args[1].integer, local;
     const wr_zone *zone;
-    WR_TRY(wr_fn_zone(eval, row, &args[2].string, &zone));
     out->integer = t;
     if (fn_time_is_infinite(t))
         return WEIR_OK;
+    WR_TRY(wr_fn_zone(eval, row, &args[2].string, &zone));
     if (!part_truncates(part))
         return wr_part_fail(eval, row, part >= WR_PART_ISOYEAR ? WR_PART_NONE : part,
                             &args[0].string, WR_TIMESTAMPTZ);
     int64_t offset = wr_zone_offset_at(zone, t) * WR_US_PER_SECOND;
     if (__builtin_add_overflow(t, offset, &local) || fn_time_is_infinite(local))
         return time_out_of_range(eval, row);
-    local = time_truncate(part, local);
+    WR_TRY(time_truncate(eval, row, part, local, &local));
     out->integer = part < WR_PART_DAY ? local - offset : wr_zone_to_utc(zone, local);
     return WEIR_OK;
 }

@@ -358,7 +358,9 @@ extract_give(wr_eval *eval, uint32_t row, const wr_value *args, bool is_extract,
     /* date_part of a date is that of a timestamp. */
     wr_type_id type = args[1].type.id == WR_DATE && !is_extract ? WR_TIMESTAMP : args[1].type.id;
     wr_part    field = wr_part_find(&args[0].string);
-    if (field == WR_PART_NONE || !field_fits(field, type))
+    bool never_ends = (type == WR_TIMESTAMP || type == WR_TIMESTAMPTZ) &&
+                      fn_time_is_infinite(fn_time_of(&args[1]));
+    if (field == WR_PART_NONE || (!field_fits(field, type) && !never_ends))
         return wr_part_fail(eval, row, field, &args[0].string, type);
     if (type == WR_INTERVAL)
         return field_of_interval(eval, field, &args[1].interval, out);

@@ -284,11 +284,12 @@ FN_KERNEL(float_width_bucket)
     } else if (up ? x >= high : x <= high) {
         bucket = count + 1;
     } else {
-        /* Halved where the difference of the bounds is out of range. */
-        double half = isinf(high - low) ? 0.5 : 1.0;
-        double share = (x * half - low * half) / (high * half - low * half);
-        bucket = (int64_t) ((double) count * share);
-        bucket = WR_MIN(bucket, count - 1) + 1;
+        /* Multiplied before it is divided, as PostgreSQL rounds; the other way where that is too much. */
+        double above = up ? x - low : low - x, width = up ? high - low : low - high;
+        double place = (double) count * above / width;
+        if (!isfinite(place))
+            place = (double) count * ((x / 2 - low / 2) / (high / 2 - low / 2));
+        bucket = (int64_t) place + 1;
     }
     if (bucket > INT32_MAX)
         return wr_eval_fail(eval, row, WEIR_ROW_OVERFLOW, "integer out of range");

@@ -105,6 +105,12 @@ FN_KERNEL(jsonb_delete_names)
     wr_json_cursor cursor;
     wr_text        text;
     char           kind = wr_span_kind(root);
+    if (args[1].type.id == WR_ARRAY) {
+        wr_array_view names;
+        wr_array_open(&args[1].string, &names);
+        if (names.dims > 1)
+            return edit_fail(eval, row, "wrong number of array subscripts");
+    }
     if (!wr_span_is_container(root))
         return edit_fail(eval, row, "cannot delete from scalar");
     wr_text_init(&text, eval->budget);

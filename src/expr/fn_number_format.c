@@ -185,6 +185,12 @@ FN_KERNEL(integer_to_char)
     if (fn_length(&args[1]) == 0)
         return fn_give(out, "", 0);
     WR_TRY(wr_picture_open(&p, eval, row, &args[1]));
+    bool      wide = args[0].type.id == WR_INT8;
+    wr_int128 shifted = p.multiply && p.shift < 19 ? args[0].integer * wr_int128_power10(p.shift) : 0;
+    if ((p.multiply && p.shift >= 19) || shifted > (wide ? INT64_MAX : INT32_MAX) ||
+        shifted < (wide ? INT64_MIN : INT32_MIN))
+        return wr_eval_fail(eval, row, WEIR_ROW_OVERFLOW, "%s out of range",
+                            wide ? "bigint" : "integer");
     WR_TRY(wr_num_from_int64(args[0].integer, &eval->step, &num));
     return numeric_write(&p, &num, out);
 }
@@ -197,10 +203,10 @@ float_write(wr_picture *p, double value, int digits_most, wr_value *out)
     bool    special = !isfinite(value);
     double  rounded = rint(value);
     char   *text;
-    if (p->roman && (special || rounded < INT32_MIN || rounded > INT32_MAX))
-        return wr_eval_fail(p->eval, p->row, WEIR_ROW_OVERFLOW, "integer out of range");
-    if (p->roman)
-        return wr_picture_write(p, roman_of((int64_t) rounded, roman), 0, '\0', out);
+    if (p->roman) {
+        bool small = rounded > 0 && rounded < 4000; /* false for NaN */
+        return wr_picture_write(p, roman_of(small ? (int64_t) rounded : 0, roman), 0, '\0', out);
+    }
     if (p->exponent && special)
         return picture_write_hashes(p, out);
     if (p->exponent) {

@@ -235,7 +235,20 @@ put_roman(wr_picture *p, wr_letters letters)
     }
 }
 
-static void
+/* The ending of an ordinal: "1st". */
+static weir_status
+put_ordinal(wr_picture *p, bool lower)
+{
+    size_t n = strlen(p->number);
+    if (p->roman || *p->number == '#' || p->sign == '-' || p->decimal || p->over)
+        return WEIR_OK;
+    if (n == 0 || p->number[n - 1] < '0' || p->number[n - 1] > '9')
+        return wr_eval_fail(p->eval, p->row, WEIR_ROW_TYPE, "\"%s\" is not a number", p->number);
+    wr_text_puts(&p->text, wr_format_ordinal(p->number, n, lower));
+    return WEIR_OK;
+}
+
+static weir_status
 put_action(wr_picture *p, const wr_node *n)
 {
     switch ((wr_number_key) n->keyword->key) {
@@ -252,11 +265,7 @@ put_action(wr_picture *p, const wr_node *n)
         break;
     case WR_NUM_L: put(p, ' '); break;
     case WR_NUM_RN: put_roman(p, n->keyword->letters); break;
-    case WR_NUM_TH:
-        if (!p->roman && *p->number != '#' && p->sign != '-' && !p->decimal && !p->over)
-            wr_text_puts(&p->text, wr_format_ordinal(p->number, strlen(p->number),
-                                                     n->keyword->letters == WR_LETTERS_LOWER));
-        break;
+    case WR_NUM_TH: return put_ordinal(p, n->keyword->letters == WR_LETTERS_LOWER);
     case WR_NUM_MI:
         if (p->sign == '-' || !p->fill)
             put(p, p->sign == '-' ? '-' : ' ');
@@ -268,6 +277,7 @@ put_action(wr_picture *p, const wr_node *n)
     case WR_NUM_SG: put(p, p->sign); break;
     default: break;
     }
+    return WEIR_OK;
 }
 
 /* The last digit behind the point that is not 0, or the point; NULL without a point. */
@@ -323,13 +333,18 @@ wr_picture_write(wr_picture *p, const char *number, int blanks, char sign, wr_va
     }
     if (!p->sign_done && p->blanks == 0)
         p->count++;
+    weir_status status = WEIR_OK;
     wr_text_init(&p->text, p->eval->budget);
-    for (const wr_node *n = p->nodes; n->kind != WR_NODE_END; n++) {
+    for (const wr_node *n = p->nodes; n->kind != WR_NODE_END && status == WEIR_OK; n++) {
         if (n->kind == WR_NODE_ACTION)
-            put_action(p, n);
+            status = put_action(p, n);
         else
             for (uint32_t i = 0; i < n->length; i++)
                 put(p, n->text[i]);
+    }
+    if (status != WEIR_OK) {
+        wr_text_fini(&p->text);
+        return status;
     }
     return wr_fn_take(p->eval, p->row, &p->text, out);
 }

@@ -114,7 +114,7 @@ scan_action(scanner *c, const wr_node *n)
     case WR_NUM_COMMA:
     case WR_NUM_G: c->s += !c->p->fill && *c->s == ','; break;
     case WR_NUM_L: skip_characters(c, 1); break;
-    case WR_NUM_TH: skip_characters(c, 2); break;
+    case WR_NUM_TH: skip_characters(c, c->p->decimal ? 0 : 2); break;
     case WR_NUM_MI:
     case WR_NUM_PL:
     case WR_NUM_SG: {
@@ -166,7 +166,11 @@ FN_KERNEL(text_to_number)
     weir_status status = wr_value_parse(T_NUMERIC, c.number, (size_t) (c.to - c.number),
                                         &eval->step, &parsed, &err);
     WR_TRY(wr_fn_fail_as(eval, row, status, &err));
-    WR_TRY(wr_fn_num(eval, row, wr_num_round(&parsed.string, c.behind, &eval->step, &num)));
+    status = wr_num_apply_modifier(&parsed.string, p.before + p.shift + c.behind, c.behind,
+                                   &eval->step, &num);
+    if (status == WEIR_ROW_OVERFLOW)
+        return wr_eval_fail(eval, row, status, "numeric field overflow");
+    WR_TRY(status);
     out->string = num;
     if (!p.multiply)
         return WEIR_OK;

@@ -26,11 +26,11 @@ typedef struct runner {
 static const wr_time test_now = 1709210096789000;
 
 static weir_status
-runner_open(runner *r, const wr_fn_case *c, weir_error *err)
+runner_open(runner *r, const wr_fn_case *c, wr_budget *budget, weir_error *err)
 {
     memset(r, 0, sizeof *r);
     r->c = c;
-    wr_arena_init(&r->arena, NULL);
+    wr_arena_init(&r->arena, budget);
     wr_eval_init(&r->eval, NULL);
     r->eval.now = test_now;
     wr_text_init(&r->shown, NULL);
@@ -91,13 +91,12 @@ runner_show_error(runner *r, const char *text)
 }
 
 static const char *
-runner_fold(runner *r)
+runner_fold(runner *r, weir_error *err)
 {
-    weir_error err = { 0 };
-    wr_value   value;
-    wr_expr   *call = runner_call(r, 0, &err);
-    if (call == NULL || wr_expr_fold(call, test_now, &r->arena, &value, &err) != WEIR_OK)
-        return runner_show_error(r, err.text);
+    wr_value value;
+    wr_expr *call = runner_call(r, 0, err);
+    if (call == NULL || wr_expr_fold(call, test_now, &r->arena, &value, err) != WEIR_OK)
+        return runner_show_error(r, err->text);
     return runner_show(r, &value);
 }
 
@@ -181,18 +180,39 @@ runner_eval(runner *r, const char *how, uint32_t columns, const wr_batch *batch,
     r->eval.now = test_now;
 }
 
+/* With little memory a case gives the same, or says that memory is out; it keeps nothing. */
+static void
+case_starve(const wr_fn_case *c)
+{
+    for (uint64_t limit = 2000; limit < 60000; limit += limit / 2) {
+        runner     r;
+        weir_error err = { 0 };
+        wr_budget *budget = wr_budget_create(NULL, "starved", limit);
+        assert_non_null(budget);
+        if (runner_open(&r, c, budget, &err) == WEIR_OK && r.function->volatility != WR_VOLATILE) {
+            const char *got = runner_fold(&r, &err);
+            bool        starved = err.code == WEIR_MEMORY || (got != NULL && strcmp(got, "!") == 0);
+            if (!starved)
+                runner_expect(&r, "starved", got);
+        }
+        runner_close(&r);
+        assert_int_equal(wr_budget_used(budget), 0);
+        wr_budget_destroy(budget);
+    }
+}
+
 static void
 case_check(const wr_fn_case *c)
 {
     static const uint16_t one[] = { 4 }, some[] = { 0, 2, 3, 6 };
     runner     r;
     weir_error err = { 0 };
-    if (runner_open(&r, c, &err) != WEIR_OK) {
+    if (runner_open(&r, c, NULL, &err) != WEIR_OK) {
         runner_expect(&r, "resolved", runner_show_error(&r, err.text));
         runner_close(&r);
         return;
     }
-    runner_expect(&r, "folded", runner_fold(&r));
+    runner_expect(&r, "folded", runner_fold(&r, &err));
     wr_batch *batch = runner_batch(&r);
     uint32_t  all = (1u << r.arg_count) - 1;
     runner_eval(&r, "one row", all, batch, (wr_rows){ one, WR_COUNT(one) });
@@ -205,6 +225,7 @@ case_check(const wr_fn_case *c)
     }
     wr_batch_release(batch);
     runner_close(&r);
+    case_starve(c);
 }
 
 void
@@ -219,8 +240,8 @@ wr_fn_case_run(const wr_fn_case *c, wr_text *to)
 {
     runner      r;
     weir_error  err = { 0 };
-    const char *got = runner_open(&r, c, &err) == WEIR_OK ? runner_fold(&r)
-                                                          : runner_show_error(&r, err.text);
+    const char *got = runner_open(&r, c, NULL, &err) == WEIR_OK ? runner_fold(&r, &err)
+                                                                : runner_show_error(&r, err.text);
     wr_text_clear(to);
     if (got != NULL)
         wr_text_puts(to, got);
