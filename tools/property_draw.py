@@ -258,9 +258,10 @@ class Draw:
             slide = size // r.choice([d for d in (1, 2, 3, 4, 5, 10) if size % d == 0])
         return Window(kind, source, time, slide, size), c + [("window_start", "time"), ("window_end", "time")]
 
-    def window_keys(self):
+    def window_keys(self, w):
+        """Both bounds, or the one that tells windows apart: those of cumulate share their start."""
         keys = [(n, col(n, "time")) for n in ("window_start", "window_end")]
-        return self.rnd.choice([keys, keys[:1], keys[1:], keys])
+        return keys if w.kind == "cumulate" else self.rnd.choice([keys, keys[:1], keys[1:], keys])
 
     def query_select(self, s):
         source, c = self.base(s[0])
@@ -276,7 +277,7 @@ class Draw:
     def query_window(self, s):
         source, c = self.base(s[0])
         w, c = self.window(source, c)
-        g = Group(w, self.window_keys() + self.keys(c), self.calls(c), self.where(c, 0.25))
+        g = Group(w, self.window_keys(w) + self.keys(c), self.calls(c), self.where(c, 0.25))
         return self.having(g) if self.chance(0.2) else g
 
     def query_session(self, s):
@@ -328,7 +329,7 @@ class Draw:
         u = Union(*parts)
         if s[0].delay is None and s[1].delay is None and self.chance(0.7):
             w, c = self.window(u, c)
-            return Group(w, self.window_keys() + self.keys(c), self.calls(c))
+            return Group(w, self.window_keys(w) + self.keys(c), self.calls(c))
         return Group(u, self.keys(c), self.calls(c)) if self.chance(0.5) else u
 
     def query(self, streams, kinds):

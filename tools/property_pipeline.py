@@ -13,6 +13,8 @@ def eligible(case):
     """Views that append or change by key; their answer does not hang on how two streams were interleaved."""
     if isinstance(case.query, Sort) or case.kind in ("join", "plain_join", "union"):
         return False
+    if isinstance(case.query, Group) and any(t == "float8" for _, t in case.columns):
+        return False  # sums of floats agree but for their last digits; weir test compares all of them
     return not (isinstance(case.query, Select) and case.query.distinct)
 
 
@@ -31,7 +33,7 @@ def streams_of(query):
 def expected(case):
     rows = []
     for r in case.rows:
-        rows.append(json_value({n: (v if t != "float8" or v is None else v, t) for (n, t), v in zip(case.columns, r)}))
+        rows.append(json_value({n: (v, t) for (n, t), v in zip(case.columns, r)}))
     return "[ " + ", ".join(rows) + " ]"
 
 

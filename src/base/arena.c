@@ -74,7 +74,7 @@ wr_arena_alloc(wr_arena *arena, size_t bytes)
 {
     if (bytes > SIZE_MAX / 2)
         return NULL;
-    bytes = (bytes + ALIGN - 1) & ~(size_t) (ALIGN - 1);
+    bytes = bytes == 0 ? ALIGN : (bytes + ALIGN - 1) & ~(size_t) (ALIGN - 1); /* NULL means no memory */
     if (WR_UNLIKELY((size_t) (arena->end - arena->at) < bytes) && !arena_grow(arena, bytes))
         return NULL;
     void *p = arena->at;

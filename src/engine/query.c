@@ -377,6 +377,7 @@ weir_result_next(weir_result *r, weir_rows **rows, weir_error *err)
         for (uint32_t s = 0; s < shards; s++) {
             wr_batch *b;
             while ((b = wr_reader_next(r->reader, s, NULL)) != NULL) {
+                r->ended = false; /* there is room again: who waited for it goes on */
                 if (b->row_count == 0) {
                     wr_batch_release(b);
                     continue;

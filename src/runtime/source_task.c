@@ -279,11 +279,14 @@ source_put_barrier(source_task *s, wr_epoch epoch)
     return WEIR_OK;
 }
 
-/* The instance is at its end: its lanes are over, its last position stands for it from now on. */
+/* The instance is at its end: its lanes are over, its last position stands for it from now on.  With
+ * hold_end nobody is told: what the watermark has not closed stays open. */
 static weir_status
 source_put_end(source_task *s)
 {
     WR_TRY(wr_lanes_seal(s));
+    if (s->source->rt->config.hold_end)
+        return WEIR_OK;
     wr_mutex_lock(&s->source->lock);
     wr_lane *l = s->source->lanes;
     wr_mutex_unlock(&s->source->lock);
