@@ -189,6 +189,35 @@ what_had_ended_stays_ended(void **state)
     free(want);
 }
 
+/* A VALUES segment gives its rows once, also across a restart. */
+static void
+values_are_not_repeated_after_a_restart(void **state)
+{
+    static const test_event two[] = { { 1, 10, 5 }, { 2, 20, 6 } };
+    for (uint32_t ops = 0; ops < 2; ops++) {
+        rig r;
+        init(&r, RIG_PASS);
+        wr_batch *values = test_event_batch(NULL, two, 2);
+        r.source_config[0].follow = true;
+        r.job.segments[0].input_count = 0;
+        r.job.segments[0].values = values;
+        r.job.segments[0].op_count = ops;
+        r.config.workers = 2;
+        for (int life = 0; life < 3; life++) {
+            rig_start(&r);
+            rig_run(&r);
+            wr_epoch epoch = wr_runtime_barrier(r.rt);
+            rig_run(&r);
+            assert_int_equal(wr_runtime_epoch_done(r.rt), epoch);
+            rig_assert_same(rig_text(&r), "1|10|5|-15\n2|20|6|-14\n");
+            rig_crash(&r);
+        }
+        rig_fini(&r);
+        wr_batch_release(values);
+    }
+    clean();
+}
+
 static void
 killed_at_random_again_and_again(void **state)
 {
@@ -443,6 +472,7 @@ WR_TESTS = {
     WR_TEST(restart_with_the_smallest_buffers),
     WR_TEST(unions_and_diamonds_restart),
     WR_TEST(what_had_ended_stays_ended),
+    WR_TEST(values_are_not_repeated_after_a_restart),
     WR_TEST(killed_at_random_again_and_again),
     WR_TEST(a_clean_stop_repeats_nothing),
     WR_TEST(the_interval_counts_on_the_injected_clock),
