@@ -353,6 +353,7 @@ stamp(unnest *u, wr_ctx *ctx, const wr_batch *in, wr_batch *out)
             most = WR_MAX(most, out->row_watermark[i]);
         }
     }
+    most = WR_MIN(most, in->watermark_after); /* rows may be judged by more (batch.h, B4) */
     out->watermark_after = u->row_next == u->row_count ? in->watermark_after : most;
     u->stamped = out->watermark_after;
     if (in->diff == NULL)
