@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* connector/registry.c -- sources and sinks by name, sorted.  A new one is a row here. */
 #include "connector/file.h"
+#include "connector/kafka.h"
 #include "connector/nexmark.h"
 
 #include <string.h>
 
 static const wr_source_ops *const sources[] = {
     &wr_file_source_ops,
+    &wr_kafka_source_ops,
     &wr_nexmark_source_ops,
 };
 static const wr_sink_ops *const sinks[] = {
     &wr_file_sink_ops,
+    &wr_kafka_sink_ops,
     &wr_stdout_sink_ops,
 };
 

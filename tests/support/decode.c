@@ -72,6 +72,24 @@ wr_decode_schema(wr_arena *arena, const char *columns)
     return schema;
 }
 
+/* "a:1,b:2" */
+static void
+map_set(wr_option_map *map, char *text, wr_arena *arena)
+{
+    map->keys = wr_arena_calloc(arena, 16, sizeof *map->keys);
+    map->values = wr_arena_calloc(arena, 16, sizeof *map->values);
+    while (*text != '\0') {
+        char *colon = strchr(text, ':'), *comma = strchr(text, ',');
+        assert_true(colon != NULL && map->count < 16);
+        *colon = '\0';
+        if (comma != NULL)
+            *comma = '\0';
+        map->keys[map->count] = text;
+        map->values[map->count++] = colon + 1;
+        text = comma != NULL ? comma + 1 : colon + 1 + strlen(colon + 1);
+    }
+}
+
 void *
 wr_decode_config(wr_arena *arena, const wr_option *options, size_t bytes, const char *settings)
 {
@@ -93,7 +111,9 @@ wr_decode_config(wr_arena *arena, const wr_option *options, size_t bytes, const 
             o++;
         if (o->name == NULL)
             fail_msg("no option %s", key);
-        if (wr_option_set(o, value, config, arena, &err) != WEIR_OK)
+        if (o->type == WR_OPT_MAP)
+            map_set((wr_option_map *) (void *) ((char *) config + o->offset), value, arena);
+        else if (wr_option_set(o, value, config, arena, &err) != WEIR_OK)
             fail_msg("%s: %s", key, err.text);
         p = blanks_skip(*end == ';' ? end + 1 : end);
     }

@@ -150,7 +150,9 @@ weir_status
 wr_lanes_try(wr_lanes *l, const char *source, const char *settings, const char *format,
              const char *columns, unsigned flags, weir_error *err)
 {
+    wr_lanes *first = l->first;
     memset(l, 0, sizeof *l);
+    l->first = flags & WR_LANES_SECOND_OF_TWO ? first : NULL;
     wr_arena_init(&l->arena, NULL);
     l->ops = wr_source_find(source);
     assert_non_null(l->ops);
@@ -171,7 +173,7 @@ wr_lanes_try(wr_lanes *l, const char *source, const char *settings, const char *
     l->fd = -1;
     l->ctx = (wr_source_ctx){
         .shard = flags & WR_LANES_SECOND_OF_TWO ? 1 : 0,
-        .shard_count = flags & WR_LANES_SECOND_OF_TWO ? 2 : 1,
+        .shard_count = flags & (WR_LANES_SECOND_OF_TWO | WR_LANES_FIRST_OF_TWO) ? 2 : 1,
         .clock = wr_clock_system(),
         .bounded = (flags & WR_LANES_BOUNDED) != 0,
         .lane = lane_find,
@@ -190,7 +192,9 @@ wr_lanes_try(wr_lanes *l, const char *source, const char *settings, const char *
     weir_status status = WEIR_OK;
     if (l->ops->check != NULL)
         status = l->ops->check(l->config, err);
-    if (status == WEIR_OK && l->ops->share != NULL)
+    if (l->first != NULL)
+        l->shared = l->first->shared;
+    else if (status == WEIR_OK && l->ops->share != NULL)
         status = l->ops->share(l->config, l->ctx.shard_count, NULL, &l->shared, err);
     if (status != WEIR_OK)
         return status;
@@ -199,10 +203,22 @@ wr_lanes_try(wr_lanes *l, const char *source, const char *settings, const char *
 }
 
 void
+wr_lanes_open_beside(wr_lanes *l, wr_lanes *first, const char *settings, const char *columns)
+{
+    weir_error err;
+    l->first = first;
+    if (wr_lanes_try(l, first->ops->name, settings,
+                     first->format != NULL ? first->format->name : NULL, columns,
+                     WR_LANES_SECOND_OF_TWO, &err) != WEIR_OK)
+        fail_msg("%s does not open: %s", first->ops->name, err.text);
+}
+
+void
 wr_lanes_open(wr_lanes *l, const char *source, const char *settings, const char *format,
               const char *columns, unsigned flags)
 {
     weir_error err;
+    l->first = NULL;
     if (wr_lanes_try(l, source, settings, format, columns, flags, &err) != WEIR_OK)
         fail_msg("%s does not open: %s", source, err.text);
 }
@@ -212,7 +228,7 @@ wr_lanes_close(wr_lanes *l)
 {
     if (l->self != NULL)
         l->ops->close(l->self);
-    if (l->shared != NULL)
+    if (l->shared != NULL && l->first == NULL)
         l->ops->unshare(l->shared);
     wr_free(l->self);
     for (uint32_t i = 0; i < l->lane_count; i++) {

@@ -44,14 +44,17 @@ typedef struct wr_lanes {
     int64_t               wake_at; /* monotonic us; 0: none */
     wr_flow               flow;    /* the last poll's */
     bool                  with_offsets; /* "offset:" before each row */
+    struct wr_lanes      *first;        /* whose `shared` this one has; NULL: its own */
 } wr_lanes;
 
 /* flags for open */
-enum { WR_LANES_BOUNDED = 1, WR_LANES_SECOND_OF_TWO = 2 };
+enum { WR_LANES_BOUNDED = 1, WR_LANES_SECOND_OF_TWO = 2, WR_LANES_FIRST_OF_TWO = 4 };
 
 /* columns NULL: the source dictates them.  Fails the test when the source does not open. */
 void wr_lanes_open(wr_lanes *l, const char *source, const char *settings, const char *format,
                    const char *columns, unsigned flags);
+/* The second shard beside `first`, which was opened FIRST_OF_TWO with the same settings. */
+void wr_lanes_open_beside(wr_lanes *l, wr_lanes *first, const char *settings, const char *columns);
 /* The same, expecting failure: its status. */
 weir_status wr_lanes_try(wr_lanes *l, const char *source, const char *settings, const char *format,
                          const char *columns, unsigned flags, weir_error *err);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * connector/kafka_impl.h -- what the files of the Kafka connector share.
+ *
+ *   kafka_config.c    librdkafka's configuration: what we set, what users may
+ *   kafka_consumer.c  the one consumer of a source in this process, its thread, assignments
+ *   kafka_source.c    a shard's part: partition queues into lanes
+ *   kafka_sink.c      the producer
+ */
+#pragma once
+
+#include "base/thread.h"
+#include "connector/kafka.h"
+
+#include <librdkafka/rdkafka.h>
+
+/* --- kafka_config.c --- */
+
+/* A configuration with brokers, logging and the user's properties.  Owned (rd_kafka_new takes it
+ * when it succeeds).  NULL: err says why. */
+rd_kafka_conf_t *wr_kafka_conf(const char *brokers, const wr_option_map *properties, bool consumer,
+                               weir_error *err);
+/* One of our own settings, unless the user has set it; passed over by versions that know it not. */
+void             wr_kafka_conf_set(rd_kafka_conf_t *conf, const wr_option_map *properties,
+                                   const char *name, const char *value);
+/* The properties are all allowed and well formed. */
+weir_status      wr_kafka_properties_check(const wr_option_map *properties, bool consumer,
+                                           weir_error *err);
+/* Whom an error of librdkafka is for. */
+weir_status_code wr_kafka_status(rd_kafka_resp_err_t code);
+/* An error that goes away by itself. */
+bool             wr_kafka_is_passing(rd_kafka_resp_err_t code);
+
+/* --- kafka_consumer.c --- */
+
+typedef struct kafka_source kafka_source;
+
+typedef enum partition_state {
+    PARTITION_AWAY,     /* not ours                                     */
+    PARTITION_OFFERED,  /* assigned; its shard has not taken it yet     */
+    PARTITION_TAKEN,    /* its shard reads it                           */
+    PARTITION_REVOKED,  /* to be given back by its shard                */
+} partition_state;
+
+/* A partition of the topic.  `state`, `queue` and `start` change under the consumer's lock; the
+ * rest belongs to the shard while it is taken. */
+typedef struct kafka_partition {
+    int32_t            number;
+    partition_state    state;
+    rd_kafka_queue_t  *queue;
+    bool               restored;      /* position is from a checkpoint, not yet used */
+    int64_t            position;      /* the next message; -1: not known             */
+    uint64_t           skip_bytes;    /* of that message, decoded already            */
+    int64_t            end;           /* bounded: where to stop; -1: no end          */
+    int64_t            eof;           /* the last end of partition seen; -1: none    */
+    wr_lane           *lane;
+    bool               over;          /* bounded: read to its end */
+} kafka_partition;
+
+typedef struct kafka_consumer {
+    const wr_kafka_source_config *config;
+    wr_budget                    *budget;
+    rd_kafka_t                   *rk;
+    rd_kafka_topic_t             *topic;
+    wr_thread                     thread;
+    wr_mutex                      lock;
+    wr_cond                       taken_back; /* a revoked partition was given back */
+    kafka_source                **shards;
+    uint32_t                      shard_count;
+    kafka_partition              *partitions; /* by number */
+    int32_t                       partition_count;
+    uint32_t                      offered; /* partitions in that state */
+    uint64_t                      charged; /* bytes of budget for librdkafka's queues */
+    bool                          begun, grouped, bounded, batches;
+    _Atomic bool                  stopping, down;
+    _Atomic uint32_t              changes; /* of states: shards look when it moves */
+    _Atomic bool                  failed;
+    weir_error                    failure; /* under lock, once failed */
+} kafka_consumer;
+
+weir_status wr_kafka_consumer_create(const wr_kafka_source_config *config, uint32_t shard_count,
+                                     wr_budget *budget, kafka_consumer **out, weir_error *err);
+void        wr_kafka_consumer_destroy(kafka_consumer *c);
+/* Connect and learn the partitions: once, by the first shard that opens. */
+weir_status wr_kafka_consumer_open(kafka_consumer *c, bool bounded, weir_error *err);
+/* Subscribe or assign: once, by the first shard that polls, when all positions are restored. */
+weir_status wr_kafka_consumer_begin(kafka_consumer *c, weir_error *err);
+void        wr_kafka_consumer_fail(kafka_consumer *c, weir_status code, const char *text);
+/* Wake all shards. */
+void        wr_kafka_consumer_ring(kafka_consumer *c);
+/* Which shard a partition belongs to. */
+static inline uint32_t
+wr_kafka_shard_of(const kafka_consumer *c, int32_t partition)
+{
+    return (uint32_t) partition % c->shard_count;
+}
+
+enum { KAFKA_EPOCHS_KEPT = 8 };
+
+/* Offsets frozen for an epoch: to be committed when it is durable. */
+typedef struct kafka_frozen {
+    uint64_t                         epoch; /* 0: none */
+    rd_kafka_topic_partition_list_t *offsets;
+} kafka_frozen;
+
+/* A shard. */
+struct kafka_source {
+    kafka_consumer *consumer;
+    wr_source_ctx  *ctx;
+    bool            open;
+    uint32_t        changes_seen, turn;
+    bool            was_down;
+    kafka_frozen    frozen[KAFKA_EPOCHS_KEPT];
+    rd_kafka_topic_partition_list_t *latest; /* of the freeze under way */
+    rd_kafka_message_t **messages;  /* of one partition, fetched and not fed yet */
+    uint32_t        message_count, message_at;
+    kafka_partition *reading;       /* whose they are */
+};

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * connector/kafka_sink.c -- the sink that writes to a Kafka topic: a row a message.
+ *
+ * Place       rows are encoded a batch at a time and handed to librdkafka's producer, which is
+ *             idempotent: it retries without repeating or reordering.
+ * State       messages handed over and not yet acknowledged (`outstanding`), and their bytes.
+ * Key         one key column: its text; several: a JSON array of them; NULL alone: no key.
+ *             The partitioner is Java's default (murmur2), so that other producers agree.
+ * Changes     of an upsert relation: a deletion is a message without a value (a tombstone).
+ * Durable     flush waits until nothing is outstanding.  While brokers are away the client keeps
+ *             trying; what it gives up on, or a broker refuses for good, fails the sink.
+ */
+#include "connector/dev_kafka.h"
+#include "connector/kafka_impl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { OUTSTANDING_MAX = 100000, LOOK_AGAIN_US = 20000, CLOSE_MS = 2000, BATCH_BYTES = 1 << 20 };
+
+typedef struct kafka_sink {
+    const wr_kafka_sink_config *config;
+    wr_sink_ctx                *ctx;
+    rd_kafka_t                 *rk;
+    rd_kafka_topic_t           *topic;
+    rd_kafka_queue_t           *queue; /* events of the client */
+    uint32_t                   *key;   /* columns */
+    uint32_t                    key_count;
+    uint64_t                    outstanding, outstanding_bytes; /* callbacks run in our polls */
+    bool                        failed, text;
+    wr_text                     values, keys;
+    uint32_t                   *value_ends, *key_ends; /* WR_BATCH_ROWS_MAX */
+    uint8_t                    *key_null;
+    wr_arena                    scratch;
+    const wr_batch             *batch; /* under way: rows before `next` are handed over */
+    uint64_t                    batch_sequence;
+    uint32_t                    next;
+} kafka_sink;
+
+/* --- configuration --- */
+
+static weir_status
+key_columns(const wr_kafka_sink_config *c, const wr_schema *schema, uint32_t *columns,
+            uint32_t *count, weir_error *err)
+{
+    *count = 0;
+    for (uint32_t i = 0; i < c->key.count; i++) {
+        int32_t column = wr_schema_find(schema, c->key.items[i]);
+        if (column < 0)
+            return wr_error_set(err, WEIR_CONFIG_REFERENCE, "key: there is no column \"%s\"",
+                                c->key.items[i]);
+        if (columns != NULL)
+            columns[i] = (uint32_t) column;
+        ++*count;
+    }
+    if (c->key.count > 0 || schema->kind != WR_UPSERT)
+        return WEIR_OK;
+    *count = schema->key_count;
+    if (columns != NULL && schema->key_count > 0)
+        memcpy(columns, schema->key, schema->key_count * sizeof *columns);
+    return WEIR_OK;
+}
+
+static weir_status
+sink_check(const void *config, const wr_schema *schema, weir_error *err)
+{
+    const wr_kafka_sink_config *c = config;
+    uint32_t                    count;
+    if (*c->brokers == '\0' || *c->topic == '\0')
+        return wr_error_set(err, WEIR_CONFIG_VALUE, "brokers and topic cannot be empty");
+    WR_TRY(key_columns(c, schema, NULL, &count, err));
+    if (schema->kind == WR_UPSERT && count == 0)
+        return wr_error_set(err, WEIR_CONFIG_MISSING,
+                            "rows are replaced by key: say which columns are the message's key");
+    return wr_kafka_properties_check(&c->properties, false, err);
+}
+
+/* --- the client's callbacks, in our own polls --- */
+
+static void
+on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *user)
+{
+    kafka_sink *s = user;
+    s->outstanding--;
+    s->outstanding_bytes -= m->len + m->key_len;
+    if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        atomic_fetch_add_explicit(&s->ctx->bytes, m->len, memory_order_relaxed);
+        wr_dev_kafka_produced(s->config->brokers, s->config->topic, m->partition, m->offset,
+                              m->len + m->key_len);
+        return;
+    }
+    if (m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+        return; /* closing */
+    atomic_fetch_add_explicit(&s->ctx->errors, 1, memory_order_relaxed);
+    if (s->failed)
+        return;
+    s->failed = true;
+    wr_error_set(&s->ctx->error, wr_kafka_status(m->err), "topic %s: %s", s->config->topic,
+                 rd_kafka_message_errstr(m));
+}
+
+static void
+on_error(rd_kafka_t *rk, int code, const char *reason, void *user)
+{
+    kafka_sink         *s = user;
+    rd_kafka_resp_err_t err = (rd_kafka_resp_err_t) code;
+    char                text[256];
+    if (s->failed)
+        return;
+    if (err == RD_KAFKA_RESP_ERR__FATAL) {
+        err = rd_kafka_fatal_error(rk, text, sizeof text);
+        reason = text;
+        s->failed = true;
+    } else if (!wr_kafka_is_passing(err)) {
+        s->failed = true;
+    }
+    atomic_fetch_add_explicit(&s->ctx->retries, !s->failed, memory_order_relaxed);
+    wr_error_set(&s->ctx->error, wr_kafka_status(err), "topic %s: %s", s->config->topic, reason);
+}
+
+static void
+on_event(rd_kafka_t *rk, void *user)
+{
+    kafka_sink *s = user;
+    s->ctx->wake(s->ctx);
+}
+
+/* --- life --- */
+
+static rd_kafka_conf_t *
+sink_conf(kafka_sink *s, weir_error *err)
+{
+    static const char *const    codecs[] = { "none", "gzip", "snappy", "lz4", "zstd" };
+    const wr_kafka_sink_config *c = s->config;
+    const wr_option_map        *user = &c->properties, none = { 0 };
+    rd_kafka_conf_t            *conf = wr_kafka_conf(c->brokers, user, false, err);
+    char                        number[32];
+    if (conf == NULL)
+        return NULL;
+    wr_kafka_conf_set(conf, user, "enable.idempotence", "true");
+    wr_kafka_conf_set(conf, user, "partitioner", "murmur2_random");
+    wr_kafka_conf_set(conf, user, "message.timeout.ms", "0"); /* for ever */
+    wr_kafka_conf_set(conf, &none, "compression.codec", codecs[c->compression]);
+    snprintf(number, sizeof number, "%.3f", (double) c->linger_us / 1000);
+    wr_kafka_conf_set(conf, &none, "linger.ms", number);
+    /* limits of our own come first */
+    snprintf(number, sizeof number, "%d", 2 * OUTSTANDING_MAX);
+    wr_kafka_conf_set(conf, &none, "queue.buffering.max.messages", number);
+    snprintf(number, sizeof number, "%" PRId64, 4 * WR_MAX(c->queue_bytes / 1024, (int64_t) 1024));
+    wr_kafka_conf_set(conf, &none, "queue.buffering.max.kbytes", number);
+    rd_kafka_conf_set_opaque(conf, s);
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivered);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    return conf;
+}
+
+static weir_status
+buffers_make(kafka_sink *s, weir_error *err)
+{
+    wr_budget *flow = s->ctx->flow;
+    wr_text_init(&s->values, flow);
+    wr_text_init(&s->keys, flow);
+    wr_arena_init(&s->scratch, flow);
+    WR_TRY(key_columns(s->config, s->ctx->schema, NULL, &s->key_count, err));
+    s->key = wr_calloc(flow, s->key_count + 1, sizeof *s->key);
+    s->value_ends = wr_calloc(flow, WR_BATCH_ROWS_MAX, sizeof *s->value_ends);
+    s->key_ends = wr_calloc(flow, WR_BATCH_ROWS_MAX, sizeof *s->key_ends);
+    s->key_null = wr_calloc(flow, WR_BATCH_ROWS_MAX, sizeof *s->key_null);
+    if (s->key == NULL || s->value_ends == NULL || s->key_ends == NULL || s->key_null == NULL)
+        return wr_error_set(err, WEIR_MEMORY, "no memory for a Kafka sink");
+    return key_columns(s->config, s->ctx->schema, s->key, &s->key_count, err);
+}
+
+static weir_status
+sink_open(void *self, wr_sink_ctx *ctx, const void *config, weir_error *err)
+{
+    kafka_sink *s = self;
+    char        text[256];
+    s->config = config;
+    s->ctx = ctx;
+    s->text = strcmp(ctx->encoder->ops->name, "msgpack") != 0;
+    WR_TRY(buffers_make(s, err));
+    rd_kafka_conf_t *conf = sink_conf(s, err);
+    if (conf == NULL)
+        return WEIR_CONFIG_VALUE;
+    s->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (s->rk == NULL) {
+        rd_kafka_conf_destroy(conf);
+        return wr_error_set(err, WEIR_CONFIG_VALUE, "%s", text);
+    }
+    s->topic = rd_kafka_topic_new(s->rk, s->config->topic, NULL);
+    if (s->topic == NULL)
+        return wr_error_set(err, WEIR_CONFIG_VALUE, "topic \"%s\": %s", s->config->topic,
+                            rd_kafka_err2str(rd_kafka_last_error()));
+    s->queue = rd_kafka_queue_get_main(s->rk);
+    rd_kafka_queue_cb_event_enable(s->queue, on_event, s);
+    return WEIR_OK;
+}
+
+static void
+sink_close(void *self)
+{
+    kafka_sink *s = self;
+    if (s->queue != NULL) {
+        rd_kafka_queue_cb_event_enable(s->queue, NULL, NULL);
+        rd_kafka_queue_destroy(s->queue);
+    }
+    if (s->rk != NULL) {
+        if (!s->failed)
+            (void) rd_kafka_flush(s->rk, CLOSE_MS);
+        (void) rd_kafka_purge(s->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        rd_kafka_poll(s->rk, 0);
+        if (s->topic != NULL)
+            rd_kafka_topic_destroy(s->topic);
+        rd_kafka_destroy(s->rk);
+    }
+    wr_text_fini(&s->values);
+    wr_text_fini(&s->keys);
+    wr_arena_fini(&s->scratch);
+    wr_free(s->key);
+    wr_free(s->value_ends);
+    wr_free(s->key_ends);
+    wr_free(s->key_null);
+}
+
+/* --- rows into messages --- */
+
+/* The key of a physical row, appended to s->keys.  *null: it has none. */
+static weir_status
+key_put(kafka_sink *s, const wr_batch *batch, uint32_t row, uint8_t *null)
+{
+    wr_value value;
+    wr_arena_reset(&s->scratch);
+    *null = s->key_count == 0;
+    if (s->key_count == 1) {
+        WR_TRY(wr_column_get_value(batch->columns[s->key[0]], row, &s->scratch, &value));
+        *null = value.is_null;
+        wr_value_print(&value, &s->keys);
+        return WEIR_OK;
+    }
+    for (uint32_t k = 0; k < s->key_count; k++) {
+        WR_TRY(wr_column_get_value(batch->columns[s->key[k]], row, &s->scratch, &value));
+        wr_text_putc(&s->keys, k == 0 ? '[' : ',');
+        wr_value_print_json(&value, &s->keys);
+    }
+    if (s->key_count > 1)
+        wr_text_putc(&s->keys, ']');
+    return WEIR_OK;
+}
+
+static weir_status
+batch_encode(kafka_sink *s, const wr_batch *batch)
+{
+    wr_encoder *e = s->ctx->encoder;
+    wr_text_clear(&s->values);
+    wr_text_clear(&s->keys);
+    WR_TRY(e->ops->encode(e, batch, 0, batch->row_count, &s->values, s->value_ends));
+    for (uint32_t i = 0; i < batch->row_count; i++) {
+        WR_TRY(key_put(s, batch, wr_batch_row(batch, i), &s->key_null[i]));
+        s->key_ends[i] = (uint32_t) s->keys.length;
+    }
+    return wr_text_ok(&s->keys) ? WEIR_OK : WEIR_MEMORY;
+}
+
+static rd_kafka_headers_t *
+headers_make(const kafka_sink *s)
+{
+    const wr_option_map *h = &s->config->headers;
+    if (h->count == 0)
+        return NULL;
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(h->count);
+    for (uint32_t i = 0; i < h->count; i++)
+        (void) rd_kafka_header_add(headers, h->keys[i], -1, h->values[i], -1);
+    return headers;
+}
+
+static rd_kafka_resp_err_t
+message_send(kafka_sink *s, const void *value, size_t value_length, const void *key,
+             size_t key_length)
+{
+    rd_kafka_headers_t *headers = headers_make(s);
+    if (headers == NULL) {
+        if (rd_kafka_produce(s->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *) value,
+                             value_length, key, key_length, NULL) == 0)
+            return RD_KAFKA_RESP_ERR_NO_ERROR;
+        return rd_kafka_last_error();
+    }
+    rd_kafka_resp_err_t code = rd_kafka_producev(
+        s->rk, RD_KAFKA_V_RKT(s->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_VALUE((void *) value, value_length), RD_KAFKA_V_KEY((void *) key, key_length),
+        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_headers_destroy(headers);
+    return code;
+}
+
+/* Row i of the encoded batch.  An empty value is a row that the format leaves out. */
+static rd_kafka_resp_err_t
+row_send(kafka_sink *s, const wr_batch *batch, uint32_t i)
+{
+    uint32_t    from = i > 0 ? s->value_ends[i - 1] : 0, to = s->value_ends[i];
+    uint32_t    key_from = i > 0 ? s->key_ends[i - 1] : 0;
+    bool        deleted = wr_batch_diff(batch, wr_batch_row(batch, i)) < 0;
+    bool        tombstone = deleted && s->ctx->schema->kind == WR_UPSERT;
+    size_t      length = to - from, key_length = s->key_null[i] ? 0 : s->key_ends[i] - key_from;
+    const char *value = s->values.data + from;
+    const char *key = s->key_null[i] ? NULL : s->keys.data + key_from;
+    if (length > 0 && s->text && value[length - 1] == '\n')
+        length--;
+    if (tombstone) {
+        value = NULL;
+        length = 0;
+    } else if (length == 0) {
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    if (key != NULL && key_length == 0)
+        key = ""; /* an empty key is a key */
+    rd_kafka_resp_err_t code = message_send(s, value, length, key, key_length);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return code;
+    s->outstanding++;
+    s->outstanding_bytes += length + key_length;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static bool
+has_room(const kafka_sink *s)
+{
+    return s->outstanding < OUTSTANDING_MAX &&
+           (s->outstanding_bytes == 0 ||
+            s->outstanding_bytes < (uint64_t) s->config->queue_bytes) &&
+           wr_dev_kafka_has_room(s->config->brokers, s->config->topic, s->outstanding,
+                                 s->outstanding_bytes);
+}
+
+static wr_flow
+sink_held_up(kafka_sink *s)
+{
+    s->ctx->wake_after(s->ctx, LOOK_AGAIN_US);
+    return WR_FLOW_AGAIN;
+}
+
+static wr_flow
+batch_send(kafka_sink *s, const wr_batch *batch)
+{
+    for (; s->next < batch->row_count; s->next++) {
+        rd_kafka_resp_err_t code = row_send(s, batch, s->next);
+        if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+            rd_kafka_poll(s->rk, 0);
+            return sink_held_up(s);
+        }
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            wr_error_set(&s->ctx->error, wr_kafka_status(code), "topic %s: %s", s->config->topic,
+                         rd_kafka_err2str(code));
+            return WR_FLOW_FAIL;
+        }
+    }
+    return WR_FLOW_NEXT;
+}
+
+static wr_flow
+sink_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
+{
+    kafka_sink *s = self;
+    rd_kafka_poll(s->rk, 0);
+    if (s->failed)
+        return WR_FLOW_FAIL;
+    bool again = s->batch == batch && s->batch_sequence == batch->sequence && s->next > 0;
+    if (!again) {
+        if (!has_room(s))
+            return sink_held_up(s);
+        weir_status status = batch_encode(s, batch);
+        if (status != WEIR_OK) {
+            wr_error_set(&ctx->error, status, "%s", weir_status_text(status));
+            return WR_FLOW_FAIL;
+        }
+        s->next = 0;
+    }
+    s->batch = batch;
+    s->batch_sequence = batch->sequence;
+    wr_flow flow = batch_send(s, batch);
+    if (flow == WR_FLOW_AGAIN)
+        return flow;
+    s->batch = NULL;
+    s->next = 0;
+    if (flow == WR_FLOW_NEXT)
+        atomic_fetch_add_explicit(&ctx->rows, batch->row_count, memory_order_relaxed);
+    if (s->values.capacity > BATCH_BYTES)
+        wr_text_fini(&s->values);
+    return flow;
+}
+
+static wr_flow
+sink_flush(void *self, wr_sink_ctx *ctx)
+{
+    kafka_sink *s = self;
+    rd_kafka_poll(s->rk, 0);
+    if (s->failed)
+        return WR_FLOW_FAIL;
+    if (s->outstanding == 0)
+        return WR_FLOW_NEXT;
+    ctx->wake_after(ctx, LOOK_AGAIN_US);
+    return WR_FLOW_WAIT;
+}
+
+static wr_flow
+sink_service(void *self, wr_sink_ctx *ctx)
+{
+    kafka_sink *s = self;
+    rd_kafka_poll(s->rk, 0);
+    return s->failed ? WR_FLOW_FAIL : WR_FLOW_NEXT;
+}
+
+static void
+sink_describe(void *self, wr_text *to)
+{
+    const kafka_sink *s = self;
+    wr_text_printf(to, "%s: %" PRIu64 " messages not yet acknowledged\n", s->config->topic,
+                   s->outstanding);
+}
+
+static const wr_option sink_options[] = {
+    { .name = "brokers",
+      .type = WR_OPT_STRING,
+      .offset = offsetof(wr_kafka_sink_config, brokers),
+      .required = true,
+      .doc = "host:port of one broker or more, separated by commas." },
+    { .name = "topic",
+      .type = WR_OPT_STRING,
+      .offset = offsetof(wr_kafka_sink_config, topic),
+      .required = true,
+      .doc = "The topic to write to." },
+    { .name = "key",
+      .type = WR_OPT_LIST,
+      .offset = offsetof(wr_kafka_sink_config, key),
+      .doc = "Columns that make the message's key: rows of one key keep their order." },
+    { .name = "headers",
+      .type = WR_OPT_MAP,
+      .offset = offsetof(wr_kafka_sink_config, headers),
+      .doc = "Headers of every message." },
+    { .name = "compression",
+      .type = WR_OPT_ENUM,
+      .offset = offsetof(wr_kafka_sink_config, compression),
+      .fallback = "lz4",
+      .choices = "none|gzip|snappy|lz4|zstd",
+      .doc = "How batches of messages are compressed." },
+    { .name = "linger",
+      .type = WR_OPT_DURATION,
+      .offset = offsetof(wr_kafka_sink_config, linger_us),
+      .fallback = "5ms",
+      .low = 0,
+      .high = 60e6,
+      .doc = "How long a message may wait for others to be sent with." },
+    { .name = "queue_bytes",
+      .type = WR_OPT_BYTES,
+      .offset = offsetof(wr_kafka_sink_config, queue_bytes),
+      .fallback = "32MiB",
+      .low = 1 << 20,
+      .high = 1e9,
+      .doc = "Messages handed over and not yet acknowledged." },
+    { .name = "properties",
+      .type = WR_OPT_MAP,
+      .offset = offsetof(wr_kafka_sink_config, properties),
+      .doc = "Properties of librdkafka, such as security.protocol or sasl.username." },
+    { 0 },
+};
+
+const wr_sink_ops wr_kafka_sink_ops = {
+    .name = "kafka",
+    .doc = "Rows to a Kafka topic.",
+    .options = sink_options,
+    .config_bytes = sizeof(wr_kafka_sink_config),
+    .self_bytes = sizeof(kafka_sink),
+    .default_format = "json",
+    .takes_changes = true,
+    .check = sink_check,
+    .open = sink_open,
+    .write = sink_write,
+    .flush = sink_flush,
+    .service = sink_service,
+    .close = sink_close,
+    .describe = sink_describe,
+};

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kafka_test.c -- the Kafka source and sink against the practice broker in this process: round trips,
+ * positions, groups, errors.  What a mock cannot show is tested against a real broker elsewhere.
+ */
+#include "connector/dev_kafka.h"
+#include "support/lanes.h"
+#include "support/sinks.h"
+#include "support/test.h"
+
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char columns[] = "id int8, name text";
+static char       settings[512];
+
+static int
+setup(void **state)
+{
+    static const char *const topics[] = { "in", "out", NULL };
+    wr_dev_kafka_config      config = { .topics = topics, .partitions = 3 };
+    weir_error               err;
+    return wr_dev_kafka_start(&config, &err) == WEIR_OK ? 0 : 1;
+}
+
+static int
+teardown(void **state)
+{
+    wr_dev_kafka_stop();
+    return 0;
+}
+
+static const char *
+with(const char *topic, const char *more)
+{
+    snprintf(settings, sizeof settings, "brokers=%s; topic=%s%s%s", wr_dev_kafka_bootstrap(), topic,
+             *more != '\0' ? "; " : "", more);
+    return settings;
+}
+
+static const char *
+source_with(const char *topic, const char *more)
+{
+    char all[256];
+    snprintf(all, sizeof all, "properties=fetch.wait.max.ms:5,session.timeout.ms:6000,heartbeat.interval.ms:200%s%s", *more != '\0' ? "; " : "", more);
+    return with(topic, all);
+}
+
+/* Rows {"id":from..to-1}. */
+static const char *
+rows(int from, int to)
+{
+    static char text[1 << 18];
+    size_t      n = 0;
+    text[0] = '\0';
+    for (int i = from; i < to; i++)
+        n += (size_t) snprintf(text + n, sizeof text - n, "{\"id\":%d,\"name\":\"n%d\"}\n", i, i);
+    return text;
+}
+
+static void
+produce(const char *topic, const char *text)
+{
+    wr_sinks s;
+    wr_sinks_open(&s, "kafka", with(topic, "key=id"), "json", columns);
+    assert_int_equal(wr_sinks_write(&s, text, NULL, 10000), WR_FLOW_NEXT);
+    assert_int_equal(wr_sinks_flush(&s, 10000), WR_FLOW_NEXT);
+    wr_sinks_close(&s);
+}
+
+/* Each id below `count` is there once, in all lanes of up to two sources together. */
+static void
+expect_once(wr_lanes **l, int sources, int count)
+{
+    uint8_t *seen = calloc((size_t) count, 1);
+    for (int s = 0; s < sources; s++)
+        for (uint32_t i = 0; i < l[s]->lane_count; i++) {
+            const char *p = wr_text_string(&l[s]->lanes[i].rows);
+            for (; *p != '\0'; p = strchr(p, '\n') + 1) {
+                int id = atoi(p);
+                assert_in_range(id, 0, count - 1);
+                if (seen[id]++ != 0)
+                    fail_msg("%d came twice", id);
+            }
+        }
+    for (int i = 0; i < count; i++)
+        if (seen[i] != 1)
+            fail_msg("%d came %d times", i, seen[i]);
+    free(seen);
+}
+
+static void
+rows_go_out_and_come_back(void **state)
+{
+    wr_lanes l, *all = &l;
+    produce("in", rows(0, 1000));
+    wr_lanes_open(&l, "kafka", source_with("in", ""), "json", columns, WR_LANES_BOUNDED);
+    assert_true(wr_lanes_run(&l, 10000, NULL));
+    assert_int_equal(l.flow, WR_FLOW_DONE);
+    assert_int_equal(l.lane_count, 3);
+    expect_once(&all, 1, 1000);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_true(l.lanes[i].ended);
+        assert_true(l.lanes[i].row_count > 200); /* keys are spread */
+        char key[16]; /* the key is the column's text */
+        const char *rows_text = wr_text_string(&l.lanes[i].rows);
+        const char *last = rows_text + l.lanes[i].rows.length - 1;
+        while (last > rows_text && last[-1] != '\n')
+            last--;
+        snprintf(key, sizeof key, "%d", atoi(last));
+        assert_string_equal(wr_text_string(&l.lanes[i].last_key), key);
+    }
+    wr_lanes_close(&l);
+}
+
+static void
+empty_topic_is_over_at_once(void **state)
+{
+    wr_lanes l;
+    wr_lanes_open(&l, "kafka", source_with("in", ""), "json", columns, WR_LANES_BOUNDED);
+    assert_true(wr_lanes_run(&l, 10000, NULL));
+    assert_int_equal(l.flow, WR_FLOW_DONE);
+    assert_int_equal(l.lane_count, 3);
+    assert_int_equal(wr_lanes_row_count(&l), 0);
+    wr_lanes_close(&l);
+}
+
+static bool
+all_caught_up(wr_lanes *l)
+{
+    uint32_t up = 0;
+    for (uint32_t i = 0; i < l->lane_count; i++)
+        up += l->lanes[i].caught_up;
+    return l->lane_count == 3 && up == 3;
+}
+
+static void
+new_messages_are_followed(void **state)
+{
+    wr_lanes l, *all = &l;
+    produce("in", rows(0, 10));
+    wr_lanes_open(&l, "kafka", source_with("in", ""), "json", columns, 0);
+    assert_true(wr_lanes_run(&l, 10000, all_caught_up));
+    assert_int_equal(wr_lanes_row_count(&l), 10);
+    produce("in", rows(10, 20));
+    assert_true(wr_lanes_run_rows(&l, 10000, 20));
+    expect_once(&all, 1, 20);
+    wr_text text;
+    wr_text_init(&text, NULL);
+    l.ops->describe(l.self, &text);
+    assert_non_null(strstr(wr_text_string(&text), "in/2: at offset "));
+    wr_text_fini(&text);
+    wr_lanes_close(&l);
+}
+
+static void
+latest_begins_at_the_end(void **state)
+{
+    wr_lanes l;
+    produce("in", rows(0, 10));
+    wr_lanes_open(&l, "kafka", source_with("in", "start=latest"), "json", columns, 0);
+    assert_true(wr_lanes_run(&l, 10000, all_caught_up));
+    assert_int_equal(wr_lanes_row_count(&l), 0);
+    produce("in", rows(10, 13));
+    assert_true(wr_lanes_run_rows(&l, 10000, 3));
+    wr_lanes_close(&l);
+}
+
+/* Stopped after any number of rows, restored by one shard or by two: each row once. */
+static void
+restore_goes_on_at_the_next_row(void **state)
+{
+    wr_sinks out;
+    wr_sinks_open(&out, "kafka", with("in", ""), "line", "v text"); /* several rows a message */
+    assert_int_equal(
+        wr_sinks_write(&out, "{\"v\":\"[{\\\"id\\\":0},{\\\"id\\\":1},{\\\"id\\\":2},{\\\"id\\\":3}]\"}"
+                             "{\"v\":\"{\\\"id\\\":4}\"}{\"v\":\"{\\\"id\\\":5} {\\\"id\\\":6}\"}", NULL, 10000),
+        WR_FLOW_NEXT);
+    assert_int_equal(wr_sinks_flush(&out, 10000), WR_FLOW_NEXT);
+    wr_sinks_close(&out);
+    for (int stop = 0; stop <= 7; stop++) {
+        wr_lanes           l, again, beside, *all[3] = { &l, &again, &beside };
+        wr_snapshot_writer snapshot;
+        bool               two = stop % 2 == 1;
+        wr_lanes_open(&l, "kafka", source_with("in", ""), "json", columns, WR_LANES_BOUNDED);
+        l.room = stop;
+        wr_lanes_run(&l, 2000, NULL);
+        assert_int_equal(wr_lanes_row_count(&l), stop);
+        wr_lanes_freeze(&l, &snapshot);
+        wr_lanes_open(&again, "kafka", source_with("in", ""), "json", columns,
+                      WR_LANES_BOUNDED | (two ? WR_LANES_FIRST_OF_TWO : 0));
+        if (two) {
+            wr_lanes_open_beside(&beside, &again, settings, columns);
+            wr_lanes_restore(&beside, &snapshot);
+        }
+        wr_lanes_restore(&again, &snapshot);
+        for (bool over = false; !over;) {
+            wr_lanes_run(&again, 20, NULL);
+            if (two)
+                wr_lanes_run(&beside, 20, NULL);
+            over = again.flow == WR_FLOW_DONE && (!two || beside.flow == WR_FLOW_DONE);
+        }
+        expect_once(all, two ? 3 : 2, 7);
+        if (two)
+            wr_lanes_close(&beside);
+        wr_lanes_close(&again);
+        wr_lanes_close(&l);
+        wr_snapshot_writer_fini(&snapshot);
+    }
+}
+
+static void
+snapshot_of_another_topic_is_refused(void **state)
+{
+    wr_lanes           l;
+    wr_snapshot_writer snapshot;
+    wr_snapshot_reader r;
+    wr_lanes_open(&l, "kafka", source_with("in", ""), "json", columns, WR_LANES_BOUNDED);
+    assert_true(wr_lanes_run(&l, 10000, NULL));
+    wr_lanes_freeze(&l, &snapshot);
+    wr_lanes_close(&l);
+    wr_lanes_open(&l, "kafka", source_with("out", ""), "json", columns, WR_LANES_BOUNDED);
+    wr_snapshot_reader_init(&r, snapshot.bytes.data, snapshot.bytes.length, WR_GROUPS_ALL);
+    assert_true(wr_snapshot_next(&r));
+    assert_int_equal(l.ops->restore(l.self, &r), WEIR_CHECKPOINT_MISMATCH);
+    wr_lanes_close(&l);
+    wr_snapshot_writer_fini(&snapshot);
+}
+
+static void
+group_commits_what_is_durable(void **state)
+{
+    wr_lanes           l, *all = &l;
+    wr_snapshot_writer snapshot;
+    produce("in", rows(0, 30));
+    wr_lanes_open(&l, "kafka", source_with("in", "group=g"), "json", columns, 0);
+    assert_true(wr_lanes_run_rows(&l, 20000, 30));
+    wr_lanes_freeze(&l, &snapshot);
+    l.ops->frozen_epoch(l.self, 1);
+    produce("in", rows(30, 40));
+    assert_true(wr_lanes_run_rows(&l, 10000, 40));
+    expect_once(&all, 1, 40);
+    l.ops->committed(l.self, 1); /* the first thirty, not the rest */
+    wr_lanes_close(&l);
+    wr_snapshot_writer_fini(&snapshot);
+    wr_lanes_open(&l, "kafka", source_with("in", "group=g"), "json", columns, 0);
+    assert_true(wr_lanes_run_rows(&l, 20000, 10));
+    assert_false(wr_lanes_run_rows(&l, 100, 11));
+    for (uint32_t i = 0; i < l.lane_count; i++) {
+        const char *p = wr_text_string(&l.lanes[i].rows);
+        for (; *p != '\0'; p = strchr(p, '\n') + 1)
+            assert_true(atoi(p) >= 30);
+    }
+    wr_lanes_close(&l);
+    /* the same by start: committed, and without a group's offsets an error */
+    wr_lanes_open(&l, "kafka", source_with("in", "group=g; start=committed"), "json", columns,
+                  WR_LANES_BOUNDED);
+    assert_true(wr_lanes_run(&l, 10000, NULL));
+    assert_int_equal(wr_lanes_row_count(&l), 10);
+    wr_lanes_close(&l);
+    wr_lanes_open(&l, "kafka", source_with("in", "group=other; start=committed"), "json", columns,
+                  WR_LANES_BOUNDED);
+    assert_true(wr_lanes_run(&l, 10000, NULL));
+    assert_int_equal(l.flow, WR_FLOW_FAIL);
+    assert_non_null(strstr(l.ctx.error.text, "has committed no offset"));
+    wr_lanes_close(&l);
+}
+
+static void
+two_members_share_the_partitions(void **state)
+{
+    wr_lanes a, b, *all[2] = { &a, &b };
+    produce("in", rows(0, 30));
+    wr_lanes_open(&a, "kafka", source_with("in", "group=g; start=latest"), "json", columns, 0);
+    assert_true(wr_lanes_run(&a, 20000, all_caught_up));
+    wr_lanes_open(&b, "kafka", source_with("in", "group=g; start=latest"), "json", columns, 0);
+    /* the second joins: the first gives back, both get some */
+    for (int i = 0; i < 1000 && (b.lane_count == 0 || !b.lanes[0].caught_up); i++) {
+        wr_lanes_run(&a, 10, NULL);
+        wr_lanes_run(&b, 10, NULL);
+    }
+    assert_true(b.lane_count > 0 && b.lane_count < 3);
+    uint32_t ended = 0;
+    for (uint32_t i = 0; i < a.lane_count; i++)
+        ended += a.lanes[i].ended;
+    assert_true(ended > 0);
+    (void) all;
+    wr_lanes_close(&a);
+    wr_lanes_close(&b);
+}
+
+static void
+tombstones_and_changes(void **state)
+{
+    wr_sinks   s;
+    wr_lanes   l;
+    weir_error err;
+    assert_int_equal(wr_sinks_try(&s, "kafka", with("out", "key=id"), "json", columns, WR_UPSERT, &err),
+                     WEIR_OK);
+    assert_int_equal(wr_sinks_write(&s, "{\"id\":1,\"name\":\"x\"}{\"id\":1}", (int64_t[]){ 1, -1 }, 10000),
+                     WR_FLOW_NEXT);
+    assert_int_equal(wr_sinks_flush(&s, 10000), WR_FLOW_NEXT);
+    wr_sinks_close(&s);
+    wr_lanes_open(&l, "kafka", source_with("out", ""), "json", "id int8, name text, _op text", WR_LANES_BOUNDED);
+    assert_true(wr_lanes_run(&l, 10000, NULL));
+    assert_int_equal(wr_lanes_row_count(&l), 1);
+    for (uint32_t i = 0; i < 3; i++)
+        if (l.lanes[i].row_count > 0) {
+            assert_string_equal(wr_text_string(&l.lanes[i].rows), "1|x|+\n");
+            assert_string_equal(wr_text_string(&l.lanes[i].bad), "3001 a message without a value <1>\n");
+        }
+    wr_lanes_close(&l);
+    assert_int_equal(wr_sinks_try(&s, "kafka", with("out", ""), "json", columns, WR_UPSERT, &err),
+                     WEIR_CONFIG_MISSING);
+    wr_sinks_close(&s);
+    assert_int_equal(wr_sinks_try(&s, "kafka", with("out", "key=nope"), "json", columns, WR_INSERT_ONLY, &err),
+                     WEIR_CONFIG_REFERENCE);
+    wr_sinks_close(&s);
+}
+
+static void
+keys_and_headers(void **state)
+{
+    wr_sinks s;
+    wr_lanes l;
+    wr_sinks_open(&s, "kafka", with("out", "key=id,name; headers=source:weir,v:1; compression=zstd"), "json", columns);
+    assert_int_equal(wr_sinks_write(&s, "{\"id\":7,\"name\":\"x\\\"y\"}", NULL, 10000), WR_FLOW_NEXT);
+    assert_int_equal(wr_sinks_flush(&s, 10000), WR_FLOW_NEXT);
+    wr_sinks_close(&s);
+    wr_lanes_open(&l, "kafka", source_with("out", ""), "json", columns, WR_LANES_BOUNDED);
+    assert_true(wr_lanes_run(&l, 10000, NULL));
+    assert_int_equal(wr_lanes_row_count(&l), 1);
+    for (uint32_t i = 0; i < 3; i++)
+        if (l.lanes[i].row_count > 0)
+            assert_string_equal(wr_text_string(&l.lanes[i].last_key), "[7,\"x\\\"y\"]");
+    wr_lanes_close(&l);
+}
+
+static void
+bad_records_do_not_disturb(void **state)
+{
+    wr_sinks s;
+    wr_lanes l;
+    wr_sinks_open(&s, "kafka", with("out", ""), "line", "v text");
+    assert_int_equal(wr_sinks_write(&s, "{\"v\":\"{\\\"id\\\":1}\"}{\"v\":\"garbage\"}{\"v\":\"{\\\"id\\\":\\\"x\\\"}\"}"
+                                        "{\"v\":\"{\\\"id\\\":\"}{\"v\":\"{\\\"id\\\":2}\"}", NULL, 10000),
+                     WR_FLOW_NEXT);
+    assert_int_equal(wr_sinks_flush(&s, 10000), WR_FLOW_NEXT);
+    wr_sinks_close(&s);
+    wr_lanes_open(&l, "kafka", source_with("out", ""), "json", columns, WR_LANES_BOUNDED);
+    assert_true(wr_lanes_run(&l, 10000, NULL));
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < 3; i++)
+        bad += l.lanes[i].bad_count;
+    assert_int_equal(wr_lanes_row_count(&l), 2);
+    assert_int_equal(bad, 3);
+    wr_lanes_close(&l);
+}
+
+static void
+unknown_topics_and_brokers_are_told(void **state)
+{
+    wr_lanes   l;
+    weir_error err;
+    wr_dev_kafka_stop();
+    assert_int_equal(wr_lanes_try(&l, "kafka", "brokers=127.0.0.1:1; topic=in", "json", columns, 0, &err),
+                     WEIR_CONNECT);
+    assert_non_null(strstr(err.text, "cannot reach Kafka at 127.0.0.1:1"));
+    wr_lanes_close(&l);
+}
+
+static void
+properties_come_from_a_list(void **state)
+{
+    static const char *const wrong[] = {
+        "plugin.library.paths:/tmp/x.so", "sasl.kerberos.kinit.cmd:sh", "enable.auto.commit:true",
+        "bootstrap.servers:x", "group.id:x", "no.such.property:1", "ssl.ca.location:/no/such/file",
+        "linger.ms:5", "acks:0", "compression.level:1", "fetch.wait.max.ms:often",
+        "ssl.endpoint.identification.algorithm:none", "ssl.engine.location:/tmp/x.so",
+        "auto.offset.reset:earliest",
+    };
+    wr_lanes   l;
+    weir_error err;
+    for (size_t i = 0; i < WR_COUNT(wrong); i++) {
+        char more[128];
+        snprintf(more, sizeof more, "properties=%s", wrong[i]);
+        if (wr_lanes_try(&l, "kafka", with("in", more), "json", columns, 0, &err) != WEIR_CONFIG_VALUE)
+            fail_msg("%s was taken", wrong[i]);
+        wr_lanes_close(&l);
+    }
+    assert_int_equal(wr_lanes_try(&l, "kafka", with("in", "start=timestamp"), "json", columns, 0, &err),
+                     WEIR_CONFIG_MISSING);
+    wr_lanes_close(&l);
+    assert_int_equal(wr_lanes_try(&l, "kafka", with("in", "start=committed"), "json", columns, 0, &err),
+                     WEIR_CONFIG_MISSING);
+    wr_lanes_close(&l);
+}
+
+#define KAFKA_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+WR_TESTS = {
+    KAFKA_TEST(rows_go_out_and_come_back),
+    KAFKA_TEST(empty_topic_is_over_at_once),
+    KAFKA_TEST(new_messages_are_followed),
+    KAFKA_TEST(latest_begins_at_the_end),
+    KAFKA_TEST(restore_goes_on_at_the_next_row),
+    KAFKA_TEST(snapshot_of_another_topic_is_refused),
+    KAFKA_TEST(group_commits_what_is_durable),
+    KAFKA_TEST(two_members_share_the_partitions),
+    KAFKA_TEST(tombstones_and_changes),
+    KAFKA_TEST(keys_and_headers),
+    KAFKA_TEST(bad_records_do_not_disturb),
+    KAFKA_TEST(unknown_topics_and_brokers_are_told),
+    KAFKA_TEST(properties_come_from_a_list),
+    { NULL, NULL },
+};
