@@ -143,7 +143,8 @@ WEIR_API weir_status weir_push_end(weir_pipeline *pipeline, const char *source, 
 
 /* ---- rows out --------------------------------------------------------------------------------- */
 
-typedef enum weir_encoding { WEIR_JSON, WEIR_MSGPACK, WEIR_CSV } weir_encoding;
+/* JSON_POSTGRES: objects whose values stand as psql prints them, in quotes, but for numbers and booleans. */
+typedef enum weir_encoding { WEIR_JSON, WEIR_MSGPACK, WEIR_CSV, WEIR_JSON_POSTGRES } weir_encoding;
 
 typedef struct weir_column_info {
     const char *name, *type; /* SQL's spelling */

@@ -63,8 +63,9 @@ typedef enum cli_format { CLI_TABLE, CLI_JSONL, CLI_JSON, CLI_CSV, CLI_MARKDOWN,
 bool cli_format_parse(const char *name, FILE *to, cli_format *format);
 
 typedef struct cli_printer cli_printer;
+/* nested: JSON forms have ISO times and nested json and arrays; else each value as psql prints it. */
 cli_printer *cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns, uint32_t count,
-                              bool with_diff);
+                              bool with_diff, bool nested);
 int          cli_printer_add(cli_printer *printer, weir_rows *rows); /* borrows; 0, or -1 on a write error */
 /* One row whose cells `cell` gives (NULL: SQL NULL); every form but json and jsonl. */
 void         cli_printer_row(cli_printer *printer, int diff, const char *(*cell)(void *user, uint32_t column), void *user);

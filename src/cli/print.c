@@ -18,7 +18,7 @@ struct cli_printer {
     uint32_t         count; /* columns, the one of + and - included */
     weir_column_info columns[COLUMNS_MAX + 1];
     int              widths[COLUMNS_MAX + 1];
-    bool             with_diff, laid_out, headed, failed;
+    bool             with_diff, nested, laid_out, headed, failed;
     wr_text          held; /* cells of rows not laid out yet, each ended by NUL */
     uint32_t         held_rows;
     uint64_t         rows;
@@ -42,7 +42,7 @@ cli_format_parse(const char *name, FILE *to, cli_format *format)
 }
 
 cli_printer *
-cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns, uint32_t count, bool with_diff)
+cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns, uint32_t count, bool with_diff, bool nested)
 {
     cli_printer *p = wr_calloc(NULL, 1, sizeof *p);
     if (p == NULL)
@@ -50,6 +50,7 @@ cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns, u
     p->format = format;
     p->to = to;
     p->with_diff = with_diff;
+    p->nested = nested;
     if (with_diff)
         p->columns[p->count++] = (weir_column_info){ "", "text", false };
     count = count < COLUMNS_MAX ? count : COLUMNS_MAX;
@@ -247,7 +248,7 @@ add_json(cli_printer *p, weir_rows *rows)
 {
     const char *bytes;
     size_t      length;
-    if (weir_rows_encode(rows, WEIR_JSON, true, &bytes, &length) != WEIR_OK) {
+    if (weir_rows_encode(rows, p->nested ? WEIR_JSON : WEIR_JSON_POSTGRES, true, &bytes, &length) != WEIR_OK) {
         p->failed = true;
         return;
     }

@@ -38,7 +38,7 @@ add_inputs(weir *engine, const cli_list *inputs, const cli_list *schemas)
 }
 
 static int
-print_result(weir_result *result, const char *format_name, FILE *to, const char *sql)
+print_result(weir_result *result, const char *format_name, bool nested, FILE *to, const char *sql)
 {
     cli_format       format;
     weir_column_info columns[256];
@@ -47,7 +47,7 @@ print_result(weir_result *result, const char *format_name, FILE *to, const char 
     uint32_t         count = weir_result_columns(result, columns, 256);
     if (!cli_format_parse(format_name, to, &format))
         return CLI_USAGE;
-    cli_printer *printer = cli_printer_open(format, to, columns, count, false);
+    cli_printer *printer = cli_printer_open(format, to, columns, count, false, nested);
     weir_status  status = printer != NULL ? WEIR_OK : WEIR_MEMORY;
     while (status == WEIR_OK && !cli_interrupted()) {
         status = weir_result_next(result, &rows, &err);
@@ -73,13 +73,14 @@ query_run(int argc, char **argv)
 {
     cli_list    rest = { 0 }, inputs = { 0 }, schemas = { 0 }, params = { 0 };
     const char *sql_file = NULL, *output = NULL, *format = NULL, *colour = "auto";
-    int         no_flush = 0, explain = 0, done = 0;
+    int         no_flush = 0, explain = 0, nested = 0, done = 0;
     long long   limit = 0, timeout_s = 0;
     cli_option  options[] = {
         { "input", 'i', 'l', &inputs },   { "schema", 0, 'l', &schemas },    { "sql", 0, 's', &sql_file },
         { "output", 'O', 's', &output },  { "format", 'o', 's', &format },   { "param", 'p', 'l', &params },
         { "no-flush", 0, 'f', &no_flush }, { "limit", 'n', 'n', &limit },     { "timeout", 0, 'n', &timeout_s },
-        { "explain", 0, 'f', &explain },  { "color", 0, 's', &colour },      { 0 },
+        { "explain", 0, 'f', &explain },  { "color", 0, 's', &colour },
+        { "nested", 0, 'f', &nested },    { 0 },
     };
     int rc = cli_parse(argc, argv, options, &rest, &done);
     if (rc != 0 || done)
@@ -126,7 +127,7 @@ query_run(int argc, char **argv)
         rc = CLI_FAILED;
         goto done;
     }
-    rc = print_result(result, format == NULL && to != stdout ? "jsonl" : format, to, sql);
+    rc = print_result(result, format == NULL && to != stdout ? "jsonl" : format, nested != 0, to, sql);
     if (to != stdout && fclose(to) != 0)
         rc = CLI_FAILED;
 done:
@@ -145,6 +146,7 @@ const cli_verb cli_query = {
     "      --schema NAME=FILE   its columns, as JSON (inferred from the data otherwise)\n"
     "  -o, --format FORMAT      table, jsonl, json, csv, markdown or raw\n"
     "  -O, --output FILE        write there (default: standard output)\n"
+    "      --nested             in JSON: ISO 8601 times, json and arrays nested (else each value as psql prints it)\n"
     "  -p, --param VALUE        $1, $2, ... in turn\n"
     "  -n, --limit ROWS         fail when more rows come\n"
     "      --timeout SECONDS    fail when it takes longer\n"

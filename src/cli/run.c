@@ -97,7 +97,7 @@ show_open(run_state *run)
         return CLI_USAGE;
     }
     uint32_t n = weir_subscription_columns(s->sub, columns, 256);
-    s->printer = cli_printer_open(format, stdout, columns, n < 256 ? n : 256, weir_subscription_kind(s->sub) != WEIR_INSERT_ONLY);
+    s->printer = cli_printer_open(format, stdout, columns, n < 256 ? n : 256, weir_subscription_kind(s->sub) != WEIR_INSERT_ONLY, true);
     return s->printer != NULL ? CLI_OK : CLI_FAILED;
 }
 

@@ -56,7 +56,7 @@ on_schema(sub_run *s, const request *m)
             return false;
     s->changes = kind != NULL && strcmp(kind, "insert_only") != 0;
     if (s->format != CLI_JSONL)
-        s->printer = cli_printer_open(s->format, stdout, s->columns, s->count, s->changes);
+        s->printer = cli_printer_open(s->format, stdout, s->columns, s->count, s->changes, true);
     return s->format == CLI_JSONL || s->printer != NULL;
 }
 

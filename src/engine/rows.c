@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { FORMS = 6 };
+enum { FORMS = 8 };
 
 struct weir_rows {
     _Atomic uint32_t refs;
@@ -148,7 +148,7 @@ encode_json_rows(weir_rows *r, wr_text *to)
 
 /* Objects, through the format's own encoder. */
 static weir_status
-encode_objects(weir_rows *r, const char *format, wr_text *to)
+encode_objects(weir_rows *r, const char *format, bool postgres, wr_text *to)
 {
     const wr_encoder_ops *ops = wr_encoder_find(format);
     if (ops == NULL)
@@ -158,10 +158,12 @@ encode_objects(weir_rows *r, const char *format, wr_text *to)
     wr_report   report;
     wr_arena_init(&arena, r->batch->budget);
     wr_report_init(&report);
-    wr_node     at = { .kind = WR_NODE_MAP, .file = "" };
+    wr_node     key = { .text = "values", .length = 6, .file = "" }, value = { .text = "postgres", .length = 8, .file = "" };
+    wr_node    *keys[] = { &key }, *items[] = { &value };
+    wr_node     at = { .kind = WR_NODE_MAP, .file = "", .count = postgres ? 1 : 0, .keys = keys, .items = items };
     void       *config = wr_arena_calloc(&arena, 1, WR_MAX(ops->config_bytes, (size_t) 1));
     weir_status status = config == NULL ? WEIR_MEMORY
-                                        : wr_options_read(ops->options, NULL, &at, NULL, config, ops->config_bytes, &arena, &report);
+                                        : wr_options_read(ops->options, &at, &at, NULL, config, ops->config_bytes, &arena, &report);
     if (status == WEIR_OK)
         status = ops->create(config, r->schema, r->batch->budget, &encoder, NULL);
     if (status == WEIR_OK)
@@ -251,15 +253,15 @@ encode_msgpack_rows(weir_rows *r, wr_text *to)
 weir_status
 weir_rows_encode(weir_rows *rows, weir_encoding encoding, bool with_names, const char **bytes, size_t *length)
 {
-    static const char *const formats[] = { "json", "msgpack", "csv" };
+    static const char *const formats[] = { "json", "msgpack", "csv", "json" };
     int                      form = (int) encoding * 2 + with_names;
     weir_status              status = WEIR_OK;
     wr_assert(form >= 0 && form < FORMS);
     pthread_mutex_lock(&rows->mutex);
     if (!rows->made[form]) {
         wr_text_clear(&rows->forms[form]);
-        if (with_names || encoding == WEIR_CSV)
-            status = encode_objects(rows, formats[encoding], &rows->forms[form]);
+        if (with_names || encoding == WEIR_CSV || encoding == WEIR_JSON_POSTGRES)
+            status = encode_objects(rows, formats[encoding], encoding == WEIR_JSON_POSTGRES, &rows->forms[form]);
         else if (encoding == WEIR_JSON)
             status = encode_json_rows(rows, &rows->forms[form]);
         else

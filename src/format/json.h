@@ -23,7 +23,8 @@ typedef struct wr_json_decode_config {
 } wr_json_decode_config;
 
 typedef struct wr_json_encode_config {
-    int op; /* 0 auto, 1 none */
+    int op;     /* 0 auto, 1 none     */
+    int values; /* 0 json, 1 postgres */
 } wr_json_encode_config;
 
 extern const wr_decoder_ops wr_json_decoder_ops;

@@ -16,6 +16,7 @@
 #include <string.h>
 
 enum { OP_AUTO, OP_NONE };
+enum { VALUES_JSON, VALUES_POSTGRES };
 
 typedef struct json_encoder {
     wr_encoder       encoder; /* first */
@@ -23,11 +24,13 @@ typedef struct json_encoder {
     wr_budget       *budget;
     bool             with_op;      /* rows begin with "_op"              */
     bool             skip_deletes; /* changes, but written without "_op" */
+    bool             as_text;      /* what is no number or boolean: PostgreSQL's text in quotes */
     wr_arena         arena;
     const char     **before; /* by column, with its length: `,"name":` */
     size_t          *before_length;
     wr_print_day     day;
     wr_arena         scratch;
+    wr_text          cell;
 } json_encoder;
 
 static weir_status
@@ -42,9 +45,11 @@ encoder_create(const void *config, const wr_schema *schema, wr_budget *budget, w
     e->schema = schema;
     e->budget = budget;
     e->with_op = schema->kind != WR_INSERT_ONLY && c->op == OP_AUTO;
+    e->as_text = c->values == VALUES_POSTGRES;
     e->skip_deletes = schema->kind != WR_INSERT_ONLY && c->op == OP_NONE;
     wr_arena_init(&e->arena, budget);
     wr_arena_init(&e->scratch, budget);
+    wr_text_init(&e->cell, budget);
     e->before = wr_arena_calloc(&e->arena, schema->field_count + 1, sizeof *e->before);
     e->before_length = wr_arena_calloc(&e->arena, schema->field_count + 1, sizeof(size_t));
     bool    good = e->before != NULL && e->before_length != NULL;
@@ -52,6 +57,8 @@ encoder_create(const void *config, const wr_schema *schema, wr_budget *budget, w
     wr_text_init(&text, budget);
     for (uint32_t i = 0; good && i < schema->field_count; i++) {
         const char *name = schema->fields[i].name;
+        if (schema->fields[i].hidden)
+            continue; /* before_length 0: not written */
         wr_text_clear(&text);
         wr_text_putc(&text, ',');
         wr_text_put_json(&text, name, strlen(name));
@@ -75,6 +82,7 @@ encoder_destroy(wr_encoder *self)
     json_encoder *e = (json_encoder *) self;
     if (e == NULL)
         return;
+    wr_text_fini(&e->cell);
     wr_arena_fini(&e->scratch);
     wr_arena_fini(&e->arena);
     wr_free(e);
@@ -187,10 +195,12 @@ value_put(json_encoder *e, wr_text *to, const wr_column *column, uint32_t row)
     case WR_DATE:
     case WR_TIMESTAMP:
     case WR_TIMESTAMPTZ:
-        if (time_put(e, to, base, i))
+        if (!e->as_text && time_put(e, to, base, i))
             return WEIR_OK;
         break;
     case WR_JSONB: {
+        if (e->as_text)
+            break;
         const wr_string *s = &((const wr_string *) data)[i];
         wr_text_append(to, wr_string_data(s), s->length);
         return WEIR_OK;
@@ -204,7 +214,13 @@ value_put(json_encoder *e, wr_text *to, const wr_column *column, uint32_t row)
     wr_value value;
     wr_arena_reset(&e->scratch);
     WR_TRY(wr_column_get_value(column, row, &e->scratch, &value));
-    wr_value_print_json(&value, to);
+    if (e->as_text && !wr_type_is_number(value.type)) {
+        wr_text_clear(&e->cell);
+        wr_value_print(&value, &e->cell);
+        string_put(to, wr_text_string(&e->cell), e->cell.length);
+    } else {
+        wr_value_print_json(&value, to);
+    }
     return WEIR_OK;
 }
 
@@ -217,14 +233,18 @@ row_put(json_encoder *e, wr_text *to, const wr_batch *batch, uint32_t row, bool 
         begin = SIZE_MAX;
     }
     for (uint32_t c = 0; c < e->schema->field_count; c++) {
+        if (e->before_length[c] == 0)
+            continue;
         if (!wr_text_reserve(to, e->before_length[c] + WR_PRINT_MAX))
             return WEIR_MEMORY;
         memcpy(to->data + to->length, e->before[c], e->before_length[c]);
         to->length += e->before_length[c];
         WR_TRY(value_put(e, to, batch->columns[c], row));
     }
-    if (e->schema->field_count == 0 && !e->with_op)
+    if (to->length == begin) { /* no column at all */
         wr_text_putc(to, '{');
+        begin = SIZE_MAX;
+    }
     if (!wr_text_reserve(to, 2))
         return WEIR_MEMORY;
     if (begin != SIZE_MAX)
@@ -260,6 +280,12 @@ static const wr_option encode_options[] = {
       .fallback = "auto",
       .choices = "auto|none",
       .doc = "Write \"_op\" into rows that change or delete others; none: write new rows alone." },
+    { .name = "values",
+      .type = WR_OPT_ENUM,
+      .offset = offsetof(wr_json_encode_config, values),
+      .fallback = "json",
+      .choices = "json|postgres",
+      .doc = "json: times in ISO 8601, json, jsonb and arrays nested; postgres: each as psql prints it, in quotes." },
     { 0 },
 };
 
