@@ -307,7 +307,7 @@ wr_loop_run(wr_loop *loop, int64_t timeout_us)
         wait = wait < 0 ? due : WR_MIN(wait, due);
     }
     if (wait == 0)
-        event_base_loop(loop->base, EVLOOP_NONBLOCK);
+        event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK); /* else it stays while anything is ready */
     else {
         if (wait > 0) {
             struct timeval limit = { wait / 1000000, wait % 1000000 };
