@@ -9,9 +9,10 @@
  *                 back, and does not move before every shard has polled once (and made its lanes)
  *             Y2  batches are stamped under the source's lock: the order of the stamps is the
  *                 interleaving that lateness is judged by, and each shard publishes in that order
- *             Y3  a barrier cuts all shards at one watermark: from the first shard's barrier on, shards
- *                 that have not put it in stamp no more than that.  So what a restart restores is a
- *                 state that the rows before the barrier alone could have led to.
+ *             Y3  rows before a barrier are judged by rows before it alone: from the first shard's barrier
+ *                 on, shards that have not put it in see the others' lanes where these stood at
+ *                 theirs (cut_watermark runs on for them).  So a restart restores what the rows before
+ *                 the barrier led to, and lateness within a lane is the same with and without barriers.
  *             Y4  a lane is idle when it was read to its end, is not paused, and idle_us have passed
  *                 without a row; never by a bare timer
  */
@@ -45,6 +46,8 @@ struct wr_lane {
     source_task *_Atomic owner; /* changes only while ended */
     /* Under the source's lock. */
     wr_time      watermark;
+    wr_epoch     cut_epoch;     /* newest barrier the owner has put in, */
+    wr_time      cut_watermark; /* and where the lane stood then (Y3)   */
     bool         idle, ended;
     /* The owner's thread alone. */
     bool         caught_up, declared_idle;

@@ -18,6 +18,20 @@ lanes_least(const source *s, const wr_lane *except)
     return least;
 }
 
+/* The same for a shard that has not put in the newest barrier while others have (Y3): lanes of shards that
+ * have stand where they stood then, so that no row after the barrier judges one before it. */
+static wr_time
+lanes_least_before_cut(const source *s, const wr_lane *except)
+{
+    wr_time least = WR_TIME_END;
+    if (s->unpolled > 0)
+        return WR_TIME_START;
+    for (const wr_lane *l = s->lanes; l != NULL; l = l->next)
+        if (l != except && !l->idle && !l->ended)
+            least = WR_MIN(least, l->cut_epoch == s->cut_epoch ? l->cut_watermark : l->watermark);
+    return least;
+}
+
 /* What the watermark would be by the lanes alone.  When all are quiet nobody holds back, and
  * it is where the furthest has come; when all have ended it stays. */
 static wr_time
@@ -81,18 +95,23 @@ wr_source_judge(source_task *t, wr_lane *lane, const wr_time *contributions, uin
     source *s = t->source;
     wr_mutex_lock(&s->lock); /* Y2 */
     source_shard_known(t);
+    bool    before_cut = t->epoch < s->cut_epoch;
     wr_time others = lanes_least(s, lane), was = s->watermark;
-    wr_time cap = t->epoch < s->cut_epoch ? s->cut_watermark : WR_TIME_END;
+    wr_time others_cut = before_cut ? lanes_least_before_cut(s, lane) : others;
+    wr_time mine = before_cut ? s->cut_watermark : s->watermark; /* what judges this shard's rows */
     lane->idle = false;
     for (uint32_t i = 0; i < count; i++) {
-        judges[i] = WR_MIN(s->watermark, cap);
+        judges[i] = mine;
         if (contributions[i] <= lane->watermark)
             continue;
         lane->watermark = contributions[i];
+        mine = WR_MAX(mine, WR_MIN(lane->watermark, others_cut));
         s->watermark = WR_MAX(s->watermark, WR_MIN(lane->watermark, others));
     }
+    if (before_cut)
+        s->cut_watermark = mine;
     *before = t->stamped;
-    *after = WR_MIN(s->watermark, cap);
+    *after = mine;
     wr_assert(*after >= *before);
     t->stamped = *after;
     bool moved = s->watermark > was;
@@ -186,6 +205,11 @@ wr_source_cut(source_task *t, wr_epoch epoch, wr_time *before)
         s->cut_epoch = epoch;
         s->cut_watermark = s->watermark;
     }
+    for (wr_lane *l = s->lanes; l != NULL; l = l->next)
+        if (l->owner == t) {
+            l->cut_epoch = epoch;
+            l->cut_watermark = l->watermark;
+        }
     *before = t->stamped;
     wr_assert(t->stamped <= s->cut_watermark); /* Y3 */
     t->stamped = s->cut_watermark;
