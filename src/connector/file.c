@@ -431,6 +431,7 @@ const wr_source_ops wr_file_source_ops = {
     .config_bytes = sizeof(wr_file_source_config),
     .self_bytes = sizeof(file_source),
     .default_format = "json",
+    .one_shard = true,
     .bounded = file_bounded,
     .check = file_check,
     .open = file_open,

@@ -72,6 +72,7 @@ typedef struct wr_source_ops {
     size_t           config_bytes;
     size_t           self_bytes;
     const char      *default_format; /* NULL: rows come ready made                            */
+    bool             one_shard;      /* shard 0 feeds all rows; the others have no lanes       */
     bool           (*bounded)(const void *config);           /* does it end by itself?        */
     /* Columns it dictates itself (generators), or NULL: the pipeline file lists them. */
     weir_status    (*columns)(const void *config, wr_arena *arena, wr_schema **schema, weir_error *err);

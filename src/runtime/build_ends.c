@@ -103,13 +103,15 @@ wr_build_sources(wr_runtime *rt, const wr_source_binding *bindings, weir_error *
         s->rt = rt;
         s->index = i;
         s->shard_count = wr_build_stream_shards(rt, bindings, bindings[i].stream);
-        s->unpolled = s->shard_count;
+        s->unpolled = s->binding->ops->one_shard ? 1 : s->shard_count;
         s->watermark = s->cut_watermark = WR_TIME_START;
         s->shards = wr_build_alloc(rt, s->shard_count, sizeof *s->shards);
         if (s->shards == NULL)
             return WEIR_MEMORY;
         for (uint32_t k = 0; k < s->shard_count; k++)
             WR_TRY(build_source_shard(rt, s, k));
+        for (uint32_t k = 1; s->binding->ops->one_shard && k < s->shard_count; k++)
+            s->shards[k].known = true; /* to have no lanes: Y1 */
         if (s->binding->ops == &wr_push_source_ops) /* rows may be pushed before the start */
             WR_TRY(wr_source_share(s, err));
     }
