@@ -69,6 +69,11 @@ $(O)/weir: $(BIN_OBJ) $(O)/libweir.a
 $(O)/test/%: $(O)/obj/tests/unit/%.o $(SUP_OBJ) $(O)/libweir.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $< $(SUP_OBJ) $(O)/libweir.a $(LDLIBS) -lcmocka
+# Those of server/ bring the server, which the library does not hold, and an engine of their own.
+SERVER_OBJ := $(call obj,$(wildcard src/server/*.c) tests/unit/server/rig.c)
+$(O)/test/server/%: $(O)/obj/tests/unit/server/%.o $(SERVER_OBJ) $(O)/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $< $(SERVER_OBJ) $(O)/libweir.a $(LDLIBS) -lcmocka
 
 TEST_O := $(O)/test
 

@@ -7,13 +7,15 @@
  * Invariants  K1  a connection is closed by the server's loop between events, never under its own feet
  *             K2  requests are answered one after another, in their order
  *             K3  whatever is waited for has a deadline, but for a quiet session: that may last
- * A client that sends no more (EOF) may still be listening (`nc -N`): it is kept while it has subscriptions.
+ * A client that sends no more (EOF) may still be listening (`nc -N`): it is kept while it has subscriptions, and
+ * looked after every second (conn_check_peer), for no event tells when it goes.
  */
 #include "server/server_impl.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -228,6 +230,14 @@ conn_receive(conn *c)
         c->dead = true;
 }
 
+void
+conn_check_peer(conn *c)
+{
+    struct pollfd p = { .fd = c->fd };
+    if (c->eof && !c->dead && poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP)) != 0)
+        c->dead = true; /* K1 */
+}
+
 /* ---- what is waited for ------------------------------------------------------------------------ */
 
 static bool
@@ -279,10 +289,11 @@ conn_work(conn *c)
         moved |= more;
     }
     in_compact(c);
-    bool refused = conn_left(c) > 0 && conn_room(c) == 0;
+    session_probe(c);
     session_pump(c);
+    bool full = conn_room(c) == 0;
     moved |= conn_flush(c);
-    more |= refused && conn_room(c) > 0;
+    more |= full && conn_room(c) > 0; /* requests or rows may have waited for the room */
     if (more) /* not before the others had their turn */
         atomic_store(&c->ready, true);
     conn_finish(c);

@@ -27,8 +27,10 @@ static void
 server_tick(void *user)
 {
     server *s = user;
-    for (conn *c = s->conns; c != NULL; c = c->next)
+    for (conn *c = s->conns; c != NULL; c = c->next) {
         session_check_ends(c, false);
+        conn_check_peer(c);
+    }
     if (wr_timer_set_after(&s->tick, SERVER_TICK_US) != WEIR_OK)
         wr_log(WR_LOG_ERROR, "server", "no memory for a timer: ends of pipelines are not told");
 }

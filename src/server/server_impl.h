@@ -77,6 +77,7 @@ struct conn {
     size_t        out_at;    /* sent                               */
     conn_phase    phase;
     bool          eof;       /* the client sends no more           */
+    bool          probed;    /* and was asked whether it listens   */
     bool          closing;   /* close when all is sent             */
     bool          lingering; /* all is sent: wait for the client's end, discard */
     bool          dead;      /* close now                          */
@@ -143,6 +144,8 @@ void  conn_close(conn *c);
 void  conn_work(conn *c);
 /* The bytes that wait may grow by this; 0: nothing more for now (V3). */
 size_t conn_room(const conn *c);
+/* Of a client that sends no more: has it gone altogether? */
+void  conn_check_peer(conn *c);
 static inline size_t
 conn_waiting(const conn *c)
 {
@@ -156,6 +159,8 @@ conn_left(const conn *c)
 
 /* session.c: take one whole frame from c->in and answer it; false: there is none. */
 bool session_take(conn *c);
+/* A client that sends no more may have gone altogether: one byte to it, and its kernel says so. */
+void session_probe(conn *c);
 void session_close(conn *c);
 void session_error(conn *c, int64_t id, const char *code, const char *text, const char *hint);
 void session_fail(conn *c, int64_t id, const weir_error *err);

@@ -64,6 +64,15 @@ op_ping(conn *c, int64_t id)
     reply_end(&r);
 }
 
+void
+session_probe(conn *c)
+{
+    if (!c->eof || c->probed || c->subscription_count == 0)
+        return;
+    c->probed = true;
+    op_ping(c, REQUEST_NO_ID);
+}
+
 static void
 session_request(conn *c, const request *q)
 {

@@ -270,23 +270,45 @@ subscription_step(subscription *s)
     return goes_on ? STEP_MORE : STEP_OVER;
 }
 
-/* One message of each in turn, so that a busy view does not starve its neighbours. */
+/* s becomes the first of the list, what stood before it the last. */
+static void
+turn_to(conn *c, subscription *s)
+{
+    subscription *last = s, *before = c->subscriptions;
+    if (before == s)
+        return;
+    while (last->next != NULL)
+        last = last->next;
+    last->next = before;
+    while (before->next != s)
+        before = before->next;
+    before->next = NULL;
+    c->subscriptions = s;
+}
+
+/* One message of each in turn, so that a busy view does not starve its neighbours; who was not reached is first
+ * the next time. */
 void
 session_pump(conn *c)
 {
-    bool more = c->subscriptions != NULL;
-    for (int left = MESSAGES_A_TURN; more;) {
+    int  left = MESSAGES_A_TURN;
+    bool more = true;
+    while (more && conn_room(c) > 0) {
         more = false;
         for (subscription *s = c->subscriptions, *next; s != NULL && conn_room(c) > 0; s = next) {
             next = s->next;
             if (s->credit <= 0)
                 continue; /* op_credit comes back here */
-            step done = left-- > 0 ? subscription_step(s) : STEP_IDLE;
-            if (left < 0)
+            if (left == 0) {
+                turn_to(c, s);
                 atomic_store(&c->ready, true);
+                return;
+            }
+            step done = subscription_step(s);
+            left -= done == STEP_MORE;
+            more |= done == STEP_MORE;
             if (done == STEP_OVER)
                 subscription_close(s);
-            more |= done == STEP_MORE;
         }
     }
 }
