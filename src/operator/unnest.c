@@ -147,9 +147,11 @@ check_series(unnest *u, wr_ctx *ctx, const unnest_set *set, const wr_batch *in)
         if (set->arg_count == 3 && is_zero(&args[2]))
             (void) wr_eval_fail(&ctx->eval, row, WEIR_ROW_INVALID_ARGUMENT,
                                 "step size cannot equal zero");
-        else if (!is_finite(&args[0]) || (set->type.id == WR_NUMERIC && !is_finite(&args[1])))
+        else if (!is_finite(&args[0])
+                 || (set->type.id == WR_NUMERIC
+                     && (!is_finite(&args[1]) || (set->arg_count == 3 && !is_finite(&args[2])))))
             (void) wr_eval_fail(&ctx->eval, row, WEIR_ROW_INVALID_ARGUMENT,
-                                "the bounds of generate_series must be finite");
+                                "start, stop and step of generate_series must be finite");
     }
     wr_arena_reset(&u->numbers);
     return WEIR_OK;

@@ -7,6 +7,7 @@
  */
 #include "sql/bind_impl.h"
 
+#include "data/array.h"
 #include "operator/unnest.h"
 
 #include <string.h>
@@ -156,6 +157,35 @@ bind_aggregate_parts(sql_query *q, const PgQuery__FuncCall *call, const char *na
     return WEIR_OK;
 }
 
+typedef struct level_check {
+    bool own, outer;
+} level_check;
+
+static void
+note_level(const wr_expr *expr, void *user)
+{
+    level_check *check = user;
+    if (expr->kind == WR_EXPR_COLUMN && (expr->column & WR_SQL_OUTER) != 0)
+        check->outer = true;
+    else if (expr->kind == WR_EXPR_COLUMN)
+        check->own = true;
+}
+
+/* An aggregate over outer columns alone belongs to the outer query, in PostgreSQL: it is not computed here. */
+static weir_status
+check_level(sql_query *q, const wr_agg_call *made)
+{
+    level_check check = { false, false };
+    for (uint32_t i = 0; i < made->arg_count; i++)
+        wr_expr_walk(made->args[i], note_level, &check);
+    if (!check.outer || check.own)
+        return WEIR_OK;
+    weir_status status = sql_unsupported(q->b, made->location,
+                                         "an aggregate of the outer query within a subquery is");
+    wr_error_hint(q->b->err, "compute it in a sub-select in FROM and use its column");
+    return status;
+}
+
 static weir_status
 bind_aggregate(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **out)
 {
@@ -165,6 +195,7 @@ bind_aggregate(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr
     q->in_aggregate = true;
     q->can_over = q->can_unnest = false;
     WR_TRY(bind_aggregate_parts(q, call, name, &made));
+    WR_TRY(check_level(q, &made));
     if (call->n_agg_order > 0 && !call->agg_within_group && made.aggregate->order_matters)
         WR_TRY(bind_agg_order(q, call));
     q->in_aggregate = false;
@@ -224,9 +255,12 @@ bind_set(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr 
             return sql_unsupported(q->b, call->location, "unnest of several arrays in this place is");
         WR_TRY(sql_bind_expr(q, call->args[0], out));
     } else {
-        wr_expr **args;
+        wr_expr   **args;
+        const char *array_name = strcmp(name, "string_to_table") == 0         ? "string_to_array"
+                                 : strcmp(name, "regexp_split_to_table") == 0 ? "regexp_split_to_array"
+                                                                              : name;
         WR_TRY(sql_bind_list(q, call->args, call->n_args, &args));
-        WR_TRY(sql_call(q->b, name, args, (uint32_t) call->n_args, call->location, out));
+        WR_TRY(sql_call(q->b, array_name, args, (uint32_t) call->n_args, call->location, out));
     }
     if ((*out)->type.id != WR_ARRAY)
         return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
@@ -353,11 +387,131 @@ is_over_only(const char *name)
     return false;
 }
 
+/* Names of arguments, for calls that give them by name; what is left out takes the default. */
+static const struct {
+    const char *function;
+    uint32_t    place;
+    const char *name, *otherwise;
+} named_arguments[] = {
+    { "make_interval", 0, "years", "0" },
+    { "make_interval", 1, "months", "0" },
+    { "make_interval", 2, "weeks", "0" },
+    { "make_interval", 3, "days", "0" },
+    { "make_interval", 4, "hours", "0" },
+    { "make_interval", 5, "mins", "0" },
+    { "make_interval", 6, "secs", "0" },
+    { "jsonb_set", 3, "create_if_missing", "true" },
+    { "jsonb_insert", 3, "insert_after", "false" },
+    { "jsonb_set_lax", 3, "create_if_missing", "true" },
+    { "jsonb_set_lax", 4, "null_value_treatment", "use_json_null" },
+};
+
+static weir_status
+place_named(sql_query *q, const PgQuery__NamedArgExpr *arg, const char *function, wr_expr **list,
+            uint32_t *count)
+{
+    for (uint32_t i = 0; i < WR_COUNT(named_arguments); i++) {
+        if (strcmp(named_arguments[i].function, function) != 0
+            || strcmp(named_arguments[i].name, arg->name) != 0)
+            continue;
+        uint32_t place = named_arguments[i].place;
+        if (place < *count && list[place] != NULL)
+            return wr_error_at(q->b->err, WEIR_QUERY, arg->location,
+                               "argument \"%s\" is given twice", arg->name);
+        *count = WR_MAX(*count, place + 1);
+        return sql_bind_expr(q, arg->arg, &list[place]);
+    }
+    weir_status status = wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, arg->location,
+                                     "function %s has no argument named \"%s\"", function, arg->name);
+    wr_error_hint(q->b->err, "leave out the name: arguments go by place");
+    return status;
+}
+
+/* Arguments by place, then by name. */
+static weir_status
+bind_arguments(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr ***args,
+               uint32_t *count)
+{
+    enum { NAMED_MAX = 8 };
+    wr_expr **list = wr_arena_calloc(q->b->arena, call->n_args + NAMED_MAX, sizeof *list);
+    if (list == NULL)
+        return SQL_NOMEM(q->b);
+    *count = 0;
+    for (size_t i = 0; i < call->n_args; i++) {
+        if (call->args[i]->node_case == PG_QUERY__NODE__NODE_NAMED_ARG_EXPR)
+            WR_TRY(place_named(q, call->args[i]->named_arg_expr, name, list, count));
+        else
+            WR_TRY(sql_bind_expr(q, call->args[i], &list[(*count)++]));
+    }
+    for (uint32_t place = 0; place < *count; place++)
+        for (uint32_t i = 0; i < WR_COUNT(named_arguments) && list[place] == NULL; i++) {
+            if (strcmp(named_arguments[i].function, name) != 0 || named_arguments[i].place != place)
+                continue;
+            const char *text = named_arguments[i].otherwise;
+            wr_value    value = { .type = WR_TYPE(WR_UNKNOWN),
+                                  .string = wr_string_make(text, strlen(text)) };
+            if ((list[place] = sql_constant(q->b, &value, call->location)) == NULL)
+                return SQL_NOMEM(q->b);
+        }
+    for (uint32_t place = 0; place < *count; place++)
+        if (list[place] == NULL)
+            return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
+                               "an argument of %s is missing", name);
+    *args = list;
+    return WEIR_OK;
+}
+
+/* f(a, VARIADIC array): the array's items become arguments.  *is_null: the array is NULL. */
+static weir_status
+spread_variadic(sql_query *q, const PgQuery__FuncCall *call, wr_expr ***args, uint32_t *count,
+                bool *is_null)
+{
+    enum { ITEMS_MAX = 100 };
+    wr_expr *last = (*args)[*count - 1];
+    wr_value array;
+    *is_null = false;
+    if (last->type.id != WR_ARRAY)
+        return wr_error_at(q->b->err, WEIR_QUERY_TYPE, call->location,
+                           "VARIADIC argument must be an array");
+    if (!wr_expr_is_constant(last)) {
+        weir_status status = sql_unsupported(q->b, call->location,
+                                             "VARIADIC with an array that is not constant is");
+        wr_error_hint(q->b->err, "write the arguments one by one");
+        return status;
+    }
+    wr_time now = q->b->options != NULL ? q->b->options->now : 0;
+    WR_TRY(sql_place(q->b, wr_expr_fold(last, now, q->b->arena, &array, q->b->err), call->location));
+    if (array.is_null) {
+        *is_null = true;
+        return WEIR_OK;
+    }
+    wr_array_view view;
+    wr_array_open(&array.string, &view);
+    if (view.count > ITEMS_MAX)
+        return wr_error_at(q->b->err, WEIR_QUERY_TOO_COMPLEX, call->location,
+                           "a VARIADIC array has at most %d items here", ITEMS_MAX);
+    wr_expr **spread = wr_arena_alloc(q->b->arena, (*count + view.count) * sizeof *spread);
+    if (spread == NULL)
+        return SQL_NOMEM(q->b);
+    memcpy(spread, *args, (*count - 1) * sizeof *spread);
+    const char *at = view.items;
+    wr_value    item;
+    uint32_t    n = *count - 1;
+    while (wr_array_next(&view, &at, &item)) {
+        item.type = wr_type_element(last->type);
+        if ((spread[n++] = sql_constant(q->b, &item, call->location)) == NULL)
+            return SQL_NOMEM(q->b);
+    }
+    *args = spread;
+    *count = n;
+    return WEIR_OK;
+}
+
 static weir_status
 bind_scalar(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **out)
 {
     const char *column;
-    wr_expr   **args;
+    wr_expr   **args = NULL;
     if (group_window_column(name, &column))
         return bind_window_part(q, call, column, out);
     if (sql_is_window_function(name)) {
@@ -369,13 +523,22 @@ bind_scalar(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_ex
     if (is_over_only(name) && !wr_function_exists(name))
         return wr_error_at(q->b->err, WEIR_QUERY, call->location,
                            "window function %s requires an OVER clause", name);
-    if (call->func_variadic)
-        return sql_unsupported(q->b, call->location, "VARIADIC is");
+    uint32_t count = (uint32_t) call->n_args;
     WR_TRY(refuse_modifiers(q, call, name));
-    if (strcmp(name, "pg_typeof") == 0 && call->n_args == 1)
+    if (strcmp(name, "pg_typeof") == 0 && count == 1)
         return bind_typeof(q, call, out);
-    WR_TRY(sql_bind_list(q, call->args, call->n_args, &args));
-    return sql_call(q->b, name, args, (uint32_t) call->n_args, call->location, out);
+    WR_TRY(bind_arguments(q, call, name, &args, &count));
+    if (call->func_variadic) {
+        bool is_null;
+        WR_TRY(spread_variadic(q, call, &args, &count, &is_null));
+        if (is_null) {
+            WR_TRY(sql_call(q->b, name, args, count - 1, call->location, out));
+            wr_value null = wr_value_null((*out)->type);
+            *out = sql_constant(q->b, &null, call->location);
+            return *out != NULL ? WEIR_OK : SQL_NOMEM(q->b);
+        }
+    }
+    return sql_call(q->b, name, args, count, call->location, out);
 }
 
 weir_status
@@ -386,10 +549,7 @@ sql_bind_call(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out)
         return sql_bind_over_call(q, call, out);
     if (sql_is_set_returning(name))
         return bind_set_returning(q, call, name, out);
-    bool is_aggregate = wr_aggregate_exists(name)
-                        && (!wr_function_exists(name) || call->agg_star || call->agg_distinct
-                            || call->agg_filter != NULL || call->agg_within_group);
-    if (is_aggregate)
+    if (sql_is_aggregate(call))
         return bind_aggregate(q, call, name, out);
     return bind_scalar(q, call, name, out);
 }

@@ -10,60 +10,6 @@
 
 #include <string.h>
 
-/* --- does a tree hold an aggregate? --- */
-
-static bool has_aggregate(const ProtobufCMessage *message);
-
-static bool
-field_has_aggregate(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
-{
-    const char *at = (const char *) message + field->offset;
-    if (field->type != PROTOBUF_C_TYPE_MESSAGE)
-        return false;
-    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-        size_t                   n = *(const size_t *) ((const char *) message + field->quantifier_offset);
-        ProtobufCMessage *const *items = *(ProtobufCMessage *const *const *) at;
-        for (size_t i = 0; i < n; i++)
-            if (has_aggregate(items[i]))
-                return true;
-        return false;
-    }
-    bool is_oneof = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
-    if (is_oneof
-        && *(const uint32_t *) ((const char *) message + field->quantifier_offset) != field->id)
-        return false;
-    const ProtobufCMessage *one = *(const ProtobufCMessage *const *) at;
-    return one != NULL && has_aggregate(one);
-}
-
-static bool
-has_aggregate(const ProtobufCMessage *message)
-{
-    if (message->descriptor == &pg_query__select_stmt__descriptor)
-        return false; /* its own query's */
-    if (message->descriptor == &pg_query__grouping_func__descriptor)
-        return true;
-    if (message->descriptor == &pg_query__func_call__descriptor) {
-        const PgQuery__FuncCall *call = (const PgQuery__FuncCall *) message;
-        const char              *name = sql_last_name(call->funcname, call->n_funcname);
-        bool aggregate = wr_aggregate_exists(name)
-                         && (!wr_function_exists(name) || call->agg_star || call->agg_distinct
-                             || call->agg_filter != NULL || call->agg_within_group);
-        if (call->over == NULL && aggregate)
-            return true;
-    }
-    for (unsigned i = 0; i < message->descriptor->n_fields; i++)
-        if (field_has_aggregate(message, &message->descriptor->fields[i]))
-            return true;
-    return false;
-}
-
-bool
-sql_tree_has_aggregate(const tree_node *node)
-{
-    return node != NULL && has_aggregate((const ProtobufCMessage *) node);
-}
-
 /* --- grouping expressions --- */
 
 static weir_status

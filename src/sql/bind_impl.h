@@ -198,6 +198,8 @@ int32_t     sql_location(const tree_node *node);
 /* --- bind_call.c, bind_over.c --- */
 weir_status sql_bind_call(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out);
 weir_status sql_bind_over_call(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out);
+/* The WINDOW clause by itself: names defined twice, unknown, overridden. */
+weir_status sql_check_windows(sql_query *q);
 /* Plan the calls of q over *plan; their columns follow the plan's (first: number of the first). */
 weir_status sql_plan_over(sql_query *q, wr_plan **plan, uint32_t *first);
 bool        sql_is_set_returning(const char *name);
@@ -250,7 +252,10 @@ weir_status sql_bind_limit(sql_binder *b, const tree_select *stmt, sql_scope *ou
                            uint64_t *limit, uint64_t *offset, bool *with_ties);
 weir_status sql_sort_direction(sql_binder *b, const PgQuery__SortBy *by, bool *descending,
                                bool *nulls_first);
+/* sql/tree.c */
+bool        sql_is_aggregate(const PgQuery__FuncCall *call);
 bool        sql_tree_has_aggregate(const tree_node *node);
+bool        sql_tree_has_sublink(const tree_node *node);
 
 typedef struct sql_target {
     wr_expr    *expr;

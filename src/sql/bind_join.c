@@ -171,7 +171,7 @@ join_kind(sql_query *q, const PgQuery__JoinExpr *join, wr_join_kind *kind)
     }
 }
 
-/* ON over the merged scope; an outer join's may hold no subquery, since it would have to run before the join. */
+/* ON over the merged scope.  A subquery in an outer join's has been dealt with by join_by_parts. */
 static weir_status
 bind_on(sql_query *q, join_parts *j, const tree_node *quals)
 {
@@ -193,6 +193,95 @@ bind_on(sql_query *q, join_parts *j, const tree_node *quals)
     return WEIR_OK;
 }
 
+/* --- an outer join whose ON holds a subquery --- */
+
+/* The rows of side that match nothing: side ANTI JOIN matched, on all of side's columns, NULLs equal. */
+static weir_status
+unmatched_rows(sql_query *q, const wr_plan *side, const wr_plan *matched, uint32_t first, wr_plan **out)
+{
+    wr_arena *arena = q->b->arena;
+    uint32_t  n = side->schema->field_count;
+    wr_plan  *left = wr_plan_copy(arena, side), *right = wr_plan_copy(arena, matched);
+    uint32_t *columns = wr_arena_alloc(arena, 2 * (n + 1) * sizeof *columns);
+    if (left == NULL || right == NULL || columns == NULL)
+        return SQL_NOMEM(q->b);
+    for (uint32_t i = 0; i < n; i++) {
+        columns[i] = i;
+        columns[n + 1 + i] = first + i;
+    }
+    right = wr_plan_make_pick(arena, right, columns + n + 1, n);
+    wr_plan *join = right != NULL ? wr_plan_make_join(arena, WR_JOIN_ANTI, left, right, NULL, -1) : NULL;
+    if (join == NULL)
+        return SQL_NOMEM(q->b);
+    join->join.key_count = n;
+    join->join.left_keys = join->join.right_keys = columns;
+    join->join.null_equal = true;
+    *out = join;
+    return WEIR_OK;
+}
+
+/* The side's columns at `first` of the joined ones, NULLs elsewhere. */
+static weir_status
+fill_row(sql_query *q, wr_plan **plan, const wr_schema *joined, uint32_t first)
+{
+    wr_arena    *arena = q->b->arena;
+    uint32_t     n = (*plan)->schema->field_count, width = joined->field_count;
+    wr_expr    **exprs = wr_arena_alloc(arena, (width + 1) * sizeof *exprs);
+    const char **names = wr_arena_alloc(arena, (width + 1) * sizeof *names);
+    if (exprs == NULL || names == NULL)
+        return SQL_NOMEM(q->b);
+    for (uint32_t i = 0; i < width; i++) {
+        wr_value null = wr_value_null(joined->fields[i].type);
+        bool     mine = i >= first && i < first + n;
+        names[i] = joined->fields[i].name;
+        exprs[i] = mine ? wr_expr_column(arena, i - first, joined->fields[i].type)
+                        : sql_constant(q->b, &null, -1);
+        if (exprs[i] == NULL)
+            return SQL_NOMEM(q->b);
+    }
+    *plan = wr_plan_make_project(arena, *plan, exprs, names, width, -1);
+    return *plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
+}
+
+/*
+ * Matched pairs are an inner join's, whose ON may hold subqueries; the rows of each kept side that are in
+ * no pair come beside them.  Whether a row matches depends on its values alone, so rows are told apart
+ * by all their columns.
+ */
+static weir_status
+join_by_parts(sql_query *q, join_parts *j, const PgQuery__JoinExpr *join)
+{
+    wr_arena      *arena = q->b->arena;
+    const wr_plan *sides[2] = { j->left->plan, j->right->plan };
+    wr_plan       *parts[3], *matched;
+    uint32_t       count = 0, n = j->offset, m = j->right->plan->schema->field_count;
+    wr_join_kind   kind = j->kind;
+    j->left->plan = wr_plan_make_join(arena, WR_JOIN_INNER, j->left->plan, j->right->plan, NULL,
+                                      j->location);
+    uint32_t *columns = wr_arena_alloc(arena, (n + m + 1) * sizeof *columns);
+    if (j->left->plan == NULL || columns == NULL)
+        return SQL_NOMEM(q->b);
+    WR_TRY(sql_merge_scopes(q, j->left, j->right, n, j->location));
+    sql_query on = { .b = q->b, .scope = j->left, .clause = "JOIN/ON" };
+    WR_TRY(sql_bind_where(&on, join->quals, "JOIN/ON"));
+    for (uint32_t i = 0; i < n + m; i++)
+        columns[i] = i;
+    matched = wr_plan_make_pick(arena, j->left->plan, columns, n + m);
+    if (matched == NULL)
+        return SQL_NOMEM(q->b);
+    parts[count++] = matched;
+    for (uint32_t side = 0; side < 2; side++) {
+        bool kept = kind == WR_JOIN_FULL || kind == (side == 0 ? WR_JOIN_LEFT : WR_JOIN_RIGHT);
+        if (!kept)
+            continue;
+        WR_TRY(unmatched_rows(q, sides[side], matched, side == 0 ? 0 : n, &parts[count]));
+        WR_TRY(fill_row(q, &parts[count], matched->schema, side == 0 ? 0 : n));
+        count++;
+    }
+    j->left->plan = wr_plan_make_union(arena, parts, count, j->location);
+    return j->left->plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
+}
+
 static weir_status
 join_sides(sql_query *q, join_parts *j, const PgQuery__JoinExpr *join)
 {
@@ -207,6 +296,8 @@ join_sides(sql_query *q, join_parts *j, const PgQuery__JoinExpr *join)
     if (lateral && (j->kind == WR_JOIN_RIGHT || j->kind == WR_JOIN_FULL))
         return wr_error_at(q->b->err, WEIR_QUERY, j->location,
                            "the combining JOIN type must be INNER or LEFT for a LATERAL reference");
+    if (!lateral && j->kind != WR_JOIN_INNER && sql_tree_has_sublink(join->quals))
+        return join_by_parts(q, j, join);
     if (lateral && j->kind == WR_JOIN_LEFT) {
         /* the condition must be known when the sides are brought together */
         sql_scope *both = sql_scope_create(q->b, j->left->outer);

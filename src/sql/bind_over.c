@@ -12,6 +12,7 @@
 
 /* PostgreSQL's frame option bits (parsenodes.h). */
 enum {
+    FRAME_NONDEFAULT = 0x1,
     FRAME_RANGE = 0x2,
     FRAME_ROWS = 0x4,
     FRAME_GROUPS = 0x8,
@@ -123,13 +124,64 @@ bind_function(sql_query *q, const PgQuery__FuncCall *f, wr_over_call *call)
     return WEIR_OK;
 }
 
-static PgQuery__WindowDef *
-find_window(sql_query *q, const char *name)
+/* The definition of the name among the first `count` of the WINDOW clause. */
+static const PgQuery__WindowDef *
+find_window(const sql_query *q, const char *name, uint32_t count, uint32_t *at)
 {
-    for (uint32_t i = 0; i < q->window_count; i++)
-        if (strcmp(q->windows[i]->name, name) == 0)
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(q->windows[i]->name, name) == 0) {
+            *at = i;
             return q->windows[i];
+        }
     return NULL;
+}
+
+/* What a definition and those it builds upon say together. */
+typedef struct window_parts {
+    const PgQuery__WindowDef *partition, *order, *frame;
+} window_parts;
+
+/* OVER (base ...), WINDOW w AS (base ...): base may not be overridden, nor have a frame. */
+static weir_status
+resolve_window(sql_query *q, const PgQuery__WindowDef *w, uint32_t visible, window_parts *out)
+{
+    uint32_t at = 0;
+    *out = (window_parts){ w, w, w };
+    if (w->refname[0] == '\0')
+        return WEIR_OK;
+    const PgQuery__WindowDef *base = find_window(q, w->refname, visible, &at);
+    if (base == NULL)
+        return wr_error_at(q->b->err, WEIR_QUERY, w->location, "window \"%s\" does not exist",
+                           w->refname);
+    window_parts below;
+    WR_TRY(resolve_window(q, base, at, &below));
+    if (w->n_partition_clause > 0)
+        return wr_error_at(q->b->err, WEIR_QUERY, w->location,
+                           "cannot override PARTITION BY clause of window \"%s\"", w->refname);
+    if (w->n_order_clause > 0 && below.order->n_order_clause > 0)
+        return wr_error_at(q->b->err, WEIR_QUERY, w->location,
+                           "cannot override ORDER BY clause of window \"%s\"", w->refname);
+    if ((base->frame_options & FRAME_NONDEFAULT) != 0)
+        return wr_error_at(q->b->err, WEIR_QUERY, w->location,
+                           "cannot copy window \"%s\" because it has a frame clause", w->refname);
+    out->partition = below.partition;
+    if (w->n_order_clause == 0)
+        out->order = below.order;
+    return WEIR_OK;
+}
+
+weir_status
+sql_check_windows(sql_query *q)
+{
+    for (uint32_t i = 0; i < q->window_count; i++) {
+        uint32_t     at;
+        window_parts parts;
+        if (find_window(q, q->windows[i]->name, i, &at) != NULL)
+            return wr_error_at(q->b->err, WEIR_QUERY, q->windows[i]->location,
+                               "window \"%s\" is already defined", q->windows[i]->name);
+        WR_TRY(resolve_window(q, q->windows[i], i, &parts));
+    }
+    return WEIR_OK;
 }
 
 static weir_status
@@ -224,26 +276,27 @@ bind_frame(sql_query *q, const PgQuery__WindowDef *w, struct sql_over *over)
 static weir_status
 bind_definition(sql_query *q, const PgQuery__WindowDef *w, struct sql_over *over)
 {
-    const PgQuery__WindowDef *base = NULL, *frame = w;
-    const char               *name = w->name[0] != '\0' ? w->name : w->refname;
-    if (name[0] != '\0') {
-        base = find_window(q, name);
-        if (base == NULL)
-            return wr_error_at(q->b->err, WEIR_QUERY, w->location, "window \"%s\" does not exist", name);
-        if (w->name[0] != '\0')
-            frame = w = base, base = base->refname[0] != '\0' ? find_window(q, base->refname) : NULL;
+    window_parts parts;
+    uint32_t     at = 0;
+    if (w->name[0] != '\0') {
+        const PgQuery__WindowDef *named = find_window(q, w->name, q->window_count, &at);
+        if (named == NULL)
+            return wr_error_at(q->b->err, WEIR_QUERY, w->location, "window \"%s\" does not exist",
+                               w->name);
+        WR_TRY(resolve_window(q, named, at, &parts));
+    } else {
+        WR_TRY(resolve_window(q, w, q->window_count, &parts));
     }
-    const PgQuery__WindowDef *parts = w->n_partition_clause > 0 || base == NULL ? w : base;
-    const PgQuery__WindowDef *order = w->n_order_clause > 0 || base == NULL ? w : base;
-    over->partition_count = (uint32_t) parts->n_partition_clause;
-    over->order_count = (uint32_t) order->n_order_clause;
-    WR_TRY(sql_bind_list(q, parts->partition_clause, over->partition_count, &over->partition));
+    over->partition_count = (uint32_t) parts.partition->n_partition_clause;
+    over->order_count = (uint32_t) parts.order->n_order_clause;
+    WR_TRY(sql_bind_list(q, parts.partition->partition_clause, over->partition_count,
+                         &over->partition));
     for (uint32_t i = 0; i < over->partition_count; i++)
         if (over->partition[i]->type.id == WR_UNKNOWN)
             WR_TRY(sql_cast(q->b, over->partition[i], WR_TYPE(WR_TEXT), WR_CAST_IMPLICIT,
                             &over->partition[i]));
-    WR_TRY(bind_order_list(q, order->order_clause, over->order_count, &over->order));
-    return bind_frame(q, frame, over);
+    WR_TRY(bind_order_list(q, parts.order->order_clause, over->order_count, &over->order));
+    return bind_frame(q, parts.frame, over);
 }
 
 weir_status

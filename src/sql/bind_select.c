@@ -241,6 +241,7 @@ bind_clauses(sql_query *q, const tree_select *stmt, bool keep_unknown, select_pa
         return SQL_NOMEM(q->b);
     for (size_t i = 0; i < stmt->n_window_clause; i++)
         q->windows[q->window_count++] = stmt->window_clause[i]->window_def;
+    WR_TRY(sql_check_windows(q));
     uint32_t group_windows = 0;
     for (size_t i = 0; i < stmt->n_group_clause; i++) {
         const tree_node *g = stmt->group_clause[i];

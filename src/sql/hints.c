@@ -55,7 +55,7 @@ static const dialect_hint hints[] = {
     { ", order", "there is a comma too many before ORDER BY" },
     { ", )", "there is a comma too many before )" },
     { ", $", "there is a comma too many at the end" },
-    { "? ", "parameters are written $1, $2" },
+    { "?", "parameters are written $1, $2" },
     { ": W", "parameters are written $1, $2; casts with ::" },
     { "[", "an array is written ARRAY[1, 2]" },
     { "{", "write jsonb_build_object('key', value) or '{...}'::jsonb" },
@@ -109,7 +109,7 @@ wr_sql_hint(const wr_sql_scan *scan, weir_error *err)
     for (uint32_t h = 0; h < WR_COUNT(hints); h++) {
         uint32_t first = at > LOOK_BEHIND ? at - LOOK_BEHIND : 0, words;
         for (uint32_t i = first; i <= at; i++)
-            if (pattern_matches(scan, i, hints[h].pattern, &words) && i + words > at) {
+            if (pattern_matches(scan, i, hints[h].pattern, &words) && i + words + 1 >= at) {
                 wr_error_hint(err, "%s", hints[h].hint);
                 return;
             }

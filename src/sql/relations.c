@@ -2,20 +2,25 @@
 /*
  * sql/relations.c -- the names a statement reads, without binding it: for ordering views.
  *
- * Every RangeVar and every first argument of a window function in FROM; names of WITH queries are left
- * out wherever they stand, which can only leave out a relation that a WITH query of the same name hides.
+ * Every RangeVar and every first argument of a window function in FROM, but for names of WITH queries
+ * where those are visible.
  */
 #include "sql/bind_impl.h"
 
 #include <string.h>
 
+/* WITH queries visible here, innermost first. */
+typedef struct visible_cte {
+    const struct visible_cte *next;
+    const char               *name;
+} visible_cte;
+
 typedef struct name_list {
-    wr_arena    *arena;
-    const char **names;
-    uint32_t     count, capacity;
-    const char **ctes;
-    uint32_t     cte_count, cte_capacity;
-    bool         failed;
+    wr_arena          *arena;
+    const char       **names;
+    uint32_t           count, capacity;
+    const visible_cte *ctes;
+    bool               failed;
 } name_list;
 
 static void
@@ -35,6 +40,9 @@ add_unique(name_list *list, const char *name)
 static void
 add_name(name_list *list, const char *schema, const char *name)
 {
+    for (const visible_cte *c = list->ctes; c != NULL && schema[0] == '\0'; c = c->next)
+        if (strcmp(c->name, name) == 0)
+            return;
     if (schema[0] == '\0' || strcmp(schema, "public") == 0) {
         add_unique(list, name);
         return;
@@ -69,24 +77,12 @@ add_window_argument(name_list *list, const PgQuery__RangeFunction *f)
                  ref->fields[ref->n_fields - 1]->string->sval);
 }
 
+static void visit(const ProtobufCMessage *message, name_list *list);
+
 static void
-visit(const ProtobufCMessage *message, name_list *list)
+visit_fields(const ProtobufCMessage *message, name_list *list)
 {
     const ProtobufCMessageDescriptor *d = message->descriptor;
-    if (d == &pg_query__range_var__descriptor) {
-        const PgQuery__RangeVar *var = (const PgQuery__RangeVar *) message;
-        add_name(list, var->schemaname, var->relname);
-    } else if (d == &pg_query__range_function__descriptor) {
-        add_window_argument(list, (const PgQuery__RangeFunction *) message);
-    } else if (d == &pg_query__common_table_expr__descriptor) {
-        list->ctes = sql_grow(list->arena, list->ctes, list->cte_count, &list->cte_capacity,
-                              sizeof *list->ctes);
-        if (list->ctes == NULL) {
-            list->failed = true;
-            return;
-        }
-        list->ctes[list->cte_count++] = ((const PgQuery__CommonTableExpr *) message)->ctename;
-    }
     for (unsigned i = 0; i < d->n_fields && !list->failed; i++) {
         const ProtobufCFieldDescriptor *field = &d->fields[i];
         const char                     *at = (const char *) message + field->offset;
@@ -109,6 +105,54 @@ visit(const ProtobufCMessage *message, name_list *list)
     }
 }
 
+static void
+push_cte(name_list *list, const char *name)
+{
+    visible_cte *cte = wr_arena_alloc(list->arena, sizeof *cte);
+    if (cte == NULL) {
+        list->failed = true;
+        return;
+    }
+    *cte = (visible_cte){ list->ctes, name };
+    list->ctes = cte;
+}
+
+/* A WITH query sees those before it, all of them when recursive; the select sees all. */
+static void
+visit_with(const PgQuery__WithClause *with, name_list *list)
+{
+    for (size_t i = 0; i < with->n_ctes && with->recursive; i++)
+        push_cte(list, with->ctes[i]->common_table_expr->ctename);
+    for (size_t i = 0; i < with->n_ctes && !list->failed; i++) {
+        const PgQuery__CommonTableExpr *cte = with->ctes[i]->common_table_expr;
+        if (cte->ctequery != NULL)
+            visit((const ProtobufCMessage *) cte->ctequery, list);
+        if (!with->recursive)
+            push_cte(list, cte->ctename);
+    }
+}
+
+static void
+visit(const ProtobufCMessage *message, name_list *list)
+{
+    const ProtobufCMessageDescriptor *d = message->descriptor;
+    const visible_cte                *ctes = list->ctes;
+    if (d == &pg_query__with_clause__descriptor)
+        return; /* by its select */
+    if (d == &pg_query__range_var__descriptor) {
+        const PgQuery__RangeVar *var = (const PgQuery__RangeVar *) message;
+        add_name(list, var->schemaname, var->relname);
+    } else if (d == &pg_query__range_function__descriptor) {
+        add_window_argument(list, (const PgQuery__RangeFunction *) message);
+    } else if (d == &pg_query__select_stmt__descriptor) {
+        const tree_select *select = (const tree_select *) message;
+        if (select->with_clause != NULL)
+            visit_with(select->with_clause, list);
+    }
+    visit_fields(message, list);
+    list->ctes = ctes;
+}
+
 weir_status
 wr_sql_relations(const char *text, size_t length, wr_arena *arena, const char ***names,
                  uint32_t *count, weir_error *err)
@@ -120,15 +164,7 @@ wr_sql_relations(const char *text, size_t length, wr_arena *arena, const char **
     visit((const ProtobufCMessage *) tree, &list);
     if (list.failed)
         return wr_error_set(err, WEIR_MEMORY, "the statement does not fit the memory budget");
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < list.count; i++) {
-        bool is_cte = false;
-        for (uint32_t k = 0; k < list.cte_count && !is_cte; k++)
-            is_cte = strcmp(list.ctes[k], list.names[i]) == 0;
-        if (!is_cte)
-            list.names[kept++] = list.names[i];
-    }
     *names = list.names;
-    *count = kept;
+    *count = list.count;
     return WEIR_OK;
 }
