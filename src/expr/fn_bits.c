@@ -111,6 +111,32 @@ FN_KERNEL(integer_lcm)
     return integer_give(eval, row, product < 0 ? -product : product, out);
 }
 
+/* --- vector kernels: a constant divisor --- */
+
+#define MOD_VECTOR(NAME, TYPE)                                                                     \
+    static weir_status NAME(wr_eval *eval, const wr_expr *call, wr_column *const *args,            \
+                            uint32_t arg_count, uint32_t physical, wr_rows rows, wr_column **out)  \
+    {                                                                                              \
+        if (args[0]->layout != WR_FLAT || args[1]->layout != WR_CONSTANT ||                        \
+            wr_column_is_null(args[1], 0))                                                         \
+            return WEIR_QUERY_UNSUPPORTED;                                                         \
+        TYPE       by = *(const TYPE *) args[1]->data;                                             \
+        uint16_t   kept[WR_BATCH_ROWS_MAX];                                                        \
+        wr_rows    live;                                                                           \
+        wr_column *made;                                                                           \
+        if (by == 0 || by == -1)                                                                   \
+            return WEIR_QUERY_UNSUPPORTED;                                                         \
+        WR_TRY(wr_fn_vector_open(eval, call->type, args, 1, physical, rows, kept, &live, &made));  \
+        const TYPE *from = args[0]->data;                                                          \
+        TYPE       *to = made->data;                                                               \
+        for (uint32_t i = 0; i < live.count; i++)                                                  \
+            to[fn_row(live, i)] = from[fn_row(live, i)] % by;                                      \
+        *out = made;                                                                               \
+        return WEIR_OK;                                                                            \
+    }
+MOD_VECTOR(int4_mod_vector, int32_t)
+MOD_VECTOR(int8_mod_vector, int64_t)
+
 #define FN_TOPIC "number"
 #define BITS_BINARY(NAME, KERNEL, DOC)                                                             \
     FN(NAME, T_INT2, KERNEL, 0, DOC, T_INT2, T_INT2),                                              \
@@ -133,8 +159,10 @@ const wr_function wr_fn_bits[] = {
     BITS_UNARY("abs", integer_abs, FN_FAILS, "absolute value"),
     BITS_UNARY("@", integer_abs, FN_FAILS, "absolute value"),
     FN("mod", T_INT2, integer_mod, FN_FAILS, "remainder of a division", T_INT2, T_INT2),
-    FN("mod", T_INT4, integer_mod, FN_FAILS, "remainder of a division", T_INT4, T_INT4),
-    FN("mod", T_INT8, integer_mod, FN_FAILS, "remainder of a division", T_INT8, T_INT8),
+    FNV("mod", T_INT4, integer_mod, int4_mod_vector, FN_FAILS, "remainder of a division", T_INT4,
+        T_INT4),
+    FNV("mod", T_INT8, integer_mod, int8_mod_vector, FN_FAILS, "remainder of a division", T_INT8,
+        T_INT8),
     FN("gcd", T_INT4, integer_gcd, FN_FAILS, "greatest common divisor", T_INT4, T_INT4),
     FN("gcd", T_INT8, integer_gcd, FN_FAILS, "greatest common divisor", T_INT8, T_INT8),
     FN("lcm", T_INT4, integer_lcm, FN_FAILS, "least common multiple", T_INT4, T_INT4),

@@ -112,12 +112,23 @@ put_ordinal(writer *w, const wr_node *n, size_t start)
                                               (n->suffix & WR_SUFFIX_TH_LOWER) != 0));
 }
 
-/* At least `width` characters, zeros in front. */
+/* At least `width` (up to 12) characters, zeros in front. */
 static void
 put_fixed(writer *w, const wr_node *n, int64_t value, int width)
 {
-    size_t start = w->to->length;
-    wr_text_printf(w->to, "%0*lld", width, (long long) value);
+    static const char zeros[] = "000000000000";
+    size_t            start = w->to->length;
+    char              digits[24], *at = digits + sizeof digits;
+    uint64_t          rest = value < 0 ? 0 - (uint64_t) value : (uint64_t) value;
+    do
+        *--at = (char) ('0' + rest % 10);
+    while ((rest /= 10) != 0);
+    size_t have = (size_t) (digits + sizeof digits - at), sign = value < 0;
+    if (sign)
+        wr_text_putc(w->to, '-');
+    if (have + sign < (size_t) width)
+        wr_text_append(w->to, zeros, (size_t) width - have - sign);
+    wr_text_append(w->to, at, have);
     put_ordinal(w, n, start);
 }
 

@@ -1,55 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * expr/fn_datetime_scan.c -- to_timestamp and to_date: times read by a picture.
+ * expr/fn_datetime_scan.c -- reading the fields of a time by a picture.
  *
- * Place       rows of the function registry.
+ * Place       called by fn_datetime_moment.c (to_timestamp, to_date).
  * Invariants  S1  blanks and separators of text and picture need not agree, unless FX is given
  *             S2  a field given twice must have one value; the two calendars do not mix
- *             S3  every field is checked before it counts
  */
-#include "expr/fn_datetime_impl.h"
-#include "expr/fn_format_impl.h"
-#include "expr/registry_impl.h"
+#include "expr/fn_datetime_scan_impl.h"
 
 #include <stdlib.h>
-
-enum { JULIAN_OF_1970 = 2440588 };
-
-/* What was read; 0 is "not given", as PostgreSQL has it. */
-typedef struct fields {
-    wr_calendar calendar;
-    int         hour, afternoon, minute, second, day_seconds, ms, us;
-    int         weekday, day, day_of_year, month, year, bc, week_of_month, week, century, julian;
-    int         year_digits, zone_sign, zone_hours, zone_minutes, fraction_digits;
-    bool        twelve_hours;
-} fields;
-
-typedef struct scanner {
-    wr_eval    *eval;
-    uint32_t    row;
-    const char *text;  /* the whole, NUL-terminated */
-    const char *s;
-    bool        exact; /* FX */
-    int         extra; /* characters skipped beyond the picture's */
-    fields      f;
-} scanner;
-
-/* A day and a time of day. */
-typedef struct moment {
-    int64_t year, month, day, hour, minute, second, us;
-} moment;
 
 /* --- failures --- */
 
 static weir_status
-scan_invalid(scanner *c, const char *value, const char *field)
+scan_invalid(wr_scanner *c, const char *value, const char *field)
 {
     return wr_eval_fail(c->eval, c->row, WEIR_ROW_TYPE, "invalid value \"%s\" for \"%s\"", value,
                         field);
 }
 
-static weir_status
-scan_out_of_range(scanner *c)
+weir_status
+wr_scan_out_of_range(wr_scanner *c)
 {
     return wr_eval_fail(c->eval, c->row, WEIR_ROW_OVERFLOW,
                         "date/time field value out of range: \"%s\"", c->text);
@@ -59,7 +30,7 @@ scan_out_of_range(scanner *c)
 
 /* S2 */
 static weir_status
-field_set(scanner *c, int *field, int value, const wr_node *n)
+field_set(wr_scanner *c, int *field, int value, const wr_node *n)
 {
     if (*field != 0 && *field != value)
         return wr_eval_fail(c->eval, c->row, WEIR_ROW_TYPE,
@@ -84,7 +55,7 @@ ends_number(const wr_node *n)
 /* An integer of `length` characters, or of as many as there are where nothing else can follow.
  * field may be NULL; *used (may be NULL) is how many characters were read. */
 static weir_status
-scan_number(scanner *c, const wr_node *n, int length, int *field, int *used)
+scan_number(wr_scanner *c, const wr_node *n, int length, int *field, int *used)
 {
     char        piece[16];
     const char *start = c->s;
@@ -122,7 +93,7 @@ scan_number(scanner *c, const wr_node *n, int length, int *field, int *used)
 
 /* Behind st, nd, rd, th: two characters, whatever they are. */
 static void
-scan_ordinal(scanner *c, const wr_node *n)
+scan_ordinal(wr_scanner *c, const wr_node *n)
 {
     if ((n->suffix & (WR_SUFFIX_TH | WR_SUFFIX_TH_LOWER)) == 0)
         return;
@@ -133,7 +104,7 @@ scan_ordinal(scanner *c, const wr_node *n)
 
 /* Number, as wide as the keyword, and its ending. */
 static weir_status
-scan_plain(scanner *c, const wr_node *n, int *field)
+scan_plain(wr_scanner *c, const wr_node *n, int *field)
 {
     WR_TRY(scan_number(c, n, n->keyword->length, field, NULL));
     scan_ordinal(c, n);
@@ -142,7 +113,7 @@ scan_plain(scanner *c, const wr_node *n, int *field)
 
 /* Which of the names, cut to `cut` characters (0: whole), the text goes on with, in any case. */
 static weir_status
-scan_name(scanner *c, const wr_node *n, const char *const *names, int count, size_t cut, int *index)
+scan_name(wr_scanner *c, const wr_node *n, const char *const *names, int count, size_t cut, int *index)
 {
     for (int i = 0; i < count; i++) {
         size_t length = cut > 0 ? cut : strlen(names[i]);
@@ -162,14 +133,14 @@ scan_name(scanner *c, const wr_node *n, const char *const *names, int count, siz
 
 /* A fraction of a second of at most `digits` digits, in units of the last. */
 static weir_status
-scan_fraction(scanner *c, const wr_node *n, int digits, int most, int *field)
+scan_fraction(wr_scanner *c, const wr_node *n, int digits, int most, int *field)
 {
     static const int powers[] = { 1, 10, 100, 1000, 10000, 100000 };
     int              used;
     WR_TRY(scan_number(c, n, digits, field, &used));
     int64_t value = (int64_t) *field * (used >= 1 && used < most ? powers[most - used] : 1);
     if (value != (int32_t) value)
-        return scan_out_of_range(c);
+        return wr_scan_out_of_range(c);
     *field = (int) value;
     scan_ordinal(c, n);
     return WEIR_OK;
@@ -186,9 +157,9 @@ year_near_2020(int year)
 }
 
 static weir_status
-scan_year(scanner *c, const wr_node *n)
+scan_year(wr_scanner *c, const wr_node *n)
 {
-    fields *f = &c->f;
+    wr_fields *f = &c->f;
     int     used;
     switch (n->keyword->key) {
     case WR_KEY_Y_YYY: {
@@ -202,7 +173,7 @@ scan_year(scanner *c, const wr_node *n)
             digits[i] = end[1 + i];
         rest = strtol(digits, &again, 10);
         if (thousands > 2000000 || thousands < -2000000)
-            return scan_out_of_range(c);
+            return wr_scan_out_of_range(c);
         WR_TRY(field_set(c, &f->year, (int) (thousands * 1000 + rest), n));
         c->s = end + 1 + (again - digits);
         f->year_digits = 4;
@@ -226,7 +197,7 @@ scan_year(scanner *c, const wr_node *n)
 /* --- zones --- */
 
 static weir_status
-scan_zone_hours(scanner *c, const wr_node *n)
+scan_zone_hours(wr_scanner *c, const wr_node *n)
 {
     if (*c->s == '+' || *c->s == '-' || *c->s == ' ')
         c->f.zone_sign = *c->s++ == '-' ? -1 : 1;
@@ -238,10 +209,10 @@ scan_zone_hours(scanner *c, const wr_node *n)
 /* --- one keyword --- */
 
 static weir_status
-scan_clock(scanner *c, const wr_node *n)
+scan_clock(wr_scanner *c, const wr_node *n)
 {
     static const char *const halves[] = { "am", "pm" }, *const dotted[] = { "a.m.", "p.m." };
-    fields                  *f = &c->f;
+    wr_fields                  *f = &c->f;
     int                      index;
     switch (n->keyword->key) {
     case WR_KEY_AM_DOTS:
@@ -270,10 +241,10 @@ scan_clock(scanner *c, const wr_node *n)
 }
 
 static weir_status
-scan_date(scanner *c, const wr_node *n)
+scan_date(wr_scanner *c, const wr_node *n)
 {
     static const char *const eras[] = { "ad", "bc" }, *const dotted[] = { "a.d.", "b.c." };
-    fields                  *f = &c->f;
+    wr_fields                  *f = &c->f;
     int                      index = 0;
     switch (n->keyword->key) {
     case WR_KEY_AD_DOTS:
@@ -319,7 +290,7 @@ scan_date(scanner *c, const wr_node *n)
 }
 
 static weir_status
-scan_action(scanner *c, const wr_node *n)
+scan_action(wr_scanner *c, const wr_node *n)
 {
     if (n->keyword->calendar != WR_CALENDAR_NONE) {
         if (c->f.calendar != WR_CALENDAR_NONE && c->f.calendar != n->keyword->calendar)
@@ -361,7 +332,7 @@ scan_action(scanner *c, const wr_node *n)
 /* --- the whole text --- */
 
 static void
-skip_spaces(scanner *c)
+skip_spaces(wr_scanner *c)
 {
     for (; fn_is_space(*c->s); c->s++)
         c->extra++;
@@ -369,7 +340,7 @@ skip_spaces(scanner *c)
 
 /* A character of the picture that is no keyword. */
 static void
-scan_other(scanner *c, const wr_node *n, const char *end)
+scan_other(wr_scanner *c, const wr_node *n, const char *end)
 {
     if (c->exact) {
         c->s = fn_char_next(c->s, end);
@@ -385,8 +356,8 @@ scan_other(scanner *c, const wr_node *n, const char *end)
     }
 }
 
-static weir_status
-scan_nodes(scanner *c, const wr_node *nodes)
+weir_status
+wr_scan_nodes(wr_scanner *c, const wr_node *nodes)
 {
     const char *end = c->s + strlen(c->s);
     for (const wr_node *n = nodes; n->kind != WR_NODE_END && *c->s != '\0'; n++) {
@@ -406,227 +377,3 @@ scan_nodes(scanner *c, const wr_node *nodes)
     }
     return WEIR_OK;
 }
-
-/* --- from fields to a date --- */
-
-/* Julian day of the Monday of an ISO week. */
-static int64_t
-iso_week_julian(int64_t year, int64_t week)
-{
-    int64_t fourth = wr_days_from_civil(year, 1, 4);
-    int64_t monday = fourth - (fn_day_of_week(fourth) + 6) % 7;
-    return monday + JULIAN_OF_1970 + (week - 1) * 7;
-}
-
-static weir_status
-moment_set_julian(scanner *c, int64_t julian, moment *m)
-{
-    wr_civil civil;
-    if (julian < 0 || julian > JULIAN_OF_1970 + 106000000)
-        return scan_out_of_range(c);
-    wr_civil_from_time((julian - JULIAN_OF_1970) * WR_US_PER_DAY, &civil);
-    m->year = civil.year;
-    m->month = civil.month;
-    m->day = civil.day;
-    return WEIR_OK;
-}
-
-/* true: the fields say a year. */
-static bool
-moment_set_year(fields *f, moment *m)
-{
-    int64_t century = f->bc ? -(int64_t) f->century : f->century;
-    if (f->year != 0 && f->century != 0 && f->year_digits <= 2) {
-        /* The 21st century runs from 2001 to 2100, the 6th before Christ from 600 to 501. */
-        m->year = f->year % 100;
-        if (m->year != 0)
-            m->year = century >= 0 ? m->year + (century - 1) * 100
-                                   : (century + 1) * 100 - m->year + 1;
-        else
-            m->year = century * 100 + (century >= 0 ? 0 : 1);
-    } else if (f->year != 0) {
-        m->year = f->bc ? -(int64_t) f->year : f->year;
-        if (m->year < 0)
-            m->year++;
-    } else if (f->century != 0) {
-        m->year = century >= 0 ? (century - 1) * 100 + 1 : century * 100 + 1;
-    } else {
-        return false;
-    }
-    return true;
-}
-
-static bool
-year_is_leap(int64_t year)
-{
-    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
-
-/* Month and day of a day of the year, where they were not given. */
-static weir_status
-moment_set_day_of_year(scanner *c, int64_t day_of_year, moment *m)
-{
-    static const int before[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365 };
-    int              month = 1;
-    if (m->year == 0 && !c->f.bc)
-        return wr_eval_fail(c->eval, c->row, WEIR_ROW_TYPE,
-                            "cannot calculate day of year without year information");
-    if (c->f.calendar == WR_CALENDAR_ISO)
-        return moment_set_julian(c, iso_week_julian(m->year, 1) - 1 + day_of_year, m);
-    bool leap = year_is_leap(m->year);
-    for (; month <= 12; month++)
-        if (day_of_year <= before[month] + (leap && month >= 2))
-            break;
-    if (m->month <= 1)
-        m->month = month;
-    if (m->day <= 1)
-        m->day = day_of_year - (before[month - 1] + (leap && month > 2));
-    return WEIR_OK;
-}
-
-/* Weeks and days; *known says which of year, month and day the text gave (bits 1, 2, 4). */
-static weir_status
-moment_set_date(scanner *c, moment *m, int *known)
-{
-    fields *f = &c->f;
-    int64_t day_of_year = f->day_of_year, day = f->day;
-    *known = moment_set_year(f, m) ? 1 : 0;
-    if (f->year > 10000000 || f->year < -10000000 || m->year > 10000000 || m->year < -10000000)
-        return scan_out_of_range(c);
-    if (f->julian != 0) {
-        WR_TRY(moment_set_julian(c, f->julian, m));
-        *known = 7;
-    }
-    if (f->week != 0 && f->calendar == WR_CALENDAR_ISO) {
-        int64_t julian = iso_week_julian(m->year, f->week);
-        if (f->weekday != 0)
-            julian += f->weekday > 1 ? f->weekday - 2 : 6;
-        WR_TRY(moment_set_julian(c, julian, m));
-        *known = 7;
-    } else if (f->week != 0) {
-        day_of_year = ((int64_t) f->week - 1) * 7 + 1;
-    }
-    if (f->week_of_month != 0)
-        day = ((int64_t) f->week_of_month - 1) * 7 + 1;
-    if (day != 0) {
-        m->day = day;
-        *known |= 4;
-    }
-    if (f->month != 0) {
-        m->month = f->month;
-        *known |= 2;
-    }
-    if (day_of_year != 0 && (m->month <= 1 || m->day <= 1)) {
-        WR_TRY(moment_set_day_of_year(c, day_of_year, m));
-        *known |= f->calendar == WR_CALENDAR_ISO ? 7 : 6;
-    }
-    return WEIR_OK;
-}
-
-static weir_status
-moment_set_clock(scanner *c, moment *m)
-{
-    fields *f = &c->f;
-    if (f->day_seconds != 0) {
-        m->hour = f->day_seconds / 3600;
-        m->minute = f->day_seconds % 3600 / 60;
-        m->second = f->day_seconds % 60;
-    }
-    if (f->second != 0)
-        m->second = f->second;
-    if (f->minute != 0)
-        m->minute = f->minute;
-    if (f->hour != 0)
-        m->hour = f->hour;
-    if (f->twelve_hours) {
-        if (m->hour < 1 || m->hour > 12)
-            return wr_eval_fail(c->eval, c->row, WEIR_ROW_TYPE,
-                                "hour \"%lld\" is invalid for the 12-hour clock",
-                                (long long) m->hour);
-        if (f->afternoon && m->hour < 12)
-            m->hour += 12;
-        else if (!f->afternoon && m->hour == 12)
-            m->hour = 0;
-    }
-    m->us = (int64_t) f->ms * 1000 + f->us;
-    return WEIR_OK;
-}
-
-/* S3 */
-static weir_status
-moment_check(scanner *c, const moment *m, int known)
-{
-    static const int days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    bool             month = (known & 2) != 0, day = (known & 4) != 0;
-    if ((month && (m->month < 1 || m->month > 12)) || (day && (m->day < 1 || m->day > 31)))
-        return scan_out_of_range(c);
-    if (known == 7 &&
-        m->day > days[m->month - 1] - (m->month == 2 && !year_is_leap(m->year)))
-        return scan_out_of_range(c);
-    if (m->hour < 0 || m->hour > 23 || m->minute < 0 || m->minute > 59 || m->second < 0 ||
-        m->second > 59 || m->us < 0 || m->us >= WR_US_PER_SECOND)
-        return scan_out_of_range(c);
-    if (c->f.zone_sign != 0 && (c->f.zone_hours < 0 || c->f.zone_hours > 15 ||
-                                c->f.zone_minutes < 0 || c->f.zone_minutes > 59))
-        return wr_eval_fail(c->eval, c->row, WEIR_ROW_OVERFLOW,
-                            "time zone displacement out of range: \"%s\"", c->text);
-    return WEIR_OK;
-}
-
-static weir_status
-scan_moment(scanner *c, const wr_value *args, moment *m)
-{
-    int            known;
-    const wr_node *nodes = wr_format_parse_time(c->eval, fn_data(&args[1]), fn_length(&args[1]));
-    c->text = c->s = wr_arena_strndup(&c->eval->step, fn_data(&args[0]), fn_length(&args[0]));
-    if (nodes == NULL || c->text == NULL)
-        return WEIR_MEMORY;
-    *m = (moment){ .month = 1, .day = 1 };
-    WR_TRY(scan_nodes(c, nodes));
-    WR_TRY(moment_set_clock(c, m));
-    WR_TRY(moment_set_date(c, m, &known));
-    return moment_check(c, m, known);
-}
-
-/* --- kernels --- */
-
-FN_KERNEL(text_to_timestamp)
-{
-    static const int64_t steps[] = { 1, 100000, 10000, 1000, 100, 10, 1 };
-    scanner              c = { .eval = eval, .row = row };
-    moment               m;
-    WR_TRY(scan_moment(&c, args, &m));
-    wr_civil civil = { m.year, (int) m.month, (int) m.day, (int) m.hour, (int) m.minute,
-                       (int) m.second, (int) m.us };
-    int64_t  zone = (c.f.zone_hours * 60 + c.f.zone_minutes) * 60 * (int64_t) c.f.zone_sign;
-    if (!wr_time_from_civil(&civil, &out->integer) ||
-        __builtin_sub_overflow(out->integer, zone * WR_US_PER_SECOND, &out->integer) ||
-        fn_time_is_infinite(out->integer))
-        return wr_eval_fail(eval, row, WEIR_ROW_OVERFLOW, "timestamp out of range");
-    int64_t step = steps[c.f.fraction_digits]; /* FF3 keeps three digits */
-    int64_t half = out->integer + step / 2;
-    out->integer = fn_floor_divide(half, step) * step;
-    return WEIR_OK;
-}
-
-FN_KERNEL(text_to_date)
-{
-    scanner c = { .eval = eval, .row = row };
-    moment  m;
-    WR_TRY(scan_moment(&c, args, &m));
-    bool    valid = m.year >= -4713 && m.year <= 5874897;
-    int64_t days = valid ? wr_days_from_civil(m.year, (int) m.month, (int) m.day) : 0;
-    if (!valid || days < -JULIAN_OF_1970)
-        return wr_eval_fail(eval, row, WEIR_ROW_OVERFLOW, "date out of range: \"%s\"", c.text);
-    out->integer = days;
-    return WEIR_OK;
-}
-
-#define FN_TOPIC "time"
-const wr_function wr_fn_datetime_scan[] = {
-    FN("to_timestamp", T_TIMESTAMPTZ, text_to_timestamp, FN_FAILS,
-       "the time that a text means by a picture", T_TEXT, T_TEXT),
-    FN("to_date", T_DATE, text_to_date, FN_FAILS, "the date that a text means by a picture", T_TEXT,
-       T_TEXT),
-    FN_END,
-};

@@ -166,10 +166,30 @@ times_floor(const wr_column *times, wr_rows rows, int64_t step, wr_time origin, 
     return true;
 }
 
-/* Fills a column of times by times_floor; UNSUPPORTED leaves nothing behind. */
+/* t moved down to the first of its month, quarter or year; false as times_floor. */
+static bool
+times_floor_calendar(const wr_column *times, wr_rows rows, wr_part part, int64_t *to)
+{
+    const wr_time *from = times->data;
+    for (uint32_t i = 0; i < rows.count; i++) {
+        uint32_t row = fn_row(rows, i);
+        wr_civil c;
+        if (from[row] < INT64_MIN / 64 || from[row] > INT64_MAX / 64)
+            return false;
+        wr_civil_from_time(from[row], &c);
+        int month = part == WR_PART_YEAR      ? 1
+                    : part == WR_PART_QUARTER ? (c.month - 1) / 3 * 3 + 1
+                                              : c.month;
+        to[row] = wr_days_from_civil(c.year, month, 1) * WR_US_PER_DAY;
+    }
+    return true;
+}
+
+/* Fills a column of times: by step and origin, or by a unit of the calendar (part).  UNSUPPORTED
+ * leaves nothing behind. */
 static weir_status
 floor_vector(wr_eval *eval, wr_type type, wr_column *times, uint32_t physical, wr_rows rows,
-             int64_t step, wr_time origin, wr_column **out)
+             wr_part part, int64_t step, wr_time origin, wr_column **out)
 {
     uint16_t   kept[WR_BATCH_ROWS_MAX];
     wr_rows    live;
@@ -177,7 +197,9 @@ floor_vector(wr_eval *eval, wr_type type, wr_column *times, uint32_t physical, w
     if (times->layout != WR_FLAT)
         return WEIR_QUERY_UNSUPPORTED;
     WR_TRY(wr_fn_vector_open(eval, type, &times, 1, physical, rows, kept, &live, &made));
-    if (!times_floor(times, live, step, origin, made->data)) {
+    bool done = part != WR_PART_NONE ? times_floor_calendar(times, live, part, made->data)
+                                     : times_floor(times, live, step, origin, made->data);
+    if (!done) {
         wr_column_release(made);
         return WEIR_QUERY_UNSUPPORTED;
     }
@@ -192,8 +214,9 @@ timestamp_trunc_vector(wr_eval *eval, const wr_expr *call, wr_column *const *arg
     if (args[0]->layout != WR_CONSTANT || wr_column_is_null(args[0], 0))
         return WEIR_QUERY_UNSUPPORTED;
     wr_time origin = 0;
-    int64_t step;
-    switch (wr_part_find(fn_string_at(args[0], 0))) {
+    int64_t step = 1;
+    wr_part part = wr_part_find(fn_string_at(args[0], 0)), calendar = WR_PART_NONE;
+    switch (part) {
     case WR_PART_MILLISECOND: step = 1000; break;
     case WR_PART_SECOND: step = WR_US_PER_SECOND; break;
     case WR_PART_MINUTE: step = WR_US_PER_MINUTE; break;
@@ -203,9 +226,12 @@ timestamp_trunc_vector(wr_eval *eval, const wr_expr *call, wr_column *const *arg
         step = 7 * WR_US_PER_DAY;
         origin = -3 * WR_US_PER_DAY; /* a Monday */
         break;
+    case WR_PART_MONTH:
+    case WR_PART_QUARTER:
+    case WR_PART_YEAR: calendar = part; break;
     default: return WEIR_QUERY_UNSUPPORTED;
     }
-    return floor_vector(eval, call->type, args[1], physical, rows, step, origin, out);
+    return floor_vector(eval, call->type, args[1], physical, rows, calendar, step, origin, out);
 }
 
 static weir_status
@@ -220,7 +246,7 @@ timestamp_bin_vector(wr_eval *eval, const wr_expr *call, wr_column *const *args,
     if (stride->months != 0 || __builtin_mul_overflow((int64_t) stride->days, WR_US_PER_DAY, &us) ||
         __builtin_add_overflow(us, stride->us, &us) || us <= 0)
         return WEIR_QUERY_UNSUPPORTED;
-    return floor_vector(eval, call->type, args[1], physical, rows, us,
+    return floor_vector(eval, call->type, args[1], physical, rows, WR_PART_NONE, us,
                         *(const wr_time *) args[2]->data, out);
 }
 

@@ -111,7 +111,8 @@ static const wr_keyword *
 keyword_find(const wr_keyword *list, size_t count, const char *s, const char *end)
 {
     for (size_t i = 0; i < count; i++)
-        if ((size_t) (end - s) >= list[i].length && memcmp(list[i].name, s, list[i].length) == 0)
+        if (s < end && list[i].name[0] == *s && (size_t) (end - s) >= list[i].length &&
+            memcmp(list[i].name, s, list[i].length) == 0)
             return &list[i];
     return NULL;
 }

@@ -28,14 +28,23 @@ span_index(wr_json_span root, wr_type_id type, int64_t index, wr_json_span *foun
     return type == WR_JSONB && !wr_span_is_container(root) && (index == 0 || index == -1);
 }
 
+static bool
+span_field(wr_json_span root, wr_type_id type, const wr_value *key, wr_json_span *found)
+{
+    if (wr_span_kind(root) != '{')
+        return false;
+    return (type == WR_JSONB ? wr_span_member_sorted
+                             : wr_span_member)(root, fn_data(key), fn_length(key), found);
+}
+
 static weir_status
 field_give(wr_eval *eval, uint32_t row, const wr_value *args, bool as_text, wr_value *out)
 {
     wr_json_span root = wr_span_root(&args[0].string), found;
+    wr_type_id   type = args[0].type.id;
     bool         has = args[1].type.id == WR_TEXT
-                           ? wr_span_kind(root) == '{' && wr_span_member(root, fn_data(&args[1]),
-                                                                         fn_length(&args[1]), &found)
-                           : span_index(root, args[0].type.id, args[1].integer, &found);
+                           ? span_field(root, type, &args[1], &found)
+                           : span_index(root, type, args[1].integer, &found);
     return has ? span_give(eval, row, found, as_text, out) : fn_give_null(out);
 }
 

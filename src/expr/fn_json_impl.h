@@ -40,6 +40,9 @@ uint32_t wr_span_count(wr_json_span container);
 bool wr_span_string_is(wr_json_span raw, const char *bytes, size_t length);
 /* The member of a key (the last of them), or false. */
 bool wr_span_member(wr_json_span object, const char *key, size_t length, wr_json_span *value);
+/* The same in a jsonb, whose names are sorted and unlike. */
+bool wr_span_member_sorted(wr_json_span object, const char *key, size_t length,
+                           wr_json_span *value);
 /* The item of an index, negative from the end, or false. */
 bool wr_span_item(wr_json_span array, int64_t index, wr_json_span *value);
 /* A raw string (no quotes) unescaped; borrows when it has no escapes.  Marks the row on \u0000 and

@@ -15,7 +15,7 @@ is_blank(char c)
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
-static const char *
+static inline const char *
 skip_blanks(const char *s, const char *end)
 {
     while (s < end && is_blank(*s))
@@ -24,7 +24,7 @@ skip_blanks(const char *s, const char *end)
 }
 
 /* s is behind the opening quote; returns the closing one, or end. */
-static const char *
+static inline const char *
 string_end(const char *s, const char *end)
 {
     const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
@@ -46,23 +46,25 @@ string_end(const char *s, const char *end)
     return s;
 }
 
-/* Behind the value that begins at s. */
+/* Behind the closing bracket of the container that begins at s. */
 static const char *
-value_end(const char *s, const char *end)
+container_end(const char *s, const char *end)
 {
-    uint32_t depth = 0;
-    if (s >= end)
-        return end;
-    if (*s == '"') {
-        s = string_end(s + 1, end);
-        return s < end ? s + 1 : end;
-    }
-    if (*s != '{' && *s != '[') {
-        while (s < end && *s != ',' && *s != ']' && *s != '}' && !is_blank(*s))
-            s++;
-        return s;
-    }
-    for (; s < end; s++) {
+    const __m128i quote = _mm_set1_epi8('"'), bit = _mm_set1_epi8(0x20);
+    const __m128i open = _mm_set1_epi8('{'), close = _mm_set1_epi8('}');
+    uint32_t      depth = 0;
+    while (s < end) {
+        if (end - s >= 16) { /* brackets and braces differ in one bit */
+            __m128i v = _mm_loadu_si128((const __m128i *) s), upper = _mm_or_si128(v, bit);
+            int     hits = _mm_movemask_epi8(_mm_or_si128(
+                _mm_cmpeq_epi8(v, quote),
+                _mm_or_si128(_mm_cmpeq_epi8(upper, open), _mm_cmpeq_epi8(upper, close))));
+            if (hits == 0) {
+                s += 16;
+                continue;
+            }
+            s += __builtin_ctz((unsigned) hits);
+        }
         if (*s == '"') {
             s = string_end(s + 1, end);
             if (s == end)
@@ -72,8 +74,26 @@ value_end(const char *s, const char *end)
         } else if ((*s == '}' || *s == ']') && --depth == 0) {
             return s + 1;
         }
+        s++;
     }
     return end;
+}
+
+/* Behind the value that begins at s. */
+static inline const char *
+value_end(const char *s, const char *end)
+{
+    if (s >= end)
+        return end;
+    if (*s == '"') {
+        s = string_end(s + 1, end);
+        return s < end ? s + 1 : end;
+    }
+    if (*s == '{' || *s == '[')
+        return container_end(s, end);
+    while (s < end && *s != ',' && *s != ']' && *s != '}' && !is_blank(*s))
+        s++;
+    return s;
 }
 
 wr_json_span
@@ -81,7 +101,9 @@ wr_span_root(const wr_string *document)
 {
     const char *s = wr_string_data(document), *end = s + document->length;
     s = skip_blanks(s, end);
-    return (wr_json_span){ s, (size_t) (value_end(s, end) - s) };
+    while (end > s && is_blank(end[-1])) /* nothing else stands behind the value */
+        end--;
+    return (wr_json_span){ s, (size_t) (end - s) };
 }
 
 char
@@ -98,8 +120,8 @@ wr_span_open(wr_json_span container, wr_json_cursor *cursor)
     cursor->end = container.at + container.length;
 }
 
-bool
-wr_span_next_item(wr_json_cursor *cursor, wr_json_span *value)
+static inline bool
+next_item(wr_json_cursor *cursor, wr_json_span *value)
 {
     const char *s = skip_blanks(cursor->at, cursor->end);
     if (s < cursor->end && *s == ',')
@@ -111,20 +133,47 @@ wr_span_next_item(wr_json_cursor *cursor, wr_json_span *value)
     return cursor->at > s;
 }
 
+/* Like next_item, but stops before the member's value: cursor->at is its first byte. */
+static inline bool
+next_key(wr_json_cursor *cursor, wr_json_span *key)
+{
+    const char *end = cursor->end, *s = skip_blanks(cursor->at, end);
+    if (s < end && *s == ',')
+        s = skip_blanks(s + 1, end);
+    if (s >= end || *s != '"')
+        return false;
+    const char *close = string_end(s + 1, end);
+    if (close == end)
+        return false;
+    *key = (wr_json_span){ s + 1, (size_t) (close - s - 1) };
+    s = skip_blanks(close + 1, end);
+    if (s >= end || *s != ':')
+        return false;
+    cursor->at = skip_blanks(s + 1, end);
+    return cursor->at < end;
+}
+
+static inline void
+next_value(wr_json_cursor *cursor, wr_json_span *value)
+{
+    const char *s = cursor->at;
+    cursor->at = value_end(s, cursor->end);
+    *value = (wr_json_span){ s, (size_t) (cursor->at - s) };
+}
+
+bool
+wr_span_next_item(wr_json_cursor *cursor, wr_json_span *value)
+{
+    return next_item(cursor, value);
+}
+
 bool
 wr_span_next_member(wr_json_cursor *cursor, wr_json_span *key, wr_json_span *value)
 {
-    if (!wr_span_next_item(cursor, key) || key->length < 2 || key->at[0] != '"')
+    if (!next_key(cursor, key))
         return false;
-    key->at++;
-    key->length -= 2;
-    const char *s = skip_blanks(cursor->at, cursor->end);
-    if (s >= cursor->end || *s != ':')
-        return false;
-    s = skip_blanks(s + 1, cursor->end);
-    cursor->at = value_end(s, cursor->end);
-    *value = (wr_json_span){ s, (size_t) (cursor->at - s) };
-    return cursor->at > s;
+    next_value(cursor, value);
+    return value->length > 0;
 }
 
 uint32_t
@@ -260,13 +309,34 @@ wr_span_member(wr_json_span object, const char *key, size_t length, wr_json_span
     wr_json_span   name, at;
     bool           found = false;
     wr_span_open(object, &cursor);
-    while (wr_span_next_member(&cursor, &name, &at)) {
-        if (wr_span_string_is(name, key, length)) {
+    while (next_key(&cursor, &name)) {
+        next_value(&cursor, &at);
+        /* A raw name is never shorter than what it stands for. */
+        if (name.length >= length && wr_span_string_is(name, key, length)) {
             *value = at;
             found = true; /* a later one of the same name wins */
         }
     }
     return found;
+}
+
+bool
+wr_span_member_sorted(wr_json_span object, const char *key, size_t length, wr_json_span *value)
+{
+    wr_json_cursor cursor;
+    wr_json_span   name;
+    wr_span_open(object, &cursor);
+    while (next_key(&cursor, &name)) {
+        if (name.length >= length && wr_span_string_is(name, key, length)) {
+            next_value(&cursor, value);
+            return true;
+        }
+        /* The shorter name stands first: what is longer without an escape ends the search. */
+        if (name.length > length && memchr(name.at, '\\', name.length) == NULL)
+            return false;
+        next_value(&cursor, value);
+    }
+    return false;
 }
 
 bool

@@ -128,7 +128,7 @@ like_run(const like_plan *plan, const char *s, size_t length) /* K1 */
         end -= part->length;
     }
     for (uint32_t i = first; i < last; i++) {
-        s = fn_find(s, end, wr_string_data(&plan->parts[i]), plan->parts[i].length);
+        s = wr_fn_find(s, end, wr_string_data(&plan->parts[i]), plan->parts[i].length);
         if (s == NULL)
             return false;
         s += plan->parts[i].length;

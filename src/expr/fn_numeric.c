@@ -312,10 +312,41 @@ FN_KERNEL(numeric_width_bucket)
 
 /* --- vector kernels: decimals of one scale --- */
 
-/* round(x) or round(x, n) of a DEC64 column for 0 <= n < scale: one division a row. */
+typedef enum cut_mode { CUT_ROUND, CUT_TRUNC, CUT_CEIL, CUT_FLOOR } cut_mode;
+
+/* value / unit, made whole. */
+static inline int64_t
+decimal_cut(int64_t value, int64_t unit, cut_mode mode)
+{
+    int64_t whole = value / unit, rest = value % unit;
+    switch (mode) {
+    case CUT_ROUND: /* half away from zero */
+        return whole + (rest >= unit - rest) - (-rest >= unit + rest);
+    case CUT_CEIL: return whole + (rest > 0);
+    case CUT_FLOOR: return whole - (rest < 0);
+    default: return whole;
+    }
+}
+
+/* NULL rows of `from` are NULL in made; releases made when memory is out. */
 static weir_status
-numeric_round_vector(wr_eval *eval, const wr_expr *call, wr_column *const *args,
-                     uint32_t arg_count, uint32_t physical, wr_rows rows, wr_column **out)
+decimal_finish(const wr_column *from, wr_rows rows, wr_column *made, wr_column **out)
+{
+    for (uint32_t i = 0; i < rows.count && from->valid != NULL; i++) {
+        if (wr_column_is_null(from, fn_row(rows, i)) &&
+            wr_column_set_null(made, fn_row(rows, i)) != WEIR_OK) {
+            wr_column_release(made);
+            return WEIR_MEMORY;
+        }
+    }
+    *out = made;
+    return WEIR_OK;
+}
+
+/* A DEC64 column cut to 0 <= n < scale digits behind the point: one division a row. */
+static weir_status
+decimal_cut_vector(wr_eval *eval, const wr_expr *call, wr_column *const *args, uint32_t arg_count,
+                   uint32_t physical, wr_rows rows, cut_mode mode, wr_column **out)
 {
     if (args[0]->layout != WR_FLAT || args[0]->form != WR_DEC64 ||
         (arg_count > 1 && (args[1]->layout != WR_CONSTANT || wr_column_is_null(args[1], 0))))
@@ -332,38 +363,64 @@ numeric_round_vector(wr_eval *eval, const wr_expr *call, wr_column *const *args,
     int64_t       *to = made->data;
     if (physical > 0)
         memset(to, 0, physical * sizeof *to);
+    for (uint32_t i = 0; i < rows.count; i++)
+        to[fn_row(rows, i)] = decimal_cut(from[fn_row(rows, i)], unit, mode);
+    return decimal_finish(args[0], rows, made, out);
+}
+
+#define DECIMAL_CUT(NAME, MODE)                                                                    \
+    static weir_status NAME(wr_eval *eval, const wr_expr *call, wr_column *const *args,            \
+                            uint32_t arg_count, uint32_t physical, wr_rows rows, wr_column **out)  \
+    {                                                                                              \
+        return decimal_cut_vector(eval, call, args, arg_count, physical, rows, MODE, out);         \
+    }
+DECIMAL_CUT(numeric_round_vector, CUT_ROUND)
+DECIMAL_CUT(numeric_trunc_vector, CUT_TRUNC)
+DECIMAL_CUT(numeric_ceil_vector, CUT_CEIL)
+DECIMAL_CUT(numeric_floor_vector, CUT_FLOOR)
+
+static weir_status
+numeric_abs_vector(wr_eval *eval, const wr_expr *call, wr_column *const *args, uint32_t arg_count,
+                   uint32_t physical, wr_rows rows, wr_column **out)
+{
+    const int64_t *from = args[0]->data;
+    bool           fits = true;
+    if (args[0]->layout != WR_FLAT || args[0]->form != WR_DEC64)
+        return WEIR_QUERY_UNSUPPORTED;
+    for (uint32_t i = 0; i < rows.count; i++)
+        fits &= from[fn_row(rows, i)] != INT64_MIN;
+    if (!fits)
+        return WEIR_QUERY_UNSUPPORTED;
+    wr_column *made = wr_column_create_decimal(eval->budget, call->type, WR_DEC64, args[0]->scale,
+                                               physical);
+    if (made == NULL)
+        return WEIR_MEMORY;
+    int64_t *to = made->data;
+    if (physical > 0)
+        memset(to, 0, physical * sizeof *to);
     for (uint32_t i = 0; i < rows.count; i++) {
-        uint32_t row = fn_row(rows, i);
-        int64_t  whole = from[row] / unit, rest = from[row] % unit;
-        if (rest >= 0 ? rest >= unit - rest : rest <= -unit - rest) /* half away from zero */
-            whole += rest >= 0 ? 1 : -1;
-        to[row] = whole;
+        int64_t value = from[fn_row(rows, i)];
+        to[fn_row(rows, i)] = value < 0 ? -value : value;
     }
-    for (uint32_t i = 0; i < rows.count && args[0]->valid != NULL; i++) {
-        if (wr_column_is_null(args[0], fn_row(rows, i)) &&
-            wr_column_set_null(made, fn_row(rows, i)) != WEIR_OK) {
-            wr_column_release(made);
-            return WEIR_MEMORY;
-        }
-    }
-    *out = made;
-    return WEIR_OK;
+    return decimal_finish(args[0], rows, made, out);
 }
 
 #define FN_TOPIC "number"
 #define NUMERIC_ROW(NAME, KERNEL, DOC) FN(NAME, T_NUMERIC, KERNEL, FN_FAILS, DOC, T_NUMERIC)
+#define NUMERIC_ROWV(NAME, KERNEL, DOC)                                                            \
+    FNV(NAME, T_NUMERIC, KERNEL, KERNEL##_vector, FN_FAILS, DOC, T_NUMERIC)
 #define NUMERIC_ROW2(NAME, KERNEL, DOC)                                                            \
     FN(NAME, T_NUMERIC, KERNEL, FN_FAILS, DOC, T_NUMERIC, T_NUMERIC)
 const wr_function wr_fn_numeric[] = {
-    NUMERIC_ROW("abs", numeric_abs, "absolute value"),
-    NUMERIC_ROW("@", numeric_abs, "absolute value"),
-    NUMERIC_ROW("ceil", numeric_ceil, "nearest integer above"),
-    NUMERIC_ROW("ceiling", numeric_ceil, "nearest integer above"),
-    NUMERIC_ROW("floor", numeric_floor, "nearest integer below"),
+    NUMERIC_ROWV("abs", numeric_abs, "absolute value"),
+    NUMERIC_ROWV("@", numeric_abs, "absolute value"),
+    NUMERIC_ROWV("ceil", numeric_ceil, "nearest integer above"),
+    NUMERIC_ROWV("ceiling", numeric_ceil, "nearest integer above"),
+    NUMERIC_ROWV("floor", numeric_floor, "nearest integer below"),
     FNV("round", T_NUMERIC, numeric_round, numeric_round_vector, FN_FAILS | FN_OPTIONAL(1),
         "rounded to n digits after the point, ties away from zero", T_NUMERIC, T_INT4),
-    FN("trunc", T_NUMERIC, numeric_trunc, FN_FAILS | FN_OPTIONAL(1),
-       "cut to n digits after the point", T_NUMERIC, T_INT4),
+    FNV("trunc", T_NUMERIC, numeric_trunc, numeric_trunc_vector, FN_FAILS | FN_OPTIONAL(1),
+        "cut to n digits after the point", T_NUMERIC, T_INT4),
     NUMERIC_ROW("sign", numeric_sign, "-1, 0 or 1"),
     NUMERIC_ROW("sqrt", numeric_sqrt, "square root"),
     NUMERIC_ROW("exp", numeric_exp, "e to the power of x"),

@@ -7,7 +7,7 @@
  */
 #include "expr/fn_impl.h"
 
-#include <stdarg.h>
+#include <emmintrin.h>
 #include <utf8proc.h>
 
 weir_status
@@ -85,31 +85,66 @@ wr_fn_cast_text(const wr_value *value, wr_text *to)
 bool
 wr_fn_is_ascii(const char *s, size_t n)
 {
-    uint64_t word, high = 0;
-    for (; n >= 8; s += 8, n -= 8) {
-        memcpy(&word, s, 8);
-        high |= word;
-    }
+    __m128i high = _mm_setzero_si128();
+    char    rest = 0;
+    for (; n >= 16; s += 16, n -= 16)
+        high = _mm_or_si128(high, _mm_loadu_si128((const __m128i *) s));
     for (; n > 0; s++, n--)
-        high |= (uint64_t) (unsigned char) *s;
-    return (high & 0x8080808080808080u) == 0;
+        rest |= *s;
+    return _mm_movemask_epi8(high) == 0 && rest >= 0;
 }
 
 size_t
 wr_fn_char_count(const char *s, size_t n)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++)
-        count += (signed char) s[i] >= -64; /* not 10xxxxxx */
+    const __m128i last_following = _mm_set1_epi8(-65); /* 10xxxxxx are -128 to -65 */
+    size_t        count = 0;
+    for (; n >= 16; s += 16, n -= 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *) s);
+        count += (size_t) __builtin_popcount(
+            (unsigned) _mm_movemask_epi8(_mm_cmpgt_epi8(v, last_following)));
+    }
+    for (; n > 0; s++, n--)
+        count += (signed char) *s > -65;
     return count;
+}
+
+/* Compares the needle's first and last byte at sixteen places at once. */
+const char *
+wr_fn_find(const char *s, const char *end, const char *needle, size_t length)
+{
+    if (length == 0)
+        return s;
+    if (length == 1)
+        return s < end ? memchr(s, *needle, (size_t) (end - s)) : NULL;
+    if (length > 64) /* the library's cost is linear */
+        return memmem(s, (size_t) (end - s), needle, length);
+    const __m128i first = _mm_set1_epi8(needle[0]), last = _mm_set1_epi8(needle[length - 1]);
+    for (; (size_t) (end - s) >= length + 15; s += 16) {
+        __m128i  a = _mm_loadu_si128((const __m128i *) s);
+        __m128i  b = _mm_loadu_si128((const __m128i *) (s + length - 1));
+        unsigned hits = (unsigned) _mm_movemask_epi8(
+            _mm_and_si128(_mm_cmpeq_epi8(a, first), _mm_cmpeq_epi8(b, last)));
+        for (; hits != 0; hits &= hits - 1) {
+            const char *at = s + __builtin_ctz(hits);
+            if (length == 2 || memcmp(at + 1, needle + 1, length - 2) == 0)
+                return at;
+        }
+    }
+    for (; (size_t) (end - s) >= length; s++)
+        if (*s == *needle && memcmp(s, needle, length) == 0)
+            return s;
+    return NULL;
 }
 
 const char *
 wr_fn_char_skip(const char *s, const char *end, size_t chars)
 {
-    while (chars >= 8 && end - s >= 8 && wr_fn_is_ascii(s, 8)) {
-        s += 8;
-        chars -= 8;
+    while (chars > 0 && end - s >= 16 &&
+           _mm_movemask_epi8(_mm_loadu_si128((const __m128i *) s)) == 0) {
+        size_t step = WR_MIN(chars, 16);
+        s += step;
+        chars -= step;
     }
     for (; chars > 0 && s < end; chars--)
         s = fn_char_next(s, end);

@@ -78,7 +78,7 @@ FN_KERNEL(bytea_substr)
 FN_KERNEL(text_strpos)
 {
     const char *s = fn_data(&args[0]), *end = s + fn_length(&args[0]);
-    const char *hit = fn_find(s, end, fn_data(&args[1]), fn_length(&args[1]));
+    const char *hit = wr_fn_find(s, end, fn_data(&args[1]), fn_length(&args[1]));
     out->integer = hit == NULL ? 0 : (int64_t) wr_fn_char_count(s, (size_t) (hit - s)) + 1;
     return WEIR_OK;
 }
@@ -86,7 +86,7 @@ FN_KERNEL(text_strpos)
 FN_KERNEL(bytea_strpos)
 {
     const char *s = fn_data(&args[0]), *end = s + fn_length(&args[0]);
-    const char *hit = fn_find(s, end, fn_data(&args[1]), fn_length(&args[1]));
+    const char *hit = wr_fn_find(s, end, fn_data(&args[1]), fn_length(&args[1]));
     out->integer = hit == NULL ? 0 : hit - s + 1;
     return WEIR_OK;
 }
@@ -194,7 +194,7 @@ static wr_string
 split_forward(const char *s, const char *end, const char *delimiter, size_t length, int64_t n)
 {
     for (;; n--) {
-        const char *hit = fn_find(s, end, delimiter, length);
+        const char *hit = wr_fn_find(s, end, delimiter, length);
         if (n == 1)
             return wr_string_make(s, (size_t) ((hit != NULL ? hit : end) - s));
         if (hit == NULL)
@@ -208,7 +208,7 @@ static int64_t
 split_count(const char *s, const char *end, const char *delimiter, size_t length)
 {
     int64_t count = 1;
-    while ((s = fn_find(s, end, delimiter, length)) != NULL) {
+    while ((s = wr_fn_find(s, end, delimiter, length)) != NULL) {
         s += length;
         count++;
     }

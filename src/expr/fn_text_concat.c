@@ -143,7 +143,7 @@ field_end(const char *s, const char *end, const wr_value *delimiter, const char 
         return stop;
     }
     size_t n = fn_length(delimiter);
-    stop = n == 0 ? NULL : fn_find(s, end, fn_data(delimiter), n);
+    stop = n == 0 ? NULL : wr_fn_find(s, end, fn_data(delimiter), n);
     *next = stop != NULL ? stop + n : NULL;
     return stop != NULL ? stop : end;
 }

@@ -70,14 +70,14 @@ FN_KERNEL(text_replace)
     char       *room;
     if (from_bytes == 0)
         return fn_give(out, s, (size_t) (end - s));
-    for (const char *at = s; (hit = fn_find(at, end, from, from_bytes)) != NULL; hits++)
+    for (const char *at = s; (hit = wr_fn_find(at, end, from, from_bytes)) != NULL; hits++)
         at = hit + from_bytes;
     if (hits == 0)
         return fn_give(out, s, (size_t) (end - s));
     size_t length = (size_t) (end - s) - hits * from_bytes + hits * to_bytes;
     WR_TRY(wr_fn_room(eval, row, length, &room));
     char *at = room;
-    for (; (hit = fn_find(s, end, from, from_bytes)) != NULL; s = hit + from_bytes) {
+    for (; (hit = wr_fn_find(s, end, from, from_bytes)) != NULL; s = hit + from_bytes) {
         memcpy(at, s, (size_t) (hit - s));
         at += hit - s;
         memcpy(at, to, to_bytes);

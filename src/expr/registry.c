@@ -18,7 +18,7 @@ static const wr_function *const tables[] = {
     wr_fn_bytea,           wr_fn_numeric,       wr_fn_float,
     wr_fn_bits,            wr_fn_number_format, wr_fn_number_scan,
     wr_fn_datetime,        wr_fn_datetime_make, wr_fn_datetime_trunc,
-    wr_fn_datetime_format, wr_fn_datetime_scan, wr_fn_extract,
+    wr_fn_datetime_format, wr_fn_datetime_moment, wr_fn_extract,
     wr_fn_json,            wr_fn_json_query,    wr_fn_json_edit,
     wr_fn_json_build,      wr_fn_array,         wr_fn_array_edit,
     wr_fn_misc,

@@ -21,7 +21,7 @@ extern const wr_function wr_fn_numeric[], wr_fn_float[], wr_fn_bits[];
 extern const wr_function wr_fn_number_format[], wr_fn_number_scan[];
 extern const wr_function wr_fn_datetime[], wr_fn_datetime_make[], wr_fn_datetime_trunc[];
 extern const wr_function wr_fn_extract[];
-extern const wr_function wr_fn_datetime_format[], wr_fn_datetime_scan[];
+extern const wr_function wr_fn_datetime_format[], wr_fn_datetime_moment[];
 extern const wr_function wr_fn_json[], wr_fn_json_edit[], wr_fn_json_build[], wr_fn_json_query[];
 extern const wr_function wr_fn_array[], wr_fn_array_edit[], wr_fn_misc[];
 

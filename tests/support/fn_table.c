@@ -133,7 +133,12 @@ runner_batch(runner *r)
     wr_batch *batch = wr_batch_create(NULL, r->arg_count);
     assert_non_null(batch);
     for (uint32_t i = 0; i < r->arg_count; i++) {
-        wr_column *column = wr_column_create(NULL, r->types[i], ROWS);
+        wr_type    type = r->types[i];
+        bool       decimal = type.id == WR_NUMERIC && type.modifier > 0;
+        wr_column *column =
+            decimal ? wr_column_create_decimal(
+                          NULL, type, type.modifier > 18 ? WR_DEC128 : WR_DEC64, type.scale, ROWS)
+                    : wr_column_create(NULL, type, ROWS);
         assert_non_null(column);
         batch->columns[i] = column;
         for (uint32_t row = 0; row < ROWS; row++) {
