@@ -11,6 +11,7 @@
 #include "operator/aggregate_impl.h"
 
 #include "data/datetime.h"
+#include "state/column_same.h"
 
 #include <stdio.h>
 
@@ -199,33 +200,12 @@ agg_before_release(agg_before *before)
     before->batch = NULL;
 }
 
-/* Bit for bit: a result that only looks alike (1.0, 1.00) is a change. */
-static bool
-values_same(const wr_column *a, uint32_t i, const wr_column *b, uint32_t j)
-{
-    bool null = wr_column_is_null(a, i);
-    if (null != wr_column_is_null(b, j))
-        return false;
-    if (null)
-        return true;
-    i = wr_column_index(a, i);
-    j = wr_column_index(b, j);
-    a = wr_column_base(a);
-    b = wr_column_base(b);
-    if (a->form != b->form || a->scale != b->scale)
-        return false;
-    bool views = a->type.id == WR_NUMERIC ? a->form == WR_NUM : wr_type_is_string(a->type);
-    if (views)
-        return wr_string_equal((const wr_string *) a->data + i, (const wr_string *) b->data + j);
-    size_t width = wr_column_width(a);
-    return memcmp((const char *) a->data + i * width, (const char *) b->data + j * width, width) == 0;
-}
-
+/* A result that only looks alike (1.0, 1.00) is a change. */
 static bool
 results_same(const aggregate *a, const wr_batch *old, uint32_t i, const wr_batch *now, uint32_t j)
 {
     for (uint32_t c = a->config->key_count; c < old->column_count; c++)
-        if (!values_same(old->columns[c], i, now->columns[c], j))
+        if (!wr_column_same(old->columns[c], i, now->columns[c], j))
             return false;
     return true;
 }

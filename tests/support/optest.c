@@ -342,6 +342,7 @@ typedef struct runner {
     wr_epoch        epoch;
     bool            failed;
     uint32_t        step;
+    uint32_t        batch_count, snapshot_every; /* long scripts: not after every row */
 } runner;
 
 static void
@@ -674,6 +675,8 @@ runner_snapshot(runner *r)
     const wr_operator_ops *ops = r->t->ops;
     if (r->way->snapshots == SNAPSHOT_NONE || (ops->traits & WR_OP_STATELESS) != 0)
         return;
+    if (r->batch_count++ % r->snapshot_every != 0)
+        return;
     r->epoch++;
     if (r->way->snapshots == SNAPSHOT_RESTORE) {
         runner_replace(r, 1);
@@ -737,6 +740,10 @@ run_way(wr_optest *t, const way *w)
     r->t = t;
     r->way = w;
     r->instance_count = 1;
+    r->snapshot_every = 1;
+    if (w->batches == BATCH_ROW)
+        for (uint32_t s = 0; s < t->step_count; s++)
+            r->snapshot_every += t->steps[s].row_count / 200;
     for (int p = 0; p < WR_OP_PORTS_MAX; p++)
         r->watermarks[p] = WR_TIME_START;
     instance_open(r, &r->instances[0], WR_GROUPS_ALL);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * operator/join_impl.h -- the insides of the join, shared by its files.
+ *
+ *     join.c           open, close, the order of things in process and advance
+ *     join_probe.c     a batch against the other side: candidates in the order of its rows
+ *     join_emit.c      pairs and lone rows as batches
+ *     join_store.c     a batch's rows into their own side; retractions
+ *     join_snapshot.c  freeze, write, restore
+ */
+#pragma once
+
+#include "operator/event_time.h"
+#include "operator/join.h"
+#include "state/join_side.h"
+
+enum { JOIN_HEADS_MAX = 1 << 18 };
+
+/* A batch under way.  Its rows are numbered from 0; arrays are by that number. */
+typedef struct join_step {
+    bool        begun;
+    int         port;
+    uint32_t    count;
+    uint32_t    heads_from, heads_to; /* rows whose heads are known                         */
+    uint32_t    slots;                /* heads a row                                        */
+    uint32_t   *heads;
+    uint32_t    heads_capacity;
+    uint32_t    row, slot, next;      /* the next candidate: row, bucket of it, stored row  */
+    bool        within;               /* next stands in a chain                             */
+    bool        awaited;              /* row - 1 comes out alone unless its candidates match */
+    uint32_t    pairs;
+    wr_row_keys keys;
+    wr_column **key_columns;
+
+    /* From here on nothing is cleared. */
+    uint16_t    rows[WR_BATCH_ROWS_MAX];   /* physical                                       */
+    bool        single[WR_BATCH_ROWS_MAX]; /* NULL key or time: can have no partner          */
+    wr_time     times[WR_BATCH_ROWS_MAX];  /* what decides buckets and the bound             */
+    wr_time     untils[WR_BATCH_ROWS_MAX];
+    wr_time     judges[WR_BATCH_ROWS_MAX]; /* the watermark that judges the row              */
+    uint32_t    first[WR_BATCH_ROWS_MAX];  /* position of the first bucket to look into      */
+    uint16_t    spans[WR_BATCH_ROWS_MAX];  /* how many                                       */
+    uint8_t     matched[WR_BATCH_ROWS_MAX];
+    uint16_t    pair_of[WR_BATCH_ROWS_MAX]; /* candidates: our row's number ...              */
+    wr_join_row pair_with[WR_BATCH_ROWS_MAX]; /* ... and the stored row; no block: none      */
+} join_step;
+
+typedef struct join {
+    const wr_join_config *config;
+    wr_ctx               *ctx;
+    wr_key_layout         layout;
+    const uint32_t       *keys[2];
+    const wr_schema      *schemas[2];
+    bool                  outer[2];  /* unmatched rows of the side come out                     */
+    bool                  half;      /* semi, anti: left's columns alone                        */
+    wr_join_side          sides[2];
+    join_step            *step;
+} join;
+
+/* --- join_probe.c --- */
+/* When a row of `port` with time t, met by watermark w, leaves. */
+wr_time     join_until(const join *j, int port, wr_time t, wr_time w);
+weir_status join_begin(join *j, int port, const wr_batch *in);
+/* Up to 4,096 candidates into the step's pairs; there are no more when row == count and none came. */
+weir_status join_candidates(join *j);
+/* May a partner of row number i still come? */
+static inline bool
+join_row_lasts(const join_step *s, uint32_t i)
+{
+    return !s->single[i] && s->judges[i] <= s->untils[i];
+}
+
+/* --- join_emit.c --- */
+/* The step's candidates: who matches, and what comes out. */
+wr_flow     join_emit_pairs(join *j, const wr_batch *in);
+/* Stored rows that leave without partner. */
+wr_flow     join_emit_left(join *j, int port, const wr_join_row *rows, uint32_t count);
+
+/* --- join_store.c --- */
+/* The batch's rows into their own side, those that last. */
+weir_status join_store(join *j, const wr_batch *in);
+
+/* --- join_snapshot.c --- */
+weir_status join_freeze(void *self, wr_epoch epoch, wr_frozen **out);
+weir_status join_write(const wr_frozen *f, wr_snapshot_writer *to);
+void        join_thaw(wr_frozen *f);
+weir_status join_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from);
+void        join_count_state(join *j);

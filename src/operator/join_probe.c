@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * operator/join_probe.c -- a batch against the other side's rows.
+ *
+ * A pair counts when keys are equal, times are within the bound, and the stored row has not left by the
+ * watermark that judges the new one.  The last is what makes the answer independent of batches: rows that
+ * are still in memory because the watermark moves once a batch are passed over.
+ *
+ *     left_time BETWEEN right_time + low AND right_time + high
+ *     a left  row at t has partners in [t - high, t - low], and leaves when W + right_offset > t - low
+ *     a right row at t has partners in [t + low, t + high], and leaves when W + left_offset > t + high
+ *
+ * A row that comes out alone at once (NULL key, or so late that no partner can come) is a candidate
+ * without stored row, in its place: so all that comes out is in the order of the rows, and of the
+ * watermarks that judge them.
+ *
+ * Invariants  B1  candidates come in the order of the batch's rows
+ *             B2  nothing is written but the step, so a probe can stop at any pair and go on
+ */
+#include "operator/join_impl.h"
+
+#include <string.h>
+
+/* a + b, kept within the infinities; END stays. */
+static wr_time
+time_add(wr_time a, int64_t b)
+{
+    wr_time sum;
+    if (a == WR_TIME_END || a == WR_TIME_START)
+        return a;
+    if (__builtin_add_overflow(a, b, &sum))
+        return b < 0 ? WR_TIME_NEGINF : WR_TIME_POSINF;
+    return WR_MIN(WR_MAX(sum, WR_TIME_NEGINF), WR_TIME_POSINF);
+}
+
+static int64_t
+negate(int64_t a)
+{
+    return a == INT64_MIN ? INT64_MAX : -a;
+}
+
+/* Partners of a row of `port` at time t lie within [*low, *high]. */
+static void
+join_range(const join *j, int port, wr_time t, wr_time *low, wr_time *high)
+{
+    const wr_join_config *c = j->config;
+    *low = WR_TIME_START;
+    *high = WR_TIME_END;
+    if (!c->has_bound)
+        return;
+    *low = time_add(t, port == 0 ? negate(c->high_us) : c->low_us);
+    *high = time_add(t, port == 0 ? negate(c->low_us) : c->high_us);
+}
+
+wr_time
+join_until(const join *j, int port, wr_time t, wr_time w)
+{
+    const wr_join_config *c = j->config;
+    wr_time               until = WR_TIME_END;
+    if (c->has_bound) {
+        int64_t offset = port == 0 ? c->right_offset : c->left_offset;
+        int64_t reach = port == 0 ? negate(c->low_us) : c->high_us;
+        if (offset != WR_NO_WATERMARK && reach != INT64_MAX)
+            until = time_add(time_add(t, reach), negate(offset));
+    }
+    if (c->ttl_us > 0 && w != WR_TIME_START)
+        until = WR_MIN(until, time_add(w, (int64_t) c->ttl_us));
+    return until;
+}
+
+/* --- beginning a batch --- */
+
+static bool
+key_is_null(const join *j, const wr_batch *in, int port, uint32_t row)
+{
+    for (uint32_t k = 0; k < j->config->key_count && !j->config->null_equal; k++)
+        if (wr_column_is_null(in->columns[j->keys[port][k]], row))
+            return true;
+    return false;
+}
+
+/* Times and judges of all rows, and which of them can have partners. */
+static void
+rows_sort_out(join *j, int port, const wr_batch *in)
+{
+    const wr_join_config *c = j->config;
+    join_step            *s = j->step;
+    const wr_column      *time = NULL;
+    wr_time               others = j->ctx->port_watermark[1 - port];
+    s->count = in->row_count;
+    if (c->has_bound)
+        time = in->columns[port == 0 ? c->left_time : c->right_time];
+    for (uint32_t i = 0; i < in->row_count; i++) {
+        uint32_t row = wr_batch_row(in, i);
+        bool     untimed = time != NULL && wr_column_is_null(time, row);
+        wr_time  judge = WR_MAX(WR_MIN(wr_batch_row_watermark(in, row), others), j->ctx->watermark);
+        wr_time  t = time != NULL && !untimed ? wr_event_time_get(time, row) : judge;
+        s->rows[i] = (uint16_t) row;
+        s->single[i] = untimed || key_is_null(j, in, port, row);
+        s->times[i] = t;
+        s->judges[i] = judge;
+        s->untils[i] = join_until(j, port, t, judge);
+        s->matched[i] = 0;
+    }
+}
+
+weir_status
+join_begin(join *j, int port, const wr_batch *in)
+{
+    join_step *s = j->step;
+    rows_sort_out(j, port, in);
+    for (uint32_t k = 0; k < j->config->key_count; k++)
+        s->key_columns[k] = in->columns[j->keys[port][k]];
+    WR_TRY(wr_row_keys_fill(&s->keys, s->key_columns, s->rows, s->count, in->physical_count, NULL));
+    s->begun = true;
+    s->port = port;
+    s->awaited = false;
+    s->heads_from = s->heads_to = 0;
+    s->row = s->slot = 0;
+    s->within = false;
+    s->pairs = 0;
+    return WEIR_OK;
+}
+
+/* --- heads of chains --- */
+
+/* Which buckets the rows from s->heads_to on look into, for as many rows as there is room for. */
+static weir_status
+heads_span(join *j)
+{
+    join_step          *s = j->step;
+    const wr_join_side *side = &j->sides[1 - s->port];
+    uint32_t            slots = 1, i = s->heads_to;
+    s->heads_from = i;
+    for (; i < s->count; i++) {
+        wr_time  low, high;
+        uint32_t first = 0;
+        join_range(j, s->port, s->times[i], &low, &high);
+        if (s->single[i]) {
+            s->first[i] = 0;
+            s->spans[i] = 0;
+        } else if (i > s->heads_from && s->times[i] == s->times[i - 1] && !s->single[i - 1]) {
+            s->first[i] = s->first[i - 1];
+            s->spans[i] = s->spans[i - 1];
+        } else {
+            uint32_t span = wr_join_side_seek(side, low, high, &first);
+            if (span > UINT16_MAX)
+                return WEIR_MEMORY;
+            s->first[i] = first;
+            s->spans[i] = (uint16_t) span;
+        }
+        uint32_t wanted = WR_MAX(slots, (uint32_t) s->spans[i]);
+        if (i > s->heads_from && (uint64_t) wanted * (i + 1 - s->heads_from) > JOIN_HEADS_MAX)
+            break;
+        slots = wanted;
+    }
+    s->heads_to = i;
+    s->slots = slots;
+    uint32_t need = slots * (i - s->heads_from);
+    if (need > s->heads_capacity) {
+        wr_free(s->heads);
+        s->heads_capacity = 0;
+        s->heads = wr_alloc(j->ctx->flow, need * sizeof *s->heads);
+        if (s->heads == NULL)
+            return WEIR_MEMORY;
+        s->heads_capacity = need;
+    }
+    return WEIR_OK;
+}
+
+/* Look the rows up, bucket by bucket. */
+static weir_status
+heads_find(join *j)
+{
+    join_step          *s = j->step;
+    const wr_join_side *side = &j->sides[1 - s->port];
+    wr_arena           *arena = &j->ctx->eval.step;
+    WR_TRY(heads_span(j));
+    uint32_t  rows = s->heads_to - s->heads_from, least = UINT32_MAX, most = 0;
+    uint16_t *which = wr_arena_alloc(arena, rows * sizeof *which);
+    uint32_t *found = wr_arena_alloc(arena, rows * sizeof *found);
+    if (which == NULL || found == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = s->heads_from; i < s->heads_to; i++)
+        if (s->spans[i] > 0) {
+            least = WR_MIN(least, s->first[i]);
+            most = WR_MAX(most, s->first[i] + s->spans[i]);
+        }
+    for (uint32_t b = least; b < most; b++) {
+        uint32_t n = 0;
+        for (uint32_t i = s->heads_from; i < s->heads_to; i++) {
+            which[n] = (uint16_t) i;
+            n += b - s->first[i] < s->spans[i]; /* unsigned: false when b < first */
+        }
+        if (n == 0)
+            continue;
+        wr_join_bucket_heads(side->buckets[b], &s->keys, which, n, found);
+        for (uint32_t k = 0; k < n; k++)
+            s->heads[(which[k] - s->heads_from) * s->slots + (b - s->first[which[k]])] = found[k];
+    }
+    return WEIR_OK;
+}
+
+/* --- candidates --- */
+
+/* Once is enough: a semi or anti row of the left that has a partner asks for no other. */
+static bool
+row_is_done(const join *j, const join_step *s)
+{
+    return j->half && s->port == 0 && s->matched[s->row];
+}
+
+static bool
+pair_counts(const join *j, const join_step *s, const wr_join_row *stored)
+{
+    uint8_t marks = stored->block->marks->marks[stored->row];
+    if ((marks & WR_JOIN_DEAD) != 0 || stored->block->untils[stored->row] < s->judges[s->row])
+        return false;
+    if (!j->config->has_bound)
+        return true;
+    wr_time low, high, t = stored->block->times[stored->row];
+    join_range(j, s->port, s->times[s->row], &low, &high);
+    return t >= low && t <= high;
+}
+
+/* Walk the chain of the row's current slot; false when the pairs are full. */
+static bool
+chain_walk(join *j, wr_join_bucket *bucket)
+{
+    join_step *s = j->step;
+    if (!s->within) {
+        s->next = s->heads[(s->row - s->heads_from) * s->slots + s->slot];
+        s->within = true;
+    }
+    while (s->next != WR_JOIN_NO_ROW) {
+        if (s->pairs == WR_BATCH_ROWS_MAX)
+            return false;
+        wr_join_row stored = wr_join_row_at(bucket, s->next);
+        s->next = stored.block->next[stored.row];
+        if (!pair_counts(j, s, &stored))
+            continue;
+        s->pair_of[s->pairs] = (uint16_t) s->row;
+        s->pair_with[s->pairs++] = stored;
+        if (j->half && s->port == 0 && j->config->residual == NULL)
+            break;
+    }
+    s->within = false;
+    return true;
+}
+
+/* Row `row` has no partner and never will. */
+static void
+push_single(join *j, uint32_t row)
+{
+    join_step *s = j->step;
+    atomic_fetch_add_explicit(&j->ctx->counters.rows_unmatched, 1, memory_order_relaxed);
+    if (!j->outer[s->port])
+        return;
+    wr_assert(s->pairs < WR_BATCH_ROWS_MAX);
+    s->pair_of[s->pairs] = (uint16_t) row;
+    s->pair_with[s->pairs++] = (wr_join_row){ 0 };
+}
+
+/* All candidates of the current row; false: the pairs are full. */
+static bool
+row_walk(join *j)
+{
+    join_step    *s = j->step;
+    wr_join_side *side = &j->sides[1 - s->port];
+    bool          once = j->half && s->port == 0 && j->config->residual == NULL;
+    uint32_t      before = s->pairs;
+    for (; s->slot < s->spans[s->row] && !row_is_done(j, s); s->slot++) {
+        if (!chain_walk(j, side->buckets[s->first[s->row] + s->slot]))
+            return false;
+        if (once && s->pairs > before)
+            break;
+    }
+    return s->pairs < WR_BATCH_ROWS_MAX; /* room for the row itself */
+}
+
+weir_status
+join_candidates(join *j)
+{
+    join_step *s = j->step;
+    s->pairs = 0;
+    if (s->awaited && !s->matched[s->row - 1])
+        push_single(j, s->row - 1);
+    s->awaited = false;
+    while (s->row < s->count) {
+        if (s->row >= s->heads_to)
+            WR_TRY(heads_find(j));
+        uint32_t before = s->pairs;
+        if (!row_walk(j))
+            return WEIR_OK;
+        uint32_t row = s->row++;
+        s->slot = 0;
+        s->within = false;
+        if (join_row_lasts(s, row) || s->matched[row])
+            continue;
+        if (s->pairs > before) {
+            s->awaited = true; /* only the residual knows */
+            return WEIR_OK;
+        }
+        push_single(j, row);
+    }
+    return WEIR_OK;
+}
