@@ -36,8 +36,9 @@ struct wr_source_ctx {
     wr_clock  *clock;
     bool       bounded;   /* --once: end when the input that is there now has been read */
     /* The runtime's part. */
-    /* Find or add; NULL: no memory.  Make the lanes you know of before the first feed: a lane that comes
-     * later cannot hold back the watermark that rows before it were judged by. */
+    /* Find or add; NULL: no memory.  Make the lanes you know of in open or in the first poll, which comes
+     * when there is no room yet: a lane that comes later cannot hold back the watermark that the rows
+     * before it were judged by. */
     wr_lane    *(*lane)(wr_source_ctx *, int32_t partition);
     bool        (*has_room)(wr_source_ctx *);
     /* Decode records of `bytes` into the lane; *consumed as decoder_ops.decode.  Stops early when there is no room. */

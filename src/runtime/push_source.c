@@ -133,6 +133,8 @@ push_poll(void *self, wr_source_ctx *ctx)
     push_source *p = self;
     push_item    item = { 0 };
     bool         found, more_of_it = false;
+    if (!ctx->has_room(ctx))
+        return WR_FLOW_WAIT;
     wr_mutex_lock(&p->hub->lock);
     found = p->queue->count > 0;
     bool ended = p->hub->ended;

@@ -5,8 +5,9 @@
  * source_task.c polls connectors and publishes; lane.c decodes and seals batches; source_time.c keeps
  * the watermark; source_bad.c the records that cannot be used.
  *
- * Invariants  Y1  the source's watermark is the least over its live lanes of all shards, never steps
- *                 back, and does not move before every shard has polled once (and made its lanes)
+ * Invariants  Y1  the source's watermark is the least over its live lanes of all shards and never steps
+ *             back; no row is read before every shard was polled once, without room, to make its
+ *             lanes: so the first rows are judged as if all lanes had always been there
  *             Y2  batches are stamped under the source's lock: the order of the stamps is the
  *                 interleaving that lateness is judged by, and each shard publishes in that order
  *             Y3  rows before a barrier are judged by rows before it alone: from the first shard's barrier
@@ -76,6 +77,7 @@ struct source {
     uint32_t                 lane_count;
     wr_time                  watermark;
     uint32_t                 unpolled;      /* shards whose lanes are not known yet (Y1) */
+    _Atomic bool             open_to_rows;  /* all are known                        */
     wr_epoch                 cut_epoch;     /* newest barrier any shard has put in (Y3) */
     wr_time                  cut_watermark;
     lane_state              *restored;

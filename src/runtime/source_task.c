@@ -97,10 +97,17 @@ wr_source_flow_has_room(source_task *s)
     return limit == 0 || wr_budget_room(flow) > limit / 8;
 }
 
+/* Y1: has every shard made its lanes? */
+static bool
+source_is_open(source_task *s)
+{
+    return atomic_load_explicit(&s->source->open_to_rows, memory_order_acquire);
+}
+
 bool
 wr_source_has_room(source_task *s)
 {
-    bool queued = s->pending.count > 0 || s->bad_pending.count > 0;
+    bool queued = s->pending.count > 0 || s->bad_pending.count > 0 || !source_is_open(s);
     if (!queued && !s->room_known)
         s->room_known = wr_source_flow_has_room(s) && wr_stream_has_room(s->stream, s->shard) &&
                         (s->bad_stream == NULL || wr_stream_has_room(s->bad_stream, s->shard));
@@ -344,11 +351,14 @@ source_poll_once(source_task *s, wr_flow *flow)
     return s->failure;
 }
 
-/* Poll until something is sealed, the connector has nothing, or it had its share. */
+/* Poll until something is sealed, the connector has nothing, or it had its share.  The first poll of
+ * all finds no room: it makes lanes. */
 static weir_status
 source_poll(source_task *s, wr_flow *flow)
 {
     *flow = WR_FLOW_NEXT;
+    if (!s->polled)
+        WR_TRY(source_poll_once(s, flow)); /* Y1 */
     for (int i = 0; i < POLLS_A_RUN && *flow == WR_FLOW_NEXT && wr_source_has_room(s); i++)
         WR_TRY(source_poll_once(s, flow));
     WR_TRY(wr_lanes_seal(s));
@@ -412,8 +422,8 @@ source_run(task *t)
     if (status == WEIR_OK && s->done)
         return TASK_ENDED;
     if (status == WEIR_OK && !atomic_load_explicit(&t->rt->stopping, memory_order_acquire)) {
-        if (!wr_source_has_room(s))
-            return source_pause(s);
+        if (s->polled && !wr_source_has_room(s))
+            return source_is_open(s) ? source_pause(s) : TASK_WAIT;
         source_set_paused(s, false);
         task_set_blocked(t, false);
         s->refused = false;
@@ -424,6 +434,8 @@ source_run(task *t)
         return source_failed(s, status);
     if (!source_drain(s, &failed))
         return failed ? source_failed(s, WEIR_MEMORY) : source_pause(s);
+    if (!source_is_open(s) && flow != WR_FLOW_DONE)
+        return TASK_WAIT; /* the last shard's first poll wakes all */
     if (flow == WR_FLOW_NEXT || flow == WR_FLOW_DONE || s->refused)
         return TASK_MORE; /* refused: it stopped for want of room, and there is room again */
     return TASK_WAIT;

@@ -77,15 +77,20 @@ source_settle(source *s)
     return true;
 }
 
-/* With the lock held.  Y1: a shard has made its lanes when it gives its first row, or has been polled. */
+/* With the lock held.  Y1: when the last shard has been polled, all may give rows. */
 static void
 source_shard_known(source_task *t)
 {
+    source *s = t->source;
     if (t->known)
         return;
     t->known = true;
-    wr_assert(t->source->unpolled > 0);
-    t->source->unpolled--;
+    wr_assert(s->unpolled > 0);
+    if (--s->unpolled > 0)
+        return;
+    atomic_store_explicit(&s->open_to_rows, true, memory_order_release);
+    for (uint32_t i = 0; i < s->shard_count; i++)
+        wr_task_wake(&s->shards[i].t);
 }
 
 void
