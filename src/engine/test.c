@@ -372,7 +372,8 @@ test_open(test *t, weir_pipeline *p, const weir_test_options *options, const wr_
     snprintf(t->dir, sizeof t->dir, "%s/weir-test-XXXXXX", "/tmp");
     if (mkdtemp(t->dir) == NULL)
         return wr_error_set(&t->err, WEIR_CHECKPOINT, "cannot make a directory in /tmp");
-    return test_start(t);
+    WR_TRY(test_start(t));
+    return test_settle(t); /* every shard knows its partitions before the first row */
 }
 
 static void
