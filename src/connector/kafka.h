@@ -20,6 +20,7 @@ typedef struct wr_kafka_source_config {
     int           start;      /* wr_kafka_start: where nothing says better      */
     const char   *start_time;
     int           on_gap;     /* 0 fail, 1 earliest */
+    const char   *instance;   /* static membership: a restart takes its partitions back at once; NULL: none */
     int64_t       queue_bytes;
     wr_option_map properties; /* of librdkafka, from an allow-list */
 } wr_kafka_source_config;

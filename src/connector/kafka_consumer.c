@@ -381,6 +381,8 @@ consumer_conf(kafka_consumer *c, int64_t partition_bytes, weir_error *err)
     if (conf == NULL)
         return NULL;
     wr_kafka_conf_set(conf, &none, "group.id", c->config->group != NULL ? c->config->group : "weir");
+    if (c->config->instance != NULL)
+        wr_kafka_conf_set(conf, user, "group.instance.id", c->config->instance);
     wr_kafka_conf_set(conf, &none, "enable.auto.commit", "false");
     wr_kafka_conf_set(conf, &none, "enable.auto.offset.store", "false");
     wr_kafka_conf_set(conf, &none, "enable.partition.eof", "true");

@@ -93,6 +93,9 @@ weir_status wr_pipeline_bind(weir_pipeline *pipeline);
 /* pipeline.c */
 weir_status wr_pipeline_run(weir_pipeline *pipeline, const wr_runtime_config *config, weir_error *err);
 
+/* instance.c: connectors with an option `instance_id` that is not set get the one of the data directory. */
+void        wr_pipeline_name_instance(weir_pipeline *pipeline);
+
 /* rows.c */
 /* Wraps batch (takes it).  Returns owned; NULL: no memory. */
 weir_rows *wr_rows_create(wr_batch *batch, const wr_schema *schema);

@@ -195,6 +195,7 @@ weir_pipeline_start(weir_pipeline *p, weir_error *err)
     wr_runtime_destroy(p->runtime);
     p->runtime = NULL;
     pipeline_budgets(p);
+    wr_pipeline_name_instance(p);
     p->workers = p->spec->limits.workers > 0 ? (uint32_t) p->spec->limits.workers : p->engine->options.workers;
     wr_runtime_config c = { .executor = WR_EXECUTOR_THREADS,
                             .workers = p->workers,
