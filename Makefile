@@ -77,6 +77,15 @@ $(O)/test/server/%: $(O)/obj/tests/unit/server/%.o $(SERVER_OBJ) $(O)/libweir.a
 
 TEST_O := $(O)/test
 
+# Fuzz targets with a main() of their own: corpora and seeded mutations, part of the tests.
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
+$(O)/fuzz/%: $(O)/obj/tests/fuzz/%.o $(O)/obj/tests/fuzz/replay.o $(SUP_OBJ) $(call obj,$(wildcard src/server/*.c)) $(O)/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+.PHONY: replay
+replay: $(FUZZ_BIN)
+	@tools/run_replay $(O)
+
 .PHONY: unit sqltest pipetest test check demo deps tidy format bench fuzz asan tsan install help clean \
         test-kafka conformance recovery cover
 unit: $(TEST_BIN)
@@ -95,7 +104,7 @@ test: ## install what is missing, build, run the unit, SQL and pipeline tests
 	@$(MAKE) --no-print-directory -j2 all tests-built
 	@$(MAKE) --no-print-directory suite
 .PHONY: suite tests-built
-tests-built: $(TEST_BIN)
+tests-built: $(TEST_BIN) $(FUZZ_BIN)
 suite:
 	@tools/suite $(O) "$(T)"
 
