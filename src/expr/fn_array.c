@@ -111,7 +111,8 @@ FN_KERNEL(array_subscript)
 
 /* Is the item of a row-major position inside [from, from + lengths) of every dimension? */
 static bool
-slice_has(const wr_array_view *view, const uint32_t *from, const uint32_t *lengths, uint32_t position)
+slice_has(const wr_array_view *view, const uint32_t *from, const uint32_t *lengths,
+          uint32_t position)
 {
     for (uint32_t d = view->dims; d-- > 0; position /= view->lengths[d]) {
         uint32_t at = position % view->lengths[d];
@@ -131,7 +132,8 @@ FN_KERNEL(array_slice)
     shape = items.view;
     shape.count = shape.dims > 0 && pairs <= shape.dims;
     for (uint32_t d = 0; d < shape.dims; d++) {
-        int64_t first = shape.lower[d], last = first + shape.lengths[d] - 1, low = first, high = last;
+        int64_t first = shape.lower[d], last = first + shape.lengths[d] - 1;
+        int64_t low = first, high = last;
         if (d < pairs) {
             low = WR_MAX(args[1 + 2 * d].integer, first);
             high = WR_MIN(args[2 + 2 * d].integer, last);

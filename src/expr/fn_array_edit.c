@@ -18,7 +18,8 @@ wr_items_open(wr_eval *eval, const wr_value *value, uint32_t more, wr_items *ite
         items->view = (wr_array_view){ .element = wr_type_element(value->type) };
     else
         wr_array_open(&value->string, &items->view);
-    items->list = wr_arena_alloc(&eval->step, ((size_t) items->view.count + more) * sizeof(wr_value));
+    items->list =
+        wr_arena_alloc(&eval->step, ((size_t) items->view.count + more) * sizeof(wr_value));
     if (items->list == NULL)
         return WEIR_MEMORY;
     for (const char *at = items->view.items; i < items->view.count; i++)

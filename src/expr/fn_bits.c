@@ -3,8 +3,8 @@
  * expr/fn_bits.c -- integers: bit operators, absolute value, mod, gcd, lcm.
  *
  * Place       rows of the function registry.
- * Invariants  a shift count is taken modulo the width of the machine's word (32 bits; 64 for bigint),
- *             as PostgreSQL on x86 has it; nothing wraps silently
+ * Invariants  a shift count is taken modulo the width of the machine's word (32 bits; 64 for
+ *             bigint), as PostgreSQL on x86 has it; nothing wraps silently
  */
 #include "expr/fn_impl.h"
 #include "expr/registry_impl.h"

@@ -23,7 +23,9 @@ encoding_find(wr_eval *eval, uint32_t row, const wr_value *name)
     static const struct {
         const char *name;
         encoding    encoding;
-    } known[] = { { "hex", ENCODING_HEX }, { "base64", ENCODING_BASE64 }, { "escape", ENCODING_ESCAPE } };
+    } known[] = { { "hex", ENCODING_HEX },
+                  { "base64", ENCODING_BASE64 },
+                  { "escape", ENCODING_ESCAPE } };
     for (size_t i = 0; i < WR_COUNT(known); i++)
         if (fn_length(name) == strlen(known[i].name) &&
             strncasecmp(fn_data(name), known[i].name, fn_length(name)) == 0)
@@ -115,7 +117,10 @@ is_blank(char c)
 static int
 hex_value(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+    char lower = (char) (c | 0x20);
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 static weir_status

@@ -40,7 +40,7 @@ time_give(wr_eval *eval, uint32_t row, wr_time t, wr_value *out)
     return WEIR_OK;
 }
 
-/* timezone(zone, timestamptz): the local time there; timezone(zone, timestamp): the moment meant. */
+/* timezone(zone, timestamptz): the local time there; of a timestamp: the moment meant. */
 FN_KERNEL(timestamp_zone)
 {
     const wr_zone *zone;

@@ -3,8 +3,8 @@
  * expr/fn_datetime_format.c -- to_char of timestamps and intervals.
  *
  * Place       rows of the function registry.
- * Invariants  an infinite time and an empty picture give NULL; what has no meaning for an interval is
- *             refused
+ * Invariants  an infinite time and an empty picture give NULL; what has no meaning for an interval
+ *             is refused
  * Cost        with a constant picture the vector kernel parses it once a batch.
  */
 #include "expr/fn_datetime_impl.h"
@@ -71,7 +71,8 @@ static void
 parts_iso(const parts *p, int64_t *year, int *week, int64_t *day)
 {
     int64_t days = julian_of(p->year, p->month, p->day) - JULIAN_OF_1970;
-    days = WR_MAX(WR_MIN(days, DAYS_MAX), -DAYS_MAX); /* an interval may have more than any calendar */
+    /* An interval may have more days than any calendar. */
+    days = WR_MAX(WR_MIN(days, DAYS_MAX), -DAYS_MAX);
     wr_fn_iso_week(days, year, week);
     int64_t fourth = wr_days_from_civil(*year, 1, 4); /* in week 1, which begins on its Monday */
     *day = days - (fourth - (fn_day_of_week(fourth) + 6) % 7) + 1;

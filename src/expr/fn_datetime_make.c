@@ -25,7 +25,8 @@ make_days(wr_eval *eval, uint32_t row, int64_t year, int64_t month, int64_t day,
     if (!valid)
         return wr_eval_fail(eval, row, WEIR_ROW_OVERFLOW,
                             "date field value out of range: %lld-%02lld-%02lld",
-                            (long long) (year > INT32_MIN ? astronomical : year), (long long) month, (long long) day);
+                            (long long) (year > INT32_MIN ? astronomical : year),
+                            (long long) month, (long long) day);
     *days = 0;
     if (astronomical >= -4713 && astronomical <= 5874897)
         *days = wr_days_from_civil(astronomical, (int) month, (int) day);

@@ -113,7 +113,8 @@ scan_plain(wr_scanner *c, const wr_node *n, int *field)
 
 /* Which of the names, cut to `cut` characters (0: whole), the text goes on with, in any case. */
 static weir_status
-scan_name(wr_scanner *c, const wr_node *n, const char *const *names, int count, size_t cut, int *index)
+scan_name(wr_scanner *c, const wr_node *n, const char *const *names, int count, size_t cut,
+          int *index)
 {
     for (int i = 0; i < count; i++) {
         size_t length = cut > 0 ? cut : strlen(names[i]);

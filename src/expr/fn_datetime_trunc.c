@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * expr/fn_datetime_trunc.c -- date_trunc and date_bin: a point in time moved back to the start of its
- * unit or bin.
+ * expr/fn_datetime_trunc.c -- date_trunc and date_bin: a point in time moved back to the start of
+ * its unit or bin.
  *
- * Place       rows of the function registry; windows by hand (GROUP BY date_trunc(...)) rest on them.
+ * Place       rows of the function registry; windows by hand (GROUP BY date_trunc(...)) rest on
+ *             them.
  * Invariants  infinite times stay; a result beyond the range is an error, never a wrap
  * Cost        with constant unit, stride and origin the vector kernels cost a division a row.
  */
@@ -145,8 +146,8 @@ FN_KERNEL(timestamp_bin)
 
 /* --- vector kernels --- */
 
-/* t moved down to `origin` + a multiple of step, for all rows; false when some row is infinite or so
- * far away that the row kernel must look at it. */
+/* t moved down to `origin` + a multiple of step, for all rows; false when some row is infinite or
+ * so far away that the row kernel must look at it. */
 static bool
 times_floor(const wr_column *times, wr_rows rows, int64_t step, wr_time origin, int64_t *to)
 {

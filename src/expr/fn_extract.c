@@ -4,7 +4,8 @@
  *
  * Place       rows of the function registry; EXTRACT(f FROM x) is extract('f', x).
  * Invariants  E1  a field is an integer of some scale (0; milliseconds 3; seconds and epoch 6), the
- *                 same in both forms: extract gives numeric of that scale, date_part double precision
+ *                 same in both forms: extract gives numeric of that scale, date_part double
+ *                 precision
  *             E2  of an infinite time, fields that grow with time are infinite, the others NULL
  * Cost        with a constant field the vector kernel is a few integer operations a row and makes a
  *             DEC64 column.

@@ -103,7 +103,8 @@ FN_KERNEL(float_power)
         return float_fail(eval, row, "zero raised to a negative power is undefined");
     if (a < 0 && !isinf(b) && !isnan(b) && floor(b) != b)
         return float_fail(eval, row,
-                          "a negative number raised to a non-integer power yields a complex result");
+                          "a negative number raised to a non-integer power yields a complex "
+                          "result");
     bool special = isinf(a) || isinf(b);
     return float_give(eval, row, pow(a, b), special, special || a == 0, out);
 }
@@ -284,7 +285,7 @@ FN_KERNEL(float_width_bucket)
     } else if (up ? x >= high : x <= high) {
         bucket = count + 1;
     } else {
-        /* Multiplied before it is divided, as PostgreSQL rounds; the other way where that is too much. */
+        /* Multiplied first, as PostgreSQL rounds; divided first where that is too much. */
         double above = up ? x - low : low - x, width = up ? high - low : low - high;
         double place = (double) count * above / width;
         if (!isfinite(place))

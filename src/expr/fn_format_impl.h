@@ -2,7 +2,7 @@
 /*
  * expr/fn_format_impl.h -- format pictures ('YYYY-MM-DD', '9G999D99'): keywords and their parsing.
  *
- * Place       included by fn_format.c, fn_datetime_format.c, fn_datetime_scan.c, fn_number_format.c.
+ * Place       included by fn_format.c, fn_datetime_*.c and fn_number_*.c alone.
  */
 #pragma once
 
@@ -98,9 +98,21 @@ typedef struct wr_keyword {
     bool        is_digit; /* its input begins with a digit */
 } wr_keyword;
 
-typedef enum wr_node_kind { WR_NODE_END, WR_NODE_ACTION, WR_NODE_CHAR, WR_NODE_SEPARATOR, WR_NODE_SPACE } wr_node_kind;
+typedef enum wr_node_kind {
+    WR_NODE_END,
+    WR_NODE_ACTION,
+    WR_NODE_CHAR,
+    WR_NODE_SEPARATOR,
+    WR_NODE_SPACE,
+} wr_node_kind;
 
-enum { WR_SUFFIX_FM = 1, WR_SUFFIX_TM = 2, WR_SUFFIX_TH = 4, WR_SUFFIX_TH_LOWER = 8, WR_SUFFIX_SP = 16 };
+enum {
+    WR_SUFFIX_FM = 1,
+    WR_SUFFIX_TM = 2,
+    WR_SUFFIX_TH = 4,
+    WR_SUFFIX_TH_LOWER = 8,
+    WR_SUFFIX_SP = 16,
+};
 
 typedef struct wr_node {
     uint8_t           kind, suffix;
@@ -109,7 +121,8 @@ typedef struct wr_node {
     uint32_t          length;
 } wr_node;
 
-/* The picture's nodes with an END behind, in the step arena; they borrow the picture.  NULL: memory. */
+/* The picture's nodes with an END behind, in the step arena; they borrow the picture.
+ * NULL: no memory. */
 const wr_node *wr_format_parse_time(wr_eval *eval, const char *picture, size_t length);
 const wr_node *wr_format_parse_number(wr_eval *eval, const char *picture, size_t length);
 

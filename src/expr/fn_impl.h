@@ -3,7 +3,7 @@
  * expr/fn_impl.h -- what the files of the function library share: table rows, strings, failures.
  *
  * Place       included by expr/fn_*.c alone.
- * Invariants  L1  a kernel never makes a string longer than WR_STRING_BYTES_MAX (wr_fn_room refuses)
+ * Invariants  L1  no kernel makes a string longer than WR_STRING_BYTES_MAX (wr_fn_room refuses)
  *             L2  text is UTF-8; a helper given anything else stays within its bytes
  */
 #pragma once
@@ -102,7 +102,7 @@ fn_give_null(wr_value *out)
     return WEIR_OK;
 }
 
-/* `bytes` bytes of the step arena for a result.  Errors: WEIR_ROW_TOO_LARGE (marked), WEIR_MEMORY. */
+/* `bytes` bytes of the step arena for a result.  WEIR_ROW_TOO_LARGE (marked), WEIR_MEMORY. */
 weir_status wr_fn_room(wr_eval *eval, uint32_t row, size_t bytes, char **room);
 /* A copy of bytes of the caller's, in the view itself or the step arena. */
 weir_status wr_fn_give_copy(wr_eval *eval, uint32_t row, const char *bytes, size_t length,

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * expr/fn_json.c -- taking values out of json and jsonb: -> ->> #> #>>, json_extract_path, subscripts.
+ * expr/fn_json.c -- values out of json and jsonb: -> ->> #> #>>, json_extract_path, subscripts.
  *
  * Place       rows of the function registry.
  * Invariants  a result is a part of the document's own text wherever it has no escapes
- * Cost        one pass over the document up to the member, no tree, no allocation; the vector kernels
- *             with a constant key borrow the documents' heaps.
+ * Cost        one pass over the document up to the member, no tree, no allocation; the vector
+ *             kernels with a constant key borrow the documents' heaps.
  */
 #include "expr/fn_json_impl.h"
 #include "expr/registry_impl.h"
@@ -18,7 +18,7 @@ span_give(wr_eval *eval, uint32_t row, wr_json_span span, bool as_text, wr_value
     return as_text ? wr_span_give_text(eval, row, span, out) : fn_give(out, span.at, span.length);
 }
 
-/* A scalar jsonb answers to indexes 0 and -1 with itself: PostgreSQL keeps it as an array of one. */
+/* A scalar jsonb answers to indexes 0 and -1 with itself: to PostgreSQL it is an array of one. */
 static bool
 span_index(wr_json_span root, wr_type_id type, int64_t index, wr_json_span *found)
 {

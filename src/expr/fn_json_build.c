@@ -16,7 +16,8 @@ wr_fn_take_jsonb(wr_eval *eval, uint32_t row, wr_text *text, wr_value *out)
     weir_error  err = { 0 };
     weir_status status = WEIR_MEMORY;
     if (wr_text_ok(text))
-        status = wr_jsonb_parse(wr_text_string(text), text->length, &eval->step, &out->string, &err);
+        status =
+            wr_jsonb_parse(wr_text_string(text), text->length, &eval->step, &out->string, &err);
     wr_text_fini(text);
     return wr_fn_fail_as(eval, row, status, &err);
 }
@@ -78,7 +79,9 @@ timestamp_append(const wr_value *value, wr_text *to)
     wr_timestamp_print(value->integer, false, &plain);
     if (plain.length > 0 && plain.data[0] >= '0' && plain.data[0] <= '9') {
         char  *blank = memchr(plain.data, ' ', plain.length);
-        size_t bc = plain.length > 3 && memcmp(plain.data + plain.length - 3, " BC", 3) == 0 ? 3 : 0;
+        size_t bc = 0;
+        if (plain.length > 3 && memcmp(plain.data + plain.length - 3, " BC", 3) == 0)
+            bc = 3;
         if (blank != NULL)
             *blank = 'T';
         wr_text_putc(to, '"');
@@ -244,7 +247,8 @@ pairs_append(wr_eval *eval, uint32_t row, const wr_array_view *pairs, wr_text *t
     wr_value    key, value;
     const char *at = pairs->items;
     if (pairs->dims > 2)
-        return wr_eval_fail(eval, row, WEIR_ROW_INVALID_ARGUMENT, "wrong number of array subscripts");
+        return wr_eval_fail(eval, row, WEIR_ROW_INVALID_ARGUMENT,
+                            "wrong number of array subscripts");
     if (pairs->dims == 1 && pairs->count % 2 != 0)
         return wr_eval_fail(eval, row, WEIR_ROW_INVALID_ARGUMENT,
                             "array must have even number of elements");
@@ -263,7 +267,8 @@ columns_append(wr_eval *eval, uint32_t row, const wr_array_view *keys, const wr_
     wr_value    key, value;
     const char *k = keys->items, *v = values->items;
     if (keys->dims > 1 || keys->dims != values->dims)
-        return wr_eval_fail(eval, row, WEIR_ROW_INVALID_ARGUMENT, "wrong number of array subscripts");
+        return wr_eval_fail(eval, row, WEIR_ROW_INVALID_ARGUMENT,
+                            "wrong number of array subscripts");
     if (keys->count != values->count)
         return wr_eval_fail(eval, row, WEIR_ROW_INVALID_ARGUMENT, "mismatched array dimensions");
     for (bool first = true; wr_array_next(keys, &k, &key) && wr_array_next(values, &v, &value);

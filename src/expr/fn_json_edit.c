@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * expr/fn_json_edit.c -- a changed copy of a jsonb: || - #- jsonb_set jsonb_insert strip_nulls pretty.
+ * expr/fn_json_edit.c -- a changed copy of a jsonb: || - #- jsonb_set jsonb_insert strip_nulls
+ * pretty.
  *
  * Place       rows of the function registry.
  * Invariants  parts that stay are copied as they stand; where a key may come to another place, the
@@ -156,7 +157,13 @@ FN_KERNEL(jsonb_delete_index)
 
 /* --- paths --- */
 
-typedef enum path_action { PATH_DELETE, PATH_REPLACE, PATH_CREATE, PATH_BEFORE, PATH_AFTER } path_action;
+typedef enum path_action {
+    PATH_DELETE,
+    PATH_REPLACE,
+    PATH_CREATE,
+    PATH_BEFORE,
+    PATH_AFTER,
+} path_action;
 
 typedef struct path_edit {
     wr_eval        *eval;

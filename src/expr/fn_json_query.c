@@ -194,7 +194,8 @@ FN_KERNEL(jsonb_exists_all)
 
 #define FN_TOPIC "json"
 #define EXISTS_ROWS(OPERATOR, NAME, KERNEL, ARG, DOC)                                              \
-    FN(OPERATOR, T_BOOL, KERNEL, 0, DOC, T_JSONB, ARG), FN(NAME, T_BOOL, KERNEL, 0, DOC, T_JSONB, ARG)
+    FN(OPERATOR, T_BOOL, KERNEL, 0, DOC, T_JSONB, ARG),                                            \
+        FN(NAME, T_BOOL, KERNEL, 0, DOC, T_JSONB, ARG)
 const wr_function wr_fn_json_query[] = {
     FN("json_typeof", T_TEXT, json_typeof, 0, "object, array, string, number, boolean or null",
        T_JSON),

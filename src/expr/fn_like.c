@@ -4,8 +4,8 @@
  *
  * Place       rows of the function registry; the grammar writes LIKE as these operators.
  * State       none: a constant pattern is compiled once a batch, which costs less than one row.
- * Invariants  K1  a pattern without `_` is a list of literals, the first and the last anchored where
- *                 no `%` stands; finding each at its first place decides the match
+ * Invariants  K1  a pattern without `_` is a list of literals, the first and the last anchored
+ *                 where no `%` stands; finding each at its first place decides the match
  *             K2  a lone escape at the end is an error only for a row whose match comes to it
  * Cost        no pattern is exponential: one point of return, never a stack of them.
  */

@@ -91,8 +91,8 @@ FN_KERNEL(int8_size_pretty)
     uint32_t                 unit = 0;
     wr_text                  text;
     /* From kB on, twice the size is kept, so that the last step can round by half. */
-    for (; unit + 1 < WR_COUNT(units) && size >= (unit == 0 ? 10 * 1024 : 2 * 10 * 1024 - 1); unit++)
-        size >>= unit == 0 ? 9 : 10;
+    while (unit + 1 < WR_COUNT(units) && size >= (unit == 0 ? 10 * 1024 : 2 * 10 * 1024 - 1))
+        size >>= unit++ == 0 ? 9 : 10;
     if (unit > 0)
         size = (size + 1) / 2;
     wr_text_init(&text, eval->budget);

@@ -152,7 +152,8 @@ numeric_write(wr_picture *p, const wr_string *num, wr_value *out)
             status = WEIR_ROW_OVERFLOW;
         if (status == WEIR_ROW_OVERFLOW)
             return wr_eval_fail(eval, p->row, status, "integer out of range");
-        return status == WEIR_OK ? wr_picture_write(p, roman_of(whole, roman), 0, '\0', out) : status;
+        WR_TRY(status);
+        return wr_picture_write(p, roman_of(whole, roman), 0, '\0', out);
     }
     if (p->exponent && special)
         return picture_write_hashes(p, out);
@@ -186,7 +187,9 @@ FN_KERNEL(integer_to_char)
         return fn_give(out, "", 0);
     WR_TRY(wr_picture_open(&p, eval, row, &args[1]));
     bool      wide = args[0].type.id == WR_INT8;
-    wr_int128 shifted = p.multiply && p.shift < 19 ? args[0].integer * wr_int128_power10(p.shift) : 0;
+    wr_int128 shifted = 0;
+    if (p.multiply && p.shift < 19)
+        shifted = args[0].integer * wr_int128_power10(p.shift);
     if ((p.multiply && p.shift >= 19) || shifted > (wide ? INT64_MAX : INT32_MAX) ||
         shifted < (wide ? INT64_MIN : INT32_MIN))
         return wr_eval_fail(eval, row, WEIR_ROW_OVERFLOW, "%s out of range",

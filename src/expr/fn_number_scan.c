@@ -3,8 +3,8 @@
  * expr/fn_number_scan.c -- to_number: a number read by a picture.
  *
  * Place       rows of the function registry.
- * Invariants  what the picture has no digits for is not read; the digits read become a numeric by its
- *             own parser, which says what is wrong with them
+ * Invariants  what the picture has no digits for is not read; the digits read become a numeric by
+ *             its own parser, which says what is wrong with them
  */
 #include "expr/fn_number_impl.h"
 #include "expr/registry_impl.h"
@@ -182,7 +182,7 @@ FN_KERNEL(text_to_number)
 
 #define FN_TOPIC "number"
 const wr_function wr_fn_number_scan[] = {
-    FN("to_number", T_NUMERIC, text_to_number, FN_FAILS, "the number that a text means by a picture",
-       T_TEXT, T_TEXT),
+    FN("to_number", T_NUMERIC, text_to_number, FN_FAILS,
+       "the number that a text means by a picture", T_TEXT, T_TEXT),
     FN_END,
 };

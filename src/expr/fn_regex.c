@@ -19,7 +19,8 @@ typedef struct regex_flags {
 
 /* The letters of a flags argument.  function: its name, when it has no use for g; else NULL. */
 static weir_status
-flags_read(wr_eval *eval, uint32_t row, const wr_value *arg, const char *function, regex_flags *flags)
+flags_read(wr_eval *eval, uint32_t row, const wr_value *arg, const char *function,
+           regex_flags *flags)
 {
     *flags = (regex_flags){ 0 };
     if (arg == NULL)
@@ -108,7 +109,8 @@ matcher_next(matcher *m, bool *found)
     *found = false;
     if (m->next > m->length)
         return WEIR_OK;
-    WR_TRY(wr_pattern_find(m->eval, m->row, m->pattern, m->s, m->length, m->next, found, &m->parts));
+    WR_TRY(wr_pattern_find(m->eval, m->row, m->pattern, m->s, m->length, m->next, found,
+                           &m->parts));
     if (!*found)
         return WEIR_OK;
     m->next = m->parts[0].end;

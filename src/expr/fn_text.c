@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * expr/fn_text.c -- lengths, searching and cutting of text: length, substr, strpos, trim, split_part.
+ * expr/fn_text.c -- lengths, searching and cutting: length, substr, strpos, trim, split_part.
  *
  * Place       rows of the function registry.
  * Invariants  positions count characters from 1; results that are part of an argument borrow it

@@ -4,7 +4,7 @@
  *
  * Place       rows of the function registry.
  * Invariants  mappings are one code point to one (Unicode's simple case), as the oracle's C.UTF-8
- * Cost        ASCII is the fast path, sixteen bytes at a time; short strings never leave their view.
+ * Cost        ASCII is the fast path, sixteen bytes at a time; short strings stay in their view.
  */
 #include "expr/fn_impl.h"
 #include "expr/registry_impl.h"

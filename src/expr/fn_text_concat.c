@@ -132,7 +132,7 @@ FN_KERNEL(array_to_string)
 
 /* --- string_to_array --- */
 
-/* Where the field that begins at s ends; *next is where the following one begins, NULL at the last. */
+/* Where the field that begins at s ends; *next is where the next begins, NULL at the last. */
 static const char *
 field_end(const char *s, const char *end, const wr_value *delimiter, const char **next)
 {

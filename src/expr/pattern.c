@@ -260,7 +260,7 @@ wr_pattern_test(wr_eval *eval, uint32_t row, wr_pattern *pattern, const char *s,
     return pattern_run(eval, row, pattern, s, length, 0, 0, found);
 }
 
-/* P2: the longest or shortest end of a match that begins at `begin`; `end` when it cannot be told. */
+/* P2: the longest or shortest end of a match that begins at `begin`; `end` if it cannot be told. */
 static size_t
 pattern_extent(wr_eval *eval, wr_pattern *p, const char *s, size_t length, size_t begin, size_t end)
 {
@@ -290,7 +290,8 @@ wr_pattern_find(wr_eval *eval, uint32_t row, wr_pattern *p, const char *s, size_
     pattern_keep(p);
     if (!p->shape.search)
         return WEIR_OK;
-    size_t begin = p->parts[0].begin, end = pattern_extent(eval, p, s, length, begin, p->parts[0].end);
+    size_t begin = p->parts[0].begin;
+    size_t end = pattern_extent(eval, p, s, length, begin, p->parts[0].end);
     bool   again = false;
     if (end == p->parts[0].end)
         return WEIR_OK;

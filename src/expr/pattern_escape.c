@@ -3,7 +3,8 @@
  * expr/pattern_escape.c -- escapes and brackets of regular expressions in PCRE2's spelling.
  *
  * Place       called by pattern_translate.c.
- * Invariants  a character that stands for itself is written so that PCRE2 sees nothing special in it
+ * Invariants  a character that stands for itself is written so that PCRE2 sees nothing special
+ *             in it
  */
 #include "expr/pattern_translate_impl.h"
 
@@ -138,8 +139,8 @@ wr_translate_escape(wr_translator *t)
 
 /* --- brackets --- */
 
-/* [:name:], [.x.] or [=x=]; t->at is behind the inner bracket's mark.  *code is the character of the
- * last two, or -1. */
+/* [:name:], [.x.] or [=x=]; t->at is behind the inner bracket's mark.  *code is the character of
+ * the last two, or -1. */
 static const char *
 translate_class_name(wr_translator *t, char mark, int64_t *code)
 {
@@ -226,7 +227,8 @@ wr_translate_bracket(wr_translator *t)
 {
     const char *wrong = NULL;
     bool        first = true;
-    if (t->end - t->at >= 6 && (memcmp(t->at, "[:<:]]", 6) == 0 || memcmp(t->at, "[:>:]]", 6) == 0)) {
+    if (t->end - t->at >= 6 &&
+        (memcmp(t->at, "[:<:]]", 6) == 0 || memcmp(t->at, "[:>:]]", 6) == 0)) {
         wr_translate_settle(t);
         wr_translate_first(t, -1);
         wr_text_puts(t->to, t->at[2] == '<' ? "\\b(?=\\w)" : "\\b(?<=\\w)");

@@ -3,14 +3,14 @@
  * expr/pattern_impl.h -- regular expressions: PostgreSQL's advanced ones, run by PCRE2.
  *
  * Place       fn_regex*.c ask here; PCRE2 is known to pattern*.c alone.
- * State       wr_patterns, a cache of compiled patterns owned by one wr_eval: no locks, charged to its
- *             budget, gone with it.
+ * State       wr_patterns, a cache of compiled patterns owned by one wr_eval: no locks, charged to
+ *             its budget, gone with it.
  * Invariants  P1  a match does bounded work: beyond the limit the row fails, the query goes on
  *             P2  the whole match is the one PostgreSQL finds: leftmost, then longest, or shortest
  *                 where the first quantifier that has a preference is non-greedy
- * Differences from PostgreSQL: inside a whole match of many readings, groups are filled as Perl fills
- * them; lookbehind needs a bounded length; no collating elements of several characters, no basic
- * regular expressions.
+ * Differences from PostgreSQL: inside a whole match of many readings, groups are filled as Perl
+ * fills them; lookbehind needs a bounded length; no collating elements of several characters, no
+ * basic regular expressions.
  */
 #pragma once
 
@@ -41,8 +41,8 @@ uint32_t    wr_pattern_group_count(const wr_pattern *pattern);
 /* Is there a match at all?  Cheaper than find. */
 weir_status wr_pattern_test(wr_eval *eval, uint32_t row, wr_pattern *pattern, const char *s,
                             size_t length, bool *found);
-/* The first match that begins at or after `from`.  parts[0] is the whole, then the groups; it belongs
- * to the pattern and lasts until its next use. */
+/* The first match that begins at or after `from`.  parts[0] is the whole, then the groups; it
+ * belongs to the pattern and lasts until its next use. */
 weir_status wr_pattern_find(wr_eval *eval, uint32_t row, wr_pattern *pattern, const char *s,
                             size_t length, size_t from, bool *found, const wr_part_of **parts);
 void wr_patterns_destroy(wr_patterns *patterns); /* NULL is allowed */

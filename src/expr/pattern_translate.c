@@ -3,8 +3,8 @@
  * expr/pattern_translate.c -- PostgreSQL's advanced regular expressions in PCRE2's spelling.
  *
  * Place       called by pattern.c, once a pattern.
- * Invariants  T1  whatever is special in PCRE2 but not in PostgreSQL (possessive quantifiers, verbs,
- *                 \Q, named groups) is refused or escaped, never passed on
+ * Invariants  T1  whatever is special in PCRE2 but not in PostgreSQL (possessive quantifiers,
+ *                 verbs, \Q, named groups) is refused or escaped, never passed on
  *             T2  the preference of the whole (longest or shortest) follows PostgreSQL's rules: a
  *                 branch has that of its first quantified atom, alternatives are greedy
  */

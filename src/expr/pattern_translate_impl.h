@@ -2,8 +2,8 @@
 /*
  * expr/pattern_translate_impl.h -- the translator of regular expressions, shared by its two files.
  *
- * Place       pattern_translate.c has quantifiers, groups and the whole; pattern_escape.c escapes and
- *             brackets.
+ * Place       pattern_translate.c has quantifiers, groups and the whole; pattern_escape.c escapes
+ *             and brackets.
  */
 #pragma once
 

@@ -34,15 +34,16 @@ runner_open(runner *r, const wr_fn_case *c, wr_budget *budget, weir_error *err)
     wr_eval_init(&r->eval, NULL);
     r->eval.now = test_now;
     wr_text_init(&r->shown, NULL);
-    for (; r->arg_count < WR_FN_CASE_ARGS_MAX && c->args[2 * r->arg_count] != NULL; r->arg_count++) {
-        const char *type = c->args[2 * r->arg_count], *text = c->args[2 * r->arg_count + 1];
-        wr_type    *t = &r->types[r->arg_count];
-        wr_value   *v = &r->args[r->arg_count];
+    for (uint32_t i = 0; i < WR_FN_CASE_ARGS_MAX && c->args[2 * i] != NULL; i++) {
+        const char *type = c->args[2 * i], *text = c->args[2 * i + 1];
+        wr_type    *t = &r->types[i];
+        wr_value   *v = &r->args[i];
         WR_TRY(wr_type_parse(type, strlen(type), t, err));
         *v = wr_value_null(*t);
         if (text != NULL)
             WR_TRY(wr_value_parse(*t, text, strlen(text), &r->arena, v, err));
         v->type = *t;
+        r->arg_count = i + 1;
     }
     return wr_function_resolve(c->call, r->types, r->arg_count, &r->function, r->wanted, &r->result,
                                err);

@@ -9,9 +9,9 @@
  *     wr_fn_table_check(cases, WR_COUNT(cases));
  *
  * Each case runs four ways, and all must agree: folded as a constant; over columns a row at a time;
- * over columns of many rows with gaps in the selection and NULLs between; and with the first argument
- * alone a column, which is what vector kernels are made for.  Then it is folded with little memory,
- * where it may fail, but not otherwise than for memory, and leaves nothing behind.
+ * over columns of many rows with gaps in the selection and NULLs between; and with the first
+ * argument alone a column, which is what vector kernels are made for.  Then it is folded with
+ * little memory, where it may fail, but not otherwise than for memory, and leaves nothing behind.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fn_datetime_format_test.c -- to_char, to_timestamp and to_date, with the answers of PostgreSQL 15. */
+/* fn_datetime_format_test.c -- to_char, to_timestamp and to_date.
+ * The answers are PostgreSQL 15's. */
 #include "support/fn_table.h"
 #include "support/test.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fn_json_test.c -- json and jsonb, with the answers of PostgreSQL 15. */
+/* fn_json_test.c -- json and jsonb.
+ * The answers are PostgreSQL 15's. */
 #include "support/fn_table.h"
 #include "support/test.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fn_misc_test.c -- bytes and the rest, with the answers of PostgreSQL 15. */
+/* fn_misc_test.c -- bytes and the rest.
+ * The answers are PostgreSQL 15's. */
 #include "support/fn_table.h"
 #include "support/test.h"
 

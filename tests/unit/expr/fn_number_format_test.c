@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fn_number_format_test.c -- to_char of numbers and to_number, with the answers of PostgreSQL 15. */
+/* fn_number_format_test.c -- to_char of numbers and to_number.
+ * The answers are PostgreSQL 15's. */
 #include "support/fn_table.h"
 #include "support/test.h"
 

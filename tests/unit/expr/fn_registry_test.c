@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fn_registry_test.c -- the table of functions as a whole; those whose answer is not PostgreSQL's. */
+/* fn_registry_test.c -- the functions as a whole; those whose answer is not PostgreSQL's. */
 #include "expr/function.h"
 #include "support/fn_table.h"
 #include "support/test.h"
@@ -54,7 +54,8 @@ same_signature(const wr_function *a, const wr_function *b)
 static bool
 is_library(const wr_function *f)
 {
-    static const char *const topics[] = { "text", "number", "time", "json", "array", "bytes", "other" };
+    static const char *const topics[] = { "text",  "number", "time", "json",
+                                          "array", "bytes",  "other" };
     for (size_t i = 0; i < WR_COUNT(topics); i++)
         if (strcmp(f->topic, topics[i]) == 0)
             return true;

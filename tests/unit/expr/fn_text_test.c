@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fn_text_test.c -- lengths, cuts, joins, format and LIKE, with the answers of PostgreSQL 15. */
+/* fn_text_test.c -- lengths, cuts, joins, format and LIKE.
+ * The answers are PostgreSQL 15's. */
 #include "support/fn_table.h"
 #include "support/test.h"
 
