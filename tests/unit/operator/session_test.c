@@ -2,6 +2,7 @@
 /* session_test.c -- C1..C4 of operator/session.c, A1..A3, U1..U3, E1..E2 of its files. */
 #include "support/test.h"
 
+#include "base/random.h"
 #include "unit/operator/aggregate_case.h"
 
 static void
@@ -261,6 +262,99 @@ no_key_but_time_is_one_key(void **state)
     wr_optest_verify(t);
 }
 
+/* --- against a list of sessions kept as simply as can be --- */
+
+typedef struct plain_session {
+    int key, start, last, count, sum;
+    bool gone;
+} plain_session;
+
+/* Row (key, t, v) of watermark w into list; false: it is late. */
+static bool
+plain_row(plain_session *list, int *count, int gap, int key, int t, int v, int w)
+{
+    plain_session made = { key, t, t, 1, v, false };
+    bool          joined = false;
+    for (int i = 0; i < *count; i++) {
+        plain_session *s = &list[i];
+        if (s->gone || s->key != key || s->last + gap <= w || t < s->start - gap || t > s->last + gap)
+            continue;
+        made.start = WR_MIN(made.start, s->start);
+        made.last = WR_MAX(made.last, s->last);
+        made.count += s->count;
+        made.sum += s->sum;
+        s->gone = joined = true;
+    }
+    if (!joined && t + gap <= w)
+        return false;
+    list[(*count)++] = made;
+    return true;
+}
+
+static void
+random_rows_make_the_sessions_of_a_plain_list(uint64_t seed, int rows, int keys, int spread, int delay,
+                                              wr_emit emit)
+{
+    agg_case       c;
+    wr_random      random;
+    wr_text        in, out;
+    plain_session *list = wr_calloc(NULL, (size_t) rows + 1, sizeof *list);
+    int            count = 0, late = 0, w = INT32_MIN / 2;
+    wr_random_init(&random, seed);
+    wr_text_init(&in, NULL);
+    wr_text_init(&out, NULL);
+    session_case(&c, 10);
+    c.config.emit = emit;
+    wr_optest *t = session_ready(&c);
+    wr_optest_delay(t, 0, "ts", WR_OPTEST_S(delay));
+    for (int i = 0; i < rows; i++) {
+        int key = (int) wr_random_below(&random, (uint64_t) keys), v = (int) wr_random_below(&random, 100);
+        int at = i * 3 / keys + (int) wr_random_below(&random, (uint64_t) spread);
+        wr_text_printf(&in, "%sk%d|%d|@%d", i > 0 ? ";" : "", key, v, at);
+        late += !plain_row(list, &count, 10, key, at, v, w);
+        w = WR_MAX(w, at - delay);
+        if (i % 37 == 36 || i + 1 == rows) {
+            wr_optest_rows(t, 0, wr_text_string(&in));
+            wr_text_clear(&in);
+        }
+    }
+    for (int i = 0; i < count; i++)
+        if (!list[i].gone)
+            wr_text_printf(&out, "k%d|@%d|@%d|%d|%d;", list[i].key, list[i].start, list[i].last + 10,
+                           list[i].count, list[i].sum);
+    wr_optest_end(t);
+    wr_optest_expect(t, wr_text_string(&out));
+    wr_optest_count(t, rows_late, (uint64_t) late);
+    wr_optest_verify(t);
+    wr_text_fini(&in);
+    wr_text_fini(&out);
+    wr_free(list);
+}
+
+static void
+random_rows_in_time(void **state) /* C2 */
+{
+    (void) state;
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        random_rows_make_the_sessions_of_a_plain_list(seed, 300, 5, 60, 60, WR_EMIT_FINAL);
+}
+
+static void
+random_rows_late(void **state) /* A1, A2 */
+{
+    (void) state;
+    for (uint64_t seed = 11; seed <= 16; seed++)
+        random_rows_make_the_sessions_of_a_plain_list(seed, 300, 4, 40, (int) seed - 8, WR_EMIT_FINAL);
+}
+
+static void
+random_rows_as_changes(void **state) /* C3 */
+{
+    (void) state;
+    for (uint64_t seed = 21; seed <= 24; seed++)
+        random_rows_make_the_sessions_of_a_plain_list(seed, 300, 3, 50, 20, WR_EMIT_CHANGES);
+}
+
 WR_TESTS = { WR_TEST(session_ends_a_gap_after_its_last_event),
              WR_TEST(rows_out_of_order_extend_and_bridge),
              WR_TEST(a_key_has_many_sessions),
@@ -273,4 +367,7 @@ WR_TESTS = { WR_TEST(session_ends_a_gap_after_its_last_event),
              WR_TEST(filters_and_repeated_rows_count),
              WR_TEST(retractions_are_refused),
              WR_TEST(no_key_but_time_is_one_key),
+             WR_TEST(random_rows_in_time),
+             WR_TEST(random_rows_late),
+             WR_TEST(random_rows_as_changes),
              { NULL, NULL } };
