@@ -133,30 +133,38 @@ check(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir
     }
 }
 
-/* What no operator can run, bounded or not. */
+/* Sessions that are not grouped by exactly their keys: expanded where the input ends, else refused. */
 static weir_status
-check_supported(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, bool fused,
-                weir_error *err)
+settle_sessions(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, bool fused,
+                bool *expanded, weir_error *err)
 {
-    if (plan->kind == WR_PLAN_WINDOW && plan->window.spec.kind == WR_WINDOW_SESSION && !fused) {
-        weir_status status = wr_error_at(err, WEIR_QUERY_UNSUPPORTED, plan->location,
-                                         "session() without a GROUP BY of exactly its keys is not supported");
-        wr_error_hint(err, "write GROUP BY key, window_start, window_end with the keys given to session()");
-        return status;
-    }
     wr_plan_time time = { 0 };
     if (plan->kind == WR_PLAN_AGGREGATE)
         WR_TRY(wr_plan_aggregate_time(arena, options, plan, &time));
     bool passes = plan->kind == WR_PLAN_PROJECT || plan->kind == WR_PLAN_FILTER;
     for (uint32_t i = 0; i < plan->input_count; i++)
-        WR_TRY(check_supported(arena, options, plan->inputs[i], passes ? fused : time.fused, err));
-    return WEIR_OK;
+        WR_TRY(settle_sessions(arena, options, plan->inputs[i], passes ? fused : time.fused, expanded,
+                               err));
+    if (plan->kind != WR_PLAN_WINDOW || plan->window.spec.kind != WR_WINDOW_SESSION || fused)
+        return WEIR_OK;
+    if (options->bounded) {
+        *expanded = true;
+        return wr_plan_expand_session(arena, plan, err);
+    }
+    weir_status status = wr_error_at(err, WEIR_QUERY_UNSUPPORTED, plan->location,
+                                     "session() without a GROUP BY of exactly its keys is not supported "
+                                     "over an endless input");
+    wr_error_hint(err, "write GROUP BY key, window_start, window_end with the keys given to session()");
+    return status;
 }
 
 weir_status
 wr_plan_bound(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, weir_error *err)
 {
     WR_TRY(wr_plan_derive(arena, options, plan));
-    WR_TRY(check_supported(arena, options, plan, false, err));
+    bool expanded = false;
+    WR_TRY(settle_sessions(arena, options, plan, false, &expanded, err));
+    if (expanded)
+        WR_TRY(wr_plan_derive(arena, options, plan));
     return check(arena, options, plan, err);
 }

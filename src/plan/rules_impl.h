@@ -31,3 +31,5 @@ bool    wr_expr_is_volatile(const wr_expr *expr);
 bool    wr_expr_is_stable(const wr_expr *expr); /* volatile, or now() */
 /* Does expr read a column in [first, first + count)? */
 bool    wr_expr_reads(const wr_expr *expr, uint32_t first, uint32_t count);
+/* A session WINDOW that no aggregate takes, as window functions; bounded queries (plan/session_rows.c). */
+weir_status wr_plan_expand_session(wr_arena *arena, wr_plan *window, weir_error *err);

@@ -531,8 +531,13 @@ bind_scalar(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_ex
     if (call->func_variadic) {
         bool is_null;
         WR_TRY(spread_variadic(q, call, &args, &count, &is_null));
-        if (is_null) {
-            WR_TRY(sql_call(q->b, name, args, count - 1, call->location, out));
+        if (is_null && strcmp(name, "format") == 0) {
+            count--; /* no values for the format */
+        } else if (is_null) {
+            wr_value nothing = wr_value_null(WR_TYPE(WR_TEXT));
+            if ((args[count - 1] = sql_constant(q->b, &nothing, call->location)) == NULL)
+                return SQL_NOMEM(q->b);
+            WR_TRY(sql_call(q->b, name, args, count, call->location, out));
             wr_value null = wr_value_null((*out)->type);
             *out = sql_constant(q->b, &null, call->location);
             return *out != NULL ? WEIR_OK : SQL_NOMEM(q->b);

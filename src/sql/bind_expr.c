@@ -361,8 +361,12 @@ bind_subscript(sql_query *q, const PgQuery__AIndices *indices, wr_expr **value, 
     wr_expr *args[3] = { *value, NULL, NULL };
     if (!indices->is_slice) {
         WR_TRY(sql_bind_expr(q, indices->uidx, &args[1]));
-        if (args[0]->type.id == WR_JSONB || args[0]->type.id == WR_JSON)
-            return sql_call(q->b, "->", args, 2, location, value);
+        if (args[0]->type.id == WR_JSONB) {
+            /* as a path: a key of an object, a place in an array, nothing in a scalar */
+            WR_TRY(sql_cast(q->b, args[1], WR_TYPE(WR_TEXT), WR_CAST_EXPLICIT, &args[1]));
+            WR_TRY(sql_call(q->b, "array_make", &args[1], 1, location, &args[1]));
+            return sql_call(q->b, "#>", args, 2, location, value);
+        }
         if (args[0]->type.id != WR_ARRAY)
             return wr_error_at(q->b->err, WEIR_QUERY_TYPE, location,
                                "cannot subscript type %s because it does not support subscripting",
@@ -485,7 +489,7 @@ sql_bind_expr(sql_query *q, const tree_node *node, wr_expr **out)
     case PG_QUERY__NODE__NODE_ROW_EXPR:
         return sql_unsupported(q->b, node->row_expr->location, "a row as a value is");
     case PG_QUERY__NODE__NODE_GROUPING_FUNC:
-        return sql_unsupported(q->b, node->grouping_func->location, "GROUPING is");
+        return sql_bind_grouping(q, node->grouping_func, out);
     case PG_QUERY__NODE__NODE_SET_TO_DEFAULT:
         return wr_error_at(q->b->err, WEIR_QUERY, -1, "DEFAULT is not allowed in this context");
     default: return sql_unsupported(q->b, sql_location(node), "this kind of expression is");

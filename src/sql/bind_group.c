@@ -91,11 +91,13 @@ bind_group_expr(sql_query *q, const tree_node *node, const sql_targets *targets,
     return sql_bind_typed(q, node, out);
 }
 
-static weir_status
-bind_group_item(sql_query *q, const tree_node *node, const sql_targets *targets)
+/* One item of GROUP BY; *set: the groups it stands for. */
+weir_status
+sql_bind_group_item(sql_query *q, const tree_node *node, const sql_targets *targets, uint64_t *set)
 {
     wr_expr *expr;
     uint32_t index;
+    *set = 0;
     bool     is_window = node->node_case == PG_QUERY__NODE__NODE_FUNC_CALL
                      && sql_is_window_function(
                          sql_last_name(node->func_call->funcname, node->func_call->n_funcname));
@@ -107,6 +109,7 @@ bind_group_item(sql_query *q, const tree_node *node, const sql_targets *targets)
             if ((expr = wr_expr_column(q->b->arena, c->column, c->type)) == NULL)
                 return SQL_NOMEM(q->b);
             WR_TRY(add_group(q, expr, &index));
+            *set |= index < 64 ? 1ull << index : 0;
         }
         return WEIR_OK;
     }
@@ -114,7 +117,9 @@ bind_group_item(sql_query *q, const tree_node *node, const sql_targets *targets)
     if (expr->type.id == WR_UNKNOWN)
         WR_TRY(sql_cast(q->b, expr, WR_TYPE(WR_TEXT), WR_CAST_IMPLICIT, &expr));
     WR_TRY(check_group(q, expr, sql_location(node)));
-    return add_group(q, expr, &index);
+    WR_TRY(add_group(q, expr, &index));
+    *set = index < 64 ? 1ull << index : 0;
+    return WEIR_OK;
 }
 
 /* A subquery of the select list that is grouped by is joined below the aggregate instead of above. */
@@ -179,23 +184,7 @@ sql_bind_groups(sql_query *q, const tree_select *stmt, sql_targets *targets)
     bool        can_aggregate = q->can_aggregate;
     q->clause = "GROUP BY";
     q->can_aggregate = false;
-    for (size_t i = 0; i < stmt->n_group_clause; i++) {
-        const tree_node *node = stmt->group_clause[i];
-        if (node->node_case == PG_QUERY__NODE__NODE_GROUPING_SET) {
-            if (node->grouping_set->kind == PG_QUERY__GROUPING_SET_KIND__GROUPING_SET_EMPTY)
-                continue;
-            weir_status status = sql_unsupported(q->b, node->grouping_set->location,
-                                                 "GROUPING SETS, ROLLUP and CUBE are");
-            wr_error_hint(q->b->err, "write one SELECT for each grouping and UNION ALL them");
-            return status;
-        }
-        if (node->node_case == PG_QUERY__NODE__NODE_ROW_EXPR) {
-            for (size_t k = 0; k < node->row_expr->n_args; k++)
-                WR_TRY(bind_group_item(q, node->row_expr->args[k], targets));
-            continue;
-        }
-        WR_TRY(bind_group_item(q, node, targets));
-    }
+    WR_TRY(sql_bind_sets(q, stmt, targets));
     q->clause = clause;
     q->can_aggregate = can_aggregate;
     return q->subquery_count > 0 ? settle_subqueries(q, targets) : WEIR_OK;
@@ -207,6 +196,7 @@ typedef struct group_rewrite {
     sql_query     *q;
     const wr_expr *bad; /* first column that is not grouped */
     bool           failed;
+    weir_status    status; /* of a GROUPING(...) */
 } group_rewrite;
 
 static wr_expr *
@@ -231,6 +221,11 @@ rewrite_one(wr_expr *expr, void *user)
     if (expr->kind != WR_EXPR_COLUMN || (expr->column & WR_SQL_OUTER) != 0)
         return NULL;
     uint32_t space = expr->column & WR_SQL_SPACE;
+    if (space == WR_SQL_GROUPING) {
+        wr_expr *value = NULL;
+        r->status = sql_grouping_value(q, expr->column - WR_SQL_GROUPING, &value);
+        return r->status == WEIR_OK ? value : expr;
+    }
     if (space == WR_SQL_AGGREGATE)
         return group_column(r, q->group_count + (expr->column - WR_SQL_AGGREGATE), expr->type,
                             expr->location);
@@ -288,13 +283,14 @@ rewrite(sql_query *q, wr_expr **expr)
     for (;;) {
         group_rewrite r = { .q = q };
         wr_expr      *done = wr_expr_rewrite(q->b->arena, *expr, rewrite_one, &r);
+        WR_TRY(r.status);
         if (done == NULL || r.failed)
             return SQL_NOMEM(q->b);
         if (r.bad == NULL) {
             *expr = done;
             return WEIR_OK;
         }
-        if (!add_dependent(q, r.bad))
+        if (q->set_count > 0 || !add_dependent(q, r.bad))
             return grouping_error(q, r.bad);
     }
 }
@@ -379,8 +375,11 @@ sql_plan_groups(sql_query *q, wr_expr ***exprs, uint32_t expr_count, int32_t loc
     for (uint32_t i = 0; i < expr_count; i++)
         if (*exprs[i] != NULL)
             WR_TRY(rewrite(q, exprs[i]));
-    plan = wr_plan_make_aggregate(arena, plan, keys, q->group_count, q->calls, q->call_count,
-                                  q->group_count == 0, location);
+    if (q->set_count > 0)
+        WR_TRY(sql_plan_sets(q, plan, keys, location, &plan));
+    else
+        plan = wr_plan_make_aggregate(arena, plan, keys, q->group_count, q->calls, q->call_count,
+                                      q->group_count == 0, location);
     if (plan == NULL)
         return SQL_NOMEM(q->b);
     for (uint32_t i = 0; i < q->group_count; i++)

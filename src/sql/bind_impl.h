@@ -23,6 +23,7 @@ enum {
     WR_SQL_OVER = 0x20000000,      /* + i: window function call i            */
     WR_SQL_SUBQUERY = 0x30000000,  /* + i: subquery i, joined after grouping */
     WR_SQL_UNNEST = 0x40000000,    /* + i: set-returning call i              */
+    WR_SQL_GROUPING = 0x50000000,  /* + i: GROUPING(...) i                   */
     WR_SQL_SPACE = 0x70000000,
     WR_SQL_COLUMNS_MAX = 1600,     /* PostgreSQL's limit of a select list    */
     WR_SQL_SCOPES_MAX = 4000,
@@ -137,6 +138,13 @@ typedef struct sql_query {
 
     wr_expr **groups; /* grouping expressions over the scope */
     uint32_t  group_count, group_capacity;
+    uint64_t *sets;   /* GROUPING SETS: bit i, group i is in; set_count 0: one set of all */
+    uint32_t  set_count, set_capacity;
+    struct sql_grouping {
+        wr_expr **args;
+        uint32_t  count;
+    }       *groupings;
+    uint32_t grouping_count, grouping_capacity;
 } sql_query;
 
 #define SQL_NOMEM(b) wr_error_set((b)->err, WEIR_MEMORY, "the statement does not fit the memory budget")
@@ -271,6 +279,16 @@ weir_status sql_bind_targets(sql_query *q, tree_node *const *nodes, size_t count
                              sql_targets *targets);
 const char *sql_figure_name(const tree_node *node);
 weir_status sql_bind_groups(sql_query *q, const tree_select *stmt, sql_targets *targets);
+weir_status sql_bind_grouping(sql_query *q, const PgQuery__GroupingFunc *f, wr_expr **out);
+/* bind_sets.c: what GROUP BY (..), ROLLUP, CUBE, GROUPING SETS make of the groups. */
+weir_status sql_bind_sets(sql_query *q, const tree_select *stmt, const sql_targets *targets);
+/* One AGGREGATE a set, side by side: groups (NULL where left out), calls, and which groups were left out. */
+weir_status sql_plan_sets(sql_query *q, wr_plan *input, const uint32_t *keys, int32_t location,
+                          wr_plan **out);
+/* GROUPING(...) i over the aggregate's output. */
+weir_status sql_grouping_value(sql_query *q, uint32_t i, wr_expr **out);
+weir_status sql_bind_group_item(sql_query *q, const tree_node *node, const sql_targets *targets,
+                                uint64_t *set);
 /* Plan the aggregate and rewrite every expression of `exprs` (and the query's own) over its output. */
 weir_status sql_plan_groups(sql_query *q, wr_expr ***exprs, uint32_t expr_count, int32_t location);
 

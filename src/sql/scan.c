@@ -24,6 +24,7 @@ typedef struct scan_level {
     scan_clause clause;
     bool        is_case;     /* CASE ... END, not a parenthesis                             */
     bool        is_subquery; /* (SELECT ...) standing in FROM: needs an alias               */
+    bool        is_nested;   /* opened right after the parenthesis above it                 */
     uint32_t    outer;       /* operators above this level on the path from the root        */
     uint32_t    flat;        /* operators since the last comma, AND, OR                     */
     uint32_t    deep;        /* joins and set operations: they nest to the left all the way */
@@ -222,6 +223,7 @@ push_level(scan_state *st, uint32_t token, bool is_case)
         bool is_query = next == PG_QUERY__TOKEN__SELECT || next == PG_QUERY__TOKEN__VALUES
                         || next == PG_QUERY__TOKEN__WITH;
         level.is_subquery = starts_item && is_query;
+        level.is_nested = before == PG_QUERY__TOKEN__ASCII_40;
         if (starts_item && !is_query)
             level.clause = CLAUSE_FROM; /* a join in parentheses */
     }
@@ -254,14 +256,37 @@ name_subquery(scan_state *st, uint32_t close)
     return WEIR_OK;
 }
 
+/* Does the token after a sub-select in parentheses make a larger query of it? */
+static bool
+continues_query(const wr_sql_scan *scan, uint32_t i)
+{
+    switch (token_kind(scan, i)) {
+    case PG_QUERY__TOKEN__UNION:
+    case PG_QUERY__TOKEN__INTERSECT:
+    case PG_QUERY__TOKEN__EXCEPT:
+    case PG_QUERY__TOKEN__ORDER:
+    case PG_QUERY__TOKEN__LIMIT:
+    case PG_QUERY__TOKEN__OFFSET:
+    case PG_QUERY__TOKEN__FETCH:
+    case PG_QUERY__TOKEN__ASCII_41: return true;
+    default: return false;
+    }
+}
+
 static weir_status
 pop_level(scan_state *st, uint32_t token)
 {
     if (st->depth == 0)
         return WEIR_OK; /* the parser will say so */
-    bool is_subquery = st->levels[st->depth].is_subquery;
-    st->depth--;
-    return is_subquery ? name_subquery(st, token) : WEIR_OK;
+    scan_level closed = st->levels[st->depth--];
+    if (!closed.is_subquery)
+        return WEIR_OK;
+    if (closed.is_nested && continues_query(st->scan, token + 1)) {
+        /* ((SELECT ...) UNION ...), ((SELECT ...)): the outer parenthesis holds the sub-select */
+        st->levels[st->depth].is_subquery = true;
+        return WEIR_OK;
+    }
+    return name_subquery(st, token);
 }
 
 static void
