@@ -239,6 +239,8 @@ plan_source(weir_pipeline *p, wr_spec_source *s, wr_report *report)
         weir_status st = wr_sql_parse_columns(text, strlen(text), &p->arena, &columns, &err);
         if (st != WEIR_OK)
             return report_sql(report, s->columns, NULL, text, strlen(text), &err);
+    } else if (!s->sound) {
+        return WEIR_CONFIG; /* its mistakes are reported; nothing can be told of its columns */
     } else if (s->ops->columns != NULL) {
         weir_status st = s->ops->columns(s->config, &p->arena, &columns, &err);
         if (st != WEIR_OK)
@@ -311,6 +313,20 @@ view_optimise(weir_pipeline *p, wr_planned *v, weir_error *err)
     return wr_plan_bound(&p->arena, &v->options, v->plan, err);
 }
 
+/* Does the message name a relation of the file that could not be planned? */
+static bool
+names_unplanned(const weir_pipeline *p, const char *message)
+{
+    char quoted[80];
+    for (uint32_t i = 0; i < p->spec->source_count + p->spec->view_count; i++) {
+        const char *name = i < p->spec->source_count ? p->spec->sources[i].name : p->spec->views[i - p->spec->source_count].name;
+        snprintf(quoted, sizeof quoted, "\"%s\"", name);
+        if (strstr(message, quoted) != NULL && wr_catalog_find(&p->catalog, name) == NULL)
+            return true;
+    }
+    return false;
+}
+
 static weir_status
 plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
 {
@@ -337,6 +353,8 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
         v->options.late = sv->common.late > 0 ? (wr_late_policy) (sv->common.late - 1) : inherited_late(p, v->plan);
         st = view_optimise(p, v, &err);
     }
+    if (st == WEIR_QUERY_NO_RELATION && names_unplanned(p, err.text))
+        return st; /* what it reads has mistakes of its own */
     if (st != WEIR_OK)
         return report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, &err);
     wr_job_stream js = { .name = sv->name, .schema = v->plan->schema, .origin = WR_FROM_SEGMENT,
@@ -400,16 +418,17 @@ static weir_status
 plan_sink(weir_pipeline *p, wr_spec_sink *s, wr_report *report)
 {
     weir_error err = { 0 };
-    if (s->ops == NULL || s->common.from == NULL)
-        return WEIR_CONFIG_MISSING; /* reported when it was read */
+    if (!s->sound)
+        return WEIR_CONFIG; /* reported when it was read */
     wr_relation *rel = wr_catalog_find(&p->catalog, s->common.from);
     if (rel == NULL) {
         const char *near = wr_catalog_nearest(&p->catalog, s->common.from);
-        char        hint[160] = "";
+        char        quoted[128], hint[160] = "";
+        snprintf(quoted, sizeof quoted, "\"%.100s\"", s->common.from);
+        if (names_unplanned(p, quoted))
+            return WEIR_CONFIG_REFERENCE; /* what it reads has mistakes of its own */
         if (near != NULL)
             snprintf(hint, sizeof hint, "did you mean `%s`?", near);
-        if (wr_report_status(report) != WEIR_OK && spec_view(p->spec, s->common.from) != NULL)
-            return WEIR_CONFIG_REFERENCE; /* the view has mistakes of its own */
         return wr_node_error(report, s->from_node, WEIR_CONFIG_REFERENCE, hint[0] != '\0' ? hint : NULL,
                              "no source or view is called `%s`", s->common.from);
     }

@@ -14,6 +14,7 @@
 
 typedef struct wr_spec_source {
     const char           *name;
+    bool                  sound; /* read without a mistake: config and formats may be used */
     const wr_node        *at;
     const wr_source_ops  *ops;
     void                 *config;
@@ -51,6 +52,7 @@ typedef struct wr_spec_view {
 
 typedef struct wr_spec_sink {
     const char           *name;
+    bool                  sound;
     const wr_node        *at, *from_node;
     const wr_sink_ops    *ops;
     void                 *config;

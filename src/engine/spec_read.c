@@ -587,14 +587,15 @@ wr_spec_read(const wr_node *root, const char *file, const char *const *inputs,
     if (spec->sources == NULL || spec->views == NULL || spec->sinks == NULL || spec->name == NULL)
         return WEIR_MEMORY;
     for (uint32_t i = 0; i < n_sources; i++)
-        (void) !source_read(&r, sources->keys[i], sources->items[i], &spec->sources[spec->source_count++]);
+        spec->sources[i].sound =
+            source_read(&r, sources->keys[i], sources->items[i], &spec->sources[spec->source_count++]) == WEIR_OK;
     for (uint32_t i = 0; i < n_views; i++)
         (void) !view_read(&r, views->keys[i], views->items[i], &spec->views[spec->view_count++]);
     for (uint32_t i = 0; i < n_sinks; i++)
         if (output_count == 0) /* --output replaces the file's sinks: a trial run writes nowhere else */
-            (void) !sink_read(&r, sinks->keys[i], sinks->items[i], &spec->sinks[spec->sink_count++]);
+            spec->sinks[i].sound = sink_read(&r, sinks->keys[i], sinks->items[i], &spec->sinks[spec->sink_count++]) == WEIR_OK;
     for (uint32_t i = 0; i < output_count; i++)
-        (void) !output_sink(&r, outputs[i], &spec->sinks[spec->sink_count++]);
+        spec->sinks[i].sound = output_sink(&r, outputs[i], &spec->sinks[spec->sink_count++]) == WEIR_OK;
     (void) !section(&r, serve_options, root, "serve", &spec->serve, sizeof spec->serve);
     (void) !section(&r, limit_options, root, "limits", &spec->limits, sizeof spec->limits);
     (void) !section(&r, checkpoint_options, root, "checkpoint", &spec->checkpoint, sizeof spec->checkpoint);
