@@ -93,10 +93,10 @@ FN_KERNEL(array_subscript)
     if (view.dims != arg_count - 1)
         return fn_give_null(out);
     for (uint32_t d = 0; d < view.dims; d++) {
-        int64_t at = args[d + 1].integer - view.lower[d];
-        if (at < 0 || at >= view.lengths[d])
+        int64_t at = args[d + 1].integer, first = view.lower[d];
+        if (at < first || at >= first + view.lengths[d])
             return fn_give_null(out);
-        index = index * view.lengths[d] + (uint64_t) at;
+        index = index * view.lengths[d] + (uint64_t) (at - first);
     }
     for (const char *at = view.items; wr_array_next(&view, &at, &item);) {
         if (index-- > 0)
@@ -278,9 +278,9 @@ const wr_function wr_fn_array[] = {
     FN("array_dims", T_TEXT, array_dims, FN_FAILS, "bounds of the dimensions", T_ARRAY),
     FN("cardinality", T_INT4, array_cardinality, 0, "number of items", T_ARRAY),
     FN("array_subscript", T_ELEMENT, array_subscript, FN_VARIADIC, "the item of a subscript",
-       T_ARRAY, T_INT4),
+       T_ARRAY, T_INT8),
     FN("array_slice", T_ARRAY, array_slice, FN_FAILS | FN_VARIADIC,
-       "the items between two subscripts (pairs for more dimensions)", T_ARRAY, T_INT4, T_INT4),
+       "the items between two subscripts (pairs for more dimensions)", T_ARRAY, T_INT8, T_INT8),
     FN("array_position", T_INT4, array_position, FN_FAILS | FN_NULLS | FN_OPTIONAL(1),
        "subscript of the first item that is the value", T_ARRAY, T_ELEMENT, T_INT4),
     FN("array_positions", T_INT4S, array_positions, FN_FAILS | FN_NULLS,

@@ -223,6 +223,6 @@ const wr_function wr_fn_json[] = {
     FN("jsonb_subscript", T_JSONB, json_extract_path, 0, "the member of a key, or item of an index",
        T_JSONB, T_TEXT),
     FN("jsonb_subscript", T_JSONB, jsonb_subscript_integer, 0, "the item of an index", T_JSONB,
-       T_INT4),
+       T_INT8),
     FN_END,
 };

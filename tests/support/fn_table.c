@@ -65,6 +65,10 @@ runner_call(runner *r, uint32_t columns, weir_error *err)
     for (uint32_t i = 0; i < r->arg_count; i++) {
         args[i] = (columns >> i & 1) != 0 ? wr_expr_column(&r->arena, i, r->types[i])
                                           : wr_expr_constant(&r->arena, &r->args[i]);
+        if (args[i] == NULL) {
+            (void) wr_error_set(err, WEIR_MEMORY, "out of memory");
+            return NULL;
+        }
         if (wr_expr_cast(&r->arena, args[i], r->wanted[i], WR_CAST_IMPLICIT, &args[i], err) !=
             WEIR_OK)
             return NULL;
