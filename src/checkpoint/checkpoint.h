@@ -3,7 +3,7 @@
  * checkpoint/checkpoint.h -- a checkpoint on disk: complete, or ignored.
  *
  * Files (reliability.md 3): CURRENT names the manifest; ckpt-<seq>.m lists every data file with size
- * and 128-bit hash; ckpt-<seq>-<task>.d holds one task's sections; LOCK (flock); VERSION.
+ * and 128-bit hash; ckpt-<seq>-<n>.d holds parts, some 16 MiB a file; LOCK (flock); VERSION.
  * Write order: data files (tmp O_EXCL, write, fdatasync, rename), fsync(dir), manifest the same way,
  * CURRENT last.  After any I/O error that file is dead: it is never fsynced again, a new one is written.
  *

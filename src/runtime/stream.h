@@ -53,7 +53,9 @@ typedef struct wr_reader_config {
     bool     required;      /* holds the tail                                             */
     wr_start start;
     int32_t  shard;         /* one shard, or -1: all                                       */
-    void   (*wake)(void *user); /* called by publishers after the reader had seen "empty"; any thread */
+    /* Called by publishers after the reader had seen "empty"; any thread.  The shard is locked meanwhile:
+     * set flags, ring a loop, and never call the stream from it. */
+    void   (*wake)(void *user);
     void   (*room)(void *user); /* unused by readers of tasks                               */
     void    *user;
 } wr_reader_config;
