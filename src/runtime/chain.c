@@ -120,7 +120,8 @@ step_advance(chain *c, chain_op *op, step_flow *result)
         if (!op_answered(c, op, flow, result))
             return false;
     }
-    op->ctx.watermark = to;
+    if (to != WR_TIME_END) /* what finish emits is judged by the last watermark, not by the end of time */
+        op->ctx.watermark = to;
     return true;
 }
 
@@ -139,8 +140,8 @@ step_carry(chain *c, chain_op *op, step_flow *result)
 {
     wr_outbox *box = op_outbox(op);
     wr_time    to = op->ctx.watermark;
-    if (op->in->mark == WR_MARK_END || op->done)
-        return true; /* the END mark carries it */
+    if (op->in->mark == WR_MARK_END || op->done || to == WR_TIME_END)
+        return true; /* the END mark carries it, behind what finish has to say */
     wr_batch *last = box->count > 0 ? box->slots[box->count - 1] : NULL;
     wr_time   known = last != NULL ? last->watermark_after : op->sent;
     if (known >= to)
