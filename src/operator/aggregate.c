@@ -102,7 +102,12 @@ open_parts(aggregate *a, weir_error *err)
     a->mode = choose_mode(c, &a->calls);
     a->lateness = c->late == WR_LATE_UPDATE && a->mode != AGG_WHOLE ? (int64_t) c->lateness_us : 0;
     a->pane_width = a->mode == AGG_BY_PANE ? wr_window_pane(&c->window) : c->window.size;
-    a->tables[a->table_count++] = (wr_pane_table){ &a->layout, a->calls.user_bytes };
+    size_t user_bytes = a->calls.user_bytes;
+    if (c->ttl_us > 0 && a->mode == AGG_WHOLE) {
+        a->touched_at = wr_group_user_offset(&a->layout) + user_bytes;
+        user_bytes += sizeof(wr_time);
+    }
+    a->tables[a->table_count++] = (wr_pane_table){ &a->layout, user_bytes };
     for (uint32_t i = 0; i < a->calls.count; i++) {
         if (a->calls.calls[i].values.columns == NULL)
             continue;

@@ -24,6 +24,28 @@ count_add(_Atomic uint64_t *counter, uint64_t n)
         atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
+/* A flat column without NULLs, all of whose times a window can hold: a copy and its bounds. */
+static bool
+times_read_flat(aggregate *a, const wr_column *c)
+{
+    agg_step      *s = a->step;
+    const wr_time *data = c->data;
+    wr_time        min = WR_TIME_END, max = WR_TIME_START;
+    if (c->layout != WR_FLAT || c->valid != NULL || c->type.id == WR_DATE)
+        return false;
+    for (uint32_t i = 0; i < s->count; i++) {
+        wr_time t = data[s->dense ? i : s->rows[i]];
+        s->times[i] = t;
+        min = WR_MIN(min, t);
+        max = WR_MAX(max, t);
+    }
+    s->time_min = min;
+    s->time_max = max;
+    return a->mode == AGG_BY_TIME || s->count == 0 ||
+           (wr_window_can_hold(&a->config->window, min) &&
+            wr_window_can_hold(&a->config->window, max));
+}
+
 void
 agg_times_read(aggregate *a, const wr_batch *in)
 {
@@ -36,6 +58,8 @@ agg_times_read(aggregate *a, const wr_batch *in)
     const wr_column *c = in->columns[column];
     wr_time          min = WR_TIME_END, max = WR_TIME_START;
     uint32_t         kept = 0;
+    if (times_read_flat(a, c))
+        return;
     for (uint32_t i = 0; i < s->count; i++) {
         uint32_t row = s->rows[i];
         bool     null = wr_column_is_null(c, row);

@@ -335,15 +335,11 @@ agg_after_emit(aggregate *a, wr_pane *pane, const agg_before *before)
 static bool
 group_comes_out(const aggregate *a, const wr_group *g)
 {
-    wr_time until;
     if ((g->flags & WR_GROUP_DEAD) != 0)
         return false;
     if (g->count <= 0)
         return a->config->global;
-    if (a->config->ttl_us == 0 || a->mode != AGG_WHOLE || g->touched == WR_TIME_START ||
-        __builtin_add_overflow(g->touched, (int64_t) a->config->ttl_us, &until))
-        return true;
-    return a->ctx->watermark <= until;
+    return a->touched_at == 0 || !agg_is_idle(a, g, a->ctx->watermark);
 }
 
 wr_flow

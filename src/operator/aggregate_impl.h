@@ -103,6 +103,7 @@ typedef struct aggregate {
     wr_pane_ring               ring;
     wr_time                    closed;       /* windows that end by then have been closed */
     wr_time                    swept;        /* ttl: watermark of the last sweep          */
+    size_t                     touched_at;   /* ttl: where a group keeps the watermark its last row met */
     agg_step                  *step;
     wr_pane                   *merged;       /* a window under way, made of panes         */
     uint32_t                   emit_next;    /* id of the next group to come out          */
@@ -142,6 +143,15 @@ wr_time     agg_effective(const aggregate *a, wr_time watermark);
 /* --- aggregate_update.c --- */
 /* The step's rows of pane into its groups; their changes into pending where the pane shows changes. */
 wr_flow     agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane);
+/* ttl: the watermark that a group's last row met. */
+static inline wr_time *
+agg_touched(const aggregate *a, const wr_group *g)
+{
+    wr_assert(a->touched_at > 0);
+    return (wr_time *) ((char *) g + a->touched_at);
+}
+/* Has the group been idle for longer than ttl at this watermark? */
+bool        agg_is_idle(const aggregate *a, const wr_group *g, wr_time watermark);
 /* Drop groups idle for longer than ttl. */
 weir_status agg_sweep(aggregate *a, wr_time watermark);
 

@@ -40,13 +40,18 @@ agg_next_end(const aggregate *a)
     return least;
 }
 
+enum { PREFETCH_AHEAD = 16 };
+
 static weir_status
 merge_pane(aggregate *a, wr_group_table *into, const wr_group_table *from)
 {
+    WR_TRY(wr_group_table_reserve(into, WR_MAX(into->live, from->live)));
     for (uint32_t id = 0; id < from->high; id++) {
         const wr_group *g = wr_group_table_row(from, id);
         uint32_t        to;
         bool            created;
+        if (id + PREFETCH_AHEAD < from->high)
+            wr_group_table_prefetch(into, wr_group_table_row(from, id + PREFETCH_AHEAD)->tag);
         if ((g->flags & WR_GROUP_DEAD) != 0)
             continue;
         WR_TRY(wr_group_table_adopt(into, g, &to, &created));

@@ -178,7 +178,7 @@ put_group(const aggregate *a, const frozen_pane *pane, const buckets *owners, ui
     const wr_group *g = wr_group_view_row(&pane->views[0], id);
     wr_snapshot_put_u64(to, g->flags & GROUP_FLAGS_KEPT);
     wr_snapshot_put_i64(to, g->count);
-    wr_snapshot_put_i64(to, g->touched);
+    wr_snapshot_put_i64(to, a->touched_at > 0 ? *agg_touched(a, g) : WR_TIME_START);
     for (uint32_t k = 0; k < a->table_key_count; k++) {
         wr_value value = wr_key_value(&a->layout, (const uint64_t *) (g + 1), k);
         WR_TRY(wr_snapshot_put_value(to, &value));
@@ -382,7 +382,8 @@ get_group(restorer *r, wr_snapshot_reader *from, wr_pane *pane)
     if (created > 0) {
         agg_calls_init(&a->calls, g);
         g->count = count;
-        g->touched = touched;
+        if (a->touched_at > 0)
+            *agg_touched(a, g) = touched;
         g->flags = flags;
         WR_TRY(agg_calls_decode(&a->calls, g, from));
     } else {
@@ -393,7 +394,8 @@ get_group(restorer *r, wr_snapshot_reader *from, wr_pane *pane)
         WR_TRY(agg_calls_decode(&a->calls, r->spare, from));
         r->spare->count = count;
         agg_calls_merge(&a->calls, g, r->spare, false);
-        g->touched = WR_MAX(g->touched, touched);
+        if (a->touched_at > 0)
+            *agg_touched(a, g) = WR_MAX(*agg_touched(a, g), touched);
         g->flags |= flags;
     }
     if (agg_calls_failed(&a->calls))
@@ -455,7 +457,7 @@ agg_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from)
     wr_arena_init(&r.arena, ctx->flow);
     wr_row_keys_init(&r.keys, &a->layout, ctx->flow);
     r.values = wr_calloc(ctx->flow, a->table_key_count, sizeof *r.values);
-    r.spare = wr_alloc(ctx->flow, wr_group_user_offset(&a->layout) + a->calls.user_bytes);
+    r.spare = wr_alloc(ctx->flow, wr_group_user_offset(&a->layout) + a->tables[0].user_bytes);
     weir_status status = WEIR_MEMORY;
     if (r.values != NULL && r.spare != NULL)
         status = restore_sections(&r, from);

@@ -178,12 +178,12 @@ call_update(aggregate *a, agg_call *call, const wr_batch *in, wr_pane *pane, wr_
 
 /* --- idle groups --- */
 
-static bool
-is_idle(const aggregate *a, const wr_group *g, wr_time watermark)
+bool
+agg_is_idle(const aggregate *a, const wr_group *g, wr_time watermark)
 {
-    wr_time until;
-    if (g->touched == WR_TIME_START ||
-        __builtin_add_overflow(g->touched, (int64_t) a->config->ttl_us, &until))
+    wr_time until, touched = *agg_touched(a, g);
+    if (touched == WR_TIME_START ||
+        __builtin_add_overflow(touched, (int64_t) a->config->ttl_us, &until))
         return false;
     return watermark > until;
 }
@@ -220,7 +220,7 @@ idle_restart(aggregate *a, wr_pane *pane, const wr_batch *in, const uint16_t *ro
     for (; i < *count; i++) {
         wr_group *g = (wr_group *) s->groups[i];
         wr_time   w = wr_batch_row_watermark(in, rows[i]);
-        if (is_idle(a, g, w)) {
+        if (agg_is_idle(a, g, w)) {
             if ((g->flags & WR_GROUP_SEEN) != 0)
                 break;
             WR_TRY(values_forget(a, pane, g->id));
@@ -230,7 +230,7 @@ idle_restart(aggregate *a, wr_pane *pane, const wr_batch *in, const uint16_t *ro
             agg_calls_init(&a->calls, g);
         }
         g->flags |= WR_GROUP_SEEN;
-        g->touched = WR_MAX(g->touched, w);
+        *agg_touched(a, g) = WR_MAX(*agg_touched(a, g), w);
     }
     for (uint32_t j = 0; j < *count; j++)
         ((wr_group *) s->groups[j])->flags &= ~(uint32_t) WR_GROUP_SEEN;
@@ -273,7 +273,7 @@ weir_status
 agg_sweep(aggregate *a, wr_time watermark)
 {
     uint64_t every = a->config->ttl_us / 8 + 1;
-    if (a->config->ttl_us == 0 || a->mode != AGG_WHOLE || a->ring.count == 0 ||
+    if (a->touched_at == 0 || a->ring.count == 0 ||
         watermark == WR_TIME_END)
         return WEIR_OK;
     if (a->swept != WR_TIME_START && (uint64_t) watermark - (uint64_t) a->swept < every)
@@ -284,7 +284,7 @@ agg_sweep(aggregate *a, wr_time watermark)
     bool            removed = false;
     for (uint32_t id = 0; id < groups->high; id++) {
         const wr_group *g = wr_group_table_row(groups, id);
-        if ((g->flags & WR_GROUP_DEAD) != 0 || !is_idle(a, g, watermark))
+        if ((g->flags & WR_GROUP_DEAD) != 0 || !agg_is_idle(a, g, watermark))
             continue;
         WR_TRY(wr_group_table_own(groups, &id, 1));
         WR_TRY(wr_group_table_remove(groups, id));
@@ -346,7 +346,8 @@ groups_find(aggregate *a, wr_pane *pane, const uint16_t *which, uint32_t count)
     WR_TRY(wr_group_table_own(table, s->ids, count));
     for (uint32_t i = 0; i < created; i++) {
         wr_group *g = wr_group_table_row(table, s->created[i]);
-        g->touched = WR_TIME_START;
+        if (a->touched_at > 0)
+            *agg_touched(a, g) = WR_TIME_START;
         agg_calls_init(&a->calls, g);
     }
     wr_group_table_rows(table, s->ids, count, s->groups);
@@ -385,7 +386,7 @@ agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
     if (groups_find(a, pane, which, count) != WEIR_OK)
         goto memory;
     wr_rows rows = pane_rows(s, which, first, count);
-    if (a->config->ttl_us > 0 && a->mode == AGG_WHOLE) {
+    if (a->touched_at > 0) {
         for (uint32_t i = 0; rows.rows == NULL && i < count; i++)
             s->part_rows[i] = (uint16_t) i;
         if (idle_restart(a, pane, in, rows.rows != NULL ? rows.rows : s->part_rows, &count) !=

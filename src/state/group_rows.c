@@ -132,6 +132,8 @@ wr_group_rows_take(wr_group_table *table, uint32_t *id)
         *id = last;
         return WEIR_OK;
     }
+    if (table->high == WR_GROUPS_MAX)
+        return WEIR_MEMORY;
     WR_TRY(rows_reserve(table));
     *id = table->high++;
     return WEIR_OK;

@@ -76,6 +76,15 @@ slots_resize(wr_group_table *t, uint32_t bits)
     return WEIR_OK;
 }
 
+weir_status
+wr_group_table_reserve(wr_group_table *table, uint32_t groups)
+{
+    uint32_t bits = WR_MAX(table->slot_bits, (uint32_t) SLOT_BITS_MIN);
+    while (bits < SLOT_BITS_MAX && slot_limit(bits) < groups)
+        bits++;
+    return bits > table->slot_bits ? slots_resize(table, bits) : WEIR_OK;
+}
+
 void
 wr_group_table_reset(wr_group_table *table)
 {

@@ -19,14 +19,14 @@
 #include "state/key_layout.h"
 
 typedef struct wr_group {
-    int64_t  count; /* rows in the group, by diff                       */
-    uint32_t tag;   /* upper half of the hash                           */
+    int64_t  count; /* rows in the group, by diff   */
+    uint32_t tag;   /* upper half of the hash       */
     uint32_t id;
-    uint32_t flags; /* wr_group_flag                                    */
-    uint32_t spare;
-    wr_time  touched; /* the owner's: watermark of the last row (ttl)   */
+    uint32_t flags; /* wr_group_flag                */
+    uint32_t spare; /* the owner's                  */
 } wr_group;
 _Static_assert(sizeof(wr_group) % 8 == 0, "key words follow");
+enum { WR_GROUPS_MAX = 1 << 30 };
 
 enum wr_group_flag {
     WR_GROUP_DEAD = 1,    /* no slot points here; the id may be given again */
@@ -120,6 +120,15 @@ static inline size_t
 wr_group_user_offset(const wr_key_layout *layout)
 {
     return sizeof(wr_group) + layout->words * sizeof(uint64_t);
+}
+/* Room for so many groups at once, so that slots do not grow step by step. */
+weir_status wr_group_table_reserve(wr_group_table *table, uint32_t groups);
+/* Bring the slot where a tag would be looked for, or the row it leads to, near. */
+static inline void
+wr_group_table_prefetch(const wr_group_table *t, uint32_t tag)
+{
+    if (t->slot_bits > 0)
+        __builtin_prefetch(&t->slots[tag >> (32 - t->slot_bits)]);
 }
 size_t wr_group_table_bytes(const wr_group_table *table);
 
