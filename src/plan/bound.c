@@ -94,14 +94,42 @@ check_join(const wr_plan_options *options, const wr_plan *plan, weir_error *err)
                      "'10 minutes' AND b.ts, or set state: { ttl: 1h } or state: { unbounded: true }");
 }
 
-static weir_status
-check_filter(const wr_plan *plan, weir_error *err)
+typedef struct clock_use {
+    int32_t location;
+} clock_use;
+
+static void
+note_clock(const wr_expr *e, void *user)
 {
-    if (!wr_expr_is_stable(plan->filter.predicate))
+    clock_use *use = user;
+    if (e->kind == WR_EXPR_CALL && e->function->volatility == WR_STABLE && use->location < 0)
+        use->location = e->location;
+}
+
+static weir_status
+check_predicate(const wr_plan *plan, const wr_expr *predicate, weir_error *err)
+{
+    clock_use use = { -1 };
+    if (predicate == NULL || !wr_expr_is_stable(predicate))
         return WEIR_OK;
-    weir_status status = wr_error_at(err, WEIR_QUERY_UNSUPPORTED, place(plan),
+    wr_expr_walk(predicate, note_clock, &use);
+    weir_status status = wr_error_at(err, WEIR_QUERY_UNSUPPORTED,
+                                     use.location >= 0 ? use.location : place(plan),
                                      "a condition on now() would have to take rows back as time goes by");
     wr_error_hint(err, "use a window: FROM hop(t, ts, interval '10 seconds', interval '5 minutes')");
+    return status;
+}
+
+/* Operators that keep rows to the end want rows that stay. */
+static weir_status
+check_insert_only(const wr_plan *plan, weir_error *err)
+{
+    if (plan->inputs[0]->schema->kind == WR_INSERT_ONLY)
+        return WEIR_OK;
+    weir_status status = wr_error_at(err, WEIR_QUERY_UNSUPPORTED, place(plan),
+                                     "%s over rows that change is not supported",
+                                     plan->kind == WR_PLAN_OVER ? "a window function" : "ORDER BY or LIMIT");
+    wr_error_hint(err, "make the input final: emit: final on the view below");
     return status;
 }
 
@@ -110,12 +138,15 @@ check(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir
 {
     for (uint32_t i = 0; i < plan->input_count; i++)
         WR_TRY(check(arena, options, plan->inputs[i], err));
+    if (plan->kind == WR_PLAN_SORT || plan->kind == WR_PLAN_OVER)
+        WR_TRY(check_insert_only(plan, err));
     if (options->bounded || ends(plan))
         return WEIR_OK;
     switch (plan->kind) {
     case WR_PLAN_AGGREGATE: return check_aggregate(arena, options, plan, err);
     case WR_PLAN_JOIN: return check_join(options, plan, err);
-    case WR_PLAN_FILTER: return check_filter(plan, err);
+    case WR_PLAN_FILTER: return check_predicate(plan, plan->filter.predicate, err);
+    case WR_PLAN_SCAN: return check_predicate(plan, plan->scan.predicate, err);
     case WR_PLAN_SORT:
         return unbounded(plan, err,
                          plan->sort.key_count > 0 ? "ORDER BY waits for the end of an endless input"

@@ -96,7 +96,8 @@ sql_location(const tree_node *node)
     case PG_QUERY__NODE__NODE_FUNC_CALL: return node->func_call->location;
     case PG_QUERY__NODE__NODE_TYPE_CAST: {
         int32_t arg = sql_location(node->type_cast->arg);
-        return arg >= 0 && arg < node->type_cast->location ? arg : node->type_cast->location;
+        int32_t cast = node->type_cast->location;
+        return cast < 0 || (arg >= 0 && arg < cast) ? arg : cast;
     }
     case PG_QUERY__NODE__NODE_SUB_LINK: return node->sub_link->location;
     case PG_QUERY__NODE__NODE_CASE_EXPR: return node->case_expr->location;
