@@ -60,7 +60,7 @@ bucket_width(const join *j, int port)
         return 0; /* nothing leaves before the end */
     if (__builtin_sub_overflow(c->high_us, c->low_us, &range) || range > 40 * WR_US_PER_DAY)
         return 10 * WR_US_PER_DAY;
-    return WR_MAX(range / 4, WR_US_PER_SECOND);
+    return WR_MAX(range / 4, WR_US_PER_SECOND / 10);
 }
 
 static void join_close(void *self);

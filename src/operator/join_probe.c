@@ -21,6 +21,8 @@
 
 #include <string.h>
 
+enum { PREFETCH_AHEAD = 8 };
+
 /* a + b, kept within the infinities; END stays. */
 static wr_time
 time_add(wr_time a, int64_t b)
@@ -210,24 +212,15 @@ row_is_done(const join *j, const join_step *s)
     return j->half && s->port == 0 && s->matched[s->row];
 }
 
-static bool
-pair_counts(const join *j, const join_step *s, const wr_join_row *stored)
-{
-    uint8_t marks = stored->block->marks->marks[stored->row];
-    if ((marks & WR_JOIN_DEAD) != 0 || stored->block->untils[stored->row] < s->judges[s->row])
-        return false;
-    if (!j->config->has_bound)
-        return true;
-    wr_time low, high, t = stored->block->times[stored->row];
-    join_range(j, s->port, s->times[s->row], &low, &high);
-    return t >= low && t <= high;
-}
-
 /* Walk the chain of the row's current slot; false when the pairs are full. */
 static bool
 chain_walk(join *j, wr_join_bucket *bucket)
 {
     join_step *s = j->step;
+    bool       once = j->half && s->port == 0 && j->config->residual == NULL;
+    wr_time    low, high, judge = s->judges[s->row];
+    join_range(j, s->port, s->times[s->row], &low, &high);
+    wr_time last = time_add(low, negate(bucket->disorder)); /* beyond it nothing newer comes */
     if (!s->within) {
         s->next = s->heads[(s->row - s->heads_from) * s->slots + s->slot];
         s->within = true;
@@ -235,17 +228,37 @@ chain_walk(join *j, wr_join_bucket *bucket)
     while (s->next != WR_JOIN_NO_ROW) {
         if (s->pairs == WR_BATCH_ROWS_MAX)
             return false;
-        wr_join_row stored = wr_join_row_at(bucket, s->next);
-        s->next = stored.block->next[stored.row];
-        if (!pair_counts(j, s, &stored))
+        wr_join_row         stored = wr_join_row_at(bucket, s->next);
+        const wr_join_meta *meta = &stored.block->meta[stored.row];
+        if (meta->time < last)
+            break;
+        s->next = meta->next;
+        if (meta->time < low || meta->time > high || meta->until < judge ||
+            (stored.block->marks->marks[stored.row] & WR_JOIN_DEAD) != 0)
             continue;
         s->pair_of[s->pairs] = (uint16_t) s->row;
         s->pair_with[s->pairs++] = stored;
-        if (j->half && s->port == 0 && j->config->residual == NULL)
+        if (once)
             break;
     }
     s->within = false;
     return true;
+}
+
+/* Bring the first stored row of a later row near. */
+static void
+prefetch_row(const join *j, uint32_t row)
+{
+    const join_step    *s = j->step;
+    const wr_join_side *side = &j->sides[1 - s->port];
+    if (row >= s->heads_to || s->spans[row] == 0)
+        return;
+    uint32_t head = s->heads[(row - s->heads_from) * s->slots];
+    if (head == WR_JOIN_NO_ROW)
+        return;
+    const wr_join_block *block = side->buckets[s->first[row]]->blocks[head >> 12];
+    __builtin_prefetch(&block->meta[head & 4095]);
+    __builtin_prefetch(&block->marks->marks[head & 4095]);
 }
 
 /* Row `row` has no partner and never will. */
@@ -290,6 +303,7 @@ join_candidates(join *j)
         if (s->row >= s->heads_to)
             WR_TRY(heads_find(j));
         uint32_t before = s->pairs;
+        prefetch_row(j, s->row + PREFETCH_AHEAD);
         if (!row_walk(j))
             return WEIR_OK;
         uint32_t row = s->row++;

@@ -78,7 +78,7 @@ put_rows(int port, const wr_join_view_block *from, const wr_batch *all, const ui
     wr_snapshot_put_u64(to, count);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row = rows[i];
-        wr_snapshot_put_i64(to, from->block->untils[row]);
+        wr_snapshot_put_i64(to, from->block->meta[row].until);
         wr_snapshot_put_u64(to, from->marks->marks[row]);
         wr_snapshot_put_i64(to, from->marks->diffs != NULL ? from->marks->diffs[row] : 1);
     }

@@ -47,7 +47,7 @@ take_back(join *j, const wr_batch *in, uint32_t i, bool *found)
     wr_join_bucket_heads(bucket, &s->keys, &which, 1, &head);
     for (; head != WR_JOIN_NO_ROW;) {
         wr_join_row stored = wr_join_row_at(bucket, head);
-        head = stored.block->next[stored.row];
+        head = stored.block->meta[stored.row].next;
         if ((stored.block->marks->marks[stored.row] & WR_JOIN_DEAD) != 0 ||
             wr_join_row_diff(&stored) <= 0 || !rows_equal(&stored, in, s->rows[i]))
             continue;

@@ -69,9 +69,7 @@ block_unref(wr_join_block *block)
         return;
     for (uint32_t c = 0; c < block->column_count; c++)
         wr_column_release(block->columns[c]);
-    wr_free(block->times);
-    wr_free(block->untils);
-    wr_free(block->next);
+    wr_free(block->meta);
     wr_free(block);
 }
 
@@ -93,11 +91,9 @@ block_create(wr_join_side *side, const wr_batch *batch, wr_join_block **out)
     atomic_init(&b->refs, 1);
     b->column_count = columns;
     b->capacity = BLOCK_ROWS_MIN;
-    b->times = wr_alloc(side->budget, b->capacity * sizeof *b->times);
-    b->untils = wr_alloc(side->budget, b->capacity * sizeof *b->untils);
-    b->next = wr_alloc(side->budget, b->capacity * sizeof *b->next);
+    b->meta = wr_alloc(side->budget, b->capacity * sizeof *b->meta);
     b->marks = marks_create(side->budget, b->capacity, false);
-    bool whole = b->times != NULL && b->untils != NULL && b->next != NULL && b->marks != NULL;
+    bool whole = b->meta != NULL && b->marks != NULL;
     for (uint32_t c = 0; c < columns && whole; c++) {
         const wr_column *from = batch->columns[c];
         if (from == NULL)
@@ -135,18 +131,10 @@ block_reserve(wr_join_side *side, wr_join_block *b, uint32_t rows)
     if (rows <= b->capacity)
         return WEIR_OK;
     uint32_t capacity = WR_MIN(WR_MAX(b->capacity * 2, rows), (uint32_t) WR_BATCH_ROWS_MAX);
-    void    *times = wr_realloc(side->budget, b->times, capacity * sizeof *b->times);
-    if (times == NULL)
+    void    *meta = wr_realloc(side->budget, b->meta, capacity * sizeof *b->meta);
+    if (meta == NULL)
         return WEIR_MEMORY;
-    b->times = times;
-    void *untils = wr_realloc(side->budget, b->untils, capacity * sizeof *b->untils);
-    if (untils == NULL)
-        return WEIR_MEMORY;
-    b->untils = untils;
-    void *next = wr_realloc(side->budget, b->next, capacity * sizeof *b->next);
-    if (next == NULL)
-        return WEIR_MEMORY;
-    b->next = next;
+    b->meta = meta;
     WR_TRY(marks_replace(side, b, capacity, b->marks->diffs != NULL));
     b->capacity = capacity;
     return WEIR_OK;

@@ -104,6 +104,7 @@ bucket_open(wr_join_side *side, int64_t index, wr_join_bucket **bucket)
         return WEIR_MEMORY;
     b->index = index;
     b->until_max = WR_TIME_START;
+    b->time_max = WR_TIME_START;
     wr_group_table_init(&b->keys, side->budget, side->layout, HEAD_BYTES);
     memmove(side->buckets + at + 1, side->buckets + at,
             (side->bucket_count - at) * sizeof *side->buckets);
@@ -198,7 +199,7 @@ wr_join_side_drop(wr_join_side *side, wr_time watermark)
     for (uint32_t i = 0; i < side->bucket_count; i++) {
         wr_join_bucket *b = side->buckets[i];
         if (b->until_max < watermark || watermark == WR_TIME_END) {
-            wr_assert(b->waiting_count == 0); /* S3 */
+            wr_assert(b->waiting_count == 0); /* S4 */
             unmatched += b->unmatched;
             bucket_destroy(b);
         } else {
@@ -248,6 +249,20 @@ wr_join_row_add(wr_join_side *side, wr_join_row *row, int64_t diff)
 
 /* --- inserting --- */
 
+/* S3 */
+static void
+bucket_order(wr_join_bucket *b, wr_time t)
+{
+    int64_t behind;
+    if (t >= b->time_max) {
+        b->time_max = t;
+        return;
+    }
+    if (__builtin_sub_overflow(b->time_max, t, &behind))
+        behind = INT64_MAX;
+    b->disorder = WR_MAX(b->disorder, behind);
+}
+
 /* Rows order[0..count) of `rows`, all of one bucket. */
 static weir_status
 insert_run(wr_join_side *side, wr_join_bucket *b, const wr_join_insert *rows, const uint16_t *order,
@@ -270,10 +285,10 @@ insert_run(wr_join_side *side, wr_join_bucket *b, const wr_join_insert *rows, co
             uint32_t  in_block = (first & 4095) + (i - at), row = first + (i - at);
             uint32_t  from = order[i];
             uint32_t *head = group_head(side, wr_group_table_row(&b->keys, ids[i]));
-            block->next[in_block] = *head;
+            block->meta[in_block] =
+                (wr_join_meta){ rows->times[from], rows->untils[from], *head };
             *head = row;
-            block->times[in_block] = rows->times[from];
-            block->untils[in_block] = rows->untils[from];
+            bucket_order(b, rows->times[from]);
             block->marks->marks[in_block] = rows->marks[from];
             b->until_max = WR_MAX(b->until_max, rows->untils[from]);
             b->rows++;

@@ -9,7 +9,8 @@
  * Invariants  S1  a row is in the chain of its key in the bucket of its time, unless its key is NULL
  *             S2  a sealed block's columns, times and links are never written again; its marks are copied
  *                 before they are written while a snapshot holds them
- *             S3  a bucket is dropped when all its rows' untils lie before the watermark, and not before
+ *             S3  along a chain times fall, but for at most the bucket's disorder
+ *             S4  a bucket is dropped when all its rows' untils lie before the watermark, and not before
  *                 its unmatched rows have been taken (sides that keep them)
  * Cost        insert: one append a column a run of rows of one bucket; freeze: a retain a block.
  * Threads: one; a wr_join_view may be read and released by another.
@@ -35,13 +36,18 @@ typedef struct wr_join_marks {
     uint8_t          marks[];
 } wr_join_marks;
 
+/* What is known of a row beside its columns and marks; written once. */
+typedef struct wr_join_meta {
+    wr_time  time, until;
+    uint32_t next; /* the next row of the same key, or WR_JOIN_NO_ROW */
+} wr_join_meta;
+
 typedef struct wr_join_block {
     _Atomic uint32_t refs;
     uint32_t         count, capacity;
     bool             sealed;
     uint64_t         seen;    /* the gatherer's */
-    wr_time         *times, *untils;
-    uint32_t        *next;    /* the next row of the same key, or WR_JOIN_NO_ROW */
+    wr_join_meta    *meta;
     wr_join_marks   *marks;
     uint32_t         column_count;
     wr_column       *columns[]; /* FLAT; NULL where the input has none (B6) */
@@ -54,7 +60,8 @@ typedef struct wr_join_waiting {
 
 typedef struct wr_join_bucket {
     int64_t          index;
-    wr_time          until_max;
+    wr_time          until_max, time_max;
+    int64_t          disorder;    /* how far a row has come behind an earlier one's time */
     wr_group_table   keys;        /* user: the first row of the chain       */
     wr_join_block  **blocks;
     uint32_t         block_count, block_capacity;
