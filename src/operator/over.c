@@ -8,6 +8,7 @@
  * Invariants  V1  every row comes out once, in order of arrival, with a column for each call
  *             V2  with a time column: a row whose partition has been answered is late, and counted
  *             V3  nothing is left after the end
+ *             V4  a row of which an argument fails is bad, and takes no part
  * Cost        a sort of boxed keys for each different (partition, order); running aggregates O(1) a row,
  *             sliding ones O(1) where the aggregate retracts, else O(frame).
  */
@@ -61,6 +62,35 @@ over_close(void *self)
     o->count = 0;
 }
 
+/* Rows that come one at a time shall not be kept so: a batch joins one not twice its size. */
+static bool
+may_join(const wr_batch *older, const wr_batch *newer)
+{
+    return older->row_count <= 2 * newer->row_count && older->row_count + newer->row_count <= WR_BATCH_ROWS_MAX;
+}
+
+/* The rows of both, in order; owned, NULL: no memory. */
+static wr_batch *
+batches_join(over_state *o, const wr_batch *a, const wr_batch *b)
+{
+    uint32_t  count = a->row_count + b->row_count;
+    wr_batch *out = wr_batch_create(o->ctx->state, a->column_count);
+    bool      ok = out != NULL;
+    for (uint32_t c = 0; ok && c < a->column_count; c++) {
+        out->columns[c] = wr_column_create(o->ctx->state, a->columns[c]->type, count);
+        ok = out->columns[c] != NULL &&
+             wr_column_append(out->columns[c], 0, a->columns[c], a->selection, a->row_count, false) == WEIR_OK &&
+             wr_column_append(out->columns[c], a->row_count, b->columns[c], b->selection, b->row_count, false) ==
+                 WEIR_OK;
+    }
+    if (!ok) {
+        wr_batch_release(out);
+        return NULL;
+    }
+    out->row_count = out->physical_count = count;
+    return out;
+}
+
 /* Takes batch. */
 static weir_status
 batch_add(over_state *o, wr_batch *batch)
@@ -89,49 +119,97 @@ batch_add(over_state *o, wr_batch *batch)
     o->rows += batch->row_count;
     o->batches[o->count++] = batch;
     atomic_store_explicit(&o->ctx->counters.state_keys, o->rows, memory_order_relaxed);
+    while (o->count > 1 && may_join(o->batches[o->count - 2], o->batches[o->count - 1])) {
+        wr_batch *joined = batches_join(o, o->batches[o->count - 2], o->batches[o->count - 1]);
+        if (joined == NULL)
+            return WEIR_MEMORY;
+        wr_batch_release(o->batches[--o->count]);
+        wr_batch_release(o->batches[o->count - 1]);
+        o->batches[o->count - 1] = joined;
+    }
     return WEIR_OK;
 }
 
-/* V2: the rows of in that are not late, as a batch that owns its bytes. */
-static weir_status
-own_rows(over_state *o, const wr_batch *in, wr_batch **out)
+/* Arguments that may fail are computed once on arrival, so that bad rows are not kept (V4). */
+static wr_flow
+drop_bad(over_state *o, const wr_batch *in, uint16_t *rows, uint32_t *count)
 {
-    uint16_t kept[WR_BATCH_ROWS_MAX];
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < in->row_count; i++) {
-        uint32_t row = wr_batch_row(in, i);
-        bool     late = false;
-        if (o->config->time_column >= 0
-            && !wr_column_is_null(in->columns[o->config->time_column], row)) {
-            wr_time w = wr_watermark_shift(wr_batch_row_watermark(in, row), o->config->time_offset);
-            wr_time t = wr_event_time_get(in->columns[o->config->time_column], row);
-            late = t < w || t < o->closed;
+    for (uint32_t c = 0; c < o->config->call_count; c++) {
+        const wr_over_spec *spec = &o->config->calls[c];
+        for (uint32_t a = 0; a <= spec->arg_count; a++) {
+            const wr_expr *e = a < spec->arg_count ? spec->args[a] : spec->filter;
+            wr_column     *column = NULL;
+            if (e == NULL || !wr_expr_can_fail(e))
+                continue;
+            if (wr_expr_eval(&o->ctx->eval, e, in, wr_batch_rows(in), &column) != WEIR_OK)
+                return wr_ctx_fail(o->ctx, WEIR_MEMORY, "no memory for the rows of a window function");
+            wr_column_release(column);
         }
-        if (!late)
-            kept[count++] = (uint16_t) row;
     }
-    if (count < in->row_count)
-        atomic_fetch_add_explicit(&o->ctx->counters.rows_late, in->row_count - count,
-                                  memory_order_relaxed);
-    wr_batch *some = wr_batch_select(o->ctx->state, in, kept, count);
-    *out = some != NULL ? wr_batch_compact(o->ctx->state, some, true) : NULL;
+    return wr_ctx_drop_failed(o->ctx, in, rows, count);
+}
+
+/* V2 */
+static bool
+is_late(const over_state *o, const wr_batch *in, uint32_t row)
+{
+    if (o->config->time_column < 0 || wr_column_is_null(in->columns[o->config->time_column], row))
+        return false;
+    wr_time w = wr_watermark_shift(wr_batch_row_watermark(in, row), o->config->time_offset);
+    wr_time t = wr_event_time_get(in->columns[o->config->time_column], row);
+    return t < w || t < o->closed;
+}
+
+/* Rows of in that came too late are counted, and handed on where somebody wants them. */
+static weir_status
+drop_late(over_state *o, const wr_batch *in, uint16_t *rows, uint32_t *count)
+{
+    uint16_t late[WR_BATCH_ROWS_MAX];
+    uint32_t late_count = 0, kept = 0;
+    for (uint32_t i = 0; i < *count; i++)
+        if (is_late(o, in, rows[i]))
+            late[late_count++] = rows[i];
+        else
+            rows[kept++] = rows[i];
+    *count = kept;
+    if (late_count == 0)
+        return WEIR_OK;
+    atomic_fetch_add_explicit(&o->ctx->counters.rows_late, late_count, memory_order_relaxed);
+    if (!o->ctx->late_wanted)
+        return WEIR_OK;
+    wr_batch *batch = wr_batch_select(o->ctx->flow, in, late, late_count);
+    if (batch == NULL)
+        return WEIR_MEMORY;
+    wr_ctx_emit(o->ctx, WR_PORT_LATE, batch);
+    return WEIR_OK;
+}
+
+/* Keep rows of in as a batch that owns its bytes. */
+static weir_status
+rows_add(over_state *o, const wr_batch *in, const uint16_t *rows, uint32_t count)
+{
+    wr_batch *some = wr_batch_select(o->ctx->state, in, rows, count);
+    wr_batch *own = some != NULL ? wr_batch_compact(o->ctx->state, some, true) : NULL;
     wr_batch_release(some);
-    return *out != NULL ? WEIR_OK : WEIR_MEMORY;
+    return own != NULL ? batch_add(o, own) : WEIR_MEMORY;
 }
 
 static wr_flow
 over_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
 {
     over_state *o = self;
-    wr_batch   *own;
+    uint16_t    rows[WR_BATCH_ROWS_MAX];
+    uint32_t    count = in->row_count;
     wr_assert(port == 0);
-    if (in->row_count == 0)
-        return WR_FLOW_NEXT;
-    for (uint32_t i = 0; in->diff != NULL && i < in->row_count; i++)
-        if (wr_batch_diff(in, wr_batch_row(in, i)) != 1)
+    for (uint32_t i = 0; i < in->row_count; i++) {
+        rows[i] = (uint16_t) wr_batch_row(in, i);
+        if (wr_batch_diff(in, rows[i]) != 1)
             return wr_ctx_fail(ctx, WEIR_QUERY_UNSUPPORTED,
                                "window functions over rows that change are not supported");
-    if (own_rows(o, in, &own) != WEIR_OK || batch_add(o, own) != WEIR_OK)
+    }
+    if (drop_bad(o, in, rows, &count) != WR_FLOW_NEXT)
+        return WR_FLOW_FAIL;
+    if (drop_late(o, in, rows, &count) != WEIR_OK || rows_add(o, in, rows, count) != WEIR_OK)
         return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for the rows of a window function");
     return WR_FLOW_NEXT;
 }

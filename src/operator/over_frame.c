@@ -4,11 +4,13 @@
  *
  * Invariants  F1  start <= end <= count
  *             F2  RANGE with an offset: a row whose key is NULL has its peers for a frame
+ *             F3  infinity less infinity is no bound: every row but those of NaN is within it
  */
 #include "operator/over_impl.h"
 
 #include "data/datetime.h"
 
+#include <math.h>
 #include <string.h>
 
 static uint32_t
@@ -84,6 +86,12 @@ move_key(wr_arena *arena, const wr_value *key, const wr_value *offset, bool up, 
     }
 }
 
+static bool
+is_nan(const wr_value *v)
+{
+    return v->type.id == WR_FLOAT8 ? isnan(v->real) : v->type.id == WR_NUMERIC && wr_num_is_nan(&v->string);
+}
+
 /* The first row whose key is not before bound (inclusive), or after it, in the partition's order. */
 static uint32_t
 search(const over_partition *p, const wr_value *bound, bool after, uint32_t low, uint32_t high)
@@ -126,7 +134,11 @@ range_end(const over_partition *p, uint32_t i, const wr_frame_end *end, bool is_
     bool     up = end->following != descending;
     filled_rows(p, &first, &after);
     WR_TRY(move_key(&p->over->work.arena, &here, &end->offset, up, &bound, &finite));
-    if (!finite)
+    if (is_nan(&bound) && !is_nan(&here) && is_start == descending) /* F3 */
+        *out = search(p, &bound, is_start, first, after);
+    else if (is_nan(&bound) && !is_nan(&here))
+        *out = is_start ? first : after;
+    else if (!finite)
         *out = end->following ? after : first;
     else
         *out = search(p, &bound, !is_start, first, after);

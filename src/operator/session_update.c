@@ -243,8 +243,8 @@ unlink_row(sessions *s, const wr_group *g)
 {
     const session_head *h = ses_head(s, g);
     wr_group           *before;
-    uint32_t            at = h->first;
-    while (ses_head(s, wr_group_table_row(&s->table, at))->next != g->id + 1)
+    uint32_t            at = h->first, link = g->id + 1;
+    while (ses_head(s, wr_group_table_row(&s->table, at))->next != link)
         at = ses_head(s, wr_group_table_row(&s->table, at))->next - 1;
     uint32_t next = h->next;
     WR_TRY(ses_own(s, at, &before));
