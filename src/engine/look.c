@@ -243,6 +243,7 @@ weir_metrics(weir *engine, char **text, weir_error *err)
     pthread_mutex_lock(&engine->mutex);
     for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next) {
         wr_text_printf(&to, "weir_memory_bytes{part=\"state\",pipeline=\"%s\"} %llu\n", p->name, (unsigned long long) wr_budget_used(p->state));
+        wr_text_printf(&to, "weir_memory_bytes{part=\"plan\",pipeline=\"%s\"} %llu\n", p->name, (unsigned long long) p->arena.bytes);
         wr_text_printf(&to, "weir_memory_bytes{part=\"flow\",pipeline=\"%s\"} %llu\n", p->name, (unsigned long long) wr_budget_used(p->flow));
     }
     metric_head(&to, "weir_pipeline_running", "gauge", "1 while the pipeline runs.");
