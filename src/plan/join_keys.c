@@ -159,12 +159,10 @@ add_keys(wr_rule_context *c, wr_plan **plan, const key_pair *pairs, uint32_t cou
     return grown ? restore_columns(c, plan, n, m) : WEIR_OK;
 }
 
-weir_status
-wr_rule_join_keys(wr_rule_context *c, wr_plan **plan)
+static weir_status
+find_keys(wr_rule_context *c, wr_plan **plan)
 {
     wr_plan *join = *plan;
-    for (uint32_t i = 0; i < join->input_count; i++)
-        WR_TRY(wr_rule_join_keys(c, &join->inputs[i]));
     if (join->kind != WR_PLAN_JOIN || join->join.residual == NULL || join->join.null_equal)
         return WEIR_OK;
     wr_expr *parts[CONJUNCTS_MAX], *kept = NULL;
@@ -184,4 +182,12 @@ wr_rule_join_keys(wr_rule_context *c, wr_plan **plan)
     join->join.residual = kept;
     c->changed = true;
     return add_keys(c, plan, pairs, found);
+}
+
+weir_status
+wr_rule_join_keys(wr_rule_context *c, wr_plan **plan)
+{
+    for (uint32_t i = 0; i < (*plan)->input_count; i++)
+        WR_TRY(wr_rule_join_keys(c, &(*plan)->inputs[i]));
+    return find_keys(c, plan);
 }

@@ -60,8 +60,13 @@ collect(wr_rule_context *c, wr_plan *plan, join_group *g)
     }
     uint32_t first = g->width, n;
     WR_TRY(collect(c, plan->inputs[0], g));
+    if (g->overflow)
+        return WEIR_OK;
     WR_TRY(collect(c, plan->inputs[1], g));
-    wr_expr *parts[CONJUNCTS_MAX];
+    /* not on the stack: this function calls itself once a join */
+    wr_expr **parts = wr_arena_alloc(c->arena, (CONJUNCTS_MAX + 1) * sizeof *parts);
+    if (parts == NULL)
+        return WEIR_MEMORY;
     n = wr_expr_conjuncts(plan->join.residual, parts, CONJUNCTS_MAX);
     if (n > CONJUNCTS_MAX || g->conjunct_count + n > CONJUNCTS_MAX) {
         g->overflow = true;

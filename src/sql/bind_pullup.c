@@ -61,7 +61,9 @@ remap_conditions(pull_state *s, sql_pulled *out, uint32_t first, const uint32_t 
 static weir_status
 pull_filter(pull_state *s, wr_plan *plan, bool exists, sql_pulled *out, bool *ok)
 {
-    wr_expr *parts[CONJUNCTS_MAX], *kept = NULL;
+    wr_expr **parts = wr_arena_alloc(s->b->arena, (CONJUNCTS_MAX + 1) * sizeof *parts), *kept = NULL;
+    if (parts == NULL)
+        return SQL_NOMEM(s->b);
     uint32_t n = wr_expr_conjuncts(plan->filter.predicate, parts, CONJUNCTS_MAX);
     WR_TRY(pull(s, plan->inputs[0], exists, out, ok));
     *ok = *ok && n <= CONJUNCTS_MAX && out->empties == NULL;
@@ -359,10 +361,12 @@ move_conditions(pull_state *s, wr_plan *plan, uint32_t side, uint32_t grown_left
 static weir_status
 pull_join(pull_state *s, wr_plan *plan, sql_pulled *out, bool *ok)
 {
-    wr_expr   *parts[CONJUNCTS_MAX], *kept = NULL;
+    wr_expr  **parts = wr_arena_alloc(s->b->arena, (CONJUNCTS_MAX + 1) * sizeof *parts), *kept = NULL;
     bool       inner = plan->join.kind == WR_JOIN_INNER;
     bool       left_only = plan->join.kind == WR_JOIN_SEMI || plan->join.kind == WR_JOIN_ANTI;
     sql_pulled sides[2] = { { 0 } };
+    if (parts == NULL)
+        return SQL_NOMEM(s->b);
     uint32_t   n = wr_expr_conjuncts(plan->join.residual, parts, CONJUNCTS_MAX), *map;
     *ok = n <= CONJUNCTS_MAX && (inner || left_only || plan->join.kind == WR_JOIN_LEFT)
           && (inner || !sql_plan_refers(plan->inputs[1], s->scope));
@@ -372,7 +376,6 @@ pull_join(pull_state *s, wr_plan *plan, sql_pulled *out, bool *ok)
     }
     if (!*ok)
         return WEIR_OK;
-    uint32_t first = out->condition_count;
     for (uint32_t i = 0; i < n; i++) {
         if (!sql_expr_refers(parts[i], s->scope)) {
             if ((kept = wr_expr_and(s->b->arena, kept, parts[i])) == NULL)
@@ -384,7 +387,6 @@ pull_join(pull_state *s, wr_plan *plan, sql_pulled *out, bool *ok)
             return WEIR_OK;
         }
     }
-    (void) first;
     WR_TRY(join_grown(s, plan, sides[0].plan, sides[1].plan, kept, &map, &out->plan));
     uint32_t grown = sides[0].plan->schema->field_count;
     for (uint32_t side = 0; side < 2; side++)

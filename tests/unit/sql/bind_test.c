@@ -223,6 +223,22 @@ exponential_statements_are_capped(void **state)
     wr_plans_fini(&p);
 }
 
+static void
+long_joins_are_planned(void **state)
+{
+    wr_plans p;
+    wr_text  sql;
+    (void) state;
+    wr_plans_init(&p, true);
+    wr_text_init(&sql, NULL);
+    wr_text_puts(&sql, "SELECT count(*) FROM (SELECT 1 AS k) s0");
+    for (int i = 1; i < 400; i++)
+        wr_text_printf(&sql, " JOIN (SELECT %d AS k) s%d ON s0.k = s%d.k", i, i, i);
+    assert_int_equal(wr_plans_plan(&p, wr_text_string(&sql)), WEIR_OK);
+    wr_text_fini(&sql);
+    wr_plans_fini(&p);
+}
+
 /* Every allocation may fail: the statement is refused, nothing leaks, nothing crashes. */
 static void
 memory_may_run_out_anywhere(void **state)
@@ -255,5 +271,5 @@ memory_may_run_out_anywhere(void **state)
 WR_TESTS = { WR_TEST(columns_are_named_and_typed_as_postgres_does),
              WR_TEST(names_that_mean_nothing_or_two_things_are_refused), WR_TEST(grouping_is_checked),
              WR_TEST(windows_are_checked), WR_TEST(what_postgres_takes_is_taken),
-             WR_TEST(exponential_statements_are_capped), WR_TEST(memory_may_run_out_anywhere),
+             WR_TEST(exponential_statements_are_capped), WR_TEST(long_joins_are_planned), WR_TEST(memory_may_run_out_anywhere),
              { NULL, NULL } };
