@@ -101,6 +101,8 @@ open_parts(aggregate *a, weir_error *err)
                           wr_group_user_offset(&a->layout), err));
     a->mode = choose_mode(c, &a->calls);
     a->lateness = c->late == WR_LATE_UPDATE && a->mode != AGG_WHOLE ? (int64_t) c->lateness_us : 0;
+    a->slides = a->mode == AGG_BY_PANE &&
+                (c->window.kind == WR_WINDOW_CUMULATE || (a->calls.invertible && !a->calls.nested));
     a->pane_width = a->mode == AGG_BY_PANE ? wr_window_pane(&c->window) : c->window.size;
     size_t user_bytes = a->calls.user_bytes;
     if (c->ttl_us > 0 && a->mode == AGG_WHOLE) {
@@ -159,10 +161,13 @@ aggregate_close(void *self)
     a->pending_count = 0;
     step_destroy(a);
     if (a->table_count > 0) {
-        wr_pane_ring_return(&a->ring, a->merged);
+        if (a->merged != a->sliding)
+            wr_pane_ring_return(&a->ring, a->merged);
+        wr_pane_ring_return(&a->ring, a->sliding);
         wr_pane_ring_fini(&a->ring);
     }
     a->merged = NULL;
+    a->sliding = NULL;
     agg_calls_close(&a->calls);
     wr_key_layout_fini(&a->layout);
     wr_free(a->table_keys);
@@ -209,6 +214,10 @@ step_begin(aggregate *a, const wr_batch *in)
     s->late_count = 0;
     s->touched_count = s->touched_next = 0;
     s->reversed = has_negative(in);
+    if (s->reversed && a->slides) { /* a group may be empty in the sum and not in its panes */
+        a->slides = false;
+        agg_sliding_drop(a);
+    }
     for (uint32_t i = 0; i < in->row_count; i++)
         s->rows[i] = (uint16_t) wr_batch_row(in, i);
     if (!agg_calls_begin(&a->calls, in, s->rows, &s->count))

@@ -81,8 +81,11 @@ agg_times_read(aggregate *a, const wr_batch *in)
 /* --- assignments --- */
 
 static weir_status
-touch(agg_step *s, wr_pane *pane, wr_budget *budget)
+touch(aggregate *a, wr_pane *pane)
 {
+    agg_step  *s = a->step;
+    wr_budget *budget = a->ctx->flow;
+    a->stale |= pane->slid;
     if (s->touched_count == s->touched_capacity) {
         uint32_t capacity = WR_MAX(8u, s->touched_capacity * 2);
         void    *touched = wr_realloc(budget, s->touched, capacity * sizeof *s->touched);
@@ -117,7 +120,7 @@ assign(aggregate *a, wr_pane *pane, uint32_t i)
     s->assigned_row[n] = (uint16_t) i;
     s->assigned_next[n] = 0;
     if (!pane->touched) {
-        WR_TRY(touch(s, pane, a->ctx->flow));
+        WR_TRY(touch(a, pane));
         pane->first = n;
     } else {
         s->assigned_next[pane->last] = n;
@@ -261,7 +264,7 @@ assign_single(aggregate *a, wr_time most, bool *done)
             return WEIR_OK;
         WR_TRY(pane_open(a, start, end, WR_TIME_START, &pane));
     }
-    WR_TRY(touch(s, pane, a->ctx->flow));
+    WR_TRY(touch(a, pane));
     s->single = true;
     *done = true;
     return WEIR_OK;

@@ -36,7 +36,7 @@ agg_calls_open(agg_calls *calls, wr_ctx *ctx, const wr_agg_call *specs, uint32_t
                size_t user_offset, weir_error *err)
 {
     size_t offset = user_offset;
-    *calls = (agg_calls){ .ctx = ctx, .mergeable = true };
+    *calls = (agg_calls){ .ctx = ctx, .mergeable = true, .invertible = true };
     calls->calls = wr_calloc(ctx->state, count, sizeof *calls->calls);
     if (calls->calls == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for %u aggregates", count);
@@ -46,6 +46,7 @@ agg_calls_open(agg_calls *calls, wr_ctx *ctx, const wr_agg_call *specs, uint32_t
         WR_TRY(call_open(call, &specs[i], &offset, err));
         calls->nested |= specs[i].aggregate->nested;
         calls->mergeable &= specs[i].aggregate->merge != NULL;
+        calls->invertible &= specs[i].aggregate->unmerge != NULL;
         if (!specs[i].distinct || specs[i].arg_count == 0)
             continue;
         calls->distinct = true;
@@ -184,6 +185,17 @@ agg_calls_merge(agg_calls *calls, wr_group *into, const wr_group *from, bool cre
         agg_call *call = &calls->calls[i];
         call->spec->aggregate->merge(&call->ctx, (char *) into + call->offset,
                                      (const char *) from + call->offset);
+    }
+}
+
+void
+agg_calls_unmerge(agg_calls *calls, wr_group *into, const wr_group *from)
+{
+    into->count -= from->count;
+    for (uint32_t i = 0; i < calls->count; i++) {
+        agg_call *call = &calls->calls[i];
+        call->spec->aggregate->unmerge(&call->ctx, (char *) into + call->offset,
+                                       (const char *) from + call->offset);
     }
 }
 

@@ -395,10 +395,9 @@ close_windows(aggregate *a, wr_time w)
         wr_flow flow = agg_emit_pane(a, a->merged);
         if (flow != WR_FLOW_NEXT)
             return flow;
-        a->closed = a->merged->end;
-        wr_pane_ring_return(&a->ring, a->merged);
-        a->merged = NULL;
-        agg_drop_passed(a);
+        agg_merge_done(a);
+        if (agg_drop_passed(a) != WEIR_OK)
+            return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory to slide a window");
     }
 }
 
@@ -435,8 +434,8 @@ agg_close_until(aggregate *a, wr_time watermark)
     if (flow != WR_FLOW_NEXT)
         return flow;
     a->closed = WR_MAX(a->closed, w);
-    if (a->mode == AGG_BY_PANE)
-        agg_drop_passed(a);
+    if (a->mode == AGG_BY_PANE && agg_drop_passed(a) != WEIR_OK)
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory to slide a window");
     return WR_FLOW_NEXT;
 }
 

@@ -45,6 +45,7 @@ typedef struct agg_calls {
     bool          nested;     /* some state keeps memory in the arena       */
     bool          distinct;
     bool          mergeable;
+    bool          invertible; /* all can be unmerged                      */
 } agg_calls;
 
 enum { AGG_ASSIGNED_MAX = 65536 };
@@ -106,6 +107,9 @@ typedef struct aggregate {
     size_t                     touched_at;   /* ttl: where a group keeps the watermark its last row met */
     agg_step                  *step;
     wr_pane                   *merged;       /* a window under way, made of panes         */
+    wr_pane                   *sliding;      /* the panes marked `slid`, merged           */
+    bool                       slides;       /* every call can take panes out again       */
+    bool                       stale;        /* a pane has changed since it was merged    */
     uint32_t                   emit_next;    /* id of the next group to come out          */
     bool                       finished;     /* the row of no rows has been made          */
     bool                       restored;     /* closed is the least of the snapshots'     */
@@ -129,6 +133,8 @@ bool        agg_calls_enter(agg_calls *calls, wr_group_table *table);
 void        agg_calls_init(agg_calls *calls, wr_group *group);
 /* into += from (both laid out alike); created: into is zeroed still. */
 void        agg_calls_merge(agg_calls *calls, wr_group *into, const wr_group *from, bool created);
+/* into -= from, for calls that all can. */
+void        agg_calls_unmerge(agg_calls *calls, wr_group *into, const wr_group *from);
 bool        agg_calls_failed(const agg_calls *calls);
 void        agg_calls_encode(const agg_calls *calls, const wr_group *group, wr_snapshot_writer *to);
 weir_status agg_calls_decode(agg_calls *calls, wr_group *group, wr_snapshot_reader *from);
@@ -179,8 +185,12 @@ void        agg_count_state(aggregate *a);
 weir_status agg_merge_window(aggregate *a, wr_time end);
 /* The end of the next window that has not closed; WR_TIME_END: there is none. */
 wr_time     agg_next_end(const aggregate *a);
+/* The window under way has come out. */
+void        agg_merge_done(aggregate *a);
 /* Drop panes that no later window sees. */
-void        agg_drop_passed(aggregate *a);
+weir_status agg_drop_passed(aggregate *a);
+/* Forget the sliding window; it is made anew when needed. */
+void        agg_sliding_drop(aggregate *a);
 
 /* --- aggregate_snapshot.c --- */
 weir_status agg_freeze(void *self, wr_epoch epoch, wr_frozen **out);

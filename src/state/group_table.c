@@ -242,6 +242,13 @@ wr_group_table_peek(const wr_group_table *table, const wr_row_keys *keys, const 
     }
 }
 
+void
+wr_group_table_prefetch_row(const wr_group_table *table, uint32_t tag)
+{
+    if (table->slot_bits > 0)
+        prefetch_row(table, tag);
+}
+
 weir_status
 wr_group_table_adopt(wr_group_table *table, const wr_group *from, uint32_t *id, bool *created)
 {

@@ -130,6 +130,7 @@ wr_group_table_prefetch(const wr_group_table *t, uint32_t tag)
     if (t->slot_bits > 0)
         __builtin_prefetch(&t->slots[tag >> (32 - t->slot_bits)]);
 }
+void   wr_group_table_prefetch_row(const wr_group_table *table, uint32_t tag);
 size_t wr_group_table_bytes(const wr_group_table *table);
 
 /* --- a table frozen --- */

@@ -20,6 +20,7 @@ typedef struct wr_pane {
     bool            null_time;  /* a time key that is NULL                                   */
     bool            closed;     /* its rows have come out; kept for late ones                */
     bool            touched;    /* the owner's: has rows of the step                         */
+    bool            slid;       /* the owner's: is part of its sliding window                */
     uint32_t        first, last; /* the owner's: the list of them                            */
     wr_group_table *tables;     /* [0] the groups, then the sets of distinct values          */
 } wr_pane;
