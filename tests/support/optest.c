@@ -305,6 +305,7 @@ typedef struct way {
     uint32_t      slots;
     bool          holes;
     snapshot_mode snapshots;
+    bool          tight; /* again and again, with less memory than it takes */
 } way;
 
 static const way ways[] = {
@@ -319,12 +320,13 @@ static const way ways[] = {
     { "restored after every row", BATCH_ROW, 1, false, SNAPSHOT_RESTORE },
     { "restored into halves and back", BATCH_ROW, 16, false, SNAPSHOT_HALVES },
     { "damaged snapshots", BATCH_AS_GIVEN, 16, false, SNAPSHOT_DAMAGE },
+    { "too little memory", BATCH_AS_GIVEN, 16, false, SNAPSHOT_RESTORE, true },
 };
 
 typedef struct instance {
     void      *self;
     wr_ctx     ctx;
-    wr_budget *state, *flow;
+    wr_budget *whole, *state, *flow;
     wr_time    stamped; /* watermark_after of the newest batch out */
 } instance;
 
@@ -343,6 +345,7 @@ typedef struct runner {
     bool            failed;
     uint32_t        step;
     uint32_t        batch_count, snapshot_every; /* long scripts: not after every row */
+    uint64_t        limit, peak; /* of an instance's memory; 0: none, and what it took */
 } runner;
 
 static void
@@ -351,13 +354,22 @@ complain(const runner *r, const char *what)
     fprintf(stderr, "optest: %s, %s, step %u: %s\n", r->t->ops->name, r->way->name, r->step, what);
 }
 
+/* With a limit any step may run out of memory: that ends the run, and nothing may be lost. */
+static bool
+out_of_memory(runner *r, weir_status status)
+{
+    r->failed |= r->limit > 0 && status == WEIR_MEMORY;
+    return r->limit > 0 && status == WEIR_MEMORY;
+}
+
 static void
 instance_open(runner *r, instance *in, wr_groups groups)
 {
     const wr_optest *t = r->t;
     weir_error       err = { 0 };
-    in->state = wr_budget_create(NULL, "state", 0);
-    in->flow = wr_budget_create(NULL, "flow", 0);
+    in->whole = wr_budget_create(NULL, "whole", 0);
+    in->state = wr_budget_create(in->whole, "state", 0);
+    in->flow = wr_budget_create(in->whole, "flow", 0);
     in->stamped = WR_TIME_START;
     assert_int_equal(wr_ctx_init(&in->ctx, in->state, in->flow, groups, r->way->slots), WEIR_OK);
     in->ctx.keeps_order = (t->ops->traits & WR_OP_KEEPS_ORDER) != 0;
@@ -371,7 +383,13 @@ instance_open(runner *r, instance *in, wr_groups groups)
     }
     in->ctx.watermark = least;
     in->self = wr_calloc(in->state, 1, t->ops->self_size);
-    if (t->ops->open(in->self, &in->ctx, t->config, &err) != WEIR_OK) {
+    if (r->limit > 0)
+        wr_budget_set_limit(in->whole, wr_budget_used(in->whole) + r->limit);
+    weir_status status = t->ops->open(in->self, &in->ctx, t->config, &err);
+    if (out_of_memory(r, status)) {
+        wr_free(in->self); /* an open that fails leaves nothing, and close does not follow */
+        in->self = NULL;
+    } else if (status != WEIR_OK) {
         complain(r, err.text);
         fail_msg("open failed");
     }
@@ -383,7 +401,9 @@ instance_close(runner *r, instance *in)
     _Atomic uint64_t *counters = (_Atomic uint64_t *) &in->ctx.counters;
     for (size_t i = 0; i < WR_COUNT(r->counters); i++)
         r->counters[i] += atomic_load(&counters[i]);
-    r->t->ops->close(in->self);
+    r->peak = WR_MAX(r->peak, wr_budget_peak(in->whole));
+    if (in->self != NULL)
+        r->t->ops->close(in->self);
     wr_free(in->self);
     wr_ctx_fini(&in->ctx);
     if (wr_budget_used(in->state) != 0 || wr_budget_used(in->flow) != 0) {
@@ -394,6 +414,7 @@ instance_close(runner *r, instance *in)
     }
     wr_budget_destroy(in->state);
     wr_budget_destroy(in->flow);
+    wr_budget_destroy(in->whole);
     memset(in, 0, sizeof *in);
 }
 
@@ -427,6 +448,8 @@ again(runner *r, instance *in, wr_flow flow)
 {
     bool full = !wr_ctx_has_room(&in->ctx, WR_PORT_MAIN);
     instance_drain(r, in);
+    if (flow == WR_FLOW_FAIL && out_of_memory(r, in->ctx.error.code))
+        return false;
     if (flow == WR_FLOW_FAIL) {
         if (r->t->failure == WEIR_OK || in->ctx.error.code != r->t->failure) {
             complain(r, in->ctx.error.text);
@@ -584,8 +607,13 @@ frozen_bytes(runner *r, const wr_frozen *f, size_t *length)
 {
     wr_snapshot_writer writer;
     wr_snapshot_writer_init(&writer, NULL);
-    assert_int_equal(r->t->ops->write(f, &writer), WEIR_OK);
-    assert_int_equal(wr_snapshot_finish(&writer), WEIR_OK);
+    weir_status status = r->t->ops->write(f, &writer);
+    if (!out_of_memory(r, status)) {
+        assert_int_equal(status, WEIR_OK);
+        assert_int_equal(wr_snapshot_finish(&writer), WEIR_OK);
+    } else {
+        writer.open = false;
+    }
     char *bytes = wr_text_take(&writer.bytes, length);
     wr_snapshot_writer_fini(&writer);
     return bytes;
@@ -616,8 +644,10 @@ instance_restore(runner *r, instance *in, const char *bytes, size_t length, bool
 {
     wr_snapshot_reader reader;
     wr_snapshot_reader_init(&reader, bytes, length, in->ctx.groups);
+    if (in->self == NULL)
+        return;
     weir_status status = r->t->ops->restore(in->self, &in->ctx, &reader);
-    if (!damaged && status != WEIR_OK) {
+    if (!damaged && status != WEIR_OK && !out_of_memory(r, status)) {
         complain(r, weir_status_text(status));
         fail_msg("restore failed");
     }
@@ -651,10 +681,17 @@ runner_replace(runner *r, uint32_t count)
     size_t   lengths[2] = { 0 };
     uint32_t were = r->instance_count;
     for (uint32_t i = 0; i < were; i++) {
-        wr_frozen *f = NULL;
-        assert_int_equal(r->t->ops->freeze(r->instances[i].self, r->epoch, &f), WEIR_OK);
+        wr_frozen  *f = NULL;
+        weir_status status = r->t->ops->freeze(r->instances[i].self, r->epoch, &f);
+        if (out_of_memory(r, status))
+            return;
+        assert_int_equal(status, WEIR_OK);
         bytes[i] = frozen_bytes(r, f, &lengths[i]);
         r->t->ops->thaw(f);
+        if (r->failed) {
+            wr_free(bytes[i]);
+            return;
+        }
         atomic_store(&r->instances[i].ctx.counters.state_keys, 0);
         atomic_store(&r->instances[i].ctx.counters.state_panes, 0);
         instance_close(r, &r->instances[i]);
@@ -733,12 +770,40 @@ runner_end(runner *r)
     }
 }
 
+/* The end of a run: what was counted, and that nothing came out unasked. */
 static void
-run_way(wr_optest *t, const way *w)
+runner_check(runner *r)
+{
+    const wr_optest *t = r->t;
+    if (t->failure != WEIR_OK && !r->failed) {
+        complain(r, "it should have failed");
+        fail_msg("no failure");
+    }
+    for (uint32_t i = 0; i < t->count_count && !r->failed; i++)
+        if (r->counters[t->counts[i].offset / sizeof(uint64_t)] != t->counts[i].value) {
+            complain(r, t->counts[i].name);
+            assert_int_equal(r->counters[t->counts[i].offset / sizeof(uint64_t)],
+                             t->counts[i].value);
+        }
+    for (int p = 0; p < WR_PORT_COUNT; p++) {
+        wr_optest_bag_fold(&r->out[p]);
+        if (r->out[p].count > 0 && !r->failed) {
+            complain(r, "rows came out that no expectation names");
+            wr_optest_bag_print("came out", &r->out[p]);
+            fail_msg("unexpected rows");
+        }
+        wr_optest_bag_clear(&r->out[p]);
+    }
+}
+
+/* limit: bytes an instance may take, 0 for any number; returns the most one took. */
+static uint64_t
+run_way(wr_optest *t, const way *w, uint64_t limit)
 {
     runner *r = wr_calloc(NULL, 1, sizeof *r);
     r->t = t;
     r->way = w;
+    r->limit = limit;
     r->instance_count = 1;
     r->snapshot_every = 1;
     if (w->batches == BATCH_ROW)
@@ -757,28 +822,24 @@ run_way(wr_optest *t, const way *w)
         s = step->kind <= OPTEST_WATERMARK ? runner_gather(r, s) : s + 1;
     }
     runner_thaw(r);
-    if (t->failure != WEIR_OK && !r->failed) {
-        complain(r, "it should have failed");
-        fail_msg("no failure");
-    }
     for (uint32_t i = 0; i < r->instance_count; i++)
         instance_close(r, &r->instances[i]);
-    for (uint32_t i = 0; i < t->count_count && !r->failed; i++)
-        if (r->counters[t->counts[i].offset / sizeof(uint64_t)] != t->counts[i].value) {
-            complain(r, t->counts[i].name);
-            assert_int_equal(r->counters[t->counts[i].offset / sizeof(uint64_t)],
-                             t->counts[i].value);
-        }
-    for (int p = 0; p < WR_PORT_COUNT; p++) {
-        wr_optest_bag_fold(&r->out[p]);
-        if (r->out[p].count > 0 && !r->failed) {
-            complain(r, "rows came out that no expectation names");
-            wr_optest_bag_print("came out", &r->out[p]);
-            fail_msg("unexpected rows");
-        }
-        wr_optest_bag_clear(&r->out[p]);
-    }
+    runner_check(r);
+    uint64_t peak = r->peak;
     wr_free(r);
+    return peak;
+}
+
+/* The way with all the memory it takes, then with less and less: it may fail, and must not leak. */
+static void
+run_tight(wr_optest *t, const way *w)
+{
+    enum { TRIES = 24 };
+    uint64_t peak = run_way(t, w, 0);
+    for (uint64_t i = 1; i <= TRIES; i++)
+        (void) run_way(t, w, 1 + peak * (TRIES - i) / TRIES);
+    for (uint64_t i = 1; i <= TRIES && 256 * i < peak; i++)
+        (void) run_way(t, w, peak - 256 * i);
 }
 
 void
@@ -796,7 +857,10 @@ wr_optest_verify(wr_optest *t)
             continue;
         if (ways[i].snapshots == SNAPSHOT_HALVES && !keyed)
             continue;
-        run_way(t, &ways[i]);
+        if (ways[i].tight)
+            run_tight(t, &ways[i]);
+        else
+            (void) run_way(t, &ways[i], 0);
     }
     for (uint32_t s = 0; s < t->step_count; s++)
         wr_optest_bag_clear(&t->steps[s].expected);
