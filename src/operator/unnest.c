@@ -11,6 +11,7 @@
  *             U3  each row keeps the watermark that judges it; of the batches made from one, none
  *                 overlaps the next
  *             U4  a set is never built as a whole: memory is one output batch
+ *             U5  every series ends: one that could not fails its row
  */
 #include "operator/unnest.h"
 
@@ -130,6 +131,19 @@ is_finite(const wr_value *v)
     return !is_time || (v->integer != WR_TIME_NEGINF && v->integer != WR_TIME_POSINF);
 }
 
+/* U5: a series of times that has a first item but would never pass stop. */
+static bool
+is_endless(const wr_value *args)
+{
+    const wr_interval *step = &args[2].interval;
+    wr_int128          rest = (wr_int128) step->days * WR_US_PER_DAY + step->us;
+    bool               down = wr_interval_normal(step) < 0;
+    if (down ? args[0].integer < args[1].integer : args[0].integer > args[1].integer)
+        return false;
+    return !is_finite(&args[0]) || !is_finite(&args[1]) || (step->months > 0 && rest < 0)
+           || (step->months < 0 && rest > 0);
+}
+
 /* Mark the rows whose series cannot be made. */
 static weir_status
 check_series(unnest *u, wr_ctx *ctx, const unnest_set *set, const wr_batch *in)
@@ -147,9 +161,13 @@ check_series(unnest *u, wr_ctx *ctx, const unnest_set *set, const wr_batch *in)
         if (set->arg_count == 3 && is_zero(&args[2]))
             (void) wr_eval_fail(&ctx->eval, row, WEIR_ROW_INVALID_ARGUMENT,
                                 "step size cannot equal zero");
-        else if (!is_finite(&args[0])
-                 || (set->type.id == WR_NUMERIC
-                     && (!is_finite(&args[1]) || (set->arg_count == 3 && !is_finite(&args[2])))))
+        else if (set->arg_count == 3 && args[2].type.id == WR_INTERVAL && is_endless(args))
+            (void) wr_eval_fail(&ctx->eval, row, WEIR_ROW_INVALID_ARGUMENT,
+                                "generate_series would not end: its start and stop must be finite, and its "
+                                "step go one way");
+        else if (set->type.id == WR_NUMERIC
+                 && (!is_finite(&args[0]) || !is_finite(&args[1])
+                     || (set->arg_count == 3 && !is_finite(&args[2]))))
             (void) wr_eval_fail(&ctx->eval, row, WEIR_ROW_INVALID_ARGUMENT,
                                 "start, stop and step of generate_series must be finite");
     }
