@@ -306,11 +306,29 @@ inherited_late(const weir_pipeline *p, const wr_plan *plan)
     return found;
 }
 
+/* Bind and optimise in a statement arena; the plan alone is kept. */
 static weir_status
-view_optimise(weir_pipeline *p, wr_planned *v, weir_error *err)
+view_bind(weir_pipeline *p, wr_spec_view *sv, wr_planned *v, weir_error *err)
 {
-    WR_TRY(wr_plan_optimise(&p->arena, &v->options, &v->plan, err));
-    return wr_plan_bound(&p->arena, &v->options, v->plan, err);
+    wr_arena      statement;
+    wr_sql_extras extras = { 0 };
+    wr_plan      *plan = NULL;
+    wr_arena_init(&statement, p->budget);
+    weir_status st = wr_sql_bind(sv->sql, sv->sql_length, &p->catalog, &v->options, &statement, &plan, &extras, err);
+    if (st == WEIR_OK && extras.emit_given && !v->options.emit_given) {
+        v->options.emit_given = true;
+        v->options.emit = extras.emit;
+    }
+    if (st == WEIR_OK) {
+        v->options.late = sv->common.late > 0 ? (wr_late_policy) (sv->common.late - 1) : inherited_late(p, plan);
+        st = wr_plan_optimise(&statement, &v->options, &plan, err);
+    }
+    if (st == WEIR_OK)
+        st = wr_plan_bound(&statement, &v->options, plan, err);
+    if (st == WEIR_OK && (v->plan = wr_plan_detach(&p->arena, plan)) == NULL)
+        st = wr_error_set(err, WEIR_MEMORY, "no memory for the plan");
+    wr_arena_fini(&statement);
+    return st;
 }
 
 /* Does the message name a relation of the file that could not be planned? */
@@ -330,9 +348,8 @@ names_unplanned(const weir_pipeline *p, const char *message)
 static weir_status
 plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
 {
-    weir_error    err = { 0 };
-    wr_sql_extras extras = { 0 };
-    wr_planned   *v = &p->views[p->view_count];
+    weir_error  err = { 0 };
+    wr_planned *v = &p->views[p->view_count];
     v->name = sv->name;
     v->late_stream = v->bad_stream = -1;
     v->memory_bytes = (uint64_t) sv->limits.memory_bytes;
@@ -344,15 +361,7 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
                                     .unbounded_state = sv->state.unbounded,
                                     .ttl_us = (uint64_t) sv->state.ttl_us,
                                     .now = wr_clock_now(p->engine->clock) };
-    weir_status st = wr_sql_bind(sv->sql, sv->sql_length, &p->catalog, &v->options, &p->arena, &v->plan, &extras, &err);
-    if (st == WEIR_OK && extras.emit_given && !v->options.emit_given) {
-        v->options.emit_given = true;
-        v->options.emit = extras.emit;
-    }
-    if (st == WEIR_OK) {
-        v->options.late = sv->common.late > 0 ? (wr_late_policy) (sv->common.late - 1) : inherited_late(p, v->plan);
-        st = view_optimise(p, v, &err);
-    }
+    weir_status st = view_bind(p, sv, v, &err);
     if (st == WEIR_QUERY_NO_RELATION && names_unplanned(p, err.text))
         return st; /* what it reads has mistakes of its own */
     if (st != WEIR_OK)
@@ -394,7 +403,9 @@ plan_view_after_inputs(weir_pipeline *p, wr_spec_view *sv, uint8_t *marks, wr_re
     const char **names = NULL;
     uint32_t     count = 0;
     weir_error   err = { 0 };
-    weir_status  st = wr_sql_relations(sv->sql, sv->sql_length, &p->arena, &names, &count, &err);
+    wr_arena     statement;
+    wr_arena_init(&statement, p->budget);
+    weir_status st = wr_sql_relations(sv->sql, sv->sql_length, &statement, &names, &count, &err);
     for (uint32_t i = 0; st == WEIR_OK && i < count; i++) {
         wr_spec_view *below = spec_view(p->spec, names[i]);
         char          owner[64];
@@ -406,6 +417,7 @@ plan_view_after_inputs(weir_pipeline *p, wr_spec_view *sv, uint8_t *marks, wr_re
         if (below != NULL)
             st = plan_view_after_inputs(p, below, marks, report);
     }
+    wr_arena_fini(&statement);
     if (st == WEIR_OK || err.code != WEIR_OK) /* a syntax error is reported by plan_view, with its place */
         st = plan_view(p, sv, report);
     marks[self] = 2;

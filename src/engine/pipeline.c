@@ -17,9 +17,11 @@ file_read(wr_arena *arena, const char *path, const char **text, size_t *length, 
     if (f == NULL)
         return wr_report_error(report, "", 0, 0, 1, WEIR_CONFIG_FILE, NULL, "cannot read \"%s\": %s", path,
                                strerror(errno));
-    char  *bytes = wr_arena_alloc(arena, FILE_BYTES_MAX + 1);
-    size_t n = bytes != NULL ? fread(bytes, 1, FILE_BYTES_MAX + 1, f) : 0;
+    char  *room = wr_alloc(NULL, FILE_BYTES_MAX + 1); /* one byte too many is seen, and refused by the parser */
+    size_t n = room != NULL ? fread(room, 1, FILE_BYTES_MAX + 1, f) : 0;
     bool   bad = ferror(f) != 0;
+    char  *bytes = room != NULL ? wr_arena_strndup(arena, room, n) : NULL;
+    wr_free(room);
     if (f != stdin)
         fclose(f);
     if (bytes == NULL)
