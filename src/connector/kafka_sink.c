@@ -19,6 +19,7 @@
 #include <string.h>
 
 enum { OUTSTANDING_MAX = 100000, LOOK_AGAIN_US = 20000, CLOSE_MS = 2000, BATCH_BYTES = 1 << 20 };
+enum { FRAME_BYTES = 16 };
 
 typedef struct kafka_sink {
     const wr_kafka_sink_config *config;
@@ -29,6 +30,7 @@ typedef struct kafka_sink {
     uint32_t                   *key;   /* columns */
     uint32_t                    key_count;
     uint64_t                    outstanding, outstanding_bytes; /* callbacks run in our polls */
+    uint64_t                    overhead_bytes; /* of a message: headers and frame            */
     bool                        failed, text;
     wr_text                     values, keys;
     uint32_t                   *value_ends, *key_ends; /* WR_BATCH_ROWS_MAX */
@@ -88,7 +90,7 @@ on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *user)
     if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         atomic_fetch_add_explicit(&s->ctx->bytes, m->len, memory_order_relaxed);
         wr_dev_kafka_produced(s->config->brokers, s->config->topic, m->partition, m->offset,
-                              m->len + m->key_len);
+                              m->len + m->key_len + s->overhead_bytes);
         return;
     }
     if (m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
@@ -98,7 +100,7 @@ on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *user)
         return;
     s->failed = true;
     wr_error_set(&s->ctx->error, wr_kafka_status(m->err), "topic %s: %s", s->config->topic,
-                 rd_kafka_message_errstr(m));
+                 rd_kafka_err2str(m->err));
 }
 
 static void
@@ -181,6 +183,9 @@ sink_open(void *self, wr_sink_ctx *ctx, const void *config, weir_error *err)
     s->config = config;
     s->ctx = ctx;
     s->text = strcmp(ctx->encoder->ops->name, "msgpack") != 0;
+    s->overhead_bytes = FRAME_BYTES;
+    for (uint32_t i = 0; i < s->config->headers.count; i++)
+        s->overhead_bytes += strlen(s->config->headers.keys[i]) + strlen(s->config->headers.values[i]);
     WR_TRY(buffers_make(s, err));
     rd_kafka_conf_t *conf = sink_conf(s, err);
     if (conf == NULL)

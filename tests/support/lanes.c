@@ -16,8 +16,10 @@ lane_find(wr_source_ctx *ctx, int32_t partition)
 {
     wr_lanes *l = (wr_lanes *) ctx;
     for (uint32_t i = 0; i < l->lane_count; i++)
-        if (l->lanes[i].partition == partition)
+        if (l->lanes[i].partition == partition) {
+            l->lanes[i].ended = false; /* it was taken away, and comes back */
             return &l->lanes[i];
+        }
     assert_true(l->lane_count < WR_LANES_MAX);
     wr_lane   *lane = &l->lanes[l->lane_count++];
     weir_error err;

@@ -399,6 +399,171 @@ properties_come_from_a_list(void **state)
     wr_lanes_close(&l);
 }
 
+/* --- a cluster of the test's own, that can be made to fail --- */
+
+static rd_kafka_t              *own_rk;
+static rd_kafka_mock_cluster_t *own;
+
+static int
+own_setup(void **state)
+{
+    char text[128];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "log_level", "3", text, sizeof text);
+    own_rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    own = rd_kafka_mock_cluster_new(own_rk, 1);
+    return rd_kafka_mock_topic_create(own, "in", 3, 1) != RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static int
+own_teardown(void **state)
+{
+    rd_kafka_mock_cluster_destroy(own);
+    rd_kafka_destroy(own_rk);
+    return 0;
+}
+
+static const char *
+own_with(const char *more)
+{
+    snprintf(settings, sizeof settings, "brokers=%s; topic=in; %s", rd_kafka_mock_cluster_bootstraps(own),
+             more);
+    return settings;
+}
+
+static void
+passing_errors_are_outlasted(void **state)
+{
+    wr_sinks s;
+    wr_lanes l, *all = &l;
+    rd_kafka_mock_push_request_errors(own, 0 /* Produce */, 3, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+                                      RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+                                      RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
+    wr_sinks_open(&s, "kafka", own_with("key=id"), "json", columns);
+    assert_int_equal(wr_sinks_write(&s, rows(0, 300), NULL, 10000), WR_FLOW_NEXT);
+    assert_int_equal(wr_sinks_flush(&s, 20000), WR_FLOW_NEXT);
+    wr_sinks_close(&s);
+    rd_kafka_mock_push_request_errors(own, 1 /* Fetch */, 2, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+                                      RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
+    wr_lanes_open(&l, "kafka", own_with("properties=fetch.wait.max.ms:5"), "json", columns, WR_LANES_BOUNDED);
+    assert_true(wr_lanes_run(&l, 20000, NULL));
+    assert_int_equal(l.flow, WR_FLOW_DONE);
+    expect_once(&all, 1, 300);
+    wr_lanes_close(&l);
+}
+
+static void
+lasting_errors_fail_with_the_brokers_words(void **state)
+{
+    wr_sinks s;
+    rd_kafka_mock_push_request_errors(own, 0, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    wr_sinks_open(&s, "kafka", own_with("key=id"), "json", columns);
+    assert_int_equal(wr_sinks_write(&s, rows(0, 1), NULL, 10000), WR_FLOW_NEXT);
+    assert_int_equal(wr_sinks_flush(&s, 20000), WR_FLOW_FAIL);
+    assert_int_equal(s.ctx.error.code, WEIR_AUTH);
+    assert_non_null(strstr(s.ctx.error.text, "topic in: Broker: Topic authorization failed"));
+    wr_sinks_close(&s);
+}
+
+static bool
+none_caught_up(wr_lanes *l)
+{
+    for (uint32_t i = 0; i < l->lane_count; i++)
+        if (l->lanes[i].caught_up)
+            return false;
+    return true;
+}
+
+/* While no broker can be reached a lane is not at its end: it must not become idle. */
+static void
+broker_goes_and_comes_back(void **state)
+{
+    wr_sinks s;
+    wr_lanes l, *all = &l;
+    wr_sinks_open(&s, "kafka", own_with("key=id"), "json", columns);
+    assert_int_equal(wr_sinks_write(&s, rows(0, 30), NULL, 10000), WR_FLOW_NEXT);
+    assert_int_equal(wr_sinks_flush(&s, 10000), WR_FLOW_NEXT);
+    wr_lanes_open(&l, "kafka", own_with("properties=fetch.wait.max.ms:5"), "json", columns, 0);
+    assert_true(wr_lanes_run(&l, 10000, all_caught_up));
+    rd_kafka_mock_broker_set_down(own, 1);
+    assert_true(wr_lanes_run(&l, 20000, none_caught_up));
+    assert_int_equal(wr_sinks_write(&s, rows(30, 40), NULL, 1000), WR_FLOW_NEXT);
+    assert_int_equal(wr_sinks_flush(&s, 200), WR_FLOW_WAIT);
+    rd_kafka_mock_broker_set_up(own, 1);
+    assert_int_equal(wr_sinks_flush(&s, 30000), WR_FLOW_NEXT);
+    assert_true(wr_lanes_run_rows(&l, 20000, 40));
+    assert_true(wr_lanes_run(&l, 20000, all_caught_up));
+    expect_once(&all, 1, 40);
+    wr_lanes_close(&l);
+    wr_sinks_close(&s);
+}
+
+static void
+lost_messages_are_told(void **state)
+{
+    wr_sinks           s;
+    wr_lanes           l;
+    wr_snapshot_writer snapshot;
+    wr_sinks_open(&s, "kafka", own_with("key=id"), "json", columns);
+    assert_int_equal(wr_sinks_write(&s, rows(0, 30), NULL, 10000), WR_FLOW_NEXT);
+    assert_int_equal(wr_sinks_flush(&s, 10000), WR_FLOW_NEXT);
+    wr_sinks_close(&s);
+    for (int forgive = 0; forgive < 2; forgive++) {
+        const char *more = forgive ? "on_gap=earliest; properties=fetch.wait.max.ms:5"
+                                   : "properties=fetch.wait.max.ms:5";
+        wr_snapshot_writer_init(&snapshot, NULL); /* as if the topic had been cut since */
+        wr_snapshot_begin(&snapshot, WR_SNAPSHOT_GLOBAL);
+        wr_snapshot_put_bytes(&snapshot, "in", 2);
+        wr_snapshot_put_u64(&snapshot, 1);
+        wr_snapshot_put_u64(&snapshot, 1);
+        wr_snapshot_put_u64(&snapshot, 1000000);
+        wr_snapshot_put_u64(&snapshot, 0);
+        wr_snapshot_end(&snapshot);
+        assert_int_equal(wr_snapshot_finish(&snapshot), WEIR_OK);
+        wr_lanes_open(&l, "kafka", own_with(more), "json", columns, 0);
+        wr_lanes_restore(&l, &snapshot);
+        if (forgive) {
+            assert_true(wr_lanes_run_rows(&l, 10000, 30));
+        } else {
+            assert_true(wr_lanes_run(&l, 10000, NULL));
+            assert_int_equal(l.flow, WR_FLOW_FAIL);
+            assert_non_null(strstr(l.ctx.error.text, "offset 1000000 is no longer there"));
+        }
+        wr_lanes_close(&l);
+        wr_snapshot_writer_fini(&snapshot);
+    }
+}
+
+/* The practice broker keeps 5 MB of a partition: a sink waits for a slow reader. */
+static void
+practice_broker_does_not_drop(void **state)
+{
+    wr_sinks s;
+    wr_lanes l, *all = &l;
+    enum { ROUNDS = 40, EACH = 3000 };
+    wr_lanes_open(&l, "kafka", source_with("in", ""), "json", columns, 0);
+    assert_true(wr_lanes_run(&l, 10000, all_caught_up));
+    wr_sinks_open(&s, "kafka", with("in", "compression=none; headers=pad:"
+                                          "0123456789012345678901234567890123456789012345678901234567890123456789"
+                                          "0123456789012345678901234567890123456789012345678901234567890123456789"), "json", columns);
+    bool held = false;
+    for (int i = 0; i < ROUNDS; i++) {
+        const char *text = rows(i * EACH, (i + 1) * EACH);
+        while (wr_sinks_write(&s, text, NULL, 50) == WR_FLOW_AGAIN) {
+            held = true;
+            wr_lanes_run(&l, 30, NULL);
+        }
+    }
+    while (wr_sinks_flush(&s, 50) != WR_FLOW_NEXT)
+        wr_lanes_run(&l, 30, NULL);
+    assert_true(wr_lanes_run_rows(&l, 20000, ROUNDS * EACH));
+    expect_once(&all, 1, ROUNDS * EACH);
+    assert_true(held);
+    wr_sinks_close(&s);
+    wr_lanes_close(&l);
+}
+
+#define OWN_TEST(fn) cmocka_unit_test_setup_teardown(fn, own_setup, own_teardown)
 #define KAFKA_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 WR_TESTS = {
     KAFKA_TEST(rows_go_out_and_come_back),
@@ -414,5 +579,10 @@ WR_TESTS = {
     KAFKA_TEST(bad_records_do_not_disturb),
     KAFKA_TEST(unknown_topics_and_brokers_are_told),
     KAFKA_TEST(properties_come_from_a_list),
+    KAFKA_TEST(practice_broker_does_not_drop),
+    OWN_TEST(passing_errors_are_outlasted),
+    OWN_TEST(lasting_errors_fail_with_the_brokers_words),
+    OWN_TEST(broker_goes_and_comes_back),
+    OWN_TEST(lost_messages_are_told),
     { NULL, NULL },
 };
