@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan/detach.c -- a plan into another arena, so that what binding and the rules left behind can go.
+ * plan/detach.c -- a plan into another arena, so that what binding and the rules left behind can
+ * go.
  *
- * Place       the engine binds and optimises in a statement arena and keeps this copy: a tenth of it.
- * Invariants  Y1  the copy shares nothing with the original but relations, functions and aggregates
- *             Y2  a node that stands twice in the original stands twice in the copy, as one node
+ * Place       the engine binds and optimises in a statement arena and keeps this copy: a tenth of
+ * it. Invariants  Y1  the copy shares nothing with the original but relations, functions and
+ * aggregates Y2  a node that stands twice in the original stands twice in the copy, as one node
  */
 #include "plan/plan.h"
 
@@ -13,11 +14,11 @@
 enum { SHARED_MAX = 256 };
 
 typedef struct copier {
-    wr_arena      *arena;
+    wr_arena *arena;
     const wr_plan *from[SHARED_MAX];
-    wr_plan       *to[SHARED_MAX];
-    uint32_t       count;
-    bool           failed;
+    wr_plan *to[SHARED_MAX];
+    uint32_t count;
+    bool failed;
 } copier;
 
 static void *
@@ -50,8 +51,10 @@ exprs_copy(copier *c, wr_expr *const *from, uint32_t count)
 static void
 aggregate_copy(copier *c, wr_plan *p)
 {
-    p->aggregate.keys = bytes_copy(c, p->aggregate.keys, p->aggregate.key_count * sizeof *p->aggregate.keys);
-    p->aggregate.calls = bytes_copy(c, p->aggregate.calls, p->aggregate.call_count * sizeof *p->aggregate.calls);
+    p->aggregate.keys =
+        bytes_copy(c, p->aggregate.keys, p->aggregate.key_count * sizeof *p->aggregate.keys);
+    p->aggregate.calls =
+        bytes_copy(c, p->aggregate.calls, p->aggregate.call_count * sizeof *p->aggregate.calls);
     for (uint32_t i = 0; !c->failed && i < p->aggregate.call_count; i++) {
         wr_agg_call *call = &p->aggregate.calls[i];
         for (uint32_t a = 0; a < call->arg_count; a++)
@@ -77,7 +80,8 @@ over_copy(copier *c, wr_plan *p)
         for (uint32_t a = 0; a < call->arg_count; a++)
             call->args[a] = expr_copy(c, call->args[a]);
         call->filter = expr_copy(c, call->filter);
-        call->partition = bytes_copy(c, call->partition, call->partition_count * sizeof *call->partition);
+        call->partition =
+            bytes_copy(c, call->partition, call->partition_count * sizeof *call->partition);
         call->order = bytes_copy(c, call->order, call->order_count * sizeof *call->order);
         frame_end_copy(c, &call->start);
         frame_end_copy(c, &call->end);
@@ -98,22 +102,34 @@ parts_copy(copier *c, wr_plan *p)
 {
     switch (p->kind) {
     case WR_PLAN_SCAN:
-        p->scan.columns = bytes_copy(c, p->scan.columns, p->scan.column_count * sizeof *p->scan.columns);
+        p->scan.columns =
+            bytes_copy(c, p->scan.columns, p->scan.column_count * sizeof *p->scan.columns);
         p->scan.predicate = expr_copy(c, p->scan.predicate);
         break;
     case WR_PLAN_VALUES: values_copy(c, p); break;
     case WR_PLAN_FILTER: p->filter.predicate = expr_copy(c, p->filter.predicate); break;
-    case WR_PLAN_PROJECT: p->project.exprs = exprs_copy(c, p->project.exprs, p->schema->field_count); break;
-    case WR_PLAN_WINDOW: p->window.keys = bytes_copy(c, p->window.keys, p->window.key_count * sizeof *p->window.keys); break;
+    case WR_PLAN_PROJECT:
+        p->project.exprs = exprs_copy(c, p->project.exprs, p->schema->field_count);
+        break;
+    case WR_PLAN_WINDOW:
+        p->window.keys =
+            bytes_copy(c, p->window.keys, p->window.key_count * sizeof *p->window.keys);
+        break;
     case WR_PLAN_AGGREGATE: aggregate_copy(c, p); break;
     case WR_PLAN_JOIN:
-        p->join.left_keys = bytes_copy(c, p->join.left_keys, p->join.key_count * sizeof *p->join.left_keys);
-        p->join.right_keys = bytes_copy(c, p->join.right_keys, p->join.key_count * sizeof *p->join.right_keys);
+        p->join.left_keys =
+            bytes_copy(c, p->join.left_keys, p->join.key_count * sizeof *p->join.left_keys);
+        p->join.right_keys =
+            bytes_copy(c, p->join.right_keys, p->join.key_count * sizeof *p->join.right_keys);
         p->join.residual = expr_copy(c, p->join.residual);
         break;
-    case WR_PLAN_SORT: p->sort.keys = bytes_copy(c, p->sort.keys, p->sort.key_count * sizeof *p->sort.keys); break;
+    case WR_PLAN_SORT:
+        p->sort.keys = bytes_copy(c, p->sort.keys, p->sort.key_count * sizeof *p->sort.keys);
+        break;
     case WR_PLAN_OVER: over_copy(c, p); break;
-    case WR_PLAN_UNNEST: p->unnest.calls = exprs_copy(c, p->unnest.calls, p->unnest.call_count); break;
+    case WR_PLAN_UNNEST:
+        p->unnest.calls = exprs_copy(c, p->unnest.calls, p->unnest.call_count);
+        break;
     case WR_PLAN_UNION:
     case WR_PLAN_SETOP: break;
     }

@@ -30,6 +30,16 @@ put_us(wr_text *to, int64_t us)
     wr_interval_print(&v, to);
 }
 
+/* A name that both sides of a join have says which side's it is. */
+static const char *
+side_name(explain_state *s, const wr_plan *plan, uint32_t side, const char *name)
+{
+    if (plan->kind != WR_PLAN_JOIN || wr_schema_find(plan->inputs[1 - side]->schema, name) < 0)
+        return name;
+    const char *whole = wr_arena_printf(s->arena, "%s.%s", side == 0 ? "left" : "right", name);
+    return whole != NULL ? whole : name;
+}
+
 /* Names of the columns an expression of plan is over. */
 static const char *const *
 input_names(explain_state *s, const wr_plan *plan)
@@ -47,7 +57,7 @@ input_names(explain_state *s, const wr_plan *plan)
             names[at] = plan->scan.relation->schema->fields[at].name;
     for (uint32_t i = 0; i < plan->input_count; i++)
         for (uint32_t c = 0; c < plan->inputs[i]->schema->field_count; c++)
-            names[at++] = plan->inputs[i]->schema->fields[c].name;
+            names[at++] = side_name(s, plan, i, plan->inputs[i]->schema->fields[c].name);
     return names;
 }
 
@@ -156,9 +166,11 @@ put_join(explain_state *s, const wr_plan *plan, uint32_t depth)
     wr_text_printf(to, "%s join", kinds[plan->join.kind]);
     for (uint32_t i = 0; i < plan->join.key_count; i++)
         wr_text_printf(to, "%s%s %s %s", i == 0 ? " on " : " and ",
-                       plan->inputs[0]->schema->fields[plan->join.left_keys[i]].name,
+                       side_name(s, plan, 0,
+                                 plan->inputs[0]->schema->fields[plan->join.left_keys[i]].name),
                        plan->join.null_equal ? "is not distinct from" : "=",
-                       plan->inputs[1]->schema->fields[plan->join.right_keys[i]].name);
+                       side_name(s, plan, 1,
+                                 plan->inputs[1]->schema->fields[plan->join.right_keys[i]].name));
     if (plan->join.residual != NULL) {
         wr_text_puts(to, plan->join.key_count > 0 ? " and " : " on ");
         put_expr(s, plan, plan->join.residual);
