@@ -5,6 +5,7 @@
 #include "operator/aggregate.h"
 #include "support/optest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { CASE_KEYS_MAX = 8, CASE_CALLS_MAX = 8 };
