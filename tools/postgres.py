@@ -73,6 +73,10 @@ class Session:
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.do("SET statement_timeout = '20s'")
 
+    def close(self):
+        self.psql.stdin.close()
+        self.psql.wait()
+
     def ask(self, sql):
         text = "\\set VERBOSITY verbose\n%s\n;\n\\echo %s\n" % (sql.rstrip().rstrip(";"), END)
         self.psql.stdin.write(text.encode())

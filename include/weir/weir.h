@@ -34,7 +34,7 @@ typedef struct weir_subscription weir_subscription;
 
 WEIR_API const char *weir_version(void);
 
-/* ---- the engine ------------------------------------------------------------------------------ */
+/* --- the engine --- */
 
 typedef struct weir_options {
     uint64_t    memory_bytes_max; /* of the whole process; 0: 70 % of what the machine or cgroup has  */
@@ -50,7 +50,7 @@ WEIR_API weir_status weir_open(const weir_options *options, weir **engine, weir_
 /* Stops what runs and frees everything.  No subscription or result may be left open. */
 WEIR_API void weir_close(weir *engine);
 
-/* ---- reports: every mistake of a file in one run ---------------------------------------------- */
+/* --- reports: every mistake of a file in one run --- */
 
 /* Returns (owned: weir_report_close). */
 WEIR_API weir_report *weir_report_open(void);
@@ -69,7 +69,7 @@ WEIR_API char *weir_report_print(const weir_report *report, bool colour);
 WEIR_API char *weir_report_print_json(const weir_report *report);
 WEIR_API void  weir_free(void *ptr);
 
-/* ---- pipelines -------------------------------------------------------------------------------- */
+/* --- pipelines --- */
 
 /*
  * weir_pipeline_load -- read, check and plan a pipeline file (or text; then path only names it).
@@ -129,7 +129,7 @@ WEIR_API weir_status weir_pipeline_test(weir_pipeline *pipeline, const weir_test
                                         void (*on_result)(void *user, const weir_test_result *result),
                                         void *user, weir_error *err);
 
-/* ---- rows in ---------------------------------------------------------------------------------- */
+/* --- rows in --- */
 
 /*
  * weir_push -- rows for a source declared `push: {}`, as JSON lines.
@@ -141,7 +141,7 @@ WEIR_API weir_status weir_push(weir_pipeline *pipeline, const char *source, cons
 /* No more rows will be pushed. */
 WEIR_API weir_status weir_push_end(weir_pipeline *pipeline, const char *source, weir_error *err);
 
-/* ---- rows out --------------------------------------------------------------------------------- */
+/* --- rows out --- */
 
 /* JSON_POSTGRES: objects whose values stand as psql prints them, in quotes, but for numbers and booleans. */
 typedef enum weir_encoding { WEIR_JSON, WEIR_MSGPACK, WEIR_CSV, WEIR_JSON_POSTGRES } weir_encoding;
@@ -205,7 +205,7 @@ WEIR_API uint32_t    weir_subscription_columns(const weir_subscription *subscrip
 WEIR_API weir_status weir_subscription_next(weir_subscription *subscription, weir_message *message,
                                             weir_error *err);
 
-/* ---- bounded queries -------------------------------------------------------------------------- */
+/* --- bounded queries --- */
 
 /*
  * weir_input -- make a file readable by name in queries: `name` with columns from schema_json (as in
@@ -233,7 +233,7 @@ WEIR_API uint32_t    weir_result_columns(const weir_result *result, weir_column_
 WEIR_API weir_status weir_result_next(weir_result *result, weir_rows **rows, weir_error *err);
 WEIR_API void        weir_result_close(weir_result *result);
 
-/* ---- looking in; each returns (owned: weir_free) text ------------------------------------------ */
+/* --- looking in; each returns (owned: weir_free) text --- */
 
 typedef enum weir_text_format { WEIR_TEXT, WEIR_TEXT_JSON, WEIR_TEXT_DOT } weir_text_format;
 /* The plan of one view (NULL: all), with state bounds; analyze: live counters beside. */

@@ -9,7 +9,7 @@
 
 enum { CELL_BYTES = 64, COLUMNS_MAX = 16 };
 
-/* ---- text ------------------------------------------------------------------------------------- */
+/* --- text --- */
 
 /* Ask one thing of one view and print the answer. */
 static int
@@ -74,7 +74,7 @@ const cli_verb cli_why = {
     "  weir why -s 10.0.0.7:7077 -o json per_auction\n",
 };
 
-/* ---- status ----------------------------------------------------------------------------------- */
+/* --- status --- */
 
 /* A status of the process; its JSON too when raw is given.  0, or an exit code (then nothing to free). */
 static int
@@ -180,7 +180,7 @@ print_error(const status *s, FILE *to)
         fprintf(to, "failed: %s\n", s->error);
 }
 
-/* ---- ls --------------------------------------------------------------------------------------- */
+/* --- ls --- */
 
 static void
 ls_print(const status *s)
@@ -245,7 +245,7 @@ const cli_verb cli_ls = {
     "  weir ls -s unix:/var/lib/weir/weir.sock -o json\n",
 };
 
-/* ---- top -------------------------------------------------------------------------------------- */
+/* --- top --- */
 
 /* a second, from the figures of two moments; a blank first where there is nothing to compare with. */
 static void

@@ -21,7 +21,7 @@ struct client {
     wr_arena scratch;
 };
 
-/* ---- connect ---------------------------------------------------------------------------------- */
+/* --- connect --- */
 
 /* 1 ready, 0 timeout, -1 a signal came. */
 static int
@@ -151,7 +151,7 @@ client_scratch(client *c)
     return &c->scratch;
 }
 
-/* ---- messages --------------------------------------------------------------------------------- */
+/* --- messages --- */
 
 void
 client_put(wr_text *to, const char *name, const char *value)

@@ -62,7 +62,7 @@ cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns, u
     return p;
 }
 
-/* ---- tables ----------------------------------------------------------------------------------- */
+/* --- tables --- */
 
 /* Characters on the screen: bytes that do not continue a UTF-8 sequence. */
 static int
@@ -180,7 +180,7 @@ hold_cell(cli_printer *p, const char *cell)
     wr_text_append(&p->held, "", 1);
 }
 
-/* ---- csv and raw ------------------------------------------------------------------------------- */
+/* --- csv and raw --- */
 
 static void
 put_csv(FILE *to, const char *cell)
@@ -208,7 +208,7 @@ put_csv_head(cli_printer *p)
     p->headed = true;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------- */
+/* --- rows --- */
 
 static void
 add_cell(cli_printer *p, const char *cell, uint32_t c)

@@ -44,7 +44,7 @@ typedef struct run_state {
     shown           shown;
 } run_state;
 
-/* ---- the practice broker ---------------------------------------------------------------------- */
+/* --- the practice broker --- */
 
 /* Before the files are read: they say ${KAFKA}. */
 static int
@@ -65,7 +65,7 @@ run_dev_kafka(run_state *run)
     return CLI_OK;
 }
 
-/* ---- --show ----------------------------------------------------------------------------------- */
+/* --- --show --- */
 
 /* From any thread. */
 static void
@@ -142,7 +142,7 @@ show_close(shown *s)
         close(s->wake_fd);
 }
 
-/* ---- load, start, wait ------------------------------------------------------------------------ */
+/* --- load, start, wait --- */
 
 static int
 run_load(run_state *run)

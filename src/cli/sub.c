@@ -26,7 +26,7 @@ typedef struct sub_run {
     size_t           lengths[COLUMNS_MAX];
 } sub_run;
 
-/* ---- the schema ------------------------------------------------------------------------------- */
+/* --- the schema --- */
 
 static bool
 column_read(sub_run *s, const char *item, size_t length)
@@ -60,7 +60,7 @@ on_schema(sub_run *s, const request *m)
     return s->format == CLI_JSONL || s->printer != NULL;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------- */
+/* --- rows --- */
 
 static const char *
 cell_text(void *user, uint32_t column)
@@ -123,7 +123,7 @@ on_rows(sub_run *s, const request *m)
     return true;
 }
 
-/* ---- following -------------------------------------------------------------------------------- */
+/* --- following --- */
 
 static bool
 flush(sub_run *s)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config/document.c -- YAML text to a tree of placed nodes (see document.h).  The one file of libyaml.
+ * config/document.c -- YAML text to a tree of placed nodes (see document.h).  The one file of
+ * libyaml.
  */
 #include "config/document.h"
 
@@ -10,12 +11,12 @@
 
 typedef struct builder {
     yaml_parser_t parser;
-    const char   *file;
-    const char   *text;
-    size_t        length;
-    wr_arena     *arena;
-    wr_report    *report;
-    bool          broken; /* a syntax error ended the parse */
+    const char *file;
+    const char *text;
+    size_t length;
+    wr_arena *arena;
+    wr_report *report;
+    bool broken; /* a syntax error ended the parse */
 } builder;
 
 weir_status
@@ -25,15 +26,16 @@ wr_node_error(wr_report *report, const wr_node *at, weir_status code, const char
     weir_error err;
     wr_error_clear(&err);
     err.code = code;
-    err.line = at != NULL ? (int32_t) at->line : 0;
-    err.column = at != NULL ? (int32_t) at->column : 0;
+    err.line = at != NULL ? (int32_t)at->line : 0;
+    err.column = at != NULL ? (int32_t)at->column : 0;
     va_list args;
     va_start(args, format);
     vsnprintf(err.text, sizeof err.text, format, args);
     va_end(args);
     if (hint != NULL)
         snprintf(err.hint, sizeof err.hint, "%s", hint);
-    uint32_t span = at != NULL && at->kind == WR_NODE_SCALAR && !at->block ? (uint32_t) at->length : 1;
+    uint32_t span =
+        at != NULL && at->kind == WR_NODE_SCALAR && !at->block ? (uint32_t)at->length : 1;
     return wr_report_add(report, at != NULL ? at->file : "", false, span, &err);
 }
 
@@ -71,18 +73,19 @@ node_create(builder *b, wr_node_kind kind, const yaml_event_t *event)
     }
     n->kind = kind;
     n->file = b->file;
-    n->line = (uint32_t) event->start_mark.line + 1;
-    n->column = (uint32_t) event->start_mark.column + 1;
+    n->line = (uint32_t)event->start_mark.line + 1;
+    n->column = (uint32_t)event->start_mark.column + 1;
     return n;
 }
 
-/* Where the first line of a | or > block begins: the next line that is not blank, after its indent. */
+/* Where the first line of a | or > block begins: the next line that is not blank, after its indent.
+ */
 static void
 block_place(builder *b, wr_node *n)
 {
-    uint32_t    line = 1;
+    uint32_t line = 1;
     const char *at = b->text, *end = b->text + b->length;
-    while (line <= n->line && (at = memchr(at, '\n', (size_t) (end - at))) != NULL) {
+    while (line <= n->line && (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
         at++;
         line++;
     }
@@ -105,7 +108,7 @@ builder_next(builder *b, yaml_event_t *event)
         return true;
     b->broken = true;
     const yaml_mark_t *m = &b->parser.problem_mark;
-    char               hint[200] = "";
+    char hint[200] = "";
     if (b->parser.context != NULL)
         snprintf(hint, sizeof hint, "%s that begins at line %zu", b->parser.context,
                  b->parser.context_mark.line + 1);
@@ -118,7 +121,7 @@ builder_next(builder *b, yaml_event_t *event)
         wr_report_error(b->report, b->file, line, column, 1, WEIR_CONFIG_SYNTAX, NULL,
                         "not valid YAML: %s", b->parser.problem);
     } else {
-        wr_report_error(b->report, b->file, (uint32_t) m->line + 1, (uint32_t) m->column + 1, 1,
+        wr_report_error(b->report, b->file, (uint32_t)m->line + 1, (uint32_t)m->column + 1, 1,
                         WEIR_CONFIG_SYNTAX, hint[0] != '\0' ? hint : NULL, "not valid YAML: %s",
                         b->parser.problem != NULL ? b->parser.problem : "unknown problem");
     }
@@ -132,7 +135,7 @@ node_grow(builder *b, wr_node *n, uint32_t *capacity)
 {
     if (n->count < *capacity)
         return true;
-    uint32_t  more = *capacity == 0 ? 8 : *capacity * 2;
+    uint32_t more = *capacity == 0 ? 8 : *capacity * 2;
     wr_node **items = wr_arena_alloc(b->arena, more * sizeof *items);
     wr_node **keys = wr_arena_alloc(b->arena, more * sizeof *keys);
     if (items == NULL || keys == NULL) {
@@ -152,7 +155,7 @@ node_grow(builder *b, wr_node *n, uint32_t *capacity)
 static wr_node *
 build_map(builder *b, wr_node *n, uint32_t depth)
 {
-    uint32_t     capacity = 0;
+    uint32_t capacity = 0;
     yaml_event_t event;
     while (builder_next(b, &event)) {
         if (event.type == YAML_MAPPING_END_EVENT) {
@@ -171,7 +174,8 @@ build_map(builder *b, wr_node *n, uint32_t depth)
         }
         if (wr_node_get(n, key->text) != NULL) { /* D2 */
             char hint[80];
-            snprintf(hint, sizeof hint, "the first one is at line %u", wr_node_key(n, key->text)->line);
+            snprintf(hint, sizeof hint, "the first one is at line %u",
+                     wr_node_key(n, key->text)->line);
             wr_node_error(b->report, key, WEIR_CONFIG_DUPLICATE_KEY, hint, "key `%s` stands twice",
                           key->text);
             continue;
@@ -185,7 +189,7 @@ build_map(builder *b, wr_node *n, uint32_t depth)
 static wr_node *
 build_list(builder *b, wr_node *n, uint32_t depth)
 {
-    uint32_t     capacity = 0;
+    uint32_t capacity = 0;
     yaml_event_t event;
     while (builder_next(b, &event)) {
         if (event.type == YAML_SEQUENCE_END_EVENT) {
@@ -209,17 +213,18 @@ build_scalar(builder *b, yaml_event_t *event)
         return NULL;
     yaml_scalar_style_t style = event->data.scalar.style;
     n->length = event->data.scalar.length;
-    n->text = wr_arena_strndup(b->arena, (const char *) event->data.scalar.value, n->length);
-    n->quoted = style == YAML_SINGLE_QUOTED_SCALAR_STYLE || style == YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+    n->text = wr_arena_strndup(b->arena, (const char *)event->data.scalar.value, n->length);
+    n->quoted =
+        style == YAML_SINGLE_QUOTED_SCALAR_STYLE || style == YAML_DOUBLE_QUOTED_SCALAR_STYLE;
     n->block = style == YAML_LITERAL_SCALAR_STYLE;
     if (n->block)
         block_place(b, n);
-    const char *tag = (const char *) event->data.scalar.tag;
+    const char *tag = (const char *)event->data.scalar.tag;
     if (tag != NULL && strcmp(tag, "!secret") == 0)
         n->secret = true;
     else if (tag != NULL && strcmp(tag, "!") != 0)
-        wr_node_error(b->report, n, WEIR_CONFIG_SYNTAX, "the only tag is !secret", "unknown tag `%s`",
-                      tag);
+        wr_node_error(b->report, n, WEIR_CONFIG_SYNTAX, "the only tag is !secret",
+                      "unknown tag `%s`", tag);
     if (n->text == NULL)
         b->broken = true;
     else if (strlen(n->text) != n->length)
@@ -233,8 +238,8 @@ build_node(builder *b, yaml_event_t *event, uint32_t depth)
 {
     wr_node *n = NULL;
     if (depth > WR_DOCUMENT_DEPTH_MAX) {
-        wr_report_error(b->report, b->file, (uint32_t) event->start_mark.line + 1,
-                        (uint32_t) event->start_mark.column + 1, 1, WEIR_CONFIG_SYNTAX, NULL,
+        wr_report_error(b->report, b->file, (uint32_t)event->start_mark.line + 1,
+                        (uint32_t)event->start_mark.column + 1, 1, WEIR_CONFIG_SYNTAX, NULL,
                         "nested deeper than %d", WR_DOCUMENT_DEPTH_MAX);
         b->broken = true;
     } else if (event->type == YAML_SCALAR_EVENT) {
@@ -248,8 +253,8 @@ build_node(builder *b, yaml_event_t *event, uint32_t depth)
         if (n != NULL)
             n = build_list(b, n, depth + 1);
     } else {
-        wr_report_error(b->report, b->file, (uint32_t) event->start_mark.line + 1,
-                        (uint32_t) event->start_mark.column + 1, 1, WEIR_CONFIG_SYNTAX,
+        wr_report_error(b->report, b->file, (uint32_t)event->start_mark.line + 1,
+                        (uint32_t)event->start_mark.column + 1, 1, WEIR_CONFIG_SYNTAX,
                         "write the value out in both places", "aliases (*name) are not supported");
         b->broken = true;
     }
@@ -263,7 +268,8 @@ text_is_sane(builder *b)
 {
     if (b->length > WR_DOCUMENT_BYTES_MAX) {
         wr_report_error(b->report, b->file, 0, 0, 1, WEIR_CONFIG_SYNTAX, NULL,
-                        "the file has %zu bytes; the limit is %d", b->length, WR_DOCUMENT_BYTES_MAX);
+                        "the file has %zu bytes; the limit is %d", b->length,
+                        WR_DOCUMENT_BYTES_MAX);
         return false;
     }
     uint32_t depth = 0, line = 1;
@@ -274,7 +280,8 @@ text_is_sane(builder *b)
             depth++;
         else if ((c == ']' || c == '}') && depth > 0)
             depth--;
-        if (depth > 4 * WR_DOCUMENT_DEPTH_MAX) { /* brackets in SQL and strings count too: be lenient */
+        if (depth >
+            4 * WR_DOCUMENT_DEPTH_MAX) { /* brackets in SQL and strings count too: be lenient */
             wr_report_error(b->report, b->file, line, 1, 1, WEIR_CONFIG_SYNTAX, NULL,
                             "more than %d open brackets", 4 * WR_DOCUMENT_DEPTH_MAX);
             return false;
@@ -298,13 +305,14 @@ wr_document_parse(const char *file, const char *text, size_t length, wr_arena *a
     if (!yaml_parser_initialize(&b.parser))
         return WEIR_MEMORY;
     yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&b.parser, (const unsigned char *) text, length);
+    yaml_parser_set_input_string(&b.parser, (const unsigned char *)text, length);
     yaml_event_t event;
     while (builder_next(&b, &event)) {
         bool over = event.type == YAML_STREAM_END_EVENT;
         if (event.type == YAML_DOCUMENT_START_EVENT && *root != NULL) {
-            wr_report_error(report, b.file, (uint32_t) event.start_mark.line + 1, 1, 1,
-                            WEIR_CONFIG_SYNTAX, "one file is one pipeline", "a second document begins");
+            wr_report_error(report, b.file, (uint32_t)event.start_mark.line + 1, 1, 1,
+                            WEIR_CONFIG_SYNTAX, "one file is one pipeline",
+                            "a second document begins");
             over = true;
         } else if (event.type == YAML_SCALAR_EVENT || event.type == YAML_MAPPING_START_EVENT ||
                    event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_ALIAS_EVENT) {

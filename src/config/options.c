@@ -10,18 +10,19 @@
 static const char *
 type_name(wr_option_type type)
 {
-    static const char *const names[] = { "text",     "secret",        "whole number", "true or false",
-                                         "duration", "size in bytes", "rate",         "choice",
-                                         "list",     "map" };
+    static const char *const names[] = {
+        "text",          "secret", "whole number", "true or false", "duration",
+        "size in bytes", "rate",   "choice",       "list",          "map"
+    };
     return names[type];
 }
 
 static weir_status
 enum_set(const wr_option *o, const char *text, int *place, weir_error *err)
 {
-    int         index = 0;
+    int index = 0;
     const char *at = o->choices;
-    size_t      length = strlen(text);
+    size_t length = strlen(text);
     while (at != NULL && *at != '\0') {
         size_t n = strcspn(at, "|");
         if (n == length && memcmp(at, text, n) == 0) {
@@ -31,7 +32,8 @@ enum_set(const wr_option *o, const char *text, int *place, weir_error *err)
         index++;
         at += n + (at[n] == '|');
     }
-    weir_status s = wr_error_set(err, WEIR_CONFIG_VALUE, "`%.60s` is not a choice of `%s`", text, o->name);
+    weir_status s =
+        wr_error_set(err, WEIR_CONFIG_VALUE, "`%.60s` is not a choice of `%s`", text, o->name);
     wr_error_hint(err, "one of: %s", o->choices);
     return s;
 }
@@ -40,21 +42,21 @@ static weir_status
 number_bounds(const wr_option *o, double value, const char *text, weir_error *err)
 {
     if (o->low < o->high && (value < o->low || value > o->high)) {
-        weir_status s =
-            wr_error_set(err, WEIR_CONFIG_VALUE, "`%.60s` is out of bounds for `%s`", text, o->name);
+        weir_status s = wr_error_set(err, WEIR_CONFIG_VALUE, "`%.60s` is out of bounds for `%s`",
+                                     text, o->name);
         if (o->type == WR_OPT_INTEGER)
             wr_error_hint(err, "from %.0f to %.0f", o->low, o->high);
         else {
             wr_text t;
             wr_text_init(&t, NULL);
             if (o->type == WR_OPT_BYTES) {
-                wr_bytes_print((uint64_t) o->low, &t);
+                wr_bytes_print((uint64_t)o->low, &t);
                 wr_text_puts(&t, " to ");
-                wr_bytes_print((uint64_t) o->high, &t);
+                wr_bytes_print((uint64_t)o->high, &t);
             } else {
-                wr_duration_print((int64_t) o->low, &t);
+                wr_duration_print((int64_t)o->low, &t);
                 wr_text_puts(&t, " to ");
-                wr_duration_print((int64_t) o->high, &t);
+                wr_duration_print((int64_t)o->high, &t);
             }
             wr_error_hint(err, "from %s", wr_text_string(&t));
             wr_text_fini(&t);
@@ -94,10 +96,10 @@ weir_status
 wr_option_set(const wr_option *option, const char *text, void *config, wr_arena *arena,
               weir_error *err)
 {
-    char   *place = (char *) config + option->offset;
-    char   *end;
+    char *place = (char *)config + option->offset;
+    char *end;
     int64_t integer;
-    double  rate;
+    double rate;
     switch (option->type) {
     case WR_OPT_STRING:
     case WR_OPT_SECRET: {
@@ -112,7 +114,7 @@ wr_option_set(const wr_option *option, const char *text, void *config, wr_arena 
         integer = strtoll(text, &end, 10);
         if (end == text || *end != '\0' || errno != 0)
             return wr_error_set(err, WEIR_CONFIG_VALUE, "`%.60s` is not a whole number", text);
-        WR_TRY(number_bounds(option, (double) integer, text, err));
+        WR_TRY(number_bounds(option, (double)integer, text, err));
         memcpy(place, &integer, sizeof integer);
         return WEIR_OK;
     case WR_OPT_BOOL: {
@@ -127,15 +129,15 @@ wr_option_set(const wr_option *option, const char *text, void *config, wr_arena 
     case WR_OPT_BYTES:
         WR_TRY(option->type == WR_OPT_BYTES ? wr_bytes_parse(text, &integer, err)
                                             : wr_duration_parse(text, &integer, err));
-        WR_TRY(number_bounds(option, (double) integer, text, err));
+        WR_TRY(number_bounds(option, (double)integer, text, err));
         memcpy(place, &integer, sizeof integer);
         return WEIR_OK;
     case WR_OPT_RATE:
         WR_TRY(wr_rate_parse(text, &rate, err));
         memcpy(place, &rate, sizeof rate);
         return WEIR_OK;
-    case WR_OPT_ENUM: return enum_set(option, text, (int *) place, err);
-    case WR_OPT_LIST: return list_split(text, (wr_option_list *) place, arena);
+    case WR_OPT_ENUM: return enum_set(option, text, (int *)place, err);
+    case WR_OPT_LIST: return list_split(text, (wr_option_list *)place, arena);
     case WR_OPT_MAP: break;
     }
     return wr_error_set(err, WEIR_CONFIG_VALUE, "`%s` must be a map", option->name);
@@ -152,9 +154,10 @@ option_find(const wr_option *table, const char *name)
 
 /* A list or a map of plain values. */
 static weir_status
-compound_set(const wr_option *o, const wr_node *node, void *config, wr_arena *arena, wr_report *report)
+compound_set(const wr_option *o, const wr_node *node, void *config, wr_arena *arena,
+             wr_report *report)
 {
-    char       *place = (char *) config + o->offset;
+    char *place = (char *)config + o->offset;
     const char **items = wr_arena_calloc(arena, node->count + 1, sizeof *items);
     const char **keys = wr_arena_calloc(arena, node->count + 1, sizeof *keys);
     if (items == NULL || keys == NULL)
@@ -168,9 +171,9 @@ compound_set(const wr_option *o, const wr_node *node, void *config, wr_arena *ar
         keys[i] = node->kind == WR_NODE_MAP ? node->keys[i]->text : NULL;
     }
     if (o->type == WR_OPT_LIST)
-        *(wr_option_list *) place = (wr_option_list){ items, node->count };
+        *(wr_option_list *)place = (wr_option_list){ items, node->count };
     else
-        *(wr_option_map *) place = (wr_option_map){ keys, items, node->count };
+        *(wr_option_map *)place = (wr_option_map){ keys, items, node->count };
     return WEIR_OK;
 }
 
@@ -181,9 +184,9 @@ node_set(const wr_option *o, const wr_node *node, void *config, wr_arena *arena,
         (o->type == WR_OPT_MAP && node->kind == WR_NODE_MAP))
         return compound_set(o, node, config, arena, report);
     if (node->kind != WR_NODE_SCALAR || o->type == WR_OPT_MAP)
-        return wr_node_error(report, node, WEIR_CONFIG_VALUE, NULL, "`%s` must be a %s, not %s", o->name,
-                             type_name(o->type), wr_node_kind_name(node));
-    weir_error  err = { 0 };
+        return wr_node_error(report, node, WEIR_CONFIG_VALUE, NULL, "`%s` must be a %s, not %s",
+                             o->name, type_name(o->type), wr_node_kind_name(node));
+    weir_error err = { 0 };
     weir_status s = wr_option_set(o, node->text, config, arena, &err);
     if (s == WEIR_OK)
         return WEIR_OK;
@@ -196,9 +199,9 @@ static weir_status
 unknown_key(const wr_option *table, const wr_node *key, const wr_option *const *elsewhere,
             wr_report *report)
 {
-    char             hint[200] = "";
+    char hint[200] = "";
     const wr_option *near = NULL;
-    uint32_t         best = 4;
+    uint32_t best = 4;
     for (const wr_option *o = table; o->name != NULL; o++) {
         uint32_t d = wr_edit_distance(key->text, o->name, 3);
         if (d < best && d < strlen(o->name)) {
@@ -212,9 +215,10 @@ unknown_key(const wr_option *table, const wr_node *key, const wr_option *const *
         if (option_find(elsewhere[i], key->text) != NULL)
             snprintf(hint, sizeof hint, "`%s` belongs one level up or down", key->text);
     if (hint[0] == '\0') {
-        size_t at = (size_t) snprintf(hint, sizeof hint, "known here:");
-        for (const wr_option *o = table; o->name != NULL && at + strlen(o->name) + 3 < sizeof hint; o++)
-            at += (size_t) snprintf(hint + at, sizeof hint - at, " %s", o->name);
+        size_t at = (size_t)snprintf(hint, sizeof hint, "known here:");
+        for (const wr_option *o = table; o->name != NULL && at + strlen(o->name) + 3 < sizeof hint;
+             o++)
+            at += (size_t)snprintf(hint + at, sizeof hint - at, " %s", o->name);
     }
     return wr_node_error(report, key, WEIR_CONFIG_UNKNOWN_KEY, hint, "unknown key `%s`", key->text);
 }
@@ -225,17 +229,17 @@ wr_options_read(const wr_option *table, const wr_node *map, const wr_node *at,
                 wr_arena *arena, wr_report *report)
 {
     static const wr_option none[] = { { 0 } };
-    weir_status            first = WEIR_OK, s;
+    weir_status first = WEIR_OK, s;
     table = table != NULL ? table : none;
     memset(config, 0, config_bytes);
     if (map != NULL && map->kind == WR_NODE_SCALAR && map->length == 0)
         map = NULL; /* `kafka:` with nothing after it */
     if (map != NULL && map->kind != WR_NODE_MAP)
-        return wr_node_error(report, map, WEIR_CONFIG_VALUE, NULL, "a map of options is wanted here, not %s",
-                             wr_node_kind_name(map));
+        return wr_node_error(report, map, WEIR_CONFIG_VALUE, NULL,
+                             "a map of options is wanted here, not %s", wr_node_kind_name(map));
     for (const wr_option *o = table; o->name != NULL; o++) {
         const wr_node *node = wr_node_get(map, o->name);
-        weir_error     err = { 0 };
+        weir_error err = { 0 };
         s = WEIR_OK;
         if (node != NULL)
             s = node_set(o, node, config, arena, report);

@@ -68,8 +68,8 @@ wr_report_error(wr_report *report, const char *file, uint32_t line, uint32_t col
     weir_error err;
     wr_error_clear(&err);
     err.code = code;
-    err.line = (int32_t) line;
-    err.column = (int32_t) column;
+    err.line = (int32_t)line;
+    err.column = (int32_t)column;
     va_list args;
     va_start(args, format);
     vsnprintf(err.text, sizeof err.text, format, args);
@@ -97,13 +97,13 @@ report_line(const wr_report *report, const char *file, int32_t line, size_t *len
             continue;
         const char *at = report->files[f].text, *end = at + report->files[f].length;
         for (int32_t l = 1; l < line && at != NULL; l++) {
-            at = memchr(at, '\n', (size_t) (end - at));
+            at = memchr(at, '\n', (size_t)(end - at));
             at = at != NULL ? at + 1 : NULL;
         }
         if (at == NULL)
             return NULL;
-        const char *stop = memchr(at, '\n', (size_t) (end - at));
-        *length = (size_t) ((stop != NULL ? stop : end) - at);
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        *length = (size_t)((stop != NULL ? stop : end) - at);
         return at;
     }
     return NULL;
@@ -123,14 +123,14 @@ diagnostic_print(const wr_report *report, const wr_diagnostic *d, bool colour, w
     wr_text_printf(to, "%s%s %s%s:%s %s\n", off,
                    d->file[0] != '\0' || d->error.line > 0 ? "" : "weir:", tint,
                    d->warning ? "warning" : "error", off, d->error.text);
-    size_t      length = 0;
+    size_t length = 0;
     const char *line =
         d->error.line > 0 ? report_line(report, d->file, d->error.line, &length) : NULL;
     if (line != NULL && length <= 400) {
-        wr_text_printf(to, "%5d | %.*s\n      | ", d->error.line, (int) length, line);
+        wr_text_printf(to, "%5d | %.*s\n      | ", d->error.line, (int)length, line);
         int32_t seen = 1;
         for (size_t i = 0; i < length && seen < d->error.column; i++) {
-            if (((unsigned char) line[i] & 0xc0) == 0x80)
+            if (((unsigned char)line[i] & 0xc0) == 0x80)
                 continue; /* columns are characters */
             wr_text_putc(to, line[i] == '\t' ? '\t' : ' ');
             seen++;
@@ -168,7 +168,8 @@ wr_report_print_json(const wr_report *report, wr_text *to)
         const wr_diagnostic *d = report->items[i];
         wr_text_puts(to, i > 0 ? ",{\"file\":" : "{\"file\":");
         wr_text_put_json(to, d->file, strlen(d->file));
-        wr_text_printf(to, ",\"line\":%d,\"column\":%d,\"severity\":\"%s\",\"code\":\"%s\",\"text\":",
+        wr_text_printf(to,
+                       ",\"line\":%d,\"column\":%d,\"severity\":\"%s\",\"code\":\"%s\",\"text\":",
                        d->error.line, d->error.column, d->warning ? "warning" : "error",
                        weir_status_name(d->error.code));
         wr_text_put_json(to, d->error.text, strlen(d->error.text));
@@ -191,9 +192,9 @@ wr_edit_distance(const char *a, const char *b, uint32_t limit)
         return limit + 1;
     uint8_t d[LENGTH_MAX + 1][LENGTH_MAX + 1];
     for (size_t i = 0; i <= n; i++)
-        d[i][0] = (uint8_t) i;
+        d[i][0] = (uint8_t)i;
     for (size_t j = 0; j <= m; j++)
-        d[0][j] = (uint8_t) j;
+        d[0][j] = (uint8_t)j;
     for (size_t i = 1; i <= n; i++)
         for (size_t j = 1; j <= m; j++) {
             uint32_t best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
@@ -201,7 +202,7 @@ wr_edit_distance(const char *a, const char *b, uint32_t limit)
             best = WR_MIN(best, d[i][j - 1] + 1u);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 best = WR_MIN(best, d[i - 2][j - 2] + 1u);
-            d[i][j] = (uint8_t) best;
+            d[i][j] = (uint8_t)best;
         }
     return d[n][m] <= limit ? d[n][m] : limit + 1;
 }

@@ -17,7 +17,7 @@
 enum { SECRET_BYTES_MAX = 4096 };
 
 typedef struct substitution {
-    wr_arena  *arena;
+    wr_arena *arena;
     wr_report *report;
 } substitution;
 
@@ -30,24 +30,24 @@ variable_expand(substitution *s, const wr_node *node, const char *at, const char
                             (at[n] >= 'A' && at[n] <= 'Z') || (at[n] >= 'a' && at[n] <= 'z')))
         n++;
     const char *rest = at + n;
-    char        name[128];
-    snprintf(name, sizeof name, "%.*s", (int) n, at);
+    char name[128];
+    snprintf(name, sizeof name, "%.*s", (int)n, at);
     bool has_default = end - rest >= 2 && rest[0] == ':' && rest[1] == '-';
     bool has_message = end - rest >= 2 && rest[0] == ':' && rest[1] == '?';
     if (n == 0 || n >= sizeof name || (rest != end && !has_default && !has_message)) {
         wr_node_error(s->report, node, WEIR_CONFIG_VARIABLE,
                       "write ${NAME}, ${NAME:-default} or ${NAME:?message}; $${ is a literal ${",
-                      "cannot read `${%.*s}`", (int) WR_MIN(end - at, 60), at);
+                      "cannot read `${%.*s}`", (int)WR_MIN(end - at, 60), at);
         return;
     }
     const char *value = getenv(name);
     if (value != NULL && (value[0] != '\0' || (!has_default && !has_message)))
         wr_text_puts(to, value);
     else if (has_default)
-        wr_text_append(to, rest + 2, (size_t) (end - rest - 2));
+        wr_text_append(to, rest + 2, (size_t)(end - rest - 2));
     else if (has_message)
         wr_node_error(s->report, node, WEIR_CONFIG_VARIABLE, NULL, "variable %s is not set: %.*s",
-                      name, (int) (end - rest - 2), rest + 2);
+                      name, (int)(end - rest - 2), rest + 2);
     else
         wr_node_error(s->report, node, WEIR_CONFIG_VARIABLE,
                       "set it in the environment, or give a default: ${NAME:-default}",
@@ -65,22 +65,22 @@ scalar_substitute(substitution *s, wr_node *node)
     const char *at = node->text, *end = node->text + node->length;
     while (dollar != NULL) {
         if (dollar > at && dollar[-1] == '$') { /* $${ */
-            wr_text_append(&out, at, (size_t) (dollar - at));
+            wr_text_append(&out, at, (size_t)(dollar - at));
             wr_text_putc(&out, '{');
             at = dollar + 2;
         } else {
-            const char *close = memchr(dollar, '}', (size_t) (end - dollar));
+            const char *close = memchr(dollar, '}', (size_t)(end - dollar));
             if (close == NULL) {
                 wr_node_error(s->report, node, WEIR_CONFIG_VARIABLE, NULL, "`${` without `}`");
                 break;
             }
-            wr_text_append(&out, at, (size_t) (dollar - at));
+            wr_text_append(&out, at, (size_t)(dollar - at));
             variable_expand(s, node, dollar + 2, close, &out);
             at = close + 1;
         }
         dollar = strstr(at, "${");
     }
-    wr_text_append(&out, at, (size_t) (end - at));
+    wr_text_append(&out, at, (size_t)(end - at));
     const char *copy = wr_arena_strndup(s->arena, wr_text_string(&out), out.length);
     if (copy != NULL && wr_text_ok(&out)) {
         node->text = copy;
@@ -97,7 +97,7 @@ secret_file(substitution *s, const wr_node *node, const char *path, bool private
     if (fd < 0)
         return false;
     struct stat st;
-    bool        ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    bool ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
     if (ok && private && (st.st_mode & 077) != 0) {
         wr_node_error(s->report, node, WEIR_CONFIG_FILE, "chmod 600 it",
                       "secret file \"%s\" may be read by others", path);
@@ -116,11 +116,12 @@ secret_file(substitution *s, const wr_node *node, const char *path, bool private
 static void
 secret_resolve(substitution *s, wr_node *node)
 {
-    char        path[1024], value[SECRET_BYTES_MAX + 1];
+    char path[1024], value[SECRET_BYTES_MAX + 1];
     const char *name = node->text, *dir = getenv("CREDENTIALS_DIRECTORY");
-    bool        found = false;
+    bool found = false;
     if (name[0] == '\0' || strchr(name, '/') != NULL || name[0] == '.') {
-        wr_node_error(s->report, node, WEIR_CONFIG_VALUE, NULL, "`%s` is not a secret's name", name);
+        wr_node_error(s->report, node, WEIR_CONFIG_VALUE, NULL, "`%s` is not a secret's name",
+                      name);
         return;
     }
     if (dir != NULL) {
@@ -129,8 +130,8 @@ secret_resolve(substitution *s, wr_node *node)
     }
     if (!found) {
         const char *slash = strrchr(node->file, '/');
-        snprintf(path, sizeof path, "%.*ssecrets/%s", slash != NULL ? (int) (slash + 1 - node->file) : 0,
-                 node->file, name);
+        snprintf(path, sizeof path, "%.*ssecrets/%s",
+                 slash != NULL ? (int)(slash + 1 - node->file) : 0, node->file, name);
         found = secret_file(s, node, path, true, value);
     }
     const char *env = found ? NULL : getenv(name);
@@ -140,7 +141,8 @@ secret_resolve(substitution *s, wr_node *node)
     }
     if (!found) {
         wr_node_error(s->report, node, WEIR_CONFIG_VARIABLE,
-                      "put it in $CREDENTIALS_DIRECTORY, in secrets/NAME beside the file (mode 0600), or in the environment",
+                      "put it in $CREDENTIALS_DIRECTORY, in secrets/NAME beside the file (mode "
+                      "0600), or in the environment",
                       "secret `%s` is not found", name);
         return;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/dev.c -- the practice Kafka broker, as the public header has it (see connector/dev_kafka.h). */
+/* engine/dev.c -- the practice Kafka broker, as the public header has it (see
+ * connector/dev_kafka.h). */
 #include "connector/dev_kafka.h"
 #include "engine/engine_impl.h"
 
@@ -8,10 +9,11 @@ struct weir_dev_kafka {
 };
 
 weir_status
-weir_dev_kafka_start(const char *const *topics, uint32_t partitions, weir_dev_kafka **broker, weir_error *err)
+weir_dev_kafka_start(const char *const *topics, uint32_t partitions, weir_dev_kafka **broker,
+                     weir_error *err)
 {
     wr_dev_kafka_config config = { .topics = topics, .partitions = partitions };
-    weir_dev_kafka     *b = wr_calloc(NULL, 1, sizeof *b);
+    weir_dev_kafka *b = wr_calloc(NULL, 1, sizeof *b);
     if (b == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for a broker");
     weir_status status = wr_dev_kafka_start(&config, err);

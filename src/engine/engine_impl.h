@@ -20,18 +20,18 @@
 
 typedef struct wr_query_input {
     struct wr_query_input *next;
-    const char            *name, *path, *schema_json;
+    const char *name, *path, *schema_json;
 } wr_query_input;
 
 struct weir {
-    weir_options    options;
-    wr_budget      *budget;
-    wr_clock       *clock;
-    wr_arena        arena; /* inputs, strings of options */
+    weir_options options;
+    wr_budget *budget;
+    wr_clock *clock;
+    wr_arena arena;        /* inputs, strings of options */
     pthread_mutex_t mutex; /* the list of pipelines, inputs */
-    weir_pipeline  *pipelines;
+    weir_pipeline *pipelines;
     wr_query_input *inputs;
-    wr_time         started;
+    wr_time started;
 };
 
 struct weir_report {
@@ -40,45 +40,45 @@ struct weir_report {
 
 /* One view (or the query) as planned. */
 typedef struct wr_planned {
-    const char     *name;
-    wr_plan        *plan;
+    const char *name;
+    wr_plan *plan;
     wr_plan_options options;
-    uint32_t        stream;        /* of the job                          */
-    int32_t         late_stream;   /* -1: nobody reads the late rows      */
-    int32_t         bad_stream;
-    uint32_t        first_segment, segment_count;
-    uint64_t        memory_bytes;  /* limit of its state; 0: none         */
+    uint32_t stream;     /* of the job                          */
+    int32_t late_stream; /* -1: nobody reads the late rows      */
+    int32_t bad_stream;
+    uint32_t first_segment, segment_count;
+    uint64_t memory_bytes; /* limit of its state; 0: none         */
 } wr_planned;
 
 struct weir_pipeline {
-    weir_pipeline     *next;
-    weir              *engine;
-    wr_arena           arena;
-    wr_spec           *spec;       /* NULL: a query                       */
-    const char        *name, *file;
-    wr_catalog         catalog;
-    wr_job             job;
-    wr_lowering        lowering;
-    wr_planned        *views;
-    uint32_t           view_count;
+    weir_pipeline *next;
+    weir *engine;
+    wr_arena arena;
+    wr_spec *spec; /* NULL: a query                       */
+    const char *name, *file;
+    wr_catalog catalog;
+    wr_job job;
+    wr_lowering lowering;
+    wr_planned *views;
+    uint32_t view_count;
     wr_source_binding *sources;
-    wr_sink_binding   *sinks;
-    uint32_t           source_count, sink_count;
-    const char        *data_dir;
-    wr_budget         *budget, *state, *flow;
-    wr_runtime        *runtime;    /* NULL: not running                   */
-    uint64_t           boot;       /* names this run in cursors           */
-    pthread_mutex_t    mutex;
-    pthread_cond_t     changed;
-    weir_state         run_state;
-    weir_error         failure;
-    wr_time            started;
-    uint32_t           workers;
+    wr_sink_binding *sinks;
+    uint32_t source_count, sink_count;
+    const char *data_dir;
+    wr_budget *budget, *state, *flow;
+    wr_runtime *runtime; /* NULL: not running                   */
+    uint64_t boot;       /* names this run in cursors           */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    weir_state run_state;
+    weir_error failure;
+    wr_time started;
+    uint32_t workers;
 };
 
 /* load.c */
 weir_status wr_pipeline_create(weir *engine, const char *name, weir_pipeline **pipeline);
-void        wr_pipeline_destroy(weir_pipeline *pipeline);
+void wr_pipeline_destroy(weir_pipeline *pipeline);
 /* Plan everything of pipeline->spec: catalog, plans, job, bindings.  Mistakes go into report. */
 weir_status wr_pipeline_plan(weir_pipeline *pipeline, wr_report *report);
 /* A source into catalog, job and bindings (its columns are known or inferred). */
@@ -91,10 +91,12 @@ weir_status wr_infer_columns(const char *path, const wr_spec_source *source, wr_
 weir_status wr_pipeline_bind(weir_pipeline *pipeline);
 
 /* pipeline.c */
-weir_status wr_pipeline_run(weir_pipeline *pipeline, const wr_runtime_config *config, weir_error *err);
+weir_status
+wr_pipeline_run(weir_pipeline *pipeline, const wr_runtime_config *config, weir_error *err);
 
-/* instance.c: connectors with an option `instance_id` that is not set get the one of the data directory. */
-void        wr_pipeline_name_instance(weir_pipeline *pipeline);
+/* instance.c: connectors with an option `instance_id` that is not set get the one of the data
+ * directory. */
+void wr_pipeline_name_instance(weir_pipeline *pipeline);
 
 /* rows.c */
 /* Wraps batch (takes it).  Returns owned; NULL: no memory. */
@@ -102,4 +104,4 @@ weir_rows *wr_rows_create(wr_batch *batch, const wr_schema *schema);
 
 wr_planned *wr_pipeline_view(const weir_pipeline *pipeline, const char *name);
 /* The job stream of any relation; -1: none. */
-int32_t     wr_pipeline_stream(const weir_pipeline *pipeline, const char *name);
+int32_t wr_pipeline_stream(const weir_pipeline *pipeline, const char *name);

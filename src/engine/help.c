@@ -6,86 +6,125 @@
 #include <string.h>
 
 typedef struct help {
-    wr_text     to;
-    bool        json, any;
+    wr_text to;
+    bool json, any;
     const char *topic;
 } help;
+
+/* A type of a signature, which may be one of the pseudo types. */
+static void
+put_type(wr_text *to, wr_type type)
+{
+    static const char *const pseudo[] = { "any", "anyelement", "anyarray", "anynonarray" };
+    if (type.id >= WR_ANY && type.id - WR_ANY < (int) WR_COUNT(pseudo))
+        wr_text_puts(to, pseudo[type.id - WR_ANY]);
+    else
+        wr_type_print(type, to);
+}
+
+static void
+put_args(wr_text *to, const wr_type *args, uint32_t count, bool variadic)
+{
+    wr_text_putc(to, '(');
+    for (uint32_t a = 0; a < count; a++) {
+        wr_text_puts(to, a > 0 ? ", " : "");
+        put_type(to, args[a]);
+    }
+    wr_text_puts(to, variadic ? ", ...)" : ")");
+}
+
+static void
+put_member(help *h, const char *name, const char *value)
+{
+    wr_text_printf(&h->to, ",\"%s\":", name);
+    wr_text_put_json(&h->to, value != NULL ? value : "", value != NULL ? strlen(value) : 0);
+}
+
+/* One object of the list: what it is called, how it is written, what it gives, what it does. */
+static void
+put_json(help *h, const char *name, const char *topic, const char *call, const char *doc)
+{
+    wr_text_puts(&h->to, h->any ? ",\n{\"name\":" : "{\"name\":");
+    wr_text_put_json(&h->to, name, strlen(name));
+    if (topic != NULL)
+        put_member(h, "topic", topic);
+    put_member(h, "call", call);
+    put_member(h, "doc", doc);
+    h->any = true;
+}
+
+static void
+put_line(help *h, const char *call, const char *doc, const char *more)
+{
+    wr_text_printf(&h->to, "  %-44s %s%s\n", call, doc != NULL ? doc : "", more);
+}
+
+/* An operator stands between its arguments, or before its only one. */
+static void
+put_call(wr_text *to, const wr_function *f)
+{
+    bool symbol = strchr("+-*/%<>=~!@#&|^?[", f->name[0]) != NULL;
+    if (symbol && f->arg_count == 2) {
+        put_type(to, f->args[0]);
+        wr_text_printf(to, " %s ", f->name);
+        put_type(to, f->args[1]);
+    } else if (symbol && f->arg_count == 1) {
+        wr_text_printf(to, "%s ", f->name);
+        put_type(to, f->args[0]);
+    } else {
+        wr_text_puts(to, f->name);
+        put_args(to, f->args, f->arg_count, f->variadic);
+    }
+}
 
 static void
 print_function(const wr_function *f, void *user)
 {
-    help *h = user;
-    bool  prefix = f->name[0] < 'A' || f->name[0] > 'z' || f->name[0] == '^' || f->name[0] == '[';
+    help       *h = user;
+    const char *topic = f->topic != NULL ? f->topic : "other";
+    wr_text     call;
+    wr_text_init(&call, NULL);
+    put_call(&call, f);
     if (h->json) {
-        wr_text_puts(&h->to, h->any ? ",\n{\"name\":" : "{\"name\":");
-        wr_text_put_json(&h->to, f->name, strlen(f->name));
-        wr_text_puts(&h->to, ",\"topic\":");
-        wr_text_put_json(&h->to, f->topic != NULL ? f->topic : "", f->topic != NULL ? strlen(f->topic) : 0);
-        wr_text_puts(&h->to, ",\"doc\":");
-        wr_text_put_json(&h->to, f->doc != NULL ? f->doc : "", f->doc != NULL ? strlen(f->doc) : 0);
-        wr_text_puts(&h->to, "}");
-        h->any = true;
-        return;
-    }
-    if (h->topic == NULL || f->topic == NULL || strcmp(h->topic, f->topic) != 0) {
-        wr_text_printf(&h->to, "\n%s\n", f->topic != NULL ? f->topic : "other");
-        h->topic = f->topic;
-    }
-    size_t began = h->to.length;
-    wr_text_puts(&h->to, "  ");
-    if (prefix && f->arg_count == 2) {
-        wr_type_print(f->args[0], &h->to);
-        wr_text_printf(&h->to, " %s ", f->name);
-        wr_type_print(f->args[1], &h->to);
+        put_json(h, f->name, topic, wr_text_string(&call), f->doc);
+        wr_text_clear(&call);
+        put_type(&call, f->result);
+        put_member(h, "result", wr_text_string(&call));
+        wr_text_putc(&h->to, '}');
     } else {
-        wr_text_printf(&h->to, "%s(", f->name);
-        for (uint32_t a = 0; a < f->arg_count; a++) {
-            wr_text_puts(&h->to, a > 0 ? ", " : "");
-            if (f->args[a].id >= WR_ANY)
-                wr_text_puts(&h->to, f->args[a].id == WR_ANYARRAY ? "anyarray" : f->args[a].id == WR_ANYELEMENT ? "anyelement" : "any");
-            else
-                wr_type_print(f->args[a], &h->to);
-        }
-        wr_text_puts(&h->to, f->variadic ? ", ...)" : ")");
+        if (h->topic == NULL || strcmp(h->topic, topic) != 0)
+            wr_text_printf(&h->to, "\n%s\n", topic);
+        put_line(h, wr_text_string(&call), f->doc, "");
     }
-    while (h->to.length - began < 46 && wr_text_ok(&h->to))
-        wr_text_putc(&h->to, ' ');
-    wr_text_printf(&h->to, " %s\n", f->doc != NULL ? f->doc : "");
+    h->topic = topic;
+    wr_text_fini(&call);
 }
 
 static void
 print_aggregate(const wr_aggregate *a, void *user)
 {
-    help *h = user;
+    help   *h = user;
+    wr_text call;
+    wr_text_init(&call, NULL);
+    wr_text_puts(&call, a->name);
+    put_args(&call, a->args, a->arg_count, false);
     if (h->json) {
-        wr_text_puts(&h->to, h->any ? ",\n{\"name\":" : "{\"name\":");
-        wr_text_put_json(&h->to, a->name, strlen(a->name));
-        wr_text_puts(&h->to, ",\"doc\":");
-        wr_text_put_json(&h->to, a->doc != NULL ? a->doc : "", a->doc != NULL ? strlen(a->doc) : 0);
-        wr_text_puts(&h->to, "}");
-        h->any = true;
-        return;
+        put_json(h, a->name, NULL, wr_text_string(&call), a->doc);
+        wr_text_clear(&call);
+        put_type(&call, a->result);
+        put_member(h, "result", wr_text_string(&call));
+        wr_text_printf(&h->to, ",\"retract\":%s}", a->retract != NULL ? "true" : "false");
+    } else {
+        put_line(h, wr_text_string(&call), a->doc, a->retract == NULL ? " (cannot retract)" : "");
     }
-    size_t began = h->to.length;
-    wr_text_printf(&h->to, "  %s(", a->name);
-    for (uint32_t i = 0; i < a->arg_count; i++) {
-        wr_text_puts(&h->to, i > 0 ? ", " : "");
-        if (a->args[i].id >= WR_ANY)
-            wr_text_puts(&h->to, "any");
-        else
-            wr_type_print(a->args[i], &h->to);
-    }
-    wr_text_putc(&h->to, ')');
-    while (h->to.length - began < 46 && wr_text_ok(&h->to))
-        wr_text_putc(&h->to, ' ');
-    wr_text_printf(&h->to, " %s%s\n", a->doc != NULL ? a->doc : "", a->retract == NULL ? " (cannot retract)" : "");
+    wr_text_fini(&call);
 }
 
 static bool
 help_named(help *h, const char *topic)
 {
-    const wr_source_ops  *source = wr_source_find(topic);
-    const wr_sink_ops    *sink = wr_sink_find(topic);
+    const wr_source_ops *source = wr_source_find(topic);
+    const wr_sink_ops *sink = wr_sink_find(topic);
     const wr_decoder_ops *decoder = wr_decoder_find(topic);
     const wr_encoder_ops *encoder = wr_encoder_find(topic);
     if (source != NULL) {
@@ -121,7 +160,8 @@ weir_help(const char *topic, weir_text_format format, char **text, weir_error *e
     } else if (!help_named(&h, topic)) {
         wr_text_fini(&h.to);
         weir_status st = wr_error_set(err, WEIR_USAGE, "there is no help on \"%.60s\"", topic);
-        wr_error_hint(err, "a verb, functions, aggregates, a connector (kafka, file, tcp, nexmark, stdout) or a format (json, csv, msgpack, line)");
+        wr_error_hint(err, "a verb, functions, aggregates, a connector (kafka, file, tcp, nexmark, "
+                           "stdout) or a format (json, csv, msgpack, line)");
         return st;
     }
     if (h.json)

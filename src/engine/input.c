@@ -3,7 +3,8 @@
  * engine/input.c -- files as relations of a query: their schemas, given as JSON or inferred.
  *
  * Inference reads the first 256 KB: a column's type is the narrowest of boolean, bigint, numeric,
- * timestamp with time zone (ISO text with a zone), timestamp, date, jsonb (objects, lists), text that fits every value seen.
+ * timestamp with time zone (ISO text with a zone), timestamp, date, jsonb (objects, lists), text
+ * that fits every value seen.
  */
 #include "data/datetime.h"
 #include "data/json.h"
@@ -16,7 +17,8 @@
 enum { HEAD_BYTES = 256 * 1024, COLUMNS_MAX = 1024 };
 
 weir_status
-weir_input(weir *engine, const char *name, const char *path, const char *schema_json, weir_error *err)
+weir_input(weir *engine, const char *name, const char *path, const char *schema_json,
+           weir_error *err)
 {
     pthread_mutex_lock(&engine->mutex);
     wr_query_input *in = wr_arena_calloc(&engine->arena, 1, sizeof *in);
@@ -28,7 +30,8 @@ weir_input(weir *engine, const char *name, const char *path, const char *schema_
         engine->inputs = in;
     }
     pthread_mutex_unlock(&engine->mutex);
-    if (in == NULL || in->name == NULL || in->path == NULL || (schema_json != NULL && in->schema_json == NULL))
+    if (in == NULL || in->name == NULL || in->path == NULL ||
+        (schema_json != NULL && in->schema_json == NULL))
         return wr_error_set(err, WEIR_MEMORY, "no memory for input \"%s\"", name);
     return WEIR_OK;
 }
@@ -52,15 +55,16 @@ static uint8_t
 type_of_text(const char *s, size_t n)
 {
     weir_error ignored;
-    wr_time    t;
-    int32_t    d;
+    wr_time t;
+    int32_t d;
     if (n < 8 || n > 35 || s[0] < '0' || s[0] > '9' || memchr(s, '-', n) == NULL)
         return WR_TEXT;
     if (n <= 10)
         return wr_date_parse(s, n, &d, &ignored) == WEIR_OK ? WR_DATE : WR_TEXT;
     if (wr_timestamp_parse(s, n, true, &t, &ignored) != WEIR_OK)
         return WR_TEXT;
-    bool zone = s[n - 1] == 'Z' || memchr(s + 10, '+', n - 10) != NULL || memchr(s + 10, '-', n - 10) != NULL;
+    bool zone = s[n - 1] == 'Z' || memchr(s + 10, '+', n - 10) != NULL ||
+                memchr(s + 10, '-', n - 10) != NULL;
     return zone ? WR_TIMESTAMPTZ : WR_TIMESTAMP;
 }
 
@@ -85,10 +89,10 @@ type_of_json(const wr_json *v)
 }
 
 typedef struct inference {
-    wr_arena   *arena;
+    wr_arena *arena;
     const char *names[COLUMNS_MAX];
-    uint8_t     types[COLUMNS_MAX];
-    uint32_t    count;
+    uint8_t types[COLUMNS_MAX];
+    uint32_t count;
 } inference;
 
 static void
@@ -110,15 +114,15 @@ infer_json(inference *f, const char *head, size_t length, bool whole, wr_arena *
 {
     const char *at = head, *end = head + length;
     while (at < end) {
-        const char *newline = memchr(at, '\n', (size_t) (end - at));
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
         if (newline == NULL && !whole)
             return;
         const char *stop = newline != NULL ? newline : end;
-        wr_json     doc;
-        weir_error  ignored;
-        if (wr_json_parse(at, (size_t) (stop - at), scratch, &doc, &ignored) == WEIR_OK) {
+        wr_json doc;
+        weir_error ignored;
+        if (wr_json_parse(at, (size_t)(stop - at), scratch, &doc, &ignored) == WEIR_OK) {
             const wr_json *rows = doc.kind == WR_JSON_LIST ? doc.items : &doc;
-            uint32_t       n = doc.kind == WR_JSON_LIST ? doc.count : 1;
+            uint32_t n = doc.kind == WR_JSON_LIST ? doc.count : 1;
             for (uint32_t r = 0; r < n; r++)
                 for (uint32_t m = 0; rows[r].kind == WR_JSON_OBJECT && m < rows[r].count; m++)
                     inference_see(f, wr_string_data(&rows[r].keys[m]), rows[r].keys[m].length,
@@ -135,22 +139,26 @@ infer_csv(inference *f, const char *head, size_t length, char separator)
 {
     const char *at = head, *end = head + length;
     for (uint32_t line = 0; at < end && line < 1000; line++) {
-        const char *newline = memchr(at, '\n', (size_t) (end - at));
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
         const char *stop = newline != NULL ? newline : end;
         if (stop > at && stop[-1] == '\r')
             stop--;
         for (uint32_t c = 0; at <= stop; c++) {
-            const char *cut = memchr(at, separator, (size_t) (stop - at));
-            size_t      n = (size_t) ((cut != NULL ? cut : stop) - at);
-            bool        quoted = n >= 2 && at[0] == '"' && at[n - 1] == '"';
+            const char *cut = memchr(at, separator, (size_t)(stop - at));
+            size_t n = (size_t)((cut != NULL ? cut : stop) - at);
+            bool quoted = n >= 2 && at[0] == '"' && at[n - 1] == '"';
             if (line == 0) {
-                inference_see(f, at + quoted, n - 2 * (size_t) quoted, WR_UNKNOWN);
+                inference_see(f, at + quoted, n - 2 * (size_t)quoted, WR_UNKNOWN);
             } else if (c < f->count && n > 0) {
-                wr_json        number = { .kind = WR_JSON_NUMBER, .text = at, .length = n };
-                weir_error     ignored;
-                bool           is_number = !quoted && wr_json_validate(at, n, &ignored) == WEIR_OK && (at[0] == '-' || (at[0] >= '0' && at[0] <= '9'));
-                bool           is_bool = (n == 4 && memcmp(at, "true", 4) == 0) || (n == 5 && memcmp(at, "false", 5) == 0);
-                uint8_t        t = is_number ? type_of_json(&number) : is_bool ? WR_BOOL : type_of_text(at, n);
+                wr_json number = { .kind = WR_JSON_NUMBER, .text = at, .length = n };
+                weir_error ignored;
+                bool is_number = !quoted && wr_json_validate(at, n, &ignored) == WEIR_OK &&
+                                 (at[0] == '-' || (at[0] >= '0' && at[0] <= '9'));
+                bool is_bool = (n == 4 && memcmp(at, "true", 4) == 0) ||
+                               (n == 5 && memcmp(at, "false", 5) == 0);
+                uint8_t t = is_number ? type_of_json(&number)
+                            : is_bool ? WR_BOOL
+                                      : type_of_text(at, n);
                 f->types[c] = widen(f->types[c], quoted && t == WR_BOOL ? WR_TEXT : t);
             }
             if (cut == NULL)
@@ -164,24 +172,25 @@ infer_csv(inference *f, const char *head, size_t length, char separator)
 }
 
 weir_status
-wr_infer_columns(const char *path, const wr_spec_source *source, wr_arena *arena, wr_schema **schema,
-                 weir_error *err)
+wr_infer_columns(const char *path, const wr_spec_source *source, wr_arena *arena,
+                 wr_schema **schema, weir_error *err)
 {
     if (path == NULL) { /* the connector's own path, when it is a file */
         if (source->ops != wr_source_find("file"))
             return wr_error_set(err, WEIR_CONFIG_MISSING, "only a file's columns can be inferred");
-        memcpy(&path, (const char *) source->config + source->ops->options[0].offset, sizeof path);
+        memcpy(&path, (const char *)source->config + source->ops->options[0].offset, sizeof path);
     }
     if (strcmp(path, "-") == 0)
-        return wr_error_set(err, WEIR_CONFIG_MISSING, "the columns of standard input cannot be inferred");
+        return wr_error_set(err, WEIR_CONFIG_MISSING,
+                            "the columns of standard input cannot be inferred");
     FILE *in = fopen(path, "re");
     if (in == NULL)
         return wr_error_set(err, WEIR_CONFIG_FILE, "cannot read \"%s\": %s", path, strerror(errno));
     wr_arena scratch;
     wr_arena_init(&scratch, arena->budget);
     inference *f = wr_arena_calloc(arena, 1, sizeof *f);
-    char      *head = wr_arena_alloc(arena, HEAD_BYTES);
-    size_t     n = head != NULL ? fread(head, 1, HEAD_BYTES, in) : 0;
+    char *head = wr_arena_alloc(arena, HEAD_BYTES);
+    size_t n = head != NULL ? fread(head, 1, HEAD_BYTES, in) : 0;
     fclose(in);
     if (f == NULL || head == NULL)
         return WEIR_MEMORY;
@@ -195,16 +204,19 @@ wr_infer_columns(const char *path, const wr_spec_source *source, wr_arena *arena
         inference_see(f, "line", 4, WR_TEXT);
     wr_arena_fini(&scratch);
     if (f->count == 0) {
-        weir_status st = wr_error_set(err, WEIR_CONFIG_MISSING, "no columns can be inferred from \"%s\"", path);
-        wr_error_hint(err, n == 0 ? "the file is empty" : "is it %s? list the columns otherwise", format);
+        weir_status st =
+            wr_error_set(err, WEIR_CONFIG_MISSING, "no columns can be inferred from \"%s\"", path);
+        wr_error_hint(err, n == 0 ? "the file is empty" : "is it %s? list the columns otherwise",
+                      format);
         return st;
     }
     *schema = wr_schema_create(arena, f->count);
     if (*schema == NULL)
         return WEIR_MEMORY;
     for (uint32_t c = 0; c < f->count; c++)
-        (*schema)->fields[c] = (wr_field){ .name = f->names[c],
-                                           .type = WR_TYPE(f->types[c] == WR_UNKNOWN ? WR_TEXT : f->types[c]),
-                                           .watermark_offset = WR_NO_WATERMARK };
+        (*schema)->fields[c] =
+            (wr_field){ .name = f->names[c],
+                        .type = WR_TYPE(f->types[c] == WR_UNKNOWN ? WR_TEXT : f->types[c]),
+                        .watermark_offset = WR_NO_WATERMARK };
     return WEIR_OK;
 }

@@ -2,8 +2,9 @@
 /*
  * engine/instance.c -- who this instance is: a name kept in the data directory.
  *
- * A consumer group that knows its members by name gives a restarted one its partitions back at once,
- * where it would wait for a session to time out.  The data directory's lock sees to it that no two use one name.
+ * A consumer group that knows its members by name gives a restarted one its partitions back at
+ * once, where it would wait for a session to time out.  The data directory's lock sees to it that
+ * no two use one name.
  */
 #include "engine/engine_impl.h"
 
@@ -21,21 +22,21 @@ directories_make(const char *path)
 {
     char part[1024];
     for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        snprintf(part, sizeof part, "%.*s", (int) (slash - path), path);
-        (void) mkdir(part, 0755);
+        snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
+        (void)mkdir(part, 0755);
     }
-    (void) mkdir(path, 0755); /* the store says so when it is not there */
+    (void)mkdir(path, 0755); /* the store says so when it is not there */
 }
 
 /* Reads DIR/INSTANCE, or makes it.  false: neither works. */
 static bool
 instance_name(const char *dir, char *name)
 {
-    char          path[1100];
+    char path[1100];
     unsigned char random[ID_BYTES];
     directories_make(dir);
     snprintf(path, sizeof path, "%s/INSTANCE", dir);
-    int  fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     bool found = fd >= 0 && read(fd, name, ID_DIGITS) == ID_DIGITS;
     if (fd >= 0)
         close(fd);
@@ -61,9 +62,11 @@ wr_pipeline_name_instance(weir_pipeline *p)
     if (p->data_dir == NULL || p->spec == NULL || !instance_name(p->data_dir, name))
         return;
     for (uint32_t s = 0; s < p->spec->source_count; s++) {
-        const wr_option *o = p->spec->sources[s].ops != NULL ? p->spec->sources[s].ops->options : NULL;
+        const wr_option *o =
+            p->spec->sources[s].ops != NULL ? p->spec->sources[s].ops->options : NULL;
         for (; o != NULL && o->name != NULL; o++) {
-            const char **place = (const char **) (void *) ((char *) p->spec->sources[s].config + o->offset);
+            const char **place =
+                (const char **)(void *)((char *)p->spec->sources[s].config + o->offset);
             if (strcmp(o->name, "instance_id") == 0 && *place == NULL)
                 *place = wr_arena_printf(&p->arena, "weir-%s-%s", name, p->spec->sources[s].name);
         }

@@ -2,8 +2,8 @@
 /*
  * engine/load.c -- from a spec to a catalog, plans, a job and bindings.
  *
- * Order: sources, then views by dependency (a view may read views below it in the file), then sinks.
- * Every step goes on after a mistake as far as it can, so that one run reports them all.
+ * Order: sources, then views by dependency (a view may read views below it in the file), then
+ * sinks. Every step goes on after a mistake as far as it can, so that one run reports them all.
  */
 #include "data/datetime.h"
 #include "engine/engine_impl.h"
@@ -72,14 +72,14 @@ wr_pipeline_stream(const weir_pipeline *pipeline, const char *name)
 {
     for (uint32_t i = 0; i < pipeline->job.stream_count; i++)
         if (strcmp(pipeline->job.streams[i].name, name) == 0)
-            return (int32_t) i;
+            return (int32_t)i;
     return -1;
 }
 
 /* An error inside a text that stands in the YAML: exact in a | block, at the value otherwise. */
 static weir_status
-report_sql(wr_report *report, const wr_node *node, const char *sql_file, const char *text, size_t length,
-           const weir_error *err)
+report_sql(wr_report *report, const wr_node *node, const char *sql_file, const char *text,
+           size_t length, const weir_error *err)
 {
     weir_error at = *err;
     if (at.line == 0 && at.offset >= 0)
@@ -87,19 +87,19 @@ report_sql(wr_report *report, const wr_node *node, const char *sql_file, const c
     if (sql_file != NULL)
         return wr_report_add(report, sql_file, false, 1, &at);
     if (node->block && at.line > 0) {
-        at.column += (int32_t) node->block_column - 1;
-        at.line += (int32_t) node->block_line - 1;
+        at.column += (int32_t)node->block_column - 1;
+        at.line += (int32_t)node->block_line - 1;
     } else if (!node->quoted && !node->block && at.line == 1) { /* plain, on one line */
-        at.line = (int32_t) node->line;
-        at.column += (int32_t) node->column - 1;
+        at.line = (int32_t)node->line;
+        at.column += (int32_t)node->column - 1;
     } else {
-        at.line = (int32_t) node->line;
-        at.column = (int32_t) node->column;
+        at.line = (int32_t)node->line;
+        at.column = (int32_t)node->column;
     }
     return wr_report_add(report, node->file, false, 1, &at);
 }
 
-/* ---- sources ---------------------------------------------------------------------------------- */
+/* --- sources --- */
 
 static const char *const hidden_names[] = { "_key", "_offset", "_partition", "_timestamp" };
 
@@ -107,8 +107,9 @@ static const char *const hidden_names[] = { "_key", "_offset", "_partition", "_t
 static wr_schema *
 schema_with_hidden(wr_arena *arena, const wr_schema *listed)
 {
-    const wr_type types[] = { WR_TYPE(WR_TEXT), WR_TYPE(WR_INT8), WR_TYPE(WR_INT4), WR_TYPE(WR_TIMESTAMPTZ) };
-    wr_schema    *s = wr_schema_create(arena, listed->field_count + (uint32_t) WR_COUNT(hidden_names));
+    const wr_type types[] = { WR_TYPE(WR_TEXT), WR_TYPE(WR_INT8), WR_TYPE(WR_INT4),
+                              WR_TYPE(WR_TIMESTAMPTZ) };
+    wr_schema *s = wr_schema_create(arena, listed->field_count + (uint32_t)WR_COUNT(hidden_names));
     if (s == NULL)
         return NULL;
     wr_field *fields = s->fields;
@@ -126,12 +127,13 @@ schema_with_hidden(wr_arena *arena, const wr_schema *listed)
     return s;
 }
 
-/* The one time column a watermark expression reads; -1 when it reads none, several, or another type. */
+/* The one time column a watermark expression reads; -1 when it reads none, several, or another
+ * type. */
 static int32_t
 watermark_column(const wr_expr *expr, const wr_schema *schema)
 {
     uint64_t bits[32] = { 0 };
-    int32_t  found = -1;
+    int32_t found = -1;
     if (schema->field_count > 32 * 64)
         return -1;
     wr_expr_columns(expr, bits);
@@ -139,7 +141,7 @@ watermark_column(const wr_expr *expr, const wr_schema *schema)
         if (wr_bitmap_get(bits, c)) {
             if (found >= 0 || !wr_type_is_time(schema->fields[c].type))
                 return -1;
-            found = (int32_t) c;
+            found = (int32_t)c;
         }
     return found;
 }
@@ -149,7 +151,7 @@ bind_watermark(wr_arena *arena, const wr_spec_source *s, wr_schema *schema, wr_s
                wr_report *report)
 {
     weir_error err = { 0 };
-    wr_expr   *expr = NULL;
+    wr_expr *expr = NULL;
     b->time_column = -1;
     if (s->common.watermark == NULL)
         return WEIR_OK;
@@ -158,11 +160,13 @@ bind_watermark(wr_arena *arena, const wr_spec_source *s, wr_schema *schema, wr_s
     if (st != WEIR_OK)
         return report_sql(report, s->watermark, NULL, text, strlen(text), &err);
     if (!wr_type_is_time(expr->type) || expr->type.id == WR_DATE)
-        return wr_node_error(report, s->watermark, WEIR_CONFIG_VALUE, "for example: ts - interval '5 seconds'",
+        return wr_node_error(report, s->watermark, WEIR_CONFIG_VALUE,
+                             "for example: ts - interval '5 seconds'",
                              "the watermark of `%s` must be a timestamp", s->name);
     b->time_column = watermark_column(expr, schema);
     if (b->time_column < 0)
-        return wr_node_error(report, s->watermark, WEIR_CONFIG_VALUE, "for example: ts - interval '5 seconds'",
+        return wr_node_error(report, s->watermark, WEIR_CONFIG_VALUE,
+                             "for example: ts - interval '5 seconds'",
                              "the watermark of `%s` must read one timestamp column", s->name);
     b->watermark = expr;
     schema->time_column = b->time_column;
@@ -176,10 +180,11 @@ dead_letter_schema(wr_arena *arena)
 {
     static const struct {
         const char *name;
-        uint8_t     type;
-    } columns[] = { { "source", WR_TEXT }, { "partition", WR_INT4 }, { "offset", WR_INT8 }, { "code", WR_TEXT },
-                    { "message", WR_TEXT }, { "sample", WR_BYTEA }, { "ts", WR_TIMESTAMPTZ } };
-    wr_schema *s = wr_schema_create(arena, (uint32_t) WR_COUNT(columns));
+        uint8_t type;
+    } columns[] = { { "source", WR_TEXT },   { "partition", WR_INT4 }, { "offset", WR_INT8 },
+                    { "code", WR_TEXT },     { "message", WR_TEXT },   { "sample", WR_BYTEA },
+                    { "ts", WR_TIMESTAMPTZ } };
+    wr_schema *s = wr_schema_create(arena, (uint32_t)WR_COUNT(columns));
     for (uint32_t i = 0; s != NULL && i < WR_COUNT(columns); i++)
         s->fields[i] = (wr_field){ .name = columns[i].name,
                                    .type = WR_TYPE(columns[i].type),
@@ -189,40 +194,63 @@ dead_letter_schema(wr_arena *arena)
 
 /* A side stream "OWNER.suffix" in job and catalog. */
 static weir_status
-add_side(weir_pipeline *p, const char *owner, const char *suffix, const wr_schema *schema, uint32_t of_stream,
-         int port, bool bounded, int32_t *stream, weir_error *err)
+add_side(weir_pipeline *p, const char *owner, const char *suffix, const wr_schema *schema,
+         uint32_t of_stream, int port, bool bounded, int32_t *stream, weir_error *err)
 {
     const char *name = wr_arena_printf(&p->arena, "%s.%s", owner, suffix);
     if (name == NULL || schema == NULL)
         return WEIR_MEMORY;
-    wr_job_stream js = { .name = name, .schema = schema, .origin = WR_FROM_SIDE, .origin_index = of_stream, .side_port = port, .retain_us = 300 * WR_US_PER_SECOND };
-    uint32_t      index;
+    wr_job_stream js = { .name = name,
+                         .schema = schema,
+                         .origin = WR_FROM_SIDE,
+                         .origin_index = of_stream,
+                         .side_port = port,
+                         .retain_us = 300 * WR_US_PER_SECOND };
+    uint32_t index;
     WR_TRY(wr_lowering_add_stream(&p->lowering, &js, &index));
     wr_relation rel = { .name = name, .role = WR_ROLE_SIDE, .schema = schema, .bounded = bounded };
-    *stream = (int32_t) index;
+    *stream = (int32_t)index;
     return wr_catalog_add(&p->catalog, &rel, err);
 }
 
 weir_status
-wr_pipeline_add_source(weir_pipeline *p, wr_spec_source *s, const wr_schema *columns, wr_report *report)
+wr_pipeline_add_source(weir_pipeline *p, wr_spec_source *s, const wr_schema *columns,
+                       wr_report *report)
 {
-    weir_error        err = { 0 };
-    wr_source_binding b = { .name = s->name, .ops = s->ops, .config = s->config, .decoder = s->decoder,
-                            .decoder_config = s->decoder_config, .time_column = -1, .bad_stream = -1, .worker = -1,
-                            .future_us = s->common.future_us, .idle_us = s->common.idle_us,
+    weir_error err = { 0 };
+    wr_source_binding b = { .name = s->name,
+                            .ops = s->ops,
+                            .config = s->config,
+                            .decoder = s->decoder,
+                            .decoder_config = s->decoder_config,
+                            .time_column = -1,
+                            .bad_stream = -1,
+                            .worker = -1,
+                            .future_us = s->common.future_us,
+                            .idle_us = s->common.idle_us,
                             .record_bytes_max = s->common.record_bytes_max };
     wr_schema *schema = schema_with_hidden(&p->arena, columns);
     if (schema == NULL)
         return WEIR_MEMORY;
     b.schema = schema;
     WR_TRY(bind_watermark(&p->arena, s, schema, &b, report));
-    wr_job_stream js = { .name = s->name, .schema = schema, .origin = WR_FROM_SOURCE, .origin_index = p->source_count, .bytes_max = (uint64_t) s->common.buffer_bytes };
+    wr_job_stream js = { .name = s->name,
+                         .schema = schema,
+                         .origin = WR_FROM_SOURCE,
+                         .origin_index = p->source_count,
+                         .bytes_max = (uint64_t)s->common.buffer_bytes };
     WR_TRY(wr_lowering_add_stream(&p->lowering, &js, &b.stream));
-    bool        bounded = p->engine->options.once || p->spec == NULL || (s->ops->bounded != NULL && s->ops->bounded(s->config));
-    wr_relation rel = { .name = s->name, .role = WR_ROLE_SOURCE, .schema = schema, .bounded = bounded, .late = (uint8_t) s->common.late };
+    bool bounded = p->engine->options.once || p->spec == NULL ||
+                   (s->ops->bounded != NULL && s->ops->bounded(s->config));
+    wr_relation rel = { .name = s->name,
+                        .role = WR_ROLE_SOURCE,
+                        .schema = schema,
+                        .bounded = bounded,
+                        .late = (uint8_t)s->common.late };
     weir_status st = wr_catalog_add(&p->catalog, &rel, &err);
     if (st == WEIR_OK && p->spec != NULL)
-        st = add_side(p, s->name, "dead_letter", dead_letter_schema(&p->arena), b.stream, WR_PORT_BAD, bounded, &b.bad_stream, &err);
+        st = add_side(p, s->name, "dead_letter", dead_letter_schema(&p->arena), b.stream,
+                      WR_PORT_BAD, bounded, &b.bad_stream, &err);
     if (st != WEIR_OK)
         return wr_node_error(report, s->at, st, NULL, "%s", err.text);
     p->sources[p->source_count++] = b;
@@ -248,14 +276,17 @@ plan_source(weir_pipeline *p, wr_spec_source *s, wr_report *report)
     } else {
         weir_status st = wr_infer_columns(NULL, s, &p->arena, &columns, &err);
         if (st != WEIR_OK)
-            return wr_node_error(report, s->at, WEIR_CONFIG_MISSING,
-                                 err.hint[0] != '\0' ? err.hint : "columns: | then one column a line: id bigint NOT NULL, name text",
-                                 "source `%s` needs `columns`: %s", s->name, err.text);
+            return wr_node_error(
+                report, s->at, WEIR_CONFIG_MISSING,
+                err.hint[0] != '\0'
+                    ? err.hint
+                    : "columns: | then one column a line: id bigint NOT NULL, name text",
+                "source `%s` needs `columns`: %s", s->name, err.text);
     }
     return wr_pipeline_add_source(p, s, columns, report);
 }
 
-/* ---- views ------------------------------------------------------------------------------------ */
+/* --- views --- */
 
 static wr_spec_view *
 spec_view(const wr_spec *spec, const char *name)
@@ -280,7 +311,8 @@ has_side_reader(const wr_spec *spec, const char *view, const char *suffix)
     return false;
 }
 
-/* The segment with the first windowed aggregate of a view; its input is what late rows look like. */
+/* The segment with the first windowed aggregate of a view; its input is what late rows look like.
+ */
 static const wr_schema *
 late_schema(const weir_pipeline *p, const wr_planned *v, wr_job_segment **segment)
 {
@@ -290,7 +322,7 @@ late_schema(const weir_pipeline *p, const wr_planned *v, wr_job_segment **segmen
             if (op->ops != &wr_aggregate_ops && op->ops != &wr_session_aggregate_ops)
                 continue;
             *segment = &p->job.segments[s];
-            return ((const wr_aggregate_config *) op->config)->input;
+            return ((const wr_aggregate_config *)op->config)->input;
         }
     return NULL;
 }
@@ -299,7 +331,7 @@ static wr_late_policy
 inherited_late(const weir_pipeline *p, const wr_plan *plan)
 {
     if (plan->kind == WR_PLAN_SCAN)
-        return (wr_late_policy) plan->scan.relation->late;
+        return (wr_late_policy)plan->scan.relation->late;
     wr_late_policy found = WR_LATE_DROP;
     for (uint32_t i = 0; i < plan->input_count && found == WR_LATE_DROP; i++)
         found = inherited_late(p, plan->inputs[i]);
@@ -310,17 +342,19 @@ inherited_late(const weir_pipeline *p, const wr_plan *plan)
 static weir_status
 view_bind(weir_pipeline *p, wr_spec_view *sv, wr_planned *v, weir_error *err)
 {
-    wr_arena      statement;
+    wr_arena statement;
     wr_sql_extras extras = { 0 };
-    wr_plan      *plan = NULL;
+    wr_plan *plan = NULL;
     wr_arena_init(&statement, p->budget);
-    weir_status st = wr_sql_bind(sv->sql, sv->sql_length, &p->catalog, &v->options, &statement, &plan, &extras, err);
+    weir_status st = wr_sql_bind(sv->sql, sv->sql_length, &p->catalog, &v->options, &statement,
+                                 &plan, &extras, err);
     if (st == WEIR_OK && extras.emit_given && !v->options.emit_given) {
         v->options.emit_given = true;
         v->options.emit = extras.emit;
     }
     if (st == WEIR_OK) {
-        v->options.late = sv->common.late > 0 ? (wr_late_policy) (sv->common.late - 1) : inherited_late(p, plan);
+        v->options.late =
+            sv->common.late > 0 ? (wr_late_policy)(sv->common.late - 1) : inherited_late(p, plan);
         st = wr_plan_optimise(&statement, &v->options, &plan, err);
     }
     if (st == WEIR_OK)
@@ -337,7 +371,9 @@ names_unplanned(const weir_pipeline *p, const char *message)
 {
     char quoted[80];
     for (uint32_t i = 0; i < p->spec->source_count + p->spec->view_count; i++) {
-        const char *name = i < p->spec->source_count ? p->spec->sources[i].name : p->spec->views[i - p->spec->source_count].name;
+        const char *name = i < p->spec->source_count
+                               ? p->spec->sources[i].name
+                               : p->spec->views[i - p->spec->source_count].name;
         snprintf(quoted, sizeof quoted, "\"%s\"", name);
         if (strstr(message, quoted) != NULL && wr_catalog_find(&p->catalog, name) == NULL)
             return true;
@@ -348,40 +384,47 @@ names_unplanned(const weir_pipeline *p, const char *message)
 static weir_status
 plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
 {
-    weir_error  err = { 0 };
+    weir_error err = { 0 };
     wr_planned *v = &p->views[p->view_count];
     v->name = sv->name;
     v->late_stream = v->bad_stream = -1;
-    v->memory_bytes = (uint64_t) sv->limits.memory_bytes;
+    v->memory_bytes = (uint64_t)sv->limits.memory_bytes;
     v->options = (wr_plan_options){ .bounded = p->engine->options.once,
                                     .emit_given = sv->common.emit != 0,
                                     .emit = sv->common.emit == 2 ? WR_EMIT_CHANGES : WR_EMIT_FINAL,
                                     .late_given = true,
-                                    .lateness_us = (uint64_t) sv->common.lateness_us,
+                                    .lateness_us = (uint64_t)sv->common.lateness_us,
                                     .unbounded_state = sv->state.unbounded,
-                                    .ttl_us = (uint64_t) sv->state.ttl_us,
+                                    .ttl_us = (uint64_t)sv->state.ttl_us,
                                     .now = wr_clock_now(p->engine->clock) };
     weir_status st = view_bind(p, sv, v, &err);
     if (st == WEIR_QUERY_NO_RELATION && names_unplanned(p, err.text))
         return st; /* what it reads has mistakes of its own */
     if (st != WEIR_OK)
         return report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, &err);
-    wr_job_stream js = { .name = sv->name, .schema = v->plan->schema, .origin = WR_FROM_SEGMENT,
-                         .retain_us = (uint64_t) sv->common.retain_us, .bytes_max = (uint64_t) sv->common.buffer_bytes };
+    wr_job_stream js = { .name = sv->name,
+                         .schema = v->plan->schema,
+                         .origin = WR_FROM_SEGMENT,
+                         .retain_us = (uint64_t)sv->common.retain_us,
+                         .bytes_max = (uint64_t)sv->common.buffer_bytes };
     WR_TRY(wr_lowering_add_stream(&p->lowering, &js, &v->stream));
     v->first_segment = p->job.segment_count;
     st = wr_lowering_add_plan(&p->lowering, v->plan, &v->options, sv->name, v->stream, &err);
     v->segment_count = p->job.segment_count - v->first_segment;
     if (st != WEIR_OK)
         return report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, &err);
-    wr_relation rel = { .name = sv->name, .role = WR_ROLE_VIEW, .schema = v->plan->schema, .late = (uint8_t) v->options.late };
+    wr_relation rel = { .name = sv->name,
+                        .role = WR_ROLE_VIEW,
+                        .schema = v->plan->schema,
+                        .late = (uint8_t)v->options.late };
     st = wr_catalog_add(&p->catalog, &rel, &err);
-    wr_job_segment  *segment = NULL;
+    wr_job_segment *segment = NULL;
     const wr_schema *late = late_schema(p, v, &segment);
     if (st == WEIR_OK && late != NULL && has_side_reader(p->spec, sv->name, "late")) {
-        st = add_side(p, sv->name, "late", late, v->stream, WR_PORT_LATE, false, &v->late_stream, &err);
+        st = add_side(p, sv->name, "late", late, v->stream, WR_PORT_LATE, false, &v->late_stream,
+                      &err);
         segment->late_wanted = true;
-        segment->late_stream = (uint32_t) v->late_stream;
+        segment->late_stream = (uint32_t)v->late_stream;
     }
     if (st != WEIR_OK)
         return wr_node_error(report, sv->at, st, NULL, "%s", err.text);
@@ -393,38 +436,40 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
 static weir_status
 plan_view_after_inputs(weir_pipeline *p, wr_spec_view *sv, uint8_t *marks, wr_report *report)
 {
-    uint32_t self = (uint32_t) (sv - p->spec->views);
+    uint32_t self = (uint32_t)(sv - p->spec->views);
     if (marks[self] == 2 || sv->sql == NULL)
         return WEIR_OK;
     if (marks[self] == 1)
-        return wr_node_error(report, sv->at, WEIR_CONFIG_REFERENCE, "a view may only read views that do not read it",
+        return wr_node_error(report, sv->at, WEIR_CONFIG_REFERENCE,
+                             "a view may only read views that do not read it",
                              "view `%s` reads itself", sv->name);
     marks[self] = 1;
     const char **names = NULL;
-    uint32_t     count = 0;
-    weir_error   err = { 0 };
-    wr_arena     statement;
+    uint32_t count = 0;
+    weir_error err = { 0 };
+    wr_arena statement;
     wr_arena_init(&statement, p->budget);
     weir_status st = wr_sql_relations(sv->sql, sv->sql_length, &statement, &names, &count, &err);
     for (uint32_t i = 0; st == WEIR_OK && i < count; i++) {
         wr_spec_view *below = spec_view(p->spec, names[i]);
-        char          owner[64];
-        const char   *dot = strchr(names[i], '.');
+        char owner[64];
+        const char *dot = strchr(names[i], '.');
         if (below == NULL && dot != NULL) {
-            snprintf(owner, sizeof owner, "%.*s", (int) (dot - names[i]), names[i]);
+            snprintf(owner, sizeof owner, "%.*s", (int)(dot - names[i]), names[i]);
             below = spec_view(p->spec, owner);
         }
         if (below != NULL)
             st = plan_view_after_inputs(p, below, marks, report);
     }
     wr_arena_fini(&statement);
-    if (st == WEIR_OK || err.code != WEIR_OK) /* a syntax error is reported by plan_view, with its place */
+    if (st == WEIR_OK ||
+        err.code != WEIR_OK) /* a syntax error is reported by plan_view, with its place */
         st = plan_view(p, sv, report);
     marks[self] = 2;
     return st;
 }
 
-/* ---- sinks ------------------------------------------------------------------------------------ */
+/* --- sinks --- */
 
 static weir_status
 plan_sink(weir_pipeline *p, wr_spec_sink *s, wr_report *report)
@@ -435,27 +480,34 @@ plan_sink(weir_pipeline *p, wr_spec_sink *s, wr_report *report)
     wr_relation *rel = wr_catalog_find(&p->catalog, s->common.from);
     if (rel == NULL) {
         const char *near = wr_catalog_nearest(&p->catalog, s->common.from);
-        char        quoted[128], hint[160] = "";
+        char quoted[128], hint[160] = "";
         snprintf(quoted, sizeof quoted, "\"%.100s\"", s->common.from);
         if (names_unplanned(p, quoted))
             return WEIR_CONFIG_REFERENCE; /* what it reads has mistakes of its own */
         if (near != NULL)
             snprintf(hint, sizeof hint, "did you mean `%s`?", near);
-        return wr_node_error(report, s->from_node, WEIR_CONFIG_REFERENCE, hint[0] != '\0' ? hint : NULL,
-                             "no source or view is called `%s`", s->common.from);
+        return wr_node_error(report, s->from_node, WEIR_CONFIG_REFERENCE,
+                             hint[0] != '\0' ? hint : NULL, "no source or view is called `%s`",
+                             s->common.from);
     }
     if (rel->schema->kind != WR_INSERT_ONLY && !s->ops->takes_changes)
         return wr_node_error(report, s->from_node != NULL ? s->from_node : s->at, WEIR_CONFIG_VALUE,
                              "use emit: final on the view, or a sink that takes changes",
-                             "sink `%s` only appends, but `%s` changes rows it has given out", s->name, rel->name);
+                             "sink `%s` only appends, but `%s` changes rows it has given out",
+                             s->name, rel->name);
     if (s->ops->check != NULL) {
         weir_status st = s->ops->check(s->config, rel->schema, &err);
         if (st != WEIR_OK)
-            return wr_node_error(report, s->at, st, err.hint[0] != '\0' ? err.hint : NULL, "%s", err.text);
+            return wr_node_error(report, s->at, st, err.hint[0] != '\0' ? err.hint : NULL, "%s",
+                                 err.text);
     }
     p->sinks[p->sink_count++] =
-        (wr_sink_binding){ .name = s->name, .stream = (uint32_t) wr_pipeline_stream(p, rel->name), .ops = s->ops,
-                           .config = s->config, .encoder = s->encoder, .encoder_config = s->encoder_config };
+        (wr_sink_binding){ .name = s->name,
+                           .stream = (uint32_t)wr_pipeline_stream(p, rel->name),
+                           .ops = s->ops,
+                           .config = s->config,
+                           .encoder = s->encoder,
+                           .encoder_config = s->encoder_config };
     return WEIR_OK;
 }
 
@@ -463,13 +515,14 @@ weir_status
 wr_pipeline_bind(weir_pipeline *p)
 {
     for (uint32_t i = 0; i < p->source_count; i++) {
-        uint32_t  words = (p->sources[i].schema->field_count + 63) / 64;
+        uint32_t words = (p->sources[i].schema->field_count + 63) / 64;
         uint64_t *needed = wr_arena_calloc(&p->arena, words, sizeof *needed);
         if (needed == NULL)
             return WEIR_MEMORY;
         wr_lowering_needed(&p->lowering, p->sources[i].stream, needed);
         for (uint32_t s = 0; s < p->sink_count; s++)
-            if (p->sinks[s].stream == p->sources[i].stream) /* a sink straight from a source reads all listed */
+            if (p->sinks[s].stream ==
+                p->sources[i].stream) /* a sink straight from a source reads all listed */
                 for (uint32_t c = 0; c < p->sources[i].schema->field_count; c++)
                     if (!p->sources[i].schema->fields[c].hidden)
                         wr_bitmap_set(needed, c);
@@ -481,7 +534,8 @@ wr_pipeline_bind(weir_pipeline *p)
     wr_text_init(&canonical, p->budget);
     for (uint32_t i = 0; i < p->view_count; i++)
         wr_plan_hash_text(p->views[i].plan, &canonical);
-    uint64_t hash = wr_text_ok(&canonical) ? wr_hash_stable(wr_text_string(&canonical), canonical.length) : 0;
+    uint64_t hash =
+        wr_text_ok(&canonical) ? wr_hash_stable(wr_text_string(&canonical), canonical.length) : 0;
     for (uint32_t i = 0; i < p->source_count; i++)
         hash = hash * 31 + wr_schema_fingerprint(p->sources[i].schema);
     p->job.fingerprint = hash;
@@ -502,11 +556,11 @@ wr_pipeline_plan(weir_pipeline *p, wr_report *report)
         return WEIR_MEMORY;
     for (uint32_t i = 0; i < spec->source_count; i++)
         if (spec->sources[i].ops != NULL)
-            (void) !plan_source(p, &spec->sources[i], report);
+            (void)!plan_source(p, &spec->sources[i], report);
     for (uint32_t i = 0; i < spec->view_count; i++)
-        (void) !plan_view_after_inputs(p, &spec->views[i], marks, report);
+        (void)!plan_view_after_inputs(p, &spec->views[i], marks, report);
     for (uint32_t i = 0; i < spec->sink_count; i++)
-        (void) !plan_sink(p, &spec->sinks[i], report);
+        (void)!plan_sink(p, &spec->sinks[i], report);
     if (report->errors > 0)
         return wr_report_status(report);
     return wr_pipeline_bind(p);

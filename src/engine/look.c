@@ -24,28 +24,30 @@ explain_counters(weir_pipeline *p, const wr_planned *v, wr_text *to)
     for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
         for (uint32_t o = 0; o < p->job.segments[s].op_count; o++) {
             wr_op_counters c = { 0 };
-            uint64_t       bytes = 0;
-            wr_time        watermark = WR_TIME_START;
+            uint64_t bytes = 0;
+            wr_time watermark = WR_TIME_START;
             wr_runtime_op_counters(p->runtime, s, o, &c, &bytes, &watermark);
-            wr_text_printf(to, "    %-14s rows in %llu, out %llu", p->job.segments[s].ops[o].ops->name,
-                           (unsigned long long) c.rows_in, (unsigned long long) c.rows_out);
+            wr_text_printf(to, "    %-14s rows in %llu, out %llu",
+                           p->job.segments[s].ops[o].ops->name, (unsigned long long)c.rows_in,
+                           (unsigned long long)c.rows_out);
             if (c.rows_late + c.windows_late > 0)
-                wr_text_printf(to, ", late %llu", (unsigned long long) c.rows_late);
+                wr_text_printf(to, ", late %llu", (unsigned long long)c.rows_late);
             if (c.rows_failed > 0)
-                wr_text_printf(to, ", failed %llu", (unsigned long long) c.rows_failed);
+                wr_text_printf(to, ", failed %llu", (unsigned long long)c.rows_failed);
             if (bytes > 0) {
                 wr_text_puts(to, ", state ");
                 wr_bytes_print(bytes, to);
             }
-            wr_text_printf(to, ", cpu %.3f s\n", (double) c.cpu_us / 1e6);
+            wr_text_printf(to, ", cpu %.3f s\n", (double)c.cpu_us / 1e6);
         }
 }
 
 weir_status
-weir_explain(weir_pipeline *p, const char *view, bool analyze, weir_text_format format, char **text, weir_error *err)
+weir_explain(weir_pipeline *p, const char *view, bool analyze, weir_text_format format, char **text,
+             weir_error *err)
 {
     wr_text to, one;
-    bool    found = false;
+    bool found = false;
     wr_text_init(&to, NULL);
     wr_text_init(&one, NULL);
     if (format == WEIR_TEXT_JSON)
@@ -73,12 +75,13 @@ weir_explain(weir_pipeline *p, const char *view, bool analyze, weir_text_format 
     wr_text_fini(&one);
     if (!found) {
         wr_text_fini(&to);
-        return wr_error_set(err, WEIR_QUERY_NO_RELATION, "no view is called \"%.100s\"", view != NULL ? view : "");
+        return wr_error_set(err, WEIR_QUERY_NO_RELATION, "no view is called \"%.100s\"",
+                            view != NULL ? view : "");
     }
     return text_give(&to, text, err);
 }
 
-/* ---- metrics ---------------------------------------------------------------------------------- */
+/* --- metrics --- */
 
 static void
 metric_head(wr_text *to, const char *name, const char *type, const char *help)
@@ -88,7 +91,7 @@ metric_head(wr_text *to, const char *name, const char *type, const char *help)
 
 typedef struct source_metric {
     const char *name, *help;
-    size_t      offset;
+    size_t offset;
 } source_metric;
 
 static void
@@ -97,9 +100,13 @@ metrics_sources(weir *engine, wr_text *to)
     static const source_metric counters[] = {
         { "weir_source_records_total", "Rows decoded.", offsetof(wr_source_view, rows) },
         { "weir_source_bytes_total", "Bytes read.", offsetof(wr_source_view, bytes) },
-        { "weir_source_bad_records_total", "Records that could not be decoded.", offsetof(wr_source_view, bad) },
-        { "weir_source_future_records_total", "Rows whose event time lay too far ahead.", offsetof(wr_source_view, future) },
-        { "weir_source_filtered_records_total", "Rows dropped by a predicate pushed into the source.", offsetof(wr_source_view, filtered) },
+        { "weir_source_bad_records_total", "Records that could not be decoded.",
+          offsetof(wr_source_view, bad) },
+        { "weir_source_future_records_total", "Rows whose event time lay too far ahead.",
+          offsetof(wr_source_view, future) },
+        { "weir_source_filtered_records_total",
+          "Rows dropped by a predicate pushed into the source.",
+          offsetof(wr_source_view, filtered) },
     };
     for (size_t m = 0; m < WR_COUNT(counters); m++) {
         metric_head(to, counters[m].name, "counter", counters[m].help);
@@ -107,19 +114,22 @@ metrics_sources(weir *engine, wr_text *to)
             for (uint32_t s = 0; p->runtime != NULL && s < p->source_count; s++) {
                 wr_source_view v;
                 wr_runtime_source_view(p->runtime, s, &v);
-                wr_text_printf(to, "%s{pipeline=\"%s\",source=\"%s\"} %llu\n", counters[m].name, p->name,
-                               p->sources[s].name,
-                               (unsigned long long) *(const uint64_t *) ((const char *) &v + counters[m].offset));
+                wr_text_printf(
+                    to, "%s{pipeline=\"%s\",source=\"%s\"} %llu\n", counters[m].name, p->name,
+                    p->sources[s].name,
+                    (unsigned long long)*(const uint64_t *)((const char *)&v + counters[m].offset));
             }
     }
-    metric_head(to, "weir_source_watermark_seconds", "gauge", "Event time up to which the source is complete.");
+    metric_head(to, "weir_source_watermark_seconds", "gauge",
+                "Event time up to which the source is complete.");
     for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
         for (uint32_t s = 0; p->runtime != NULL && s < p->source_count; s++) {
             wr_source_view v;
             wr_runtime_source_view(p->runtime, s, &v);
             if (v.watermark > WR_TIME_NEGINF && v.watermark < WR_TIME_POSINF)
-                wr_text_printf(to, "weir_source_watermark_seconds{pipeline=\"%s\",source=\"%s\"} %.6f\n", p->name,
-                               p->sources[s].name, (double) v.watermark / 1e6);
+                wr_text_printf(
+                    to, "weir_source_watermark_seconds{pipeline=\"%s\",source=\"%s\"} %.6f\n",
+                    p->name, p->sources[s].name, (double)v.watermark / 1e6);
         }
 }
 
@@ -131,12 +141,12 @@ view_sum(weir_pipeline *p, const wr_planned *v, wr_op_counters *sum, uint64_t *b
     for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
         for (uint32_t o = 0; o < p->job.segments[s].op_count; o++) {
             wr_op_counters c = { 0 };
-            uint64_t       b = 0;
-            wr_time        w;
+            uint64_t b = 0;
+            wr_time w;
             wr_runtime_op_counters(p->runtime, s, o, &c, &b, &w);
             if (s == v->first_segment && o == 0)
                 sum->rows_in = c.rows_in;
-            if (p->job.segments[s].stream == (int32_t) v->stream)
+            if (p->job.segments[s].stream == (int32_t)v->stream)
                 sum->rows_out = c.rows_out;
             sum->rows_late += c.rows_late;
             sum->windows_late += c.windows_late;
@@ -170,17 +180,18 @@ metrics_views(weir *engine, wr_text *to)
         for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
             for (uint32_t i = 0; p->runtime != NULL && i < p->view_count; i++) {
                 wr_op_counters c;
-                uint64_t       bytes;
+                uint64_t bytes;
                 view_sum(p, &p->views[i], &c, &bytes);
-                double value = m == 0   ? (double) c.rows_in
-                               : m == 1 ? (double) c.rows_out
-                               : m == 2 ? (double) c.rows_late
-                               : m == 3 ? (double) c.windows_late
-                               : m == 4 ? (double) c.rows_failed
-                               : m == 5 ? (double) bytes
-                               : m == 6 ? (double) c.state_keys
-                                        : (double) c.cpu_us / 1e6;
-                wr_text_printf(to, "%s{pipeline=\"%s\",view=\"%s\"} %.17g\n", rows[m].name, p->name, p->views[i].name, value);
+                double value = m == 0   ? (double)c.rows_in
+                               : m == 1 ? (double)c.rows_out
+                               : m == 2 ? (double)c.rows_late
+                               : m == 3 ? (double)c.windows_late
+                               : m == 4 ? (double)c.rows_failed
+                               : m == 5 ? (double)bytes
+                               : m == 6 ? (double)c.state_keys
+                                        : (double)c.cpu_us / 1e6;
+                wr_text_printf(to, "%s{pipeline=\"%s\",view=\"%s\"} %.17g\n", rows[m].name, p->name,
+                               p->views[i].name, value);
             }
     }
 }
@@ -199,8 +210,10 @@ metrics_sinks(weir *engine, wr_text *to)
             for (uint32_t s = 0; p->runtime != NULL && s < p->sink_count; s++) {
                 wr_sink_view v;
                 wr_runtime_sink_view(p->runtime, s, &v);
-                wr_text_printf(to, "%s{pipeline=\"%s\",sink=\"%s\"} %llu\n", counters[m].name, p->name, p->sinks[s].name,
-                               (unsigned long long) *(const uint64_t *) ((const char *) &v + counters[m].offset));
+                wr_text_printf(
+                    to, "%s{pipeline=\"%s\",sink=\"%s\"} %llu\n", counters[m].name, p->name,
+                    p->sinks[s].name,
+                    (unsigned long long)*(const uint64_t *)((const char *)&v + counters[m].offset));
             }
     }
 }
@@ -213,21 +226,25 @@ metrics_checkpoints(weir *engine, wr_text *to)
         if (p->runtime != NULL) {
             wr_checkpoint_view v;
             wr_runtime_checkpoint_view(p->runtime, &v);
-            wr_text_printf(to, "weir_checkpoints_total{pipeline=\"%s\"} %llu\n", p->name, (unsigned long long) v.count);
+            wr_text_printf(to, "weir_checkpoints_total{pipeline=\"%s\"} %llu\n", p->name,
+                           (unsigned long long)v.count);
         }
-    metric_head(to, "weir_checkpoint_duration_seconds", "gauge", "How long the newest checkpoint took.");
+    metric_head(to, "weir_checkpoint_duration_seconds", "gauge",
+                "How long the newest checkpoint took.");
     for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
         if (p->runtime != NULL) {
             wr_checkpoint_view v;
             wr_runtime_checkpoint_view(p->runtime, &v);
-            wr_text_printf(to, "weir_checkpoint_duration_seconds{pipeline=\"%s\"} %.6f\n", p->name, (double) v.duration_us / 1e6);
+            wr_text_printf(to, "weir_checkpoint_duration_seconds{pipeline=\"%s\"} %.6f\n", p->name,
+                           (double)v.duration_us / 1e6);
         }
     metric_head(to, "weir_checkpoint_failures_total", "counter", "Checkpoints that failed.");
     for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
         if (p->runtime != NULL) {
             wr_checkpoint_view v;
             wr_runtime_checkpoint_view(p->runtime, &v);
-            wr_text_printf(to, "weir_checkpoint_failures_total{pipeline=\"%s\"} %llu\n", p->name, (unsigned long long) v.failures);
+            wr_text_printf(to, "weir_checkpoint_failures_total{pipeline=\"%s\"} %llu\n", p->name,
+                           (unsigned long long)v.failures);
         }
 }
 
@@ -239,16 +256,21 @@ weir_metrics(weir *engine, char **text, weir_error *err)
     metric_head(&to, "weir_build_info", "gauge", "The version, as a label.");
     wr_text_printf(&to, "weir_build_info{version=\"%s\"} 1\n", weir_version());
     metric_head(&to, "weir_memory_bytes", "gauge", "Bytes counted by the engine.");
-    wr_text_printf(&to, "weir_memory_bytes{part=\"all\"} %llu\n", (unsigned long long) wr_budget_used(wr_budget_process()));
+    wr_text_printf(&to, "weir_memory_bytes{part=\"all\"} %llu\n",
+                   (unsigned long long)wr_budget_used(wr_budget_process()));
     pthread_mutex_lock(&engine->mutex);
     for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next) {
-        wr_text_printf(&to, "weir_memory_bytes{part=\"state\",pipeline=\"%s\"} %llu\n", p->name, (unsigned long long) wr_budget_used(p->state));
-        wr_text_printf(&to, "weir_memory_bytes{part=\"plan\",pipeline=\"%s\"} %llu\n", p->name, (unsigned long long) p->arena.bytes);
-        wr_text_printf(&to, "weir_memory_bytes{part=\"flow\",pipeline=\"%s\"} %llu\n", p->name, (unsigned long long) wr_budget_used(p->flow));
+        wr_text_printf(&to, "weir_memory_bytes{part=\"state\",pipeline=\"%s\"} %llu\n", p->name,
+                       (unsigned long long)wr_budget_used(p->state));
+        wr_text_printf(&to, "weir_memory_bytes{part=\"plan\",pipeline=\"%s\"} %llu\n", p->name,
+                       (unsigned long long)p->arena.bytes);
+        wr_text_printf(&to, "weir_memory_bytes{part=\"flow\",pipeline=\"%s\"} %llu\n", p->name,
+                       (unsigned long long)wr_budget_used(p->flow));
     }
     metric_head(&to, "weir_pipeline_running", "gauge", "1 while the pipeline runs.");
     for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
-        wr_text_printf(&to, "weir_pipeline_running{pipeline=\"%s\"} %d\n", p->name, weir_pipeline_state(p, NULL) == WEIR_RUNNING);
+        wr_text_printf(&to, "weir_pipeline_running{pipeline=\"%s\"} %d\n", p->name,
+                       weir_pipeline_state(p, NULL) == WEIR_RUNNING);
     metrics_sources(engine, &to);
     metrics_views(engine, &to);
     metrics_sinks(engine, &to);
@@ -257,7 +279,7 @@ weir_metrics(weir *engine, char **text, weir_error *err)
     return text_give(&to, text, err);
 }
 
-/* ---- status ----------------------------------------------------------------------------------- */
+/* --- status --- */
 
 static void
 put_time(wr_text *to, wr_time t)
@@ -275,10 +297,11 @@ static void
 status_pipeline(weir_pipeline *p, wr_text *to)
 {
     static const char *const states[] = { "loaded", "running", "finished", "failed", "stopped" };
-    weir_error               why = { 0 };
-    weir_state               state = weir_pipeline_state(p, &why);
-    wr_text_printf(to, "{\"name\":\"%s\",\"state\":\"%s\",\"state_bytes\":%llu,\"flow_bytes\":%llu", p->name, states[state],
-                   (unsigned long long) wr_budget_used(p->state), (unsigned long long) wr_budget_used(p->flow));
+    weir_error why = { 0 };
+    weir_state state = weir_pipeline_state(p, &why);
+    wr_text_printf(to, "{\"name\":\"%s\",\"state\":\"%s\",\"state_bytes\":%llu,\"flow_bytes\":%llu",
+                   p->name, states[state], (unsigned long long)wr_budget_used(p->state),
+                   (unsigned long long)wr_budget_used(p->flow));
     if (state == WEIR_FAILED) {
         wr_text_puts(to, ",\"error\":");
         wr_text_put_json(to, why.text, strlen(why.text));
@@ -287,20 +310,26 @@ status_pipeline(weir_pipeline *p, wr_text *to)
     for (uint32_t s = 0; p->runtime != NULL && s < p->source_count; s++) {
         wr_source_view v;
         wr_runtime_source_view(p->runtime, s, &v);
-        wr_text_printf(to, "%s{\"name\":\"%s\",\"rows\":%llu,\"bytes\":%llu,\"bad\":%llu,\"watermark\":", s > 0 ? "," : "",
-                       p->sources[s].name, (unsigned long long) v.rows, (unsigned long long) v.bytes, (unsigned long long) v.bad);
+        wr_text_printf(
+            to, "%s{\"name\":\"%s\",\"rows\":%llu,\"bytes\":%llu,\"bad\":%llu,\"watermark\":",
+            s > 0 ? "," : "", p->sources[s].name, (unsigned long long)v.rows,
+            (unsigned long long)v.bytes, (unsigned long long)v.bad);
         put_time(to, v.watermark);
         wr_text_putc(to, '}');
     }
     wr_text_puts(to, "],\"views\":[");
     for (uint32_t i = 0; p->runtime != NULL && i < p->view_count; i++) {
         wr_op_counters c;
-        uint64_t       bytes;
+        uint64_t bytes;
         view_sum(p, &p->views[i], &c, &bytes);
-        wr_text_printf(to, "%s{\"name\":\"%s\",\"rows_in\":%llu,\"rows_out\":%llu,\"late\":%llu,\"failed\":%llu,\"state_bytes\":%llu,\"state_keys\":%llu,\"cpu_s\":%.3f,\"watermark\":",
-                       i > 0 ? "," : "", p->views[i].name, (unsigned long long) c.rows_in, (unsigned long long) c.rows_out,
-                       (unsigned long long) c.rows_late, (unsigned long long) c.rows_failed, (unsigned long long) bytes,
-                       (unsigned long long) c.state_keys, (double) c.cpu_us / 1e6);
+        wr_text_printf(
+            to,
+            "%s{\"name\":\"%s\",\"rows_in\":%llu,\"rows_out\":%llu,\"late\":%llu,\"failed\":%llu,"
+            "\"state_bytes\":%llu,\"state_keys\":%llu,\"cpu_s\":%.3f,\"watermark\":",
+            i > 0 ? "," : "", p->views[i].name, (unsigned long long)c.rows_in,
+            (unsigned long long)c.rows_out, (unsigned long long)c.rows_late,
+            (unsigned long long)c.rows_failed, (unsigned long long)bytes,
+            (unsigned long long)c.state_keys, (double)c.cpu_us / 1e6);
         put_time(to, wr_stream_watermark(wr_runtime_stream(p->runtime, p->views[i].stream)));
         wr_text_putc(to, '}');
     }
@@ -308,9 +337,11 @@ status_pipeline(weir_pipeline *p, wr_text *to)
     for (uint32_t s = 0; p->runtime != NULL && s < p->sink_count; s++) {
         wr_sink_view v;
         wr_runtime_sink_view(p->runtime, s, &v);
-        wr_text_printf(to, "%s{\"name\":\"%s\",\"rows\":%llu,\"bytes\":%llu,\"errors\":%llu,\"blocked\":%s}", s > 0 ? "," : "",
-                       p->sinks[s].name, (unsigned long long) v.rows, (unsigned long long) v.bytes, (unsigned long long) v.errors,
-                       v.blocked ? "true" : "false");
+        wr_text_printf(
+            to, "%s{\"name\":\"%s\",\"rows\":%llu,\"bytes\":%llu,\"errors\":%llu,\"blocked\":%s}",
+            s > 0 ? "," : "", p->sinks[s].name, (unsigned long long)v.rows,
+            (unsigned long long)v.bytes, (unsigned long long)v.errors,
+            v.blocked ? "true" : "false");
     }
     wr_text_puts(to, "]}");
 }
@@ -320,9 +351,12 @@ weir_status_json(weir *engine, char **text, weir_error *err)
 {
     wr_text to;
     wr_text_init(&to, NULL);
-    wr_text_printf(&to, "{\"version\":\"%s\",\"memory_bytes\":%llu,\"cpu_s\":%.3f,\"uptime_s\":%.3f,\"pipelines\":[",
-                   weir_version(), (unsigned long long) wr_budget_used(wr_budget_process()),
-                   (double) wr_cpu_process_us() / 1e6, (double) (wr_clock_now(engine->clock) - engine->started) / 1e6);
+    wr_text_printf(&to,
+                   "{\"version\":\"%s\",\"memory_bytes\":%llu,\"cpu_s\":%.3f,\"uptime_s\":%.3f,"
+                   "\"pipelines\":[",
+                   weir_version(), (unsigned long long)wr_budget_used(wr_budget_process()),
+                   (double)wr_cpu_process_us() / 1e6,
+                   (double)(wr_clock_now(engine->clock) - engine->started) / 1e6);
     pthread_mutex_lock(&engine->mutex);
     for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next) {
         if (p != engine->pipelines)

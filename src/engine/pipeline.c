@@ -15,20 +15,21 @@ file_read(wr_arena *arena, const char *path, const char **text, size_t *length, 
 {
     FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
     if (f == NULL)
-        return wr_report_error(report, "", 0, 0, 1, WEIR_CONFIG_FILE, NULL, "cannot read \"%s\": %s", path,
-                               strerror(errno));
-    char  *room = wr_alloc(NULL, FILE_BYTES_MAX + 1); /* one byte too many is seen, and refused by the parser */
+        return wr_report_error(report, "", 0, 0, 1, WEIR_CONFIG_FILE, NULL,
+                               "cannot read \"%s\": %s", path, strerror(errno));
+    char *room = wr_alloc(NULL, FILE_BYTES_MAX +
+                                    1); /* one byte too many is seen, and refused by the parser */
     size_t n = room != NULL ? fread(room, 1, FILE_BYTES_MAX + 1, f) : 0;
-    bool   bad = ferror(f) != 0;
-    char  *bytes = room != NULL ? wr_arena_strndup(arena, room, n) : NULL;
+    bool bad = ferror(f) != 0;
+    char *bytes = room != NULL ? wr_arena_strndup(arena, room, n) : NULL;
     wr_free(room);
     if (f != stdin)
         fclose(f);
     if (bytes == NULL)
         return WEIR_MEMORY;
     if (bad)
-        return wr_report_error(report, "", 0, 0, 1, WEIR_CONFIG_FILE, NULL, "cannot read \"%s\": %s", path,
-                               strerror(errno));
+        return wr_report_error(report, "", 0, 0, 1, WEIR_CONFIG_FILE, NULL,
+                               "cannot read \"%s\": %s", path, strerror(errno));
     *text = bytes;
     *length = n;
     return WEIR_OK;
@@ -38,11 +39,11 @@ weir_status
 weir_pipeline_load(weir *engine, const char *path, const char *text, const char *const *inputs,
                    const char *const *outputs, weir_report *report, weir_pipeline **pipeline)
 {
-    wr_report     *r = &report->report;
-    uint32_t       errors_before = r->errors;
+    wr_report *r = &report->report;
+    uint32_t errors_before = r->errors;
     weir_pipeline *p = NULL;
-    wr_node       *root = NULL;
-    weir_status    status = wr_pipeline_create(engine, "pipeline", &p);
+    wr_node *root = NULL;
+    weir_status status = wr_pipeline_create(engine, "pipeline", &p);
     *pipeline = NULL;
     if (status != WEIR_OK)
         return status;
@@ -50,10 +51,10 @@ weir_pipeline_load(weir *engine, const char *path, const char *text, const char 
     p->file = wr_arena_strdup(&p->arena, path);
     if (text == NULL)
         WR_TRY_GOTO(file_read(&p->arena, path, &text, &length, r));
-    (void) !wr_document_parse(path, text, length, &p->arena, r, &root);
+    (void)!wr_document_parse(path, text, length, &p->arena, r, &root);
     if (r->errors == errors_before) {
         wr_document_substitute(root, &p->arena, r);
-        (void) !wr_spec_read(root, p->file, inputs, outputs, &p->arena, r, &p->spec);
+        (void)!wr_spec_read(root, p->file, inputs, outputs, &p->arena, r, &p->spec);
     }
     if (p->spec != NULL && p->spec->views != NULL) {
         p->name = p->job.name = p->spec->name;
@@ -62,7 +63,8 @@ weir_pipeline_load(weir *engine, const char *path, const char *text, const char 
     if (r->errors > errors_before)
         status = wr_report_status(r);
     WR_TRY_GOTO(status);
-    const char *dir = p->spec->checkpoint.dir != NULL ? p->spec->checkpoint.dir : engine->options.data_dir;
+    const char *dir =
+        p->spec->checkpoint.dir != NULL ? p->spec->checkpoint.dir : engine->options.data_dir;
     if (dir != NULL)
         p->data_dir = wr_arena_printf(&p->arena, "%s/%s", dir, p->name);
     pthread_mutex_lock(&engine->mutex);
@@ -85,7 +87,7 @@ weir_pipeline_unload(weir_pipeline *pipeline)
     if (pipeline == NULL)
         return;
     if (weir_pipeline_state(pipeline, NULL) == WEIR_RUNNING)
-        (void) !weir_pipeline_stop(pipeline, &ignored);
+        (void)!weir_pipeline_stop(pipeline, &ignored);
     weir *engine = pipeline->engine;
     pthread_mutex_lock(&engine->mutex);
     weir_pipeline **at = &engine->pipelines;
@@ -126,7 +128,9 @@ weir_pipeline_relation(const weir_pipeline *pipeline, uint32_t index, weir_relat
 {
     if (index < pipeline->catalog.count) {
         const wr_relation *rel = pipeline->catalog.relations[index];
-        *role = rel->role == WR_ROLE_SOURCE ? WEIR_SOURCE : rel->role == WR_ROLE_VIEW ? WEIR_VIEW : WEIR_SIDE_STREAM;
+        *role = rel->role == WR_ROLE_SOURCE ? WEIR_SOURCE
+                : rel->role == WR_ROLE_VIEW ? WEIR_VIEW
+                                            : WEIR_SIDE_STREAM;
         return rel->name;
     }
     index -= pipeline->catalog.count;
@@ -160,8 +164,9 @@ wr_pipeline_run(weir_pipeline *p, const wr_runtime_config *config, weir_error *e
     c.flow = p->flow;
     c.event = pipeline_event;
     c.user = p;
-    WR_TRY(wr_runtime_create(&p->job, p->sources, p->source_count, p->sinks, p->sink_count, &c, &p->runtime, err));
-    p->boot = wr_mix64((uint64_t) wr_clock_now(wr_clock_system()) ^ (uint64_t) (uintptr_t) p->runtime);
+    WR_TRY(wr_runtime_create(&p->job, p->sources, p->source_count, p->sinks, p->sink_count, &c,
+                             &p->runtime, err));
+    p->boot = wr_mix64((uint64_t)wr_clock_now(wr_clock_system()) ^ (uint64_t)(uintptr_t)p->runtime);
     p->run_state = WEIR_RUNNING;
     p->started = wr_clock_now(p->engine->clock);
     weir_status st = wr_runtime_start(p->runtime, err);
@@ -177,10 +182,10 @@ wr_pipeline_run(weir_pipeline *p, const wr_runtime_config *config, weir_error *e
 static void
 pipeline_budgets(weir_pipeline *p)
 {
-    uint64_t total = p->spec->limits.memory_bytes > 0 ? (uint64_t) p->spec->limits.memory_bytes
+    uint64_t total = p->spec->limits.memory_bytes > 0 ? (uint64_t)p->spec->limits.memory_bytes
                                                       : wr_budget_limit(p->engine->budget);
     uint64_t state = 0;
-    bool     all = p->view_count > 0;
+    bool all = p->view_count > 0;
     for (uint32_t i = 0; i < p->view_count; i++) {
         state += p->views[i].memory_bytes;
         all = all && p->views[i].memory_bytes > 0;
@@ -198,14 +203,16 @@ weir_pipeline_start(weir_pipeline *p, weir_error *err)
     p->runtime = NULL;
     pipeline_budgets(p);
     wr_pipeline_name_instance(p);
-    p->workers = p->spec->limits.workers > 0 ? (uint32_t) p->spec->limits.workers : p->engine->options.workers;
+    p->workers = p->spec->limits.workers > 0 ? (uint32_t)p->spec->limits.workers
+                                             : p->engine->options.workers;
     wr_runtime_config c = { .executor = WR_EXECUTOR_THREADS,
                             .workers = p->workers,
                             .seed = p->engine->options.seed,
                             .clock = p->engine->clock,
                             .data_dir = p->data_dir,
-                            .checkpoint_us = p->spec->checkpoint.dir != NULL ? p->spec->checkpoint.interval_us
-                                                                             : p->engine->options.checkpoint_us,
+                            .checkpoint_us = p->spec->checkpoint.dir != NULL
+                                                 ? p->spec->checkpoint.interval_us
+                                                 : p->engine->options.checkpoint_us,
                             .bounded = p->engine->options.once,
                             .on_row_error = WR_ROW_DEAD_LETTER };
     return wr_pipeline_run(p, &c, err);
@@ -228,7 +235,7 @@ weir_pipeline_stop(weir_pipeline *p, weir_error *err)
 weir_state
 weir_pipeline_state(const weir_pipeline *pipeline, weir_error *why)
 {
-    weir_pipeline *p = (weir_pipeline *) pipeline; /* the mutex alone is written */
+    weir_pipeline *p = (weir_pipeline *)pipeline; /* the mutex alone is written */
     pthread_mutex_lock(&p->mutex);
     weir_state state = p->run_state;
     if (why != NULL)
@@ -258,7 +265,9 @@ weir_pipeline_wait(weir_pipeline *p, int64_t timeout_us, weir_error *err)
     pthread_mutex_unlock(&p->mutex);
     if (state == WEIR_FAILED)
         return p->failure.code != WEIR_OK ? p->failure.code : WEIR_INTERNAL;
-    return state == WEIR_RUNNING ? wr_error_set(err, WEIR_TIMEOUT, "pipeline %s is still running", p->name) : WEIR_OK;
+    return state == WEIR_RUNNING
+               ? wr_error_set(err, WEIR_TIMEOUT, "pipeline %s is still running", p->name)
+               : WEIR_OK;
 }
 
 weir_status
@@ -268,7 +277,8 @@ weir_pipeline_checkpoint(weir_pipeline *p, weir_error *err)
     if (weir_pipeline_state(p, NULL) != WEIR_RUNNING)
         return wr_error_set(err, WEIR_STATE_STOPPED, "pipeline %s is not running", p->name);
     if (p->data_dir == NULL)
-        return wr_error_set(err, WEIR_CHECKPOINT, "pipeline %s has no data directory: set checkpoint.dir", p->name);
+        return wr_error_set(err, WEIR_CHECKPOINT,
+                            "pipeline %s has no data directory: set checkpoint.dir", p->name);
     wr_epoch epoch = wr_runtime_barrier(p->runtime);
     for (int i = 0; i < TRIES && wr_runtime_epoch_done(p->runtime) < epoch; i++) {
         nanosleep(&(struct timespec){ 0, 10 * 1000 * 1000 }, NULL);
@@ -277,5 +287,6 @@ weir_pipeline_checkpoint(weir_pipeline *p, weir_error *err)
     }
     if (wr_runtime_epoch_done(p->runtime) >= epoch)
         return WEIR_OK;
-    return wr_error_set(err, WEIR_TIMEOUT, "the checkpoint of %s did not complete within 10 s", p->name);
+    return wr_error_set(err, WEIR_TIMEOUT, "the checkpoint of %s did not complete within 10 s",
+                        p->name);
 }

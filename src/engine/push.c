@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/push.c -- rows handed in by the embedding program, to sources declared `push: {}` (see weir.h). */
+/* engine/push.c -- rows handed in by the embedding program, to sources declared `push: {}` (see
+ * weir.h). */
 #include "engine/engine_impl.h"
 
 #include <string.h>
@@ -14,7 +15,9 @@ push_find(weir_pipeline *p, const char *source, uint32_t *index, weir_error *err
     for (uint32_t s = 0; s < p->source_count; s++)
         if (strcmp(p->sources[s].name, source) == 0) {
             if (p->sources[s].ops != &wr_push_source_ops)
-                return wr_error_set(err, WEIR_QUERY_NO_RELATION, "source \"%s\" is a %s source: only `push: {}` takes rows", source, p->sources[s].ops->name);
+                return wr_error_set(err, WEIR_QUERY_NO_RELATION,
+                                    "source \"%s\" is a %s source: only `push: {}` takes rows",
+                                    source, p->sources[s].ops->name);
             *index = s;
             return WEIR_OK;
         }
@@ -22,7 +25,8 @@ push_find(weir_pipeline *p, const char *source, uint32_t *index, weir_error *err
 }
 
 weir_status
-weir_push(weir_pipeline *pipeline, const char *source, const char *json_lines, size_t length, size_t *taken, weir_error *err)
+weir_push(weir_pipeline *pipeline, const char *source, const char *json_lines, size_t length,
+          size_t *taken, weir_error *err)
 {
     uint32_t index;
     *taken = 0;
@@ -30,14 +34,15 @@ weir_push(weir_pipeline *pipeline, const char *source, const char *json_lines, s
     size_t n = length;
     if (n > PUSH_BYTES_MAX) { /* whole records: up to the last newline that fits */
         const char *cut = memrchr(json_lines, '\n', PUSH_BYTES_MAX);
-        n = cut != NULL ? (size_t) (cut - json_lines) + 1 : length;
+        n = cut != NULL ? (size_t)(cut - json_lines) + 1 : length;
     }
     if (n == 0)
         return WEIR_OK;
     switch (wr_runtime_push_bytes(pipeline->runtime, index, 0, json_lines, n)) {
     case WR_FLOW_NEXT: *taken = n; return WEIR_OK;
     case WR_FLOW_DONE: return wr_error_set(err, WEIR_CLOSED, "source \"%s\" has ended", source);
-    default: return wr_error_set(err, WEIR_LIMIT, "source \"%s\" has no room now: try again", source);
+    default:
+        return wr_error_set(err, WEIR_LIMIT, "source \"%s\" has no room now: try again", source);
     }
 }
 

@@ -18,33 +18,39 @@
 enum { FILES_MAX = 64 }; /* read_json() and the like, besides the inputs */
 
 struct weir_result {
-    weir_pipeline   *pipeline;
-    wr_reader       *reader;
+    weir_pipeline *pipeline;
+    wr_reader *reader;
     const wr_schema *schema;
-    uint64_t         rows, row_limit;
-    int64_t          deadline; /* monotonic; 0: none */
-    bool             no_flush, ended;
-    wr_batch       **before; /* rows given before a restart under test, not yet handed on */
-    uint32_t         before_count, before_capacity, before_at;
+    uint64_t rows, row_limit;
+    int64_t deadline; /* monotonic; 0: none */
+    bool no_flush, ended;
+    wr_batch **before; /* rows given before a restart under test, not yet handed on */
+    uint32_t before_count, before_capacity, before_at;
 };
 
 /* {"columns": [["name", "type"], ...], "time_column", "watermark_delay_ms", "primary_key"} */
 static weir_status
-schema_from_json(const char *text, wr_arena *arena, wr_schema **schema, const char **watermark, weir_error *err)
+schema_from_json(const char *text, wr_arena *arena, wr_schema **schema, const char **watermark,
+                 weir_error *err)
 {
     wr_json doc;
     WR_TRY(wr_json_parse(text, strlen(text), arena, &doc, err));
     const wr_json *columns = wr_json_member(&doc, "columns", 7);
     if (columns == NULL || columns->kind != WR_JSON_LIST)
-        return wr_error_set(err, WEIR_CONFIG_VALUE, "a schema file is {\"columns\": [[\"name\", \"type\"], ...]}");
+        return wr_error_set(err, WEIR_CONFIG_VALUE,
+                            "a schema file is {\"columns\": [[\"name\", \"type\"], ...]}");
     wr_schema *s = *schema = wr_schema_create(arena, columns->count);
     if (s == NULL)
         return WEIR_MEMORY;
     for (uint32_t c = 0; c < columns->count; c++) {
         const wr_json *pair = &columns->items[c];
-        if (pair->kind != WR_JSON_LIST || pair->count < 2 || pair->items[0].kind != WR_JSON_STRING || pair->items[1].kind != WR_JSON_STRING)
-            return wr_error_set(err, WEIR_CONFIG_VALUE, "column %u of the schema is not [\"name\", \"type\"]", c + 1);
-        s->fields[c] = (wr_field){ .name = wr_arena_strndup(arena, pair->items[0].text, pair->items[0].length), .watermark_offset = WR_NO_WATERMARK };
+        if (pair->kind != WR_JSON_LIST || pair->count < 2 ||
+            pair->items[0].kind != WR_JSON_STRING || pair->items[1].kind != WR_JSON_STRING)
+            return wr_error_set(err, WEIR_CONFIG_VALUE,
+                                "column %u of the schema is not [\"name\", \"type\"]", c + 1);
+        s->fields[c] =
+            (wr_field){ .name = wr_arena_strndup(arena, pair->items[0].text, pair->items[0].length),
+                        .watermark_offset = WR_NO_WATERMARK };
         WR_TRY(wr_type_parse(pair->items[1].text, pair->items[1].length, &s->fields[c].type, err));
     }
     const wr_json *key = wr_json_member(&doc, "primary_key", 11);
@@ -52,30 +58,34 @@ schema_from_json(const char *text, wr_arena *arena, wr_schema **schema, const ch
         s->key = wr_arena_calloc(arena, key->count + 1, sizeof *s->key);
         for (uint32_t k = 0; s->key != NULL && k < key->count; k++) {
             int32_t c = key->items[k].kind == WR_JSON_STRING
-                            ? wr_schema_find(s, wr_arena_strndup(arena, key->items[k].text, key->items[k].length))
+                            ? wr_schema_find(s, wr_arena_strndup(arena, key->items[k].text,
+                                                                 key->items[k].length))
                             : -1;
             if (c >= 0)
-                s->key[s->key_count++] = (uint32_t) c;
+                s->key[s->key_count++] = (uint32_t)c;
         }
     }
-    const wr_json *time = wr_json_member(&doc, "time_column", 11), *delay = wr_json_member(&doc, "watermark_delay_ms", 18);
+    const wr_json *time = wr_json_member(&doc, "time_column", 11),
+                  *delay = wr_json_member(&doc, "watermark_delay_ms", 18);
     *watermark = NULL;
-    if (time != NULL && time->kind == WR_JSON_STRING && delay != NULL && delay->kind == WR_JSON_NUMBER) {
+    if (time != NULL && time->kind == WR_JSON_STRING && delay != NULL &&
+        delay->kind == WR_JSON_NUMBER) {
         const char *name = wr_arena_strndup(arena, time->text, time->length);
-        int32_t     c = name != NULL ? wr_schema_find(s, name) : -1;
+        int32_t c = name != NULL ? wr_schema_find(s, name) : -1;
         if (c >= 0 && wr_type_is_time(s->fields[c].type))
-            *watermark = wr_arena_printf(arena, "\"%s\" - interval '%.*s milliseconds'", name, (int) delay->length, delay->text);
+            *watermark = wr_arena_printf(arena, "\"%s\" - interval '%.*s milliseconds'", name,
+                                         (int)delay->length, delay->text);
     }
     return WEIR_OK;
 }
 
 static weir_status
-add_file(weir_pipeline *p, const char *name, const char *path, const char *format, const char *schema_json, wr_report *report,
-         weir_error *err)
+add_file(weir_pipeline *p, const char *name, const char *path, const char *format,
+         const char *schema_json, wr_report *report, weir_error *err)
 {
     wr_spec_source *s = wr_arena_calloc(&p->arena, 1, sizeof *s);
-    wr_node        *at = wr_arena_calloc(&p->arena, 1, sizeof *at);
-    wr_schema      *columns = NULL;
+    wr_node *at = wr_arena_calloc(&p->arena, 1, sizeof *at);
+    wr_schema *columns = NULL;
     if (s == NULL || at == NULL)
         return WEIR_MEMORY;
     at->file = at->text = "";
@@ -100,10 +110,11 @@ add_file(weir_pipeline *p, const char *name, const char *path, const char *forma
 
 /* FROM read_json('x.jsonl') and FROM read_csv('x.csv'): the binder asks for the relation here. */
 static weir_status
-open_file(void *user, const char *function, const char *path, wr_relation **relation, weir_error *err)
+open_file(void *user, const char *function, const char *path, wr_relation **relation,
+          weir_error *err)
 {
     weir_pipeline *p = user;
-    wr_report      report;
+    wr_report report;
     const char *format = strcmp(function, "read_lines") == 0 ? "line" : function + strlen("read_");
     const char *name = wr_arena_printf(&p->arena, "%s(%s)", function, path);
     if (name == NULL)
@@ -125,8 +136,8 @@ static weir_status
 add_inputs(weir_pipeline *p, const char *sql, weir_error *err)
 {
     const char **names = NULL;
-    uint32_t     count = 0;
-    wr_report    report;
+    uint32_t count = 0;
+    wr_report report;
     WR_TRY(wr_sql_relations(sql, strlen(sql), &p->arena, &names, &count, err));
     p->sources = wr_arena_calloc(&p->arena, count + FILES_MAX, sizeof *p->sources);
     if (p->sources == NULL)
@@ -146,17 +157,23 @@ static weir_status
 plan_query(weir_pipeline *p, const char *sql, const weir_query_options *options, weir_error *err)
 {
     wr_sql_extras extras;
-    wr_planned   *v = p->views = wr_arena_calloc(&p->arena, 1, sizeof *v);
+    wr_planned *v = p->views = wr_arena_calloc(&p->arena, 1, sizeof *v);
     if (v == NULL)
         return WEIR_MEMORY;
     p->view_count = 1;
     v->name = "query";
     v->late_stream = v->bad_stream = -1;
-    v->options = (wr_plan_options){ .bounded = true, .emit_given = true, .emit = WR_EMIT_FINAL, .late_given = true,
-                                    .late = WR_LATE_DROP, .unbounded_state = true, .now = wr_clock_now(p->engine->clock) };
+    v->options = (wr_plan_options){ .bounded = true,
+                                    .emit_given = true,
+                                    .emit = WR_EMIT_FINAL,
+                                    .late_given = true,
+                                    .late = WR_LATE_DROP,
+                                    .unbounded_state = true,
+                                    .now = wr_clock_now(p->engine->clock) };
     if (options->emit_changes)
         v->options.emit = WR_EMIT_CHANGES;
-    WR_TRY(wr_sql_bind(sql, strlen(sql), &p->catalog, &v->options, &p->arena, &v->plan, &extras, err));
+    WR_TRY(
+        wr_sql_bind(sql, strlen(sql), &p->catalog, &v->options, &p->arena, &v->plan, &extras, err));
     WR_TRY(wr_plan_optimise(&p->arena, &v->options, &v->plan, err));
     WR_TRY(wr_plan_bound(&p->arena, &v->options, v->plan, err));
     wr_job_stream js = { .name = "query", .schema = v->plan->schema, .origin = WR_FROM_SEGMENT };
@@ -168,11 +185,12 @@ plan_query(weir_pipeline *p, const char *sql, const weir_query_options *options,
 
 /* A pipeline with nothing but this query in it.  Returns owned. */
 static weir_status
-query_prepare(weir *engine, const char *sql, const weir_query_options *options, weir_pipeline **out, weir_error *err)
+query_prepare(weir *engine, const char *sql, const weir_query_options *options, weir_pipeline **out,
+              weir_error *err)
 {
     static const weir_query_options none;
-    weir_error                      local;
-    weir_pipeline                  *p = NULL;
+    weir_error local;
+    weir_pipeline *p = NULL;
     err = err != NULL ? err : &local;
     wr_error_clear(err);
     weir_status status = wr_pipeline_create(engine, "query", &p);
@@ -186,7 +204,7 @@ query_prepare(weir *engine, const char *sql, const weir_query_options *options, 
     return WEIR_OK;
 done:
     if (err->code == WEIR_OK)
-        (void) !wr_error_set(err, status, "%s", weir_status_text(status));
+        (void)!wr_error_set(err, status, "%s", weir_status_text(status));
     if (err->offset >= 0 && err->line == 0)
         wr_error_line_column(err, sql, strlen(sql));
     wr_pipeline_destroy(p);
@@ -207,8 +225,9 @@ restart_collect(weir_result *r, bool *past_barrier)
                 continue;
             }
             if (r->before_count == r->before_capacity) {
-                uint32_t   more = r->before_capacity == 0 ? 64 : r->before_capacity * 2;
-                wr_batch **grown = wr_realloc(r->pipeline->engine->budget, r->before, more * sizeof *grown);
+                uint32_t more = r->before_capacity == 0 ? 64 : r->before_capacity * 2;
+                wr_batch **grown =
+                    wr_realloc(r->pipeline->engine->budget, r->before, more * sizeof *grown);
                 if (grown == NULL) {
                     wr_batch_release(b);
                     return WEIR_MEMORY;
@@ -225,24 +244,24 @@ restart_collect(weir_result *r, bool *past_barrier)
 static weir_status
 result_open(weir_result *r, const wr_runtime_config *config, weir_error *err)
 {
-    weir_pipeline   *p = r->pipeline;
+    weir_pipeline *p = r->pipeline;
     wr_reader_config rc = { .required = true, .start = WR_START_TAIL, .shard = -1 };
     WR_TRY(wr_pipeline_run(p, config, err));
     return wr_reader_create(wr_runtime_stream(p->runtime, p->views[0].stream), &rc, &r->reader);
 }
 
 /*
- * For tests: run some steps on two workers, take a checkpoint, throw the runtime away, restore on three.
- * A query that ends before its checkpoint simply goes on.
+ * For tests: run some steps on two workers, take a checkpoint, throw the runtime away, restore on
+ * three. A query that ends before its checkpoint simply goes on.
  */
 static weir_status
 result_restart(weir_result *r, const wr_runtime_config *config, uint64_t seed, weir_error *err)
 {
-    weir_pipeline    *p = r->pipeline;
+    weir_pipeline *p = r->pipeline;
     wr_runtime_config c = *config;
-    wr_random         random;
-    bool              past_barrier[64] = { false };
-    char              dir[] = "/tmp/weir-restart-XXXXXX";
+    wr_random random;
+    bool past_barrier[64] = { false };
+    char dir[] = "/tmp/weir-restart-XXXXXX";
     if (mkdtemp(dir) == NULL)
         return wr_error_set(err, WEIR_CHECKPOINT, "cannot make a directory in /tmp");
     p->data_dir = wr_arena_strdup(&p->arena, dir);
@@ -250,10 +269,12 @@ result_restart(weir_result *r, const wr_runtime_config *config, uint64_t seed, w
     c.workers = 2;
     wr_random_init(&random, seed);
     weir_status status = result_open(r, &c, err);
-    for (uint64_t left = wr_random_below(&random, 60); status == WEIR_OK && left > 0 && wr_runtime_step(p->runtime); left--)
+    for (uint64_t left = wr_random_below(&random, 60);
+         status == WEIR_OK && left > 0 && wr_runtime_step(p->runtime); left--)
         status = restart_collect(r, past_barrier);
     wr_epoch epoch = status == WEIR_OK ? wr_runtime_barrier(p->runtime) : 0;
-    while (status == WEIR_OK && wr_runtime_epoch_done(p->runtime) < epoch && wr_runtime_step(p->runtime))
+    while (status == WEIR_OK && wr_runtime_epoch_done(p->runtime) < epoch &&
+           wr_runtime_step(p->runtime))
         status = restart_collect(r, past_barrier);
     if (status == WEIR_OK && wr_runtime_epoch_done(p->runtime) >= epoch) {
         status = restart_collect(r, past_barrier);
@@ -287,13 +308,14 @@ restart_clean(const char *dir)
 }
 
 weir_status
-weir_query(weir *engine, const char *sql, const weir_query_options *options, weir_result **out, weir_error *err)
+weir_query(weir *engine, const char *sql, const weir_query_options *options, weir_result **out,
+           weir_error *err)
 {
     static const weir_query_options none;
-    const weir_query_options       *o = options != NULL ? options : &none;
-    weir_pipeline                  *p = NULL;
+    const weir_query_options *o = options != NULL ? options : &none;
+    weir_pipeline *p = NULL;
     WR_TRY(query_prepare(engine, sql, o, &p, err));
-    bool              small = o->batch_rows_max == 1;
+    bool small = o->batch_rows_max == 1;
     wr_runtime_config c = { .executor = WR_EXECUTOR_SEEDED,
                             .workers = 1,
                             .seed = engine->options.seed,
@@ -315,7 +337,8 @@ weir_query(weir *engine, const char *sql, const weir_query_options *options, wei
     r->no_flush = o->no_flush;
     r->deadline = o->timeout_us > 0 ? wr_clock_monotonic(engine->clock) + o->timeout_us : 0;
     wr_budget_set_limit(p->state, wr_budget_limit(engine->budget) / 5 * 4);
-    weir_status status = o->restart_seed != 0 ? result_restart(r, &c, o->restart_seed, err) : result_open(r, &c, err);
+    weir_status status = o->restart_seed != 0 ? result_restart(r, &c, o->restart_seed, err)
+                                              : result_open(r, &c, err);
     if (status != WEIR_OK) {
         weir_result_close(r);
         return status;
@@ -332,7 +355,8 @@ weir_result_columns(const weir_result *result, weir_column_info *columns, uint32
         if (result->schema->fields[c].hidden)
             continue;
         if (n < max)
-            columns[n] = (weir_column_info){ result->schema->fields[c].name, wr_type_name(result->schema->fields[c].type), false };
+            columns[n] = (weir_column_info){ result->schema->fields[c].name,
+                                             wr_type_name(result->schema->fields[c].type), false };
         n++;
     }
     return n;
@@ -373,7 +397,8 @@ weir_result_next(weir_result *r, weir_rows **rows, weir_error *err)
         return *rows != NULL ? WEIR_OK : wr_error_set(err, WEIR_MEMORY, "no memory for rows");
     }
     for (;;) {
-        uint32_t shards = wr_stream_shards(wr_runtime_stream(r->pipeline->runtime, r->pipeline->views[0].stream));
+        uint32_t shards =
+            wr_stream_shards(wr_runtime_stream(r->pipeline->runtime, r->pipeline->views[0].stream));
         for (uint32_t s = 0; s < shards; s++) {
             wr_batch *b;
             while ((b = wr_reader_next(r->reader, s, NULL)) != NULL) {
@@ -385,10 +410,12 @@ weir_result_next(weir_result *r, weir_rows **rows, weir_error *err)
                 r->rows += b->row_count;
                 if (r->row_limit != 0 && r->rows > r->row_limit) {
                     wr_batch_release(b);
-                    return wr_error_set(err, WEIR_LIMIT, "the query returns more than %llu rows", (unsigned long long) r->row_limit);
+                    return wr_error_set(err, WEIR_LIMIT, "the query returns more than %llu rows",
+                                        (unsigned long long)r->row_limit);
                 }
                 *rows = wr_rows_create(b, r->schema);
-                return *rows != NULL ? WEIR_OK : wr_error_set(err, WEIR_MEMORY, "no memory for rows");
+                return *rows != NULL ? WEIR_OK
+                                     : wr_error_set(err, WEIR_MEMORY, "no memory for rows");
             }
         }
         if (r->ended)
@@ -414,12 +441,12 @@ weir_result_close(weir_result *result)
 }
 
 weir_status
-weir_explain_query(weir *engine, const char *sql, weir_pipeline *pipeline, weir_text_format format, char **text,
-                   weir_error *err)
+weir_explain_query(weir *engine, const char *sql, weir_pipeline *pipeline, weir_text_format format,
+                   char **text, weir_error *err)
 {
     weir_pipeline *p = NULL;
-    (void) pipeline;
-    (void) format;
+    (void)pipeline;
+    (void)format;
     WR_TRY(query_prepare(engine, sql, NULL, &p, err));
     wr_text to;
     wr_text_init(&to, NULL);

@@ -2,9 +2,9 @@
 /*
  * engine/rows.c -- weir_rows: a batch as users see it, encoded once for all who ask.
  *
- * State       the batch, compact; for each form (JSON or MessagePack, rows or objects) the bytes, made under a
- *             lock by whoever asks first.
- * Threads     any; weir_rows_text alone uses scratch of the object and is for one thread.
+ * State       the batch, compact; for each form (JSON or MessagePack, rows or objects) the bytes,
+ * made under a lock by whoever asks first. Threads     any; weir_rows_text alone uses scratch of
+ * the object and is for one thread.
  */
 #include "engine/engine_impl.h"
 
@@ -14,13 +14,13 @@ enum { FORMS = 8 };
 
 struct weir_rows {
     _Atomic uint32_t refs;
-    wr_batch        *batch;
+    wr_batch *batch;
     const wr_schema *schema;
-    pthread_mutex_t  mutex;
-    wr_text          forms[FORMS];
-    bool             made[FORMS];
-    wr_arena         scratch;
-    wr_text          text;
+    pthread_mutex_t mutex;
+    wr_text forms[FORMS];
+    bool made[FORMS];
+    wr_arena scratch;
+    wr_text text;
 };
 
 weir_rows *
@@ -72,7 +72,7 @@ weir_rows_count(const weir_rows *rows)
 int
 weir_rows_diff(const weir_rows *rows, uint32_t row)
 {
-    return (int) wr_batch_diff(rows->batch, wr_batch_row(rows->batch, row));
+    return (int)wr_batch_diff(rows->batch, wr_batch_row(rows->batch, row));
 }
 
 static uint32_t
@@ -103,8 +103,8 @@ weir_rows_text(weir_rows *rows, uint32_t row, uint32_t column)
     wr_value value;
     wr_arena_reset(&rows->scratch);
     wr_text_clear(&rows->text);
-    if (wr_column_get_value(rows->batch->columns[c], wr_batch_row(rows->batch, row), &rows->scratch, &value) !=
-            WEIR_OK ||
+    if (wr_column_get_value(rows->batch->columns[c], wr_batch_row(rows->batch, row), &rows->scratch,
+                            &value) != WEIR_OK ||
         value.is_null)
         return NULL;
     wr_value_print(&value, &rows->text);
@@ -121,7 +121,7 @@ encode_json_rows(weir_rows *r, wr_text *to)
     wr_text_putc(to, '[');
     for (uint32_t i = 0; i < r->batch->row_count && status == WEIR_OK; i++) {
         uint32_t physical = wr_batch_row(r->batch, i);
-        int64_t  diff = wr_batch_diff(r->batch, physical);
+        int64_t diff = wr_batch_diff(r->batch, physical);
         for (int64_t repeat = diff < 0 ? -diff : diff; repeat > 0 && status == WEIR_OK; repeat--) {
             wr_text_puts(to, to->length > 1 ? ",[" : "[");
             wr_text_puts(to, diff < 0 ? "\"-\",[" : "\"+\",[");
@@ -154,16 +154,20 @@ encode_objects(weir_rows *r, const char *format, bool postgres, wr_text *to)
     if (ops == NULL)
         return WEIR_INTERNAL;
     wr_encoder *encoder = NULL;
-    wr_arena    arena;
-    wr_report   report;
+    wr_arena arena;
+    wr_report report;
     wr_arena_init(&arena, r->batch->budget);
     wr_report_init(&report);
-    wr_node     key = { .text = "values", .length = 6, .file = "" }, value = { .text = "postgres", .length = 8, .file = "" };
-    wr_node    *keys[] = { &key }, *items[] = { &value };
-    wr_node     at = { .kind = WR_NODE_MAP, .file = "", .count = postgres ? 1 : 0, .keys = keys, .items = items };
-    void       *config = wr_arena_calloc(&arena, 1, WR_MAX(ops->config_bytes, (size_t) 1));
+    wr_node key = { .text = "values", .length = 6, .file = "" },
+            value = { .text = "postgres", .length = 8, .file = "" };
+    wr_node *keys[] = { &key }, *items[] = { &value };
+    wr_node at = {
+        .kind = WR_NODE_MAP, .file = "", .count = postgres ? 1 : 0, .keys = keys, .items = items
+    };
+    void *config = wr_arena_calloc(&arena, 1, WR_MAX(ops->config_bytes, (size_t)1));
     weir_status status = config == NULL ? WEIR_MEMORY
-                                        : wr_options_read(ops->options, &at, &at, NULL, config, ops->config_bytes, &arena, &report);
+                                        : wr_options_read(ops->options, &at, &at, NULL, config,
+                                                          ops->config_bytes, &arena, &report);
     if (status == WEIR_OK)
         status = ops->create(config, r->schema, r->batch->budget, &encoder, NULL);
     if (status == WEIR_OK)
@@ -178,34 +182,35 @@ encode_objects(weir_rows *r, const char *format, bool postgres, wr_text *to)
 static void
 put_count(wr_text *to, uint32_t n)
 {
-    unsigned char b[5] = { 0xdd, (unsigned char) (n >> 24), (unsigned char) (n >> 16), (unsigned char) (n >> 8), (unsigned char) n };
+    unsigned char b[5] = { 0xdd, (unsigned char)(n >> 24), (unsigned char)(n >> 16),
+                           (unsigned char)(n >> 8), (unsigned char)n };
     if (n < 16)
-        wr_text_putc(to, (char) (0x90 | n));
+        wr_text_putc(to, (char)(0x90 | n));
     else
         wr_text_append(to, b, 5);
 }
 
-/* The same shape in MessagePack: an array of [op, [values]]; the values are the text forms JSON would
- * have, but integers, floats, booleans and nil are native. */
+/* The same shape in MessagePack: an array of [op, [values]]; the values are the text forms JSON
+ * would have, but integers, floats, booleans and nil are native. */
 static weir_status
 encode_msgpack_rows(weir_rows *r, wr_text *to)
 {
-    wr_arena    step;
-    wr_text     cell;
+    wr_arena step;
+    wr_text cell;
     weir_status status = WEIR_OK;
-    uint32_t    visible = visible_columns(r->schema), total = 0;
+    uint32_t visible = visible_columns(r->schema), total = 0;
     wr_arena_init(&step, r->batch->budget);
     wr_text_init(&cell, r->batch->budget);
     for (uint32_t i = 0; i < r->batch->row_count; i++) {
         int64_t d = wr_batch_diff(r->batch, wr_batch_row(r->batch, i));
-        total += (uint32_t) (d < 0 ? -d : d);
+        total += (uint32_t)(d < 0 ? -d : d);
     }
     put_count(to, total);
     for (uint32_t i = 0; i < r->batch->row_count && status == WEIR_OK; i++) {
         uint32_t physical = wr_batch_row(r->batch, i);
-        int64_t  diff = wr_batch_diff(r->batch, physical);
+        int64_t diff = wr_batch_diff(r->batch, physical);
         for (int64_t repeat = diff < 0 ? -diff : diff; repeat > 0 && status == WEIR_OK; repeat--) {
-            wr_text_append(to, (char[]){ (char) 0x92, (char) 0xa1, diff < 0 ? '-' : '+' }, 3);
+            wr_text_append(to, (char[]){ (char)0x92, (char)0xa1, diff < 0 ? '-' : '+' }, 3);
             put_count(to, visible);
             for (uint32_t c = 0; c < r->batch->column_count && status == WEIR_OK; c++) {
                 if (r->schema->fields[c].hidden)
@@ -215,27 +220,28 @@ encode_msgpack_rows(weir_rows *r, wr_text *to)
                 if (status != WEIR_OK)
                     break;
                 unsigned char b[9];
-                uint64_t      bits = 0;
+                uint64_t bits = 0;
                 if (v.is_null)
-                    wr_text_putc(to, (char) 0xc0);
+                    wr_text_putc(to, (char)0xc0);
                 else if (v.type.id == WR_BOOL)
-                    wr_text_putc(to, v.boolean ? (char) 0xc3 : (char) 0xc2);
-                else if (wr_type_is_integer(v.type) || v.type.id == WR_FLOAT4 || v.type.id == WR_FLOAT8) {
+                    wr_text_putc(to, v.boolean ? (char)0xc3 : (char)0xc2);
+                else if (wr_type_is_integer(v.type) || v.type.id == WR_FLOAT4 ||
+                         v.type.id == WR_FLOAT8) {
                     bool real = !wr_type_is_integer(v.type);
-                    memcpy(&bits, real ? (void *) &v.real : (void *) &v.integer, 8);
+                    memcpy(&bits, real ? (void *)&v.real : (void *)&v.integer, 8);
                     b[0] = real ? 0xcb : 0xd3;
                     for (int k = 0; k < 8; k++)
-                        b[1 + k] = (unsigned char) (bits >> (56 - 8 * k));
+                        b[1 + k] = (unsigned char)(bits >> (56 - 8 * k));
                     wr_text_append(to, b, 9);
                 } else {
                     wr_text_clear(&cell);
                     wr_value_print(&v, &cell);
-                    uint32_t n = (uint32_t) cell.length;
+                    uint32_t n = (uint32_t)cell.length;
                     b[0] = 0xdb;
-                    b[1] = (unsigned char) (n >> 24);
-                    b[2] = (unsigned char) (n >> 16);
-                    b[3] = (unsigned char) (n >> 8);
-                    b[4] = (unsigned char) n;
+                    b[1] = (unsigned char)(n >> 24);
+                    b[2] = (unsigned char)(n >> 16);
+                    b[3] = (unsigned char)(n >> 8);
+                    b[4] = (unsigned char)n;
                     wr_text_append(to, b, 5);
                     wr_text_append(to, wr_text_string(&cell), n);
                 }
@@ -251,17 +257,19 @@ encode_msgpack_rows(weir_rows *r, wr_text *to)
 }
 
 weir_status
-weir_rows_encode(weir_rows *rows, weir_encoding encoding, bool with_names, const char **bytes, size_t *length)
+weir_rows_encode(weir_rows *rows, weir_encoding encoding, bool with_names, const char **bytes,
+                 size_t *length)
 {
     static const char *const formats[] = { "json", "msgpack", "csv", "json" };
-    int                      form = (int) encoding * 2 + with_names;
-    weir_status              status = WEIR_OK;
+    int form = (int)encoding * 2 + with_names;
+    weir_status status = WEIR_OK;
     wr_assert(form >= 0 && form < FORMS);
     pthread_mutex_lock(&rows->mutex);
     if (!rows->made[form]) {
         wr_text_clear(&rows->forms[form]);
         if (with_names || encoding == WEIR_CSV || encoding == WEIR_JSON_POSTGRES)
-            status = encode_objects(rows, formats[encoding], encoding == WEIR_JSON_POSTGRES, &rows->forms[form]);
+            status = encode_objects(rows, formats[encoding], encoding == WEIR_JSON_POSTGRES,
+                                    &rows->forms[form]);
         else if (encoding == WEIR_JSON)
             status = encode_json_rows(rows, &rows->forms[form]);
         else

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/spec.h -- a pipeline file as structs: what was written, checked key by key, not yet planned.
+ * engine/spec.h -- a pipeline file as structs: what was written, checked key by key, not yet
+ * planned.
  *
- * Place       spec_read.c fills it from a document; load.c plans it.  Everything lives in one arena.
+ * Place       spec_read.c fills it from a document; load.c plans it.  Everything lives in one
+ * arena.
  */
 #pragma once
 
@@ -13,82 +15,83 @@
 #include "operator/aggregate.h"
 
 typedef struct wr_spec_source {
-    const char           *name;
-    bool                  sound; /* read without a mistake: config and formats may be used */
-    const wr_node        *at;
-    const wr_source_ops  *ops;
-    void                 *config;
+    const char *name;
+    bool sound; /* read without a mistake: config and formats may be used */
+    const wr_node *at;
+    const wr_source_ops *ops;
+    void *config;
     const wr_decoder_ops *decoder; /* NULL: rows come ready made */
-    void                 *decoder_config;
-    const wr_node        *columns, *watermark; /* NULL: absent */
+    void *decoder_config;
+    const wr_node *columns, *watermark; /* NULL: absent */
     struct {
         const char *columns, *watermark;
-        int         late;
-        int64_t     idle_us, future_us, record_bytes_max, buffer_bytes;
+        int late;
+        int64_t idle_us, future_us, record_bytes_max, buffer_bytes;
     } common;
 } wr_spec_source;
 
 typedef struct wr_spec_view {
-    const char    *name;
+    const char *name;
     const wr_node *at, *sql_node;
-    const char    *sql;
-    size_t         sql_length;
-    const char    *sql_file; /* NULL: inline */
+    const char *sql;
+    size_t sql_length;
+    const char *sql_file; /* NULL: inline */
     struct {
         const char *sql, *sql_file;
-        int         emit; /* 0: not given, 1: final, 2: changes */
-        int         late; /* 0: the source's, 1..3 */
-        int64_t     lateness_us, retain_us, buffer_bytes;
+        int emit; /* 0: not given, 1: final, 2: changes */
+        int late; /* 0: the source's, 1..3 */
+        int64_t lateness_us, retain_us, buffer_bytes;
     } common;
     struct {
         int64_t memory_bytes;
-        int     on_memory; /* 0: fail */
+        int on_memory; /* 0: fail */
     } limits;
     struct {
         int64_t ttl_us;
-        bool    unbounded;
+        bool unbounded;
     } state;
 } wr_spec_view;
 
 typedef struct wr_spec_sink {
-    const char           *name;
-    bool                  sound;
-    const wr_node        *at, *from_node;
-    const wr_sink_ops    *ops;
-    void                 *config;
+    const char *name;
+    bool sound;
+    const wr_node *at, *from_node;
+    const wr_sink_ops *ops;
+    void *config;
     const wr_encoder_ops *encoder;
-    void                 *encoder_config;
+    void *encoder_config;
     struct {
         const char *from;
     } common;
 } wr_spec_sink;
 
 typedef struct wr_spec {
-    const char     *name;
-    const char     *file;
+    const char *name;
+    const char *file;
     wr_spec_source *sources;
-    wr_spec_view   *views;
-    wr_spec_sink   *sinks;
-    uint32_t        source_count, view_count, sink_count;
+    wr_spec_view *views;
+    wr_spec_sink *sinks;
+    uint32_t source_count, view_count, sink_count;
     struct {
         const char *http, *tcp, *token;
-        bool        insecure;
+        bool insecure;
     } serve;
     struct {
         int64_t memory_bytes, workers;
     } limits;
     struct {
         const char *dir;
-        int64_t     interval_us;
+        int64_t interval_us;
     } checkpoint;
     const wr_node *tests; /* NULL: none */
 } wr_spec;
 
-/* Read a checked-for-syntax document.  Every mistake goes into report; the status is the first one's.
- * inputs/outputs: "name=FILE" overrides, NULL-ended or NULL. */
-weir_status wr_spec_read(const wr_node *root, const char *file, const char *const *inputs,
-                         const char *const *outputs, wr_arena *arena, wr_report *report,
-                         wr_spec **spec);
-/* A file source made from a path alone (queries, overrides); format NULL: the source's, else by extension. */
+/* Read a checked-for-syntax document.  Every mistake goes into report; the status is the first
+ * one's. inputs/outputs: "name=FILE" overrides, NULL-ended or NULL. */
+weir_status
+wr_spec_read(const wr_node *root, const char *file, const char *const *inputs,
+             const char *const *outputs, wr_arena *arena, wr_report *report, wr_spec **spec);
+/* A file source made from a path alone (queries, overrides); format NULL: the source's, else by
+ * extension. */
 weir_status wr_spec_file_source(wr_spec_source *source, const char *path, const char *format,
                                 wr_arena *arena, wr_report *report);

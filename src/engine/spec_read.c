@@ -15,7 +15,8 @@
 #define MIB (1024.0 * 1024.0)
 
 static const wr_option source_options[] = {
-    { "columns", WR_OPT_STRING, offsetof(wr_spec_source, common.columns) - offsetof(wr_spec_source, common),
+    { "columns", WR_OPT_STRING,
+      offsetof(wr_spec_source, common.columns) - offsetof(wr_spec_source, common),
       .doc = "the columns, as a SQL column list" },
     { "watermark", WR_OPT_STRING,
       offsetof(wr_spec_source, common.watermark) - offsetof(wr_spec_source, common),
@@ -24,94 +25,119 @@ static const wr_option source_options[] = {
       .fallback = "drop", .choices = "drop|dead_letter|update",
       .doc = "what windowed views do with late rows" },
     { "idle_timeout", WR_OPT_DURATION,
-      offsetof(wr_spec_source, common.idle_us) - offsetof(wr_spec_source, common), .fallback = "30s",
+      offsetof(wr_spec_source, common.idle_us) - offsetof(wr_spec_source, common),
+      .fallback = "30s",
       .doc = "a partition read to its end for so long stops holding the watermark back; 0: never" },
     { "future_limit", WR_OPT_DURATION,
-      offsetof(wr_spec_source, common.future_us) - offsetof(wr_spec_source, common), .fallback = "1 day",
+      offsetof(wr_spec_source, common.future_us) - offsetof(wr_spec_source, common),
+      .fallback = "1 day",
       .doc = "rows whose event time lies farther ahead of the clock are bad; 0: no limit" },
     { "record_bytes_max", WR_OPT_BYTES,
       offsetof(wr_spec_source, common.record_bytes_max) - offsetof(wr_spec_source, common),
       .fallback = "1MiB", .low = 16, .high = 64 * MIB, .doc = "larger records are bad" },
     { "buffer", WR_OPT_BYTES,
       offsetof(wr_spec_source, common.buffer_bytes) - offsetof(wr_spec_source, common),
-      .fallback = "8MiB", .low = 65536, .high = 4096 * MIB, .doc = "the stream's ring, each shard" },
+      .fallback = "8MiB", .low = 65536, .high = 4096 * MIB,
+      .doc = "the stream's ring, each shard" },
     { "format", WR_OPT_STRING, 0, .doc = "how bytes become rows: json, csv, ..." },
     { 0 },
 };
 static const wr_option view_options[] = {
     { "sql", WR_OPT_STRING, offsetof(wr_spec_view, common.sql) - offsetof(wr_spec_view, common),
       .doc = "the query, one SELECT" },
-    { "sql_file", WR_OPT_STRING, offsetof(wr_spec_view, common.sql_file) - offsetof(wr_spec_view, common),
+    { "sql_file", WR_OPT_STRING,
+      offsetof(wr_spec_view, common.sql_file) - offsetof(wr_spec_view, common),
       .doc = "the query in a file of its own, relative to the pipeline file" },
     { "emit", WR_OPT_ENUM, offsetof(wr_spec_view, common.emit) - offsetof(wr_spec_view, common),
       .fallback = "default", .choices = "default|final|changes",
       .doc = "final: once, when the window closes; changes: each change as it comes" },
     { "late", WR_OPT_ENUM, offsetof(wr_spec_view, common.late) - offsetof(wr_spec_view, common),
-      .fallback = "source", .choices = "source|drop|dead_letter|update", .doc = "late rows; default: as the source says" },
-    { "lateness", WR_OPT_DURATION, offsetof(wr_spec_view, common.lateness_us) - offsetof(wr_spec_view, common),
-      .fallback = "0", .doc = "late: update keeps closed windows for so long" },
-    { "retain", WR_OPT_DURATION, offsetof(wr_spec_view, common.retain_us) - offsetof(wr_spec_view, common),
-      .fallback = "5min", .doc = "rows kept for subscribers that come or return later" },
-    { "buffer", WR_OPT_BYTES, offsetof(wr_spec_view, common.buffer_bytes) - offsetof(wr_spec_view, common),
-      .fallback = "8MiB", .low = 65536, .high = 4096 * MIB, .doc = "the stream's ring, each shard" },
+      .fallback = "source", .choices = "source|drop|dead_letter|update",
+      .doc = "late rows; default: as the source says" },
+    { "lateness", WR_OPT_DURATION,
+      offsetof(wr_spec_view, common.lateness_us) - offsetof(wr_spec_view, common), .fallback = "0",
+      .doc = "late: update keeps closed windows for so long" },
+    { "retain", WR_OPT_DURATION,
+      offsetof(wr_spec_view, common.retain_us) - offsetof(wr_spec_view, common), .fallback = "5min",
+      .doc = "rows kept for subscribers that come or return later" },
+    { "buffer", WR_OPT_BYTES,
+      offsetof(wr_spec_view, common.buffer_bytes) - offsetof(wr_spec_view, common),
+      .fallback = "8MiB", .low = 65536, .high = 4096 * MIB,
+      .doc = "the stream's ring, each shard" },
     { "limits", WR_OPT_MAP, 0, .doc = "memory, on_memory" },
     { "state", WR_OPT_MAP, 0, .doc = "ttl, unbounded" },
     { 0 },
 };
 static const wr_option view_limit_options[] = {
-    { "memory", WR_OPT_BYTES, offsetof(wr_spec_view, limits.memory_bytes) - offsetof(wr_spec_view, limits),
-      .fallback = "0", .doc = "most bytes of state; 0: what the process has" },
-    { "on_memory", WR_OPT_ENUM, offsetof(wr_spec_view, limits.on_memory) - offsetof(wr_spec_view, limits),
-      .fallback = "fail", .choices = "fail", .doc = "what to do at the limit" },
+    { "memory", WR_OPT_BYTES,
+      offsetof(wr_spec_view, limits.memory_bytes) - offsetof(wr_spec_view, limits), .fallback = "0",
+      .doc = "most bytes of state; 0: what the process has" },
+    { "on_memory", WR_OPT_ENUM,
+      offsetof(wr_spec_view, limits.on_memory) - offsetof(wr_spec_view, limits), .fallback = "fail",
+      .choices = "fail", .doc = "what to do at the limit" },
     { 0 },
 };
 static const wr_option view_state_options[] = {
     { "ttl", WR_OPT_DURATION, offsetof(wr_spec_view, state.ttl_us) - offsetof(wr_spec_view, state),
       .fallback = "0", .doc = "keys idle for longer are forgotten" },
-    { "unbounded", WR_OPT_BOOL, offsetof(wr_spec_view, state.unbounded) - offsetof(wr_spec_view, state),
-      .fallback = "false", .doc = "accept state that grows with the number of keys" },
+    { "unbounded", WR_OPT_BOOL,
+      offsetof(wr_spec_view, state.unbounded) - offsetof(wr_spec_view, state), .fallback = "false",
+      .doc = "accept state that grows with the number of keys" },
     { 0 },
 };
 static const wr_option sink_options[] = {
     { "from", WR_OPT_STRING, offsetof(wr_spec_sink, common.from) - offsetof(wr_spec_sink, common),
-      .required = true, .doc = "the relation to write: a view, a source, VIEW.late, SOURCE.dead_letter" },
+      .required = true,
+      .doc = "the relation to write: a view, a source, VIEW.late, SOURCE.dead_letter" },
     { "format", WR_OPT_STRING, 0, .doc = "how rows become bytes: json, csv, ..." },
     { 0 },
 };
 static const wr_option serve_options[] = {
-    { "http", WR_OPT_STRING, offsetof(wr_spec, serve.http) - offsetof(wr_spec, serve), .doc = "host:port of /healthz, /readyz, /metrics" },
-    { "tcp", WR_OPT_STRING, offsetof(wr_spec, serve.tcp) - offsetof(wr_spec, serve), .doc = "host:port for subscribers" },
-    { "token", WR_OPT_SECRET, offsetof(wr_spec, serve.token) - offsetof(wr_spec, serve), .doc = "clients must send it" },
-    { "insecure", WR_OPT_BOOL, offsetof(wr_spec, serve.insecure) - offsetof(wr_spec, serve), .fallback = "false",
-      .doc = "allow a public address without a token" },
+    { "http", WR_OPT_STRING, offsetof(wr_spec, serve.http) - offsetof(wr_spec, serve),
+      .doc = "host:port of /healthz, /readyz, /metrics" },
+    { "tcp", WR_OPT_STRING, offsetof(wr_spec, serve.tcp) - offsetof(wr_spec, serve),
+      .doc = "host:port for subscribers" },
+    { "token", WR_OPT_SECRET, offsetof(wr_spec, serve.token) - offsetof(wr_spec, serve),
+      .doc = "clients must send it" },
+    { "insecure", WR_OPT_BOOL, offsetof(wr_spec, serve.insecure) - offsetof(wr_spec, serve),
+      .fallback = "false", .doc = "allow a public address without a token" },
     { 0 },
 };
 static const wr_option limit_options[] = {
-    { "memory", WR_OPT_BYTES, offsetof(wr_spec, limits.memory_bytes) - offsetof(wr_spec, limits), .fallback = "0", .doc = "most bytes of the whole pipeline" },
-    { "workers", WR_OPT_INTEGER, offsetof(wr_spec, limits.workers) - offsetof(wr_spec, limits), .fallback = "0", .low = 0, .high = 64,
-      .doc = "worker threads; 0: as the command line says" },
+    { "memory", WR_OPT_BYTES, offsetof(wr_spec, limits.memory_bytes) - offsetof(wr_spec, limits),
+      .fallback = "0", .doc = "most bytes of the whole pipeline" },
+    { "workers", WR_OPT_INTEGER, offsetof(wr_spec, limits.workers) - offsetof(wr_spec, limits),
+      .fallback = "0", .low = 0, .high = 64, .doc = "worker threads; 0: as the command line says" },
     { 0 },
 };
 static const wr_option checkpoint_options[] = {
-    { "dir", WR_OPT_STRING, offsetof(wr_spec, checkpoint.dir) - offsetof(wr_spec, checkpoint), .doc = "data directory" },
-    { "interval", WR_OPT_DURATION, offsetof(wr_spec, checkpoint.interval_us) - offsetof(wr_spec, checkpoint), .fallback = "10s",
+    { "dir", WR_OPT_STRING, offsetof(wr_spec, checkpoint.dir) - offsetof(wr_spec, checkpoint),
+      .doc = "data directory" },
+    { "interval", WR_OPT_DURATION,
+      offsetof(wr_spec, checkpoint.interval_us) - offsetof(wr_spec, checkpoint), .fallback = "10s",
       .low = 10e3, .high = 86400e6, .doc = "time between checkpoints" },
     { 0 },
 };
 static const wr_option root_options[] = {
     { "name", WR_OPT_STRING, 0, .doc = "the pipeline's name; default: the file's" },
-    { "sources", WR_OPT_MAP }, { "views", WR_OPT_MAP },      { "sinks", WR_OPT_MAP },
-    { "serve", WR_OPT_MAP },   { "limits", WR_OPT_MAP },     { "checkpoint", WR_OPT_MAP },
-    { "tests", WR_OPT_LIST },  { 0 },
+    { "sources", WR_OPT_MAP },
+    { "views", WR_OPT_MAP },
+    { "sinks", WR_OPT_MAP },
+    { "serve", WR_OPT_MAP },
+    { "limits", WR_OPT_MAP },
+    { "checkpoint", WR_OPT_MAP },
+    { "tests", WR_OPT_LIST },
+    { 0 },
 };
 
 typedef struct reader {
-    wr_arena          *arena;
-    wr_report         *report;
+    wr_arena *arena;
+    wr_report *report;
     const char *const *inputs, *const *outputs;
 } reader;
 
-/* The part of `map` whose keys are in table, as a map of its own; so that two tables can share a map. */
+/* The part of `map` whose keys are in table, as a map of its own; so that two tables can share a
+ * map. */
 static wr_node *
 map_part(reader *r, const wr_node *map, const wr_option *table, bool in_table)
 {
@@ -166,9 +192,10 @@ name_check(reader *r, const wr_node *key)
 {
     if (name_is_good(key->text))
         return WEIR_OK;
-    return wr_node_error(r->report, key, WEIR_CONFIG_VALUE,
-                         "use lower-case letters, digits and _, at most 63, so that SQL needs no quotes",
-                         "`%s` cannot be a name", key->text);
+    return wr_node_error(
+        r->report, key, WEIR_CONFIG_VALUE,
+        "use lower-case letters, digits and _, at most 63, so that SQL needs no quotes",
+        "`%s` cannot be a name", key->text);
 }
 
 /* `format: json` or `format: { csv: {...} }`, on the source/sink or inside its connector. */
@@ -194,7 +221,8 @@ format_name(reader *r, const wr_node *f, const char *fallback, const wr_node **o
         *options = f->items[0];
         return f->keys[0]->text;
     }
-    wr_node_error(r->report, f, WEIR_CONFIG_VALUE, "format: json, or format: { csv: { header: true } }",
+    wr_node_error(r->report, f, WEIR_CONFIG_VALUE,
+                  "format: json, or format: { csv: { header: true } }",
                   "a format is a name, or one name with its options");
     return NULL;
 }
@@ -203,14 +231,14 @@ static weir_status
 decoder_read(reader *r, wr_spec_source *s, const wr_node *f, const char *fallback)
 {
     const wr_node *options;
-    const char    *name = format_name(r, f, fallback, &options);
+    const char *name = format_name(r, f, fallback, &options);
     if (name == NULL)
         return fallback == NULL && f == NULL ? WEIR_OK : WEIR_CONFIG_VALUE;
     s->decoder = wr_decoder_find(name);
     if (s->decoder == NULL) {
         wr_text known;
         wr_text_init(&known, r->arena->budget);
-        uint32_t                     count;
+        uint32_t count;
         const wr_decoder_ops *const *all = wr_decoder_all(&count);
         for (uint32_t i = 0; i < count; i++)
             wr_text_printf(&known, "%s%s", i > 0 ? ", " : "known: ", all[i]->name);
@@ -219,32 +247,33 @@ decoder_read(reader *r, wr_spec_source *s, const wr_node *f, const char *fallbac
         wr_text_fini(&known);
         return st;
     }
-    s->decoder_config = wr_arena_calloc(r->arena, 1, WR_MAX(s->decoder->config_bytes, (size_t) 1));
+    s->decoder_config = wr_arena_calloc(r->arena, 1, WR_MAX(s->decoder->config_bytes, (size_t)1));
     if (s->decoder_config == NULL)
         return WEIR_MEMORY;
-    return wr_options_read(s->decoder->options, options, f != NULL ? f : s->at, NULL, s->decoder_config,
-                           s->decoder->config_bytes, r->arena, r->report);
+    return wr_options_read(s->decoder->options, options, f != NULL ? f : s->at, NULL,
+                           s->decoder_config, s->decoder->config_bytes, r->arena, r->report);
 }
 
 static weir_status
 encoder_read(reader *r, wr_spec_sink *s, const wr_node *f, const char *fallback)
 {
     const wr_node *options;
-    const char    *name = format_name(r, f, fallback, &options);
+    const char *name = format_name(r, f, fallback, &options);
     if (name == NULL)
         return fallback == NULL && f == NULL ? WEIR_OK : WEIR_CONFIG_VALUE;
     s->encoder = wr_encoder_find(name);
     if (s->encoder == NULL)
         return wr_node_error(r->report, f, WEIR_CONFIG_VALUE, "json, csv, tsv, msgpack",
                              "no format is called `%s`", name);
-    s->encoder_config = wr_arena_calloc(r->arena, 1, WR_MAX(s->encoder->config_bytes, (size_t) 1));
+    s->encoder_config = wr_arena_calloc(r->arena, 1, WR_MAX(s->encoder->config_bytes, (size_t)1));
     if (s->encoder_config == NULL)
         return WEIR_MEMORY;
-    return wr_options_read(s->encoder->options, options, f != NULL ? f : s->at, NULL, s->encoder_config,
-                           s->encoder->config_bytes, r->arena, r->report);
+    return wr_options_read(s->encoder->options, options, f != NULL ? f : s->at, NULL,
+                           s->encoder_config, s->encoder->config_bytes, r->arena, r->report);
 }
 
-/* The one key of `map` that is not common: its connector.  NULL (reported) when there is none or two. */
+/* The one key of `map` that is not common: its connector.  NULL (reported) when there is none or
+ * two. */
 static const wr_node *
 connector_key(reader *r, const wr_node *map, const wr_node *name, const char *what,
               bool (*known)(const char *), const char *names, const wr_node **value)
@@ -304,7 +333,8 @@ override_of(const char *const *list, const char *name)
 }
 
 weir_status
-wr_spec_file_source(wr_spec_source *source, const char *path, const char *format, wr_arena *arena, wr_report *report)
+wr_spec_file_source(wr_spec_source *source, const char *path, const char *format, wr_arena *arena,
+                    wr_report *report)
 {
     reader r = { arena, report, NULL, NULL };
     source->ops = wr_source_find("file");
@@ -312,14 +342,15 @@ wr_spec_file_source(wr_spec_source *source, const char *path, const char *format
     source->config = wr_arena_calloc(arena, 1, source->ops->config_bytes);
     if (source->config == NULL)
         return WEIR_MEMORY;
-    WR_TRY(wr_options_read(source->ops->options,
-                           &(wr_node){ .kind = WR_NODE_MAP,
-                                       .file = source->at != NULL ? source->at->file : "",
-                                       .count = 1,
-                                       .keys = (wr_node *[]){ &(wr_node){ .text = "path", .length = 4 } },
-                                       .items = (wr_node *[]){ &(wr_node){
-                                           .text = path, .length = strlen(path), .file = "" } } },
-                           source->at, NULL, source->config, source->ops->config_bytes, arena, report));
+    WR_TRY(wr_options_read(
+        source->ops->options,
+        &(wr_node){ .kind = WR_NODE_MAP,
+                    .file = source->at != NULL ? source->at->file : "",
+                    .count = 1,
+                    .keys = (wr_node *[]){ &(wr_node){ .text = "path", .length = 4 } },
+                    .items = (wr_node *[]){ &(wr_node){
+                        .text = path, .length = strlen(path), .file = "" } } },
+        source->at, NULL, source->config, source->ops->config_bytes, arena, report));
     if (source->decoder != NULL)
         return WEIR_OK;
     const char *dot = strrchr(path, '.');
@@ -338,7 +369,8 @@ source_read(reader *r, const wr_node *key, const wr_node *map, wr_spec_source *s
     s->name = key->text;
     s->at = key;
     if (map->kind != WR_NODE_MAP)
-        return wr_node_error(r->report, map, WEIR_CONFIG_VALUE, NULL, "source `%s` must be a map", key->text);
+        return wr_node_error(r->report, map, WEIR_CONFIG_VALUE, NULL, "source `%s` must be a map",
+                             key->text);
     wr_node *common = map_part(r, map, source_options, true);
     wr_node *rest = map_part(r, map, source_options, false);
     if (common == NULL || rest == NULL)
@@ -346,15 +378,17 @@ source_read(reader *r, const wr_node *key, const wr_node *map, wr_spec_source *s
     s->columns = wr_node_get(map, "columns");
     s->watermark = wr_node_get(map, "watermark");
     map_without(common, "format");
-    st = wr_options_read(source_options, common, key, NULL, &s->common, sizeof s->common, r->arena, r->report);
+    st = wr_options_read(source_options, common, key, NULL, &s->common, sizeof s->common, r->arena,
+                         r->report);
     status = status == WEIR_OK ? st : status;
-    const char    *file = override_of(r->inputs, s->name);
+    const char *file = override_of(r->inputs, s->name);
     const wr_node *value = NULL;
-    char           names[120] = "push, ";
-    uint32_t       count;
+    char names[120] = "push, ";
+    uint32_t count;
     const wr_source_ops *const *all = wr_source_all(&count);
     for (uint32_t i = 0; i < count; i++)
-        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i > 0 ? ", " : "", all[i]->name);
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i > 0 ? ", " : "",
+                 all[i]->name);
     const wr_node *connector = connector_key(r, rest, key, "source", source_known, names, &value);
     if (connector == NULL)
         return WEIR_CONFIG_MISSING;
@@ -363,15 +397,16 @@ source_read(reader *r, const wr_node *key, const wr_node *map, wr_spec_source *s
             status = wr_node_error(r->report, rest->keys[i], WEIR_CONFIG_UNKNOWN_KEY, NULL,
                                    "unknown key `%s` in source `%s`", rest->keys[i]->text, s->name);
     s->ops = source_find(connector->text);
-    s->config = wr_arena_calloc(r->arena, 1, WR_MAX(s->ops->config_bytes, (size_t) 1));
-    wr_node *inner = value->kind == WR_NODE_MAP ? map_part(r, value, (wr_option[]){ { 0 } }, false) : NULL;
+    s->config = wr_arena_calloc(r->arena, 1, WR_MAX(s->ops->config_bytes, (size_t)1));
+    wr_node *inner =
+        value->kind == WR_NODE_MAP ? map_part(r, value, (wr_option[]){ { 0 } }, false) : NULL;
     if (s->config == NULL || (value->kind == WR_NODE_MAP && inner == NULL))
         return WEIR_MEMORY;
-    wr_node        nothing = { .kind = WR_NODE_MAP };
+    wr_node nothing = { .kind = WR_NODE_MAP };
     const wr_node *f = format_node(map, inner != NULL ? inner : &nothing);
     const wr_option *const elsewhere[] = { source_options, NULL };
-    st = wr_options_read(s->ops->options, inner != NULL ? inner : value, connector, elsewhere, s->config,
-                         s->ops->config_bytes, r->arena, r->report);
+    st = wr_options_read(s->ops->options, inner != NULL ? inner : value, connector, elsewhere,
+                         s->config, s->ops->config_bytes, r->arena, r->report);
     status = status == WEIR_OK ? st : status;
     if (s->ops->default_format != NULL || f != NULL) {
         st = decoder_read(r, s, f, s->ops->default_format);
@@ -381,7 +416,8 @@ source_read(reader *r, const wr_node *key, const wr_node *map, wr_spec_source *s
         weir_error err = { 0 };
         st = s->ops->check(s->config, &err);
         if (st != WEIR_OK)
-            status = wr_node_error(r->report, connector, st, err.hint[0] != '\0' ? err.hint : NULL, "%s", err.text);
+            status = wr_node_error(r->report, connector, st, err.hint[0] != '\0' ? err.hint : NULL,
+                                   "%s", err.text);
     }
     if (file != NULL)
         status = wr_spec_file_source(s, file, NULL, r->arena, r->report);
@@ -392,7 +428,8 @@ static weir_status
 view_sql(reader *r, wr_spec_view *v)
 {
     if ((v->common.sql != NULL) == (v->common.sql_file != NULL))
-        return wr_node_error(r->report, v->at, WEIR_CONFIG_MISSING, NULL, "view `%s` needs %s", v->name,
+        return wr_node_error(r->report, v->at, WEIR_CONFIG_MISSING, NULL, "view `%s` needs %s",
+                             v->name,
                              v->common.sql != NULL ? "either sql or sql_file, not both" : "`sql`");
     if (v->common.sql != NULL) {
         v->sql = v->sql_node->text;
@@ -402,13 +439,14 @@ view_sql(reader *r, wr_spec_view *v)
     const char *slash = strrchr(v->at->file, '/');
     const char *path = v->common.sql_file[0] == '/'
                            ? v->common.sql_file
-                           : wr_arena_printf(r->arena, "%.*s%s", slash != NULL ? (int) (slash + 1 - v->at->file) : 0,
+                           : wr_arena_printf(r->arena, "%.*s%s",
+                                             slash != NULL ? (int)(slash + 1 - v->at->file) : 0,
                                              v->at->file, v->common.sql_file);
     FILE *in = path != NULL ? fopen(path, "re") : NULL;
     if (in == NULL)
-        return wr_node_error(r->report, wr_node_get(v->sql_node, "sql_file"), WEIR_CONFIG_FILE, NULL,
-                             "view `%s`: cannot read \"%s\"", v->name, v->common.sql_file);
-    char  *text = wr_arena_alloc(r->arena, 65537);
+        return wr_node_error(r->report, wr_node_get(v->sql_node, "sql_file"), WEIR_CONFIG_FILE,
+                             NULL, "view `%s`: cannot read \"%s\"", v->name, v->common.sql_file);
+    char *text = wr_arena_alloc(r->arena, 65537);
     size_t n = text != NULL ? fread(text, 1, 65536, in) : 0;
     fclose(in);
     if (text == NULL)
@@ -428,18 +466,22 @@ view_read(reader *r, const wr_node *key, const wr_node *map, wr_spec_view *v)
     v->name = key->text;
     v->at = key;
     if (map->kind != WR_NODE_MAP)
-        return wr_node_error(r->report, map, WEIR_CONFIG_VALUE, NULL, "view `%s` must be a map with `sql`", key->text);
+        return wr_node_error(r->report, map, WEIR_CONFIG_VALUE, NULL,
+                             "view `%s` must be a map with `sql`", key->text);
     v->sql_node = wr_node_get(map, "sql");
     wr_node *common = map_part(r, map, (wr_option[]){ { 0 } }, false);
     if (common == NULL)
         return WEIR_MEMORY;
     map_without(common, "limits");
     map_without(common, "state");
-    st = wr_options_read(view_options, common, key, NULL, &v->common, sizeof v->common, r->arena, r->report);
+    st = wr_options_read(view_options, common, key, NULL, &v->common, sizeof v->common, r->arena,
+                         r->report);
     status = status == WEIR_OK ? st : status;
-    st = wr_options_read(view_limit_options, wr_node_get(map, "limits"), key, NULL, &v->limits, sizeof v->limits, r->arena, r->report);
+    st = wr_options_read(view_limit_options, wr_node_get(map, "limits"), key, NULL, &v->limits,
+                         sizeof v->limits, r->arena, r->report);
     status = status == WEIR_OK ? st : status;
-    st = wr_options_read(view_state_options, wr_node_get(map, "state"), key, NULL, &v->state, sizeof v->state, r->arena, r->report);
+    st = wr_options_read(view_state_options, wr_node_get(map, "state"), key, NULL, &v->state,
+                         sizeof v->state, r->arena, r->report);
     status = status == WEIR_OK ? st : status;
     return status == WEIR_OK ? view_sql(r, v) : status;
 }
@@ -451,21 +493,24 @@ sink_read(reader *r, const wr_node *key, const wr_node *map, wr_spec_sink *s)
     s->name = key->text;
     s->at = key;
     if (map->kind != WR_NODE_MAP)
-        return wr_node_error(r->report, map, WEIR_CONFIG_VALUE, NULL, "sink `%s` must be a map", key->text);
+        return wr_node_error(r->report, map, WEIR_CONFIG_VALUE, NULL, "sink `%s` must be a map",
+                             key->text);
     wr_node *common = map_part(r, map, sink_options, true);
     wr_node *rest = map_part(r, map, sink_options, false);
     if (common == NULL || rest == NULL)
         return WEIR_MEMORY;
     map_without(common, "format");
     s->from_node = wr_node_get(map, "from");
-    st = wr_options_read(sink_options, common, key, NULL, &s->common, sizeof s->common, r->arena, r->report);
+    st = wr_options_read(sink_options, common, key, NULL, &s->common, sizeof s->common, r->arena,
+                         r->report);
     status = status == WEIR_OK ? st : status;
     const wr_node *value = NULL;
-    char           names[120] = "";
-    uint32_t       count;
+    char names[120] = "";
+    uint32_t count;
     const wr_sink_ops *const *all = wr_sink_all(&count);
     for (uint32_t i = 0; i < count; i++)
-        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i > 0 ? ", " : "", all[i]->name);
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i > 0 ? ", " : "",
+                 all[i]->name);
     const wr_node *connector = connector_key(r, rest, key, "sink", sink_known, names, &value);
     if (connector == NULL)
         return WEIR_CONFIG_MISSING;
@@ -474,15 +519,16 @@ sink_read(reader *r, const wr_node *key, const wr_node *map, wr_spec_sink *s)
             status = wr_node_error(r->report, rest->keys[i], WEIR_CONFIG_UNKNOWN_KEY, NULL,
                                    "unknown key `%s` in sink `%s`", rest->keys[i]->text, s->name);
     s->ops = wr_sink_find(connector->text);
-    s->config = wr_arena_calloc(r->arena, 1, WR_MAX(s->ops->config_bytes, (size_t) 1));
-    wr_node *inner = value->kind == WR_NODE_MAP ? map_part(r, value, (wr_option[]){ { 0 } }, false) : NULL;
+    s->config = wr_arena_calloc(r->arena, 1, WR_MAX(s->ops->config_bytes, (size_t)1));
+    wr_node *inner =
+        value->kind == WR_NODE_MAP ? map_part(r, value, (wr_option[]){ { 0 } }, false) : NULL;
     if (s->config == NULL || (value->kind == WR_NODE_MAP && inner == NULL))
         return WEIR_MEMORY;
-    wr_node        nothing = { .kind = WR_NODE_MAP };
+    wr_node nothing = { .kind = WR_NODE_MAP };
     const wr_node *f = format_node(map, inner != NULL ? inner : &nothing);
     const wr_option *const elsewhere[] = { sink_options, NULL };
-    st = wr_options_read(s->ops->options, inner != NULL ? inner : value, connector, elsewhere, s->config,
-                         s->ops->config_bytes, r->arena, r->report);
+    st = wr_options_read(s->ops->options, inner != NULL ? inner : value, connector, elsewhere,
+                         s->config, s->ops->config_bytes, r->arena, r->report);
     status = status == WEIR_OK ? st : status;
     if (s->ops->default_format != NULL || f != NULL) {
         st = encoder_read(r, s, f, s->ops->default_format);
@@ -497,30 +543,36 @@ output_sink(reader *r, const char *output, wr_spec_sink *s)
 {
     const char *eq = strchr(output, '=');
     if (eq == NULL || eq == output || eq[1] == '\0')
-        return wr_report_error(r->report, "", 0, 0, 1, WEIR_USAGE, "write --output VIEW=FILE, or VIEW=- for stdout",
+        return wr_report_error(r->report, "", 0, 0, 1, WEIR_USAGE,
+                               "write --output VIEW=FILE, or VIEW=- for stdout",
                                "`--output %s` names no view and file", output);
-    bool        screen = strcmp(eq + 1, "-") == 0;
+    bool screen = strcmp(eq + 1, "-") == 0;
     const char *path = eq + 1;
-    s->name = wr_arena_printf(r->arena, "output_%.*s", (int) (eq - output), output);
-    s->common.from = wr_arena_strndup(r->arena, output, (size_t) (eq - output));
+    s->name = wr_arena_printf(r->arena, "output_%.*s", (int)(eq - output), output);
+    s->common.from = wr_arena_strndup(r->arena, output, (size_t)(eq - output));
     s->ops = wr_sink_find(screen ? "stdout" : "file");
-    s->config = wr_arena_calloc(r->arena, 1, WR_MAX(s->ops->config_bytes, (size_t) 1));
+    s->config = wr_arena_calloc(r->arena, 1, WR_MAX(s->ops->config_bytes, (size_t)1));
     if (s->config == NULL || s->name == NULL || s->common.from == NULL)
         return WEIR_MEMORY;
-    wr_node  path_key = { .text = "path", .length = 4, .file = "" };
-    wr_node  path_value = { .text = path, .length = strlen(path), .file = "" };
+    wr_node path_key = { .text = "path", .length = 4, .file = "" };
+    wr_node path_value = { .text = path, .length = strlen(path), .file = "" };
     wr_node *keys[] = { &path_key }, *items[] = { &path_value };
-    wr_node  map = { .kind = WR_NODE_MAP, .file = "", .count = screen ? 0 : 1, .keys = keys, .items = items };
-    WR_TRY(wr_options_read(s->ops->options, &map, &map, NULL, s->config, s->ops->config_bytes, r->arena, r->report));
+    wr_node map = {
+        .kind = WR_NODE_MAP, .file = "", .count = screen ? 0 : 1, .keys = keys, .items = items
+    };
+    WR_TRY(wr_options_read(s->ops->options, &map, &map, NULL, s->config, s->ops->config_bytes,
+                           r->arena, r->report));
     const char *dot = strrchr(path, '.');
     return encoder_read(r, s, NULL, dot != NULL && strcmp(dot, ".csv") == 0 ? "csv" : "json");
 }
 
 static weir_status
-section(reader *r, const wr_option *table, const wr_node *root, const char *name, void *into, size_t bytes)
+section(reader *r, const wr_option *table, const wr_node *root, const char *name, void *into,
+        size_t bytes)
 {
     const wr_node *node = wr_node_get(root, name);
-    return wr_options_read(table, node, node != NULL ? node : root, NULL, into, bytes, r->arena, r->report);
+    return wr_options_read(table, node, node != NULL ? node : root, NULL, into, bytes, r->arena,
+                           r->report);
 }
 
 static uint32_t
@@ -548,14 +600,15 @@ weir_status
 wr_spec_read(const wr_node *root, const char *file, const char *const *inputs,
              const char *const *outputs, wr_arena *arena, wr_report *report, wr_spec **out)
 {
-    reader   r = { arena, report, inputs, outputs };
+    reader r = { arena, report, inputs, outputs };
     wr_spec *spec = wr_arena_calloc(arena, 1, sizeof *spec);
     *out = spec;
     if (spec == NULL)
         return WEIR_MEMORY;
     if (root == NULL || root->kind != WR_NODE_MAP)
         return wr_report_error(report, file, 1, 1, 1, WEIR_CONFIG,
-                               "`weir new` writes one to start from", "a pipeline file is a map with `sources` and `views`");
+                               "`weir new` writes one to start from",
+                               "a pipeline file is a map with `sources` and `views`");
     for (uint32_t i = 0; i < root->count; i++) {
         wr_node one = *root;
         one.keys += i;
@@ -566,50 +619,57 @@ wr_spec_read(const wr_node *root, const char *file, const char *const *inputs,
             known |= strcmp(o->name, one.keys[0]->text) == 0;
         if (!known) { /* one table look-up gives the hint */
             char ignored[64];
-            (void) !wr_options_read(root_options, &one, root, NULL, ignored, 0, arena, report);
+            (void)!wr_options_read(root_options, &one, root, NULL, ignored, 0, arena, report);
         }
     }
     const wr_node *name = wr_node_get(root, "name");
-    const char    *slash = strrchr(file, '/');
-    const char    *base = slash != NULL ? slash + 1 : file;
+    const char *slash = strrchr(file, '/');
+    const char *base = slash != NULL ? slash + 1 : file;
     spec->file = file;
     spec->name = name != NULL && name->kind == WR_NODE_SCALAR && name->length > 0
                      ? name->text
                      : wr_arena_strndup(arena, base, strcspn(base, "."));
     const wr_node *sources = named_map(&r, root, "sources"), *views = named_map(&r, root, "views");
     const wr_node *sinks = named_map(&r, root, "sinks");
-    uint32_t       output_count = list_count(outputs);
-    uint32_t       n_sources = sources != NULL ? sources->count : 0, n_views = views != NULL ? views->count : 0;
-    uint32_t       n_sinks = sinks != NULL ? sinks->count : 0;
+    uint32_t output_count = list_count(outputs);
+    uint32_t n_sources = sources != NULL ? sources->count : 0,
+             n_views = views != NULL ? views->count : 0;
+    uint32_t n_sinks = sinks != NULL ? sinks->count : 0;
     spec->sources = wr_arena_calloc(arena, n_sources + 1, sizeof *spec->sources);
     spec->views = wr_arena_calloc(arena, n_views + 1, sizeof *spec->views);
     spec->sinks = wr_arena_calloc(arena, n_sinks + output_count + 1, sizeof *spec->sinks);
     if (spec->sources == NULL || spec->views == NULL || spec->sinks == NULL || spec->name == NULL)
         return WEIR_MEMORY;
     for (uint32_t i = 0; i < n_sources; i++)
-        spec->sources[i].sound =
-            source_read(&r, sources->keys[i], sources->items[i], &spec->sources[spec->source_count++]) == WEIR_OK;
+        spec->sources[i].sound = source_read(&r, sources->keys[i], sources->items[i],
+                                             &spec->sources[spec->source_count++]) == WEIR_OK;
     for (uint32_t i = 0; i < n_views; i++)
-        (void) !view_read(&r, views->keys[i], views->items[i], &spec->views[spec->view_count++]);
+        (void)!view_read(&r, views->keys[i], views->items[i], &spec->views[spec->view_count++]);
     for (uint32_t i = 0; i < n_sinks; i++)
-        if (output_count == 0) /* --output replaces the file's sinks: a trial run writes nowhere else */
-            spec->sinks[i].sound = sink_read(&r, sinks->keys[i], sinks->items[i], &spec->sinks[spec->sink_count++]) == WEIR_OK;
+        if (output_count ==
+            0) /* --output replaces the file's sinks: a trial run writes nowhere else */
+            spec->sinks[i].sound = sink_read(&r, sinks->keys[i], sinks->items[i],
+                                             &spec->sinks[spec->sink_count++]) == WEIR_OK;
     for (uint32_t i = 0; i < output_count; i++)
-        spec->sinks[i].sound = output_sink(&r, outputs[i], &spec->sinks[spec->sink_count++]) == WEIR_OK;
-    (void) !section(&r, serve_options, root, "serve", &spec->serve, sizeof spec->serve);
-    (void) !section(&r, limit_options, root, "limits", &spec->limits, sizeof spec->limits);
-    (void) !section(&r, checkpoint_options, root, "checkpoint", &spec->checkpoint, sizeof spec->checkpoint);
+        spec->sinks[i].sound =
+            output_sink(&r, outputs[i], &spec->sinks[spec->sink_count++]) == WEIR_OK;
+    (void)!section(&r, serve_options, root, "serve", &spec->serve, sizeof spec->serve);
+    (void)!section(&r, limit_options, root, "limits", &spec->limits, sizeof spec->limits);
+    (void)!section(&r, checkpoint_options, root, "checkpoint", &spec->checkpoint,
+                   sizeof spec->checkpoint);
     spec->tests = wr_node_get(root, "tests");
     for (uint32_t i = 0; inputs != NULL && inputs[i] != NULL; i++) {
         bool found = false;
         for (uint32_t s = 0; s < spec->source_count; s++)
-            found |= strncmp(inputs[i], spec->sources[s].name, strlen(spec->sources[s].name)) == 0 &&
-                     inputs[i][strlen(spec->sources[s].name)] == '=';
+            found |=
+                strncmp(inputs[i], spec->sources[s].name, strlen(spec->sources[s].name)) == 0 &&
+                inputs[i][strlen(spec->sources[s].name)] == '=';
         if (!found)
-            (void) !wr_report_error(report, "", 0, 0, 1, WEIR_USAGE, "write --input SOURCE=FILE",
-                                    "`--input %s` names no source of %s", inputs[i], file);
+            (void)!wr_report_error(report, "", 0, 0, 1, WEIR_USAGE, "write --input SOURCE=FILE",
+                                   "`--input %s` names no source of %s", inputs[i], file);
     }
     if (n_sources == 0 && wr_report_status(report) == WEIR_OK && n_views == 0)
-        (void) !wr_report_error(report, file, 1, 1, 1, WEIR_CONFIG_MISSING, NULL, "the pipeline has neither sources nor views");
+        (void)!wr_report_error(report, file, 1, 1, 1, WEIR_CONFIG_MISSING, NULL,
+                               "the pipeline has neither sources nor views");
     return wr_report_status(report);
 }

@@ -2,9 +2,9 @@
 /*
  * engine/subscribe.c -- follow a relation: snapshot, rows, progress, gaps, resume by cursor.
  *
- * A cursor is "VIEW@BOOT:SEQ.SEQ...": the run that gave it and, for each shard, the sequence of the next
- * batch.  It is opaque to clients.  A cursor of another run, or one whose batches are gone, gets
- * SNAPSHOT_REQUIRED, never a guess (design 12.9).
+ * A cursor is "VIEW@BOOT:SEQ.SEQ...": the run that gave it and, for each shard, the sequence of the
+ * next batch.  It is opaque to clients.  A cursor of another run, or one whose batches are gone,
+ * gets SNAPSHOT_REQUIRED, never a guess (design 12.9).
  */
 #include "engine/engine_impl.h"
 
@@ -16,41 +16,49 @@
 enum { SHARDS_MAX = 64 };
 
 struct weir_subscription {
-    weir_pipeline   *pipeline;
-    wr_stream       *stream;
-    wr_reader       *reader;
+    weir_pipeline *pipeline;
+    wr_stream *stream;
+    wr_reader *reader;
     const wr_schema *schema;
-    uint32_t         shard_count, turn; /* turn: the shard to ask first */
-    uint64_t         snapshot_until[SHARDS_MAX];
-    wr_time          watermarks[SHARDS_MAX];
-    wr_time          progress; /* the last one told */
-    bool             ended[SHARDS_MAX], told_end;
+    uint32_t shard_count, turn; /* turn: the shard to ask first */
+    uint64_t snapshot_until[SHARDS_MAX];
+    wr_time watermarks[SHARDS_MAX];
+    wr_time progress; /* the last one told */
+    bool ended[SHARDS_MAX], told_end;
 };
 
 static void
 cursor_print(const weir_subscription *s, char *cursor, size_t size)
 {
-    size_t at = (size_t) snprintf(cursor, size, "%s@%016" PRIx64 ":", wr_stream_name(s->stream), s->pipeline->boot);
+    size_t at = (size_t)snprintf(cursor, size, "%s@%016" PRIx64 ":", wr_stream_name(s->stream),
+                                 s->pipeline->boot);
     for (uint32_t i = 0; i < s->shard_count && at < size; i++)
-        at += (size_t) snprintf(cursor + at, size - at, "%s%" PRIx64, i > 0 ? "." : "", wr_reader_position(s->reader, i));
+        at += (size_t)snprintf(cursor + at, size - at, "%s%" PRIx64, i > 0 ? "." : "",
+                               wr_reader_position(s->reader, i));
 }
 
 static weir_status
 cursor_seek(weir_subscription *s, const char *cursor, weir_error *err)
 {
     char prefix[128];
-    int  n = snprintf(prefix, sizeof prefix, "%s@%016" PRIx64 ":", wr_stream_name(s->stream), s->pipeline->boot);
-    if (strncmp(cursor, prefix, (size_t) n) != 0)
-        return wr_error_set(err, WEIR_SNAPSHOT_REQUIRED, "the cursor is of another view or of an earlier run: start from a snapshot");
+    int n = snprintf(prefix, sizeof prefix, "%s@%016" PRIx64 ":", wr_stream_name(s->stream),
+                     s->pipeline->boot);
+    if (strncmp(cursor, prefix, (size_t)n) != 0)
+        return wr_error_set(
+            err, WEIR_SNAPSHOT_REQUIRED,
+            "the cursor is of another view or of an earlier run: start from a snapshot");
     const char *at = cursor + n;
     for (uint32_t i = 0; i < s->shard_count; i++) {
-        char    *end;
+        char *end;
         uint64_t sequence = strtoull(at, &end, 16);
         if (end == at || (*end != (i + 1 < s->shard_count ? '.' : '\0')))
-            return wr_error_set(err, WEIR_SNAPSHOT_REQUIRED, "the cursor cannot be read: start from a snapshot");
+            return wr_error_set(err, WEIR_SNAPSHOT_REQUIRED,
+                                "the cursor cannot be read: start from a snapshot");
         at = end + 1;
         if (wr_reader_seek(s->reader, i, sequence) != WEIR_OK)
-            return wr_error_set(err, WEIR_SNAPSHOT_REQUIRED, "the rows after the cursor are no longer kept: start from a snapshot");
+            return wr_error_set(
+                err, WEIR_SNAPSHOT_REQUIRED,
+                "the rows after the cursor are no longer kept: start from a snapshot");
     }
     return WEIR_OK;
 }
@@ -62,7 +70,8 @@ weir_subscribe(weir_pipeline *pipeline, const char *view, const weir_subscribe_o
     int32_t index = wr_pipeline_stream(pipeline, view);
     if (index < 0) {
         const char *near = wr_catalog_nearest(&pipeline->catalog, view);
-        weir_status st = wr_error_set(err, WEIR_QUERY_NO_RELATION, "no source or view is called \"%.100s\"", view);
+        weir_status st = wr_error_set(err, WEIR_QUERY_NO_RELATION,
+                                      "no source or view is called \"%.100s\"", view);
         if (near != NULL)
             wr_error_hint(err, "did you mean \"%s\"?", near);
         return st;
@@ -73,24 +82,26 @@ weir_subscribe(weir_pipeline *pipeline, const char *view, const weir_subscribe_o
     if (s == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for a subscription");
     s->pipeline = pipeline;
-    s->stream = wr_runtime_stream(pipeline->runtime, (uint32_t) index);
+    s->stream = wr_runtime_stream(pipeline->runtime, (uint32_t)index);
     s->schema = wr_stream_schema(s->stream);
     s->shard_count = wr_stream_shards(s->stream);
     s->progress = WR_TIME_START;
     wr_assert(s->shard_count <= SHARDS_MAX);
     wr_reader_config c = { .required = options->required,
-                           .start = options->snapshot || options->cursor != NULL ? WR_START_TAIL : WR_START_HEAD,
+                           .start = options->snapshot || options->cursor != NULL ? WR_START_TAIL
+                                                                                 : WR_START_HEAD,
                            .shard = -1,
                            .wake = options->wake,
                            .user = options->user };
-    weir_status      st = wr_reader_create(s->stream, &c, &s->reader);
+    weir_status st = wr_reader_create(s->stream, &c, &s->reader);
     if (st == WEIR_OK && options->cursor != NULL)
         st = cursor_seek(s, options->cursor, err);
     else if (st != WEIR_OK)
-        (void) !wr_error_set(err, st, "no memory for a subscription");
+        (void)!wr_error_set(err, st, "no memory for a subscription");
     for (uint32_t i = 0; i < s->shard_count; i++) {
         s->watermarks[i] = WR_TIME_START;
-        s->snapshot_until[i] = options->snapshot && options->cursor == NULL ? wr_stream_head(s->stream, i) : 0;
+        s->snapshot_until[i] =
+            options->snapshot && options->cursor == NULL ? wr_stream_head(s->stream, i) : 0;
     }
     if (st != WEIR_OK) {
         weir_unsubscribe(s);
@@ -112,20 +123,23 @@ weir_unsubscribe(weir_subscription *subscription)
 weir_relation_kind
 weir_subscription_kind(const weir_subscription *subscription)
 {
-    _Static_assert((int) WEIR_UPSERT == (int) WR_UPSERT && (int) WEIR_CHANGELOG == (int) WR_CHANGELOG, "one numbering");
-    return (weir_relation_kind) subscription->schema->kind;
+    _Static_assert((int)WEIR_UPSERT == (int)WR_UPSERT && (int)WEIR_CHANGELOG == (int)WR_CHANGELOG,
+                   "one numbering");
+    return (weir_relation_kind)subscription->schema->kind;
 }
 
 uint32_t
-weir_subscription_columns(const weir_subscription *subscription, weir_column_info *columns, uint32_t max)
+weir_subscription_columns(const weir_subscription *subscription, weir_column_info *columns,
+                          uint32_t max)
 {
     const wr_schema *schema = subscription->schema;
-    uint32_t         n = 0;
+    uint32_t n = 0;
     for (uint32_t c = 0; c < schema->field_count; c++) {
         if (schema->fields[c].hidden)
             continue;
         if (n < max) {
-            columns[n] = (weir_column_info){ schema->fields[c].name, wr_type_name(schema->fields[c].type), false };
+            columns[n] = (weir_column_info){ schema->fields[c].name,
+                                             wr_type_name(schema->fields[c].type), false };
             for (uint32_t k = 0; k < schema->key_count; k++)
                 columns[n].key |= schema->key[k] == c;
         }
@@ -149,14 +163,15 @@ weir_subscription_next(weir_subscription *s, weir_message *m, weir_error *err)
 {
     memset(m, 0, sizeof *m);
     for (uint32_t tried = 0; tried < s->shard_count;) {
-        uint32_t  shard = (s->turn + tried) % s->shard_count;
-        uint64_t  lost = 0;
+        uint32_t shard = (s->turn + tried) % s->shard_count;
+        uint64_t lost = 0;
         wr_batch *b = wr_reader_next(s->reader, shard, &lost);
         if (lost > 0) {
             wr_batch_release(b); /* read again after the gap has been told */
             m->event = WEIR_GAP;
             m->lost = lost;
-            if (b != NULL && wr_reader_seek(s->reader, shard, wr_reader_position(s->reader, shard) - 1) != WEIR_OK)
+            if (b != NULL && wr_reader_seek(s->reader, shard,
+                                            wr_reader_position(s->reader, shard) - 1) != WEIR_OK)
                 m->lost++;
             cursor_print(s, m->cursor, sizeof m->cursor);
             return WEIR_OK;

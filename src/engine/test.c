@@ -2,11 +2,12 @@
 /*
  * engine/test.c -- weir test: a pipeline's `tests:` under a virtual clock.
  *
- * Every source is replaced by a push source, sinks are left out, the executor is the seeded one; so a
- * test is the pipeline itself, byte for byte the same on every run from one seed.
+ * Every source is replaced by a push source, sinks are left out, the executor is the seeded one; so
+ * a test is the pipeline itself, byte for byte the same on every run from one seed.
  *
- * given + expect   feed everything, compare what came (nothing is closed that the watermark has not)
- * steps            feed, advance, idle, restart, workers, end, expect, expect_changes, expect_counts, expect_state
+ * given + expect   feed everything, compare what came (nothing is closed that the watermark has
+ * not) steps            feed, advance, idle, restart, workers, end, expect, expect_changes,
+ * expect_counts, expect_state
  */
 #include "data/datetime.h"
 #include "engine/test_impl.h"
@@ -24,32 +25,40 @@ typedef struct counts {
 } counts;
 
 typedef struct test {
-    weir_pipeline           *pipeline;
+    weir_pipeline *pipeline;
     const weir_test_options *options;
-    wr_source_binding       *sources;
-    wr_clock_virtual         clock;
-    wr_runtime              *runtime;
-    wr_reader              **readers; /* a view */
-    wr_test_rows            *rows;    /* a view: what came since it was last expected */
-    counts                  *before;  /* a view: counted before the last restart */
-    wr_arena                 arena;
-    uint32_t                 workers;
-    uint64_t                 seed, peak_state;
-    char                     dir[64];
-    wr_text                  detail;
-    weir_error               err;
+    wr_source_binding *sources;
+    wr_clock_virtual clock;
+    wr_runtime *runtime;
+    wr_reader **readers; /* a view */
+    wr_test_rows *rows;  /* a view: what came since it was last expected */
+    counts *before;      /* a view: counted before the last restart */
+    wr_arena arena;
+    uint32_t workers;
+    uint64_t seed, peak_state;
+    char dir[64];
+    wr_text detail;
+    weir_error err;
 } test;
 
 static weir_status
 test_start(test *t)
 {
-    weir_pipeline    *p = t->pipeline;
-    wr_runtime_config c = { .executor = WR_EXECUTOR_SEEDED, .workers = t->workers, .seed = t->seed, .clock = &t->clock.clock,
-                            .state = p->state, .flow = p->flow, .data_dir = t->dir, .on_row_error = WR_ROW_DEAD_LETTER };
-    WR_TRY(wr_runtime_create(&p->job, t->sources, p->source_count, NULL, 0, &c, &t->runtime, &t->err));
+    weir_pipeline *p = t->pipeline;
+    wr_runtime_config c = { .executor = WR_EXECUTOR_SEEDED,
+                            .workers = t->workers,
+                            .seed = t->seed,
+                            .clock = &t->clock.clock,
+                            .state = p->state,
+                            .flow = p->flow,
+                            .data_dir = t->dir,
+                            .on_row_error = WR_ROW_DEAD_LETTER };
+    WR_TRY(
+        wr_runtime_create(&p->job, t->sources, p->source_count, NULL, 0, &c, &t->runtime, &t->err));
     for (uint32_t v = 0; v < p->view_count; v++) {
         wr_reader_config rc = { .required = true, .start = WR_START_TAIL, .shard = -1 };
-        WR_TRY(wr_reader_create(wr_runtime_stream(t->runtime, p->views[v].stream), &rc, &t->readers[v]));
+        WR_TRY(wr_reader_create(wr_runtime_stream(t->runtime, p->views[v].stream), &rc,
+                                &t->readers[v]));
     }
     return wr_runtime_start(t->runtime, &t->err);
 }
@@ -58,12 +67,12 @@ static counts
 test_counts(test *t, uint32_t view)
 {
     const wr_planned *v = &t->pipeline->views[view];
-    counts            sum = t->before[view];
+    counts sum = t->before[view];
     for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
         for (uint32_t o = 0; o < t->pipeline->job.segments[s].op_count; o++) {
             wr_op_counters c = { 0 };
-            uint64_t       bytes;
-            wr_time        w;
+            uint64_t bytes;
+            wr_time w;
             wr_runtime_op_counters(t->runtime, s, o, &c, &bytes, &w);
             sum.late += c.rows_late;
             sum.windows_late += c.windows_late;
@@ -82,7 +91,8 @@ test_drain(test *t)
         for (uint32_t shard = 0; shard < wr_stream_shards(stream); shard++) {
             wr_batch *b;
             while ((b = wr_reader_next(t->readers[v], shard, NULL)) != NULL) {
-                weir_status st = wr_test_collect(b, wr_stream_schema(stream), &t->arena, &t->rows[v]);
+                weir_status st =
+                    wr_test_collect(b, wr_stream_schema(stream), &t->arena, &t->rows[v]);
                 wr_batch_release(b);
                 WR_TRY(st);
             }
@@ -130,7 +140,8 @@ test_restart(test *t, uint32_t workers)
     wr_epoch epoch = wr_runtime_barrier(t->runtime);
     WR_TRY(test_settle(t));
     if (wr_runtime_epoch_done(t->runtime) < epoch)
-        return wr_error_set(&t->err, WEIR_CHECKPOINT, "the checkpoint before the restart did not complete");
+        return wr_error_set(&t->err, WEIR_CHECKPOINT,
+                            "the checkpoint before the restart did not complete");
     for (uint32_t v = 0; v < t->pipeline->view_count; v++)
         t->before[v] = test_counts(t, v);
     test_stop(t);
@@ -144,7 +155,7 @@ source_index(const test *t, const char *name)
 {
     for (uint32_t s = 0; s < t->pipeline->source_count; s++)
         if (strcmp(t->pipeline->sources[s].name, name) == 0)
-            return (int32_t) s;
+            return (int32_t)s;
     return -1;
 }
 
@@ -153,14 +164,15 @@ view_index(const test *t, const char *name)
 {
     for (uint32_t v = 0; v < t->pipeline->view_count; v++)
         if (strcmp(t->pipeline->views[v].name, name) == 0)
-            return (int32_t) v;
+            return (int32_t)v;
     return -1;
 }
 
 static weir_status
 unknown_name(test *t, const wr_node *key, const char *what)
 {
-    return wr_error_set(&t->err, WEIR_CONFIG_REFERENCE, "line %u: no %s is called \"%s\"", key->line, what, key->text);
+    return wr_error_set(&t->err, WEIR_CONFIG_REFERENCE, "line %u: no %s is called \"%s\"",
+                        key->line, what, key->text);
 }
 
 /* "bids" or "bids/1": a partition after the slash. */
@@ -168,7 +180,7 @@ static weir_status
 split_partition(test *t, const wr_node *key, int32_t *source, int32_t *partition)
 {
     char name[80];
-    snprintf(name, sizeof name, "%.*s", (int) strcspn(key->text, "/"), key->text);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(key->text, "/"), key->text);
     const char *slash = strchr(key->text, '/');
     *partition = slash != NULL ? atoi(slash + 1) : 0;
     *source = source_index(t, name);
@@ -179,12 +191,14 @@ static weir_status
 step_feed(test *t, const wr_node *map)
 {
     for (uint32_t i = 0; map->kind == WR_NODE_MAP && i < map->count; i++) {
-        int32_t   source, partition;
+        int32_t source, partition;
         wr_batch *batch = NULL;
         WR_TRY(split_partition(t, map->keys[i], &source, &partition));
         const wr_source_binding *b = &t->sources[source];
-        WR_TRY(wr_test_decode(map->items[i], b->schema, b->needed, t->pipeline->flow, &batch, &t->err));
-        while (batch != NULL && wr_runtime_push(t->runtime, (uint32_t) source, partition, batch) == WR_FLOW_AGAIN)
+        WR_TRY(wr_test_decode(map->items[i], b->schema, b->needed, t->pipeline->flow, &batch,
+                              &t->err));
+        while (batch != NULL &&
+               wr_runtime_push(t->runtime, (uint32_t)source, partition, batch) == WR_FLOW_AGAIN)
             if (!wr_runtime_step(t->runtime))
                 WR_TRY(test_drain(t));
         WR_TRY(test_settle(t));
@@ -220,10 +234,12 @@ step_expect(test *t, const wr_node *map, bool changes, bool *ok)
             return unknown_name(t, map->keys[i], "view");
         wr_text diff;
         wr_text_init(&diff, NULL);
-        if (!wr_test_compare(map->items[i], t->pipeline->views[v].plan->schema, &t->rows[v], changes, &t->arena, &diff, &t->err)) {
+        if (!wr_test_compare(map->items[i], t->pipeline->views[v].plan->schema, &t->rows[v],
+                             changes, &t->arena, &diff, &t->err)) {
             *ok = false;
             if (t->err.code == WEIR_OK)
-                wr_text_printf(&t->detail, "  line %u: %s differs (- expected, + came)\n%s", map->keys[i]->line, map->keys[i]->text, wr_text_string(&diff));
+                wr_text_printf(&t->detail, "  line %u: %s differs (- expected, + came)\n%s",
+                               map->keys[i]->line, map->keys[i]->text, wr_text_string(&diff));
         }
         wr_text_fini(&diff);
         if (t->err.code != WEIR_OK)
@@ -239,21 +255,24 @@ step_counts(test *t, const wr_node *map, bool *ok)
         int32_t v = view_index(t, map->keys[i]->text);
         if (v < 0)
             return unknown_name(t, map->keys[i], "view");
-        counts c = test_counts(t, (uint32_t) v);
+        counts c = test_counts(t, (uint32_t)v);
         for (uint32_t k = 0; map->items[i]->kind == WR_NODE_MAP && k < map->items[i]->count; k++) {
             const char *name = map->items[i]->keys[k]->text;
-            uint64_t    want = strtoull(map->items[i]->items[k]->text, NULL, 10);
-            uint64_t    have = strcmp(name, "late") == 0           ? c.late
-                               : strcmp(name, "late_windows") == 0 ? c.windows_late
-                               : strcmp(name, "failed") == 0       ? c.failed
-                               : strcmp(name, "filtered") == 0     ? c.filtered
-                                                                   : UINT64_MAX;
+            uint64_t want = strtoull(map->items[i]->items[k]->text, NULL, 10);
+            uint64_t have = strcmp(name, "late") == 0           ? c.late
+                            : strcmp(name, "late_windows") == 0 ? c.windows_late
+                            : strcmp(name, "failed") == 0       ? c.failed
+                            : strcmp(name, "filtered") == 0     ? c.filtered
+                                                                : UINT64_MAX;
             if (have == UINT64_MAX)
-                return wr_error_set(&t->err, WEIR_CONFIG_UNKNOWN_KEY, "line %u: counts are late, late_windows, failed, filtered", map->items[i]->keys[k]->line);
+                return wr_error_set(&t->err, WEIR_CONFIG_UNKNOWN_KEY,
+                                    "line %u: counts are late, late_windows, failed, filtered",
+                                    map->items[i]->keys[k]->line);
             if (have != want) {
                 *ok = false;
-                wr_text_printf(&t->detail, "  line %u: %s of %s: expected %llu, is %llu\n", map->items[i]->keys[k]->line, name, map->keys[i]->text,
-                               (unsigned long long) want, (unsigned long long) have);
+                wr_text_printf(&t->detail, "  line %u: %s of %s: expected %llu, is %llu\n",
+                               map->items[i]->keys[k]->line, name, map->keys[i]->text,
+                               (unsigned long long)want, (unsigned long long)have);
             }
         }
     }
@@ -265,9 +284,10 @@ step_state(test *t, const wr_node *node, bool *ok)
 {
     int64_t max;
     WR_TRY(wr_bytes_parse(node->text != NULL ? node->text : "", &max, &t->err));
-    if (t->peak_state > (uint64_t) max) {
+    if (t->peak_state > (uint64_t)max) {
         *ok = false;
-        wr_text_printf(&t->detail, "  line %u: state peaked at %llu bytes, more than %lld\n", node->line, (unsigned long long) t->peak_state, (long long) max);
+        wr_text_printf(&t->detail, "  line %u: state peaked at %llu bytes, more than %lld\n",
+                       node->line, (unsigned long long)t->peak_state, (long long)max);
     }
     return WEIR_OK;
 }
@@ -276,7 +296,7 @@ static weir_status
 step_one(test *t, const wr_node *key, const wr_node *value, bool *ok)
 {
     const char *what = key->text;
-    int32_t     source, partition;
+    int32_t source, partition;
     if (strcmp(what, "feed") == 0)
         return step_feed(t, value);
     if (strcmp(what, "advance") == 0)
@@ -292,10 +312,11 @@ step_one(test *t, const wr_node *key, const wr_node *value, bool *ok)
     if (strcmp(what, "restart") == 0)
         return test_restart(t, t->workers);
     if (strcmp(what, "workers") == 0)
-        return test_restart(t, (uint32_t) WR_MIN(WR_MAX(atoi(value->text != NULL ? value->text : "1"), 1), 64));
+        return test_restart(
+            t, (uint32_t)WR_MIN(WR_MAX(atoi(value->text != NULL ? value->text : "1"), 1), 64));
     if (strcmp(what, "idle") == 0) {
         WR_TRY(split_partition(t, value, &source, &partition));
-        wr_runtime_push_idle(t->runtime, (uint32_t) source, partition);
+        wr_runtime_push_idle(t->runtime, (uint32_t)source, partition);
         return test_settle(t);
     }
     if (strcmp(what, "end") == 0) {
@@ -304,22 +325,27 @@ step_one(test *t, const wr_node *key, const wr_node *value, bool *ok)
         return test_settle(t);
     }
     return wr_error_set(&t->err, WEIR_CONFIG_UNKNOWN_KEY,
-                        "line %u: unknown step `%s`: feed, advance, idle, restart, workers, end, expect, expect_changes, expect_counts, expect_state", key->line, what);
+                        "line %u: unknown step `%s`: feed, advance, idle, restart, workers, end, "
+                        "expect, expect_changes, expect_counts, expect_state",
+                        key->line, what);
 }
 
 static weir_status
 test_script(test *t, const wr_node *node, bool *ok)
 {
-    const wr_node *given = wr_node_get(node, "given"), *expect = wr_node_get(node, "expect"), *steps = wr_node_get(node, "steps");
+    const wr_node *given = wr_node_get(node, "given"), *expect = wr_node_get(node, "expect"),
+                  *steps = wr_node_get(node, "steps");
     if (given != NULL)
         WR_TRY(step_feed(t, given));
     if (expect != NULL)
         WR_TRY(step_expect(t, expect, false, ok));
     for (uint32_t i = 0; steps != NULL && steps->kind == WR_NODE_LIST && i < steps->count; i++)
-        for (uint32_t k = 0; steps->items[i]->kind == WR_NODE_MAP && k < steps->items[i]->count; k++)
+        for (uint32_t k = 0; steps->items[i]->kind == WR_NODE_MAP && k < steps->items[i]->count;
+             k++)
             WR_TRY(step_one(t, steps->items[i]->keys[k], steps->items[i]->items[k], ok));
     if (given == NULL && steps == NULL)
-        return wr_error_set(&t->err, WEIR_CONFIG_MISSING, "line %u: a test has `given` and `expect`, or `steps`", node->line);
+        return wr_error_set(&t->err, WEIR_CONFIG_MISSING,
+                            "line %u: a test has `given` and `expect`, or `steps`", node->line);
     return WEIR_OK;
 }
 
@@ -349,11 +375,11 @@ test_open(test *t, weir_pipeline *p, const weir_test_options *options, const wr_
     wr_arena_init(&t->arena, p->budget);
     wr_text_init(&t->detail, NULL);
     const wr_node *clock = wr_node_get(node, "clock"), *workers = wr_node_get(node, "workers");
-    wr_time        start = 1767225600LL * WR_US_PER_SECOND; /* 2026-01-01 */
+    wr_time start = 1767225600LL * WR_US_PER_SECOND; /* 2026-01-01 */
     if (clock != NULL)
         WR_TRY(wr_timestamp_parse(clock->text, clock->length, true, &start, &t->err));
     if (workers != NULL)
-        t->workers = (uint32_t) WR_MIN(WR_MAX(atoi(workers->text), 1), 64);
+        t->workers = (uint32_t)WR_MIN(WR_MAX(atoi(workers->text), 1), 64);
     wr_clock_virtual_init(&t->clock, start);
     t->sources = wr_arena_calloc(&t->arena, p->source_count + 1, sizeof *t->sources);
     t->readers = wr_arena_calloc(&t->arena, p->view_count + 1, sizeof *t->readers);
@@ -380,24 +406,28 @@ static void
 test_one(weir_pipeline *p, const weir_test_options *options, const wr_node *node,
          void (*on_result)(void *, const weir_test_result *), void *user)
 {
-    test           t = { 0 };
+    test t = { 0 };
     const wr_node *name = wr_node_get(node, "name");
-    const char    *label = name != NULL && name->kind == WR_NODE_SCALAR ? name->text : "(unnamed)";
+    const char *label = name != NULL && name->kind == WR_NODE_SCALAR ? name->text : "(unnamed)";
     if (options->filter != NULL && strstr(label, options->filter) == NULL)
         return;
-    int64_t     began = wr_clock_monotonic(p->engine->clock);
-    bool        ok = true;
+    int64_t began = wr_clock_monotonic(p->engine->clock);
+    bool ok = true;
     weir_status st = test_open(&t, p, options, node);
     if (st == WEIR_OK)
         st = test_script(&t, node, &ok);
     if (st != WEIR_OK) {
         ok = false;
-        wr_text_printf(&t.detail, "  %s\n", t.err.text[0] != '\0' ? t.err.text : weir_status_text(st));
+        wr_text_printf(&t.detail, "  %s\n",
+                       t.err.text[0] != '\0' ? t.err.text : weir_status_text(st));
     }
     if (!ok)
-        wr_text_printf(&t.detail, "  seed %llu\n", (unsigned long long) t.seed);
-    weir_test_result result = { .name = label, .passed = ok, .detail = wr_text_string(&t.detail),
-                                .seconds = (double) (wr_clock_monotonic(p->engine->clock) - began) / 1e6 };
+        wr_text_printf(&t.detail, "  seed %llu\n", (unsigned long long)t.seed);
+    weir_test_result result = { .name = label,
+                                .passed = ok,
+                                .detail = wr_text_string(&t.detail),
+                                .seconds =
+                                    (double)(wr_clock_monotonic(p->engine->clock) - began) / 1e6 };
     on_result(user, &result);
     test_stop(&t);
     if (t.dir[0] != '\0')
@@ -408,7 +438,8 @@ test_one(weir_pipeline *p, const weir_test_options *options, const wr_node *node
 
 weir_status
 weir_pipeline_test(weir_pipeline *p, const weir_test_options *options,
-                   void (*on_result)(void *user, const weir_test_result *result), void *user, weir_error *err)
+                   void (*on_result)(void *user, const weir_test_result *result), void *user,
+                   weir_error *err)
 {
     const wr_node *tests = p->spec->tests;
     if (p->runtime != NULL)

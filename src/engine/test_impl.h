@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/test_impl.h -- what the two halves of `weir test` share: the run (test.c) and the rows (test_rows.c).
+ * engine/test_impl.h -- what the two halves of `weir test` share: the run (test.c) and the rows
+ * (test_rows.c).
  */
 #pragma once
 
@@ -8,14 +9,14 @@
 
 /* A bag of rows of one view: canonical text to count, in order of arrival too. */
 typedef struct wr_test_row {
-    const char *text;  /* the compared columns, printed as JSON members */
-    int64_t     diff;
-    bool        matched;
+    const char *text; /* the compared columns, printed as JSON members */
+    int64_t diff;
+    bool matched;
 } wr_test_row;
 
 typedef struct wr_test_rows {
     wr_test_row *rows;
-    uint32_t     count, capacity;
+    uint32_t count, capacity;
 } wr_test_rows;
 
 /* YAML rows of a source -> one batch (owned).  Mistakes become err. */
@@ -25,9 +26,9 @@ weir_status wr_test_decode(const wr_node *list, const wr_schema *schema, const u
 weir_status wr_test_collect(const wr_batch *batch, const wr_schema *schema, wr_arena *arena,
                             wr_test_rows *rows);
 /*
- * Compare with expected YAML rows, each by the columns it names.  changes: diffs count and each row may
- * say _op: "-"; else rows are folded first.  Appends a row diff to `detail` and returns false when
- * they differ; err when the expectation itself is wrong (unknown column, bad value).
+ * Compare with expected YAML rows, each by the columns it names.  changes: diffs count and each row
+ * may say _op: "-"; else rows are folded first.  Appends a row diff to `detail` and returns false
+ * when they differ; err when the expectation itself is wrong (unknown column, bad value).
  */
-bool        wr_test_compare(const wr_node *expected, const wr_schema *schema, wr_test_rows *rows, bool changes,
-                            wr_arena *arena, wr_text *detail, weir_error *err);
+bool wr_test_compare(const wr_node *expected, const wr_schema *schema, wr_test_rows *rows,
+                     bool changes, wr_arena *arena, wr_text *detail, weir_error *err);

@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Plain scalars that JSON would read as a number, boolean or null stay bare; the rest is a string. */
+/* Plain scalars that JSON would read as a number, boolean or null stay bare; the rest is a string.
+ */
 static void
 node_to_json(const wr_node *node, wr_text *to)
 {
@@ -44,8 +45,9 @@ node_to_json(const wr_node *node, wr_text *to)
 static weir_status
 cell_value(const wr_node *node, wr_type type, wr_arena *arena, wr_value *out, weir_error *err)
 {
-    bool null = node->kind == WR_NODE_SCALAR && !node->quoted &&
-                (strcmp(node->text, "null") == 0 || strcmp(node->text, "~") == 0 || node->length == 0);
+    bool null =
+        node->kind == WR_NODE_SCALAR && !node->quoted &&
+        (strcmp(node->text, "null") == 0 || strcmp(node->text, "~") == 0 || node->length == 0);
     if (null) {
         *out = wr_value_null(type);
         return WEIR_OK;
@@ -55,7 +57,8 @@ cell_value(const wr_node *node, wr_type type, wr_arena *arena, wr_value *out, we
     wr_text json;
     wr_text_init(&json, arena->budget);
     node_to_json(node, &json);
-    if (type.id == WR_ARRAY) { /* [1, 2] as {1,2}: PostgreSQL's own spelling of a list of plain values */
+    if (type.id ==
+        WR_ARRAY) { /* [1, 2] as {1,2}: PostgreSQL's own spelling of a list of plain values */
         wr_text_clear(&json);
         wr_text_putc(&json, '{');
         for (uint32_t i = 0; i < node->count; i++) {
@@ -70,42 +73,46 @@ cell_value(const wr_node *node, wr_type type, wr_arena *arena, wr_value *out, we
 }
 
 static weir_status
-row_add(const wr_node *row, const wr_schema *schema, wr_batch_builder *builder, wr_arena *arena, wr_value *values,
-        weir_error *err)
+row_add(const wr_node *row, const wr_schema *schema, wr_batch_builder *builder, wr_arena *arena,
+        wr_value *values, weir_error *err)
 {
     if (row->kind != WR_NODE_MAP)
-        return wr_error_set(err, WEIR_CONFIG_VALUE, "line %u: a row is a map of columns", row->line);
+        return wr_error_set(err, WEIR_CONFIG_VALUE, "line %u: a row is a map of columns",
+                            row->line);
     for (uint32_t c = 0; c < schema->field_count; c++)
         values[c] = wr_value_null(schema->fields[c].type);
     for (uint32_t i = 0; i < row->count; i++) {
         int32_t c = wr_schema_find(schema, row->keys[i]->text);
         if (c < 0)
-            return wr_error_set(err, WEIR_CONFIG_UNKNOWN_KEY, "line %u: there is no column \"%s\"", row->keys[i]->line,
-                                row->keys[i]->text);
+            return wr_error_set(err, WEIR_CONFIG_UNKNOWN_KEY, "line %u: there is no column \"%s\"",
+                                row->keys[i]->line, row->keys[i]->text);
         weir_error why = { 0 };
         if (cell_value(row->items[i], schema->fields[c].type, arena, &values[c], &why) != WEIR_OK)
-            return wr_error_set(err, WEIR_CONFIG_VALUE, "line %u: column %s: %s", row->items[i]->line, row->keys[i]->text, why.text);
+            return wr_error_set(err, WEIR_CONFIG_VALUE, "line %u: column %s: %s",
+                                row->items[i]->line, row->keys[i]->text, why.text);
     }
     return wr_batch_builder_add(builder, values, 1);
 }
 
 weir_status
-wr_test_decode(const wr_node *list, const wr_schema *schema, const uint64_t *needed, wr_budget *budget,
-               wr_batch **batch, weir_error *err)
+wr_test_decode(const wr_node *list, const wr_schema *schema, const uint64_t *needed,
+               wr_budget *budget, wr_batch **batch, weir_error *err)
 {
     wr_batch_builder builder;
-    wr_batch        *opened;
-    wr_arena         arena;
-    (void) needed;
+    wr_batch *opened;
+    wr_arena arena;
+    (void)needed;
     *batch = NULL;
     if (list->kind != WR_NODE_LIST)
         return wr_error_set(err, WEIR_CONFIG_VALUE, "line %u: rows are a list", list->line);
     if (list->count > WR_BATCH_ROWS_MAX)
-        return wr_error_set(err, WEIR_CONFIG_VALUE, "line %u: more than %d rows in one step", list->line, WR_BATCH_ROWS_MAX);
+        return wr_error_set(err, WEIR_CONFIG_VALUE, "line %u: more than %d rows in one step",
+                            list->line, WR_BATCH_ROWS_MAX);
     wr_arena_init(&arena, budget);
     wr_batch_builder_init(&builder, budget, schema);
-    wr_value   *values = wr_arena_calloc(&arena, schema->field_count + 1, sizeof *values);
-    weir_status st = values == NULL ? WEIR_MEMORY : wr_batch_builder_open(&builder, list->count, &opened);
+    wr_value *values = wr_arena_calloc(&arena, schema->field_count + 1, sizeof *values);
+    weir_status st =
+        values == NULL ? WEIR_MEMORY : wr_batch_builder_open(&builder, list->count, &opened);
     for (uint32_t i = 0; st == WEIR_OK && i < list->count; i++)
         st = row_add(list->items[i], schema, &builder, &arena, values, err);
     if (st == WEIR_OK)
@@ -119,7 +126,7 @@ static weir_status
 rows_push(wr_test_rows *rows, wr_arena *arena, const char *text, int64_t diff)
 {
     if (rows->count == rows->capacity) {
-        uint32_t     more = rows->capacity == 0 ? 64 : rows->capacity * 2;
+        uint32_t more = rows->capacity == 0 ? 64 : rows->capacity * 2;
         wr_test_row *grown = wr_arena_alloc(arena, more * sizeof *grown);
         if (grown == NULL)
             return WEIR_MEMORY;
@@ -136,7 +143,7 @@ rows_push(wr_test_rows *rows, wr_arena *arena, const char *text, int64_t diff)
 weir_status
 wr_test_collect(const wr_batch *batch, const wr_schema *schema, wr_arena *arena, wr_test_rows *rows)
 {
-    wr_text     line;
+    wr_text line;
     weir_status st = WEIR_OK;
     wr_text_init(&line, arena->budget);
     for (uint32_t i = 0; i < batch->row_count && st == WEIR_OK; i++) {
@@ -153,7 +160,8 @@ wr_test_collect(const wr_batch *batch, const wr_schema *schema, wr_arena *arena,
             wr_text_putc(&line, '\x1f');
         }
         if (st == WEIR_OK)
-            st = rows_push(rows, arena, wr_arena_strndup(arena, wr_text_string(&line), line.length), wr_batch_diff(batch, physical));
+            st = rows_push(rows, arena, wr_arena_strndup(arena, wr_text_string(&line), line.length),
+                           wr_batch_diff(batch, physical));
     }
     wr_text_fini(&line);
     return st;
@@ -196,7 +204,7 @@ print_row(const wr_test_row *row, const wr_schema *schema, char sign, wr_text *t
     for (uint32_t c = 0; c < schema->field_count; c++) {
         if (schema->fields[c].hidden)
             continue;
-        size_t      n;
+        size_t n;
         const char *cell = cell_at(row->text, c, &n);
         wr_text_printf(to, "%s%s: ", first ? "" : ", ", schema->fields[c].name);
         if (n == 1 && cell[0] == '\x1e')
@@ -216,17 +224,18 @@ print_expected(const wr_node *row, wr_text *to)
     wr_text_puts(to, "   expected, did not come\n");
 }
 
-/* Does a row that came have the columns an expectation names?  Values compare as the type prints them. */
+/* Does a row that came have the columns an expectation names?  Values compare as the type prints
+ * them. */
 static weir_status
-row_matches(const wr_node *want, const wr_test_row *row, const wr_schema *schema, bool changes, wr_arena *arena,
-            bool *matches, weir_error *err)
+row_matches(const wr_node *want, const wr_test_row *row, const wr_schema *schema, bool changes,
+            wr_arena *arena, bool *matches, weir_error *err)
 {
     wr_text printed;
     *matches = false;
     int64_t diff = 1;
     wr_text_init(&printed, arena->budget);
     weir_status st = WEIR_OK;
-    bool        all = true;
+    bool all = true;
     for (uint32_t i = 0; i < want->count && st == WEIR_OK; i++) {
         const char *key = want->keys[i]->text;
         if (strcmp(key, "_op") == 0) {
@@ -235,26 +244,30 @@ row_matches(const wr_node *want, const wr_test_row *row, const wr_schema *schema
         }
         int32_t c = wr_schema_find(schema, key);
         if (c < 0) {
-            st = wr_error_set(err, WEIR_CONFIG_UNKNOWN_KEY, "line %u: the view has no column \"%s\"", want->keys[i]->line, key);
+            st = wr_error_set(err, WEIR_CONFIG_UNKNOWN_KEY,
+                              "line %u: the view has no column \"%s\"", want->keys[i]->line, key);
             break;
         }
-        wr_value   v;
+        wr_value v;
         weir_error why = { 0 };
         if (cell_value(want->items[i], schema->fields[c].type, arena, &v, &why) != WEIR_OK) {
-            st = wr_error_set(err, WEIR_CONFIG_VALUE, "line %u: column %s: %s", want->items[i]->line, key, why.text);
+            st = wr_error_set(err, WEIR_CONFIG_VALUE, "line %u: column %s: %s",
+                              want->items[i]->line, key, why.text);
             break;
         }
-        size_t      n;
-        const char *cell = cell_at(row->text, (uint32_t) c, &n);
+        size_t n;
+        const char *cell = cell_at(row->text, (uint32_t)c, &n);
         wr_text_clear(&printed);
         if (v.is_null)
             wr_text_putc(&printed, '\x1e');
         else
             wr_value_print(&v, &printed);
         bool same = printed.length == n && memcmp(wr_text_string(&printed), cell, n) == 0;
-        if (!same && schema->fields[c].type.id == WR_NUMERIC && !v.is_null && !(n == 1 && cell[0] == '\x1e')) {
+        if (!same && schema->fields[c].type.id == WR_NUMERIC && !v.is_null &&
+            !(n == 1 && cell[0] == '\x1e')) {
             wr_value came; /* 5 and 5.00 are one number */
-            same = wr_value_parse(WR_TYPE(WR_NUMERIC), cell, n, arena, &came, &why) == WEIR_OK && wr_value_equal(&came, &v);
+            same = wr_value_parse(WR_TYPE(WR_NUMERIC), cell, n, arena, &came, &why) == WEIR_OK &&
+                   wr_value_equal(&came, &v);
         }
         all = all && same;
     }
@@ -269,7 +282,8 @@ wr_test_compare(const wr_node *expected, const wr_schema *schema, wr_test_rows *
 {
     bool same = true;
     if (expected->kind != WR_NODE_LIST && expected->length > 0) {
-        (void) !wr_error_set(err, WEIR_CONFIG_VALUE, "line %u: expected rows are a list", expected->line);
+        (void)!wr_error_set(err, WEIR_CONFIG_VALUE, "line %u: expected rows are a list",
+                            expected->line);
         return false;
     }
     if (!changes)
@@ -277,13 +291,15 @@ wr_test_compare(const wr_node *expected, const wr_schema *schema, wr_test_rows *
     for (uint32_t i = 0; expected->kind == WR_NODE_LIST && i < expected->count; i++) {
         bool found = false;
         if (expected->items[i]->kind != WR_NODE_MAP) {
-            (void) !wr_error_set(err, WEIR_CONFIG_VALUE, "line %u: a row is a map of columns", expected->items[i]->line);
+            (void)!wr_error_set(err, WEIR_CONFIG_VALUE, "line %u: a row is a map of columns",
+                                expected->items[i]->line);
             return false;
         }
         for (uint32_t r = 0; r < rows->count && !found; r++) {
             if (rows->rows[r].matched)
                 continue;
-            if (row_matches(expected->items[i], &rows->rows[r], schema, changes, arena, &found, err) != WEIR_OK)
+            if (row_matches(expected->items[i], &rows->rows[r], schema, changes, arena, &found,
+                            err) != WEIR_OK)
                 return false;
             if (found && (rows->rows[r].diff == 1 || rows->rows[r].diff == -1))
                 rows->rows[r].matched = true;

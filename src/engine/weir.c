@@ -19,9 +19,9 @@ static uint64_t
 memory_default(void)
 {
     struct sysinfo info;
-    uint64_t       bytes = sysinfo(&info) == 0 ? (uint64_t) info.totalram * info.mem_unit : 1ull << 30;
-    FILE          *f = fopen("/sys/fs/cgroup/memory.max", "re");
-    uint64_t       limit;
+    uint64_t bytes = sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit : 1ull << 30;
+    FILE *f = fopen("/sys/fs/cgroup/memory.max", "re");
+    uint64_t limit;
     if (f != NULL) {
         if (fscanf(f, "%lu", &limit) == 1 && limit < bytes)
             bytes = limit;
@@ -40,22 +40,25 @@ weir_open(const weir_options *options, weir **out, weir_error *err)
         w->options = *options;
     if (w->options.workers > 64) {
         wr_free(w);
-        return wr_error_set(err, WEIR_CONFIG_VALUE, "%u workers are more than 64", options->workers);
+        return wr_error_set(err, WEIR_CONFIG_VALUE, "%u workers are more than 64",
+                            options->workers);
     }
     if (w->options.workers == 0) {
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        w->options.workers = (uint32_t) WR_MAX(1, WR_MIN(cores, 8));
+        w->options.workers = (uint32_t)WR_MAX(1, WR_MIN(cores, 8));
     }
     if (w->options.checkpoint_us == 0)
         w->options.checkpoint_us = 10 * 1000000;
-    uint64_t limit = w->options.memory_bytes_max != 0 ? w->options.memory_bytes_max : memory_default();
+    uint64_t limit =
+        w->options.memory_bytes_max != 0 ? w->options.memory_bytes_max : memory_default();
     w->budget = wr_budget_create(NULL, "engine", limit);
     if (w->budget == NULL) {
         wr_free(w);
         return wr_error_set(err, WEIR_MEMORY, "no memory for the engine");
     }
     wr_arena_init(&w->arena, w->budget);
-    w->options.data_dir = w->options.data_dir != NULL ? wr_arena_strdup(&w->arena, w->options.data_dir) : NULL;
+    w->options.data_dir =
+        w->options.data_dir != NULL ? wr_arena_strdup(&w->arena, w->options.data_dir) : NULL;
     w->clock = wr_clock_system();
     w->started = wr_clock_now(w->clock);
     pthread_mutex_init(&w->mutex, NULL);
@@ -76,7 +79,7 @@ weir_close(weir *engine)
     wr_free(engine);
 }
 
-/* ---- reports ---------------------------------------------------------------------------------- */
+/* --- reports --- */
 
 weir_report *
 weir_report_open(void)

@@ -3,13 +3,12 @@
  * operator/sort.c -- ORDER BY, LIMIT, OFFSET, FETCH WITH TIES over input that ends.
  *
  * Place       one input, one output, one shard.  Emits at the end alone.
- * State       the rows as batches that own their bytes.  With a limit, as soon as four times what can still
- *             come out is held, the rest is cut away.
- * Invariants  O1  rows come out in the order of the keys; equal keys in order of arrival
- *             O2  NULLs stand where the key says; NaN above every number
- *             O3  with ties, rows equal to the last one within the limit come out too
- *             O4  cutting early never changes what comes out
- * Cost        O(n log n) comparisons of boxed keys, at the end; 48 bytes a row besides the rows.
+ * State       the rows as batches that own their bytes.  With a limit, as soon as four times what
+ * can still come out is held, the rest is cut away. Invariants  O1  rows come out in the order of
+ * the keys; equal keys in order of arrival O2  NULLs stand where the key says; NaN above every
+ * number O3  with ties, rows equal to the last one within the limit come out too O4  cutting early
+ * never changes what comes out Cost        O(n log n) comparisons of boxed keys, at the end; 48
+ * bytes a row besides the rows.
  */
 #include "operator/sort.h"
 
@@ -19,23 +18,23 @@
 enum { CUT_ROWS_MIN = 16384 };
 
 typedef struct sort_row {
-    uint32_t  batch, row; /* physical */
+    uint32_t batch, row; /* physical */
     wr_value *keys;
 } sort_row;
 
 typedef struct sorter {
     const wr_sort_config *config;
-    wr_ctx               *ctx;
-    wr_batch            **batches;
-    uint32_t              count, capacity;
-    uint64_t              rows;
-    wr_arena              keys;  /* of order */
-    sort_row             *order; /* NULL until the end */
-    uint64_t              order_count, order_at;
+    wr_ctx *ctx;
+    wr_batch **batches;
+    uint32_t count, capacity;
+    uint64_t rows;
+    wr_arena keys;   /* of order */
+    sort_row *order; /* NULL until the end */
+    uint64_t order_count, order_at;
 } sorter;
 
 struct wr_frozen {
-    uint32_t  count;
+    uint32_t count;
     wr_batch *batches[];
 };
 
@@ -43,7 +42,7 @@ static weir_status
 sort_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
 {
     sorter *s = self;
-    (void) err;
+    (void)err;
     s->config = config;
     s->ctx = ctx;
     wr_arena_init(&s->keys, ctx->state);
@@ -64,7 +63,7 @@ static weir_status
 batch_add(sorter *s, wr_batch *batch)
 {
     if (s->count == s->capacity) {
-        uint32_t   more = s->capacity == 0 ? 16 : s->capacity * 2;
+        uint32_t more = s->capacity == 0 ? 16 : s->capacity * 2;
         wr_batch **grown = wr_realloc(s->ctx->state, s->batches, more * sizeof *grown);
         if (grown == NULL) {
             wr_batch_release(batch);
@@ -99,7 +98,7 @@ static int
 rows_compare(const void *a, const void *b, void *config)
 {
     const sort_row *x = a, *y = b;
-    int             order = keys_compare(x, y, config);
+    int order = keys_compare(x, y, config);
     if (order != 0)
         return order;
     if (x->batch != y->batch) /* O1: arrival */
@@ -112,7 +111,7 @@ static uint64_t
 rows_kept(const sorter *s)
 {
     const wr_sort_config *c = s->config;
-    uint64_t              last;
+    uint64_t last;
     if (c->limit == UINT64_MAX || __builtin_add_overflow(c->limit, c->offset, &last))
         return s->order_count;
     last = WR_MIN(last, s->order_count);
@@ -126,7 +125,7 @@ static weir_status
 order_make(sorter *s)
 {
     const wr_sort_config *c = s->config;
-    uint64_t              at = 0;
+    uint64_t at = 0;
     s->order = wr_alloc(s->ctx->state, s->rows * sizeof *s->order);
     if (s->order == NULL)
         return WEIR_MEMORY;
@@ -138,11 +137,12 @@ order_make(sorter *s)
             if (r->keys == NULL)
                 return WEIR_MEMORY;
             for (uint32_t k = 0; k < c->key_count; k++)
-                WR_TRY(wr_column_get_value(s->batches[b]->columns[c->keys[k].column], r->row, &s->keys, &r->keys[k]));
+                WR_TRY(wr_column_get_value(s->batches[b]->columns[c->keys[k].column], r->row,
+                                           &s->keys, &r->keys[k]));
         }
     s->order_count = at;
     if (c->key_count > 0)
-        qsort_r(s->order, at, sizeof *s->order, rows_compare, (void *) c);
+        qsort_r(s->order, at, sizeof *s->order, rows_compare, (void *)c);
     return WEIR_OK;
 }
 
@@ -159,21 +159,22 @@ order_drop(sorter *s)
 static wr_batch *
 batch_of(sorter *s, wr_budget *budget, uint64_t from, uint32_t count, bool copy_strings)
 {
-    uint32_t  columns = s->config->schema->field_count;
+    uint32_t columns = s->config->schema->field_count;
     wr_batch *out = wr_batch_create(budget, columns);
-    bool      ok = out != NULL;
+    bool ok = out != NULL;
     for (uint32_t c = 0; ok && c < columns; c++) {
         out->columns[c] = wr_column_create(budget, s->config->schema->fields[c].type, count);
         ok = out->columns[c] != NULL;
         for (uint32_t i = 0; ok && i < count;) { /* neighbours of one batch go together */
             const sort_row *r = &s->order[from + i];
-            uint16_t        rows[WR_BATCH_ROWS_MAX];
-            uint32_t        n = 0;
+            uint16_t rows[WR_BATCH_ROWS_MAX];
+            uint32_t n = 0;
             while (i + n < count && r[n].batch == r->batch && (n == 0 || r[n].row > rows[n - 1])) {
-                rows[n] = (uint16_t) r[n].row;
+                rows[n] = (uint16_t)r[n].row;
                 n++;
             }
-            ok = wr_column_append(out->columns[c], i, s->batches[r->batch]->columns[c], rows, n, copy_strings) == WEIR_OK;
+            ok = wr_column_append(out->columns[c], i, s->batches[r->batch]->columns[c], rows, n,
+                                  copy_strings) == WEIR_OK;
             i += n;
         }
     }
@@ -190,14 +191,15 @@ static weir_status
 rows_cut(sorter *s)
 {
     weir_status status = order_make(s);
-    uint64_t    keep = status == WEIR_OK ? rows_kept(s) : 0;
-    wr_batch  **kept = NULL;
-    uint32_t    count = (uint32_t) ((keep + WR_BATCH_ROWS_MAX - 1) / WR_BATCH_ROWS_MAX), made = 0;
+    uint64_t keep = status == WEIR_OK ? rows_kept(s) : 0;
+    wr_batch **kept = NULL;
+    uint32_t count = (uint32_t)((keep + WR_BATCH_ROWS_MAX - 1) / WR_BATCH_ROWS_MAX), made = 0;
     if (status == WEIR_OK && (kept = wr_calloc(s->ctx->state, count + 1, sizeof *kept)) == NULL)
         status = WEIR_MEMORY;
     for (; status == WEIR_OK && made < count; made++) {
-        uint64_t from = (uint64_t) made * WR_BATCH_ROWS_MAX;
-        kept[made] = batch_of(s, s->ctx->state, from, (uint32_t) WR_MIN(keep - from, (uint64_t) WR_BATCH_ROWS_MAX), true);
+        uint64_t from = (uint64_t)made * WR_BATCH_ROWS_MAX;
+        kept[made] = batch_of(s, s->ctx->state, from,
+                              (uint32_t)WR_MIN(keep - from, (uint64_t)WR_BATCH_ROWS_MAX), true);
         if (kept[made] == NULL) {
             status = WEIR_MEMORY;
             break;
@@ -222,15 +224,16 @@ sort_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
     wr_assert(port == 0);
     for (uint32_t i = 0; in->diff != NULL && i < in->row_count; i++)
         if (wr_batch_diff(in, wr_batch_row(in, i)) != 1)
-            return wr_ctx_fail(ctx, WEIR_QUERY_UNSUPPORTED, "ORDER BY or LIMIT over rows that change is not supported here");
+            return wr_ctx_fail(ctx, WEIR_QUERY_UNSUPPORTED,
+                               "ORDER BY or LIMIT over rows that change is not supported here");
     wr_batch *shallow = wr_batch_copy(ctx->state, in);
     wr_batch *own = shallow != NULL ? wr_batch_compact(ctx->state, shallow, true) : NULL;
     wr_batch_release(shallow);
     if (own == NULL || batch_add(s, own) != WEIR_OK)
         return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for the rows of ORDER BY");
     const wr_sort_config *c = s->config;
-    if (c->limit != UINT64_MAX && s->rows >= CUT_ROWS_MIN && s->rows / 4 >= c->limit && s->rows / 4 - c->limit >= c->offset &&
-        rows_cut(s) != WEIR_OK)
+    if (c->limit != UINT64_MAX && s->rows >= CUT_ROWS_MIN && s->rows / 4 >= c->limit &&
+        s->rows / 4 - c->limit >= c->offset && rows_cut(s) != WEIR_OK)
         return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for the rows of ORDER BY");
     atomic_store_explicit(&ctx->counters.state_keys, s->rows, memory_order_relaxed);
     return WR_FLOW_NEXT;
@@ -244,14 +247,15 @@ sort_finish(void *self, wr_ctx *ctx)
         return WR_FLOW_NEXT;
     if (s->order == NULL) {
         if (order_make(s) != WEIR_OK)
-            return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory to sort %llu rows", (unsigned long long) s->rows);
+            return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory to sort %llu rows",
+                               (unsigned long long)s->rows);
         s->order_at = s->config->offset;
     }
     uint64_t last = rows_kept(s);
     while (s->order_at < last) {
         if (!wr_ctx_has_room(ctx, WR_PORT_MAIN))
             return WR_FLOW_AGAIN;
-        uint32_t  count = (uint32_t) WR_MIN(last - s->order_at, (uint64_t) WR_BATCH_ROWS_MAX);
+        uint32_t count = (uint32_t)WR_MIN(last - s->order_at, (uint64_t)WR_BATCH_ROWS_MAX);
         wr_batch *out = batch_of(s, ctx->flow, s->order_at, count, false);
         if (out == NULL)
             return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for sorted rows");
@@ -268,7 +272,7 @@ static weir_status
 sort_freeze(void *self, wr_epoch epoch, wr_frozen **out)
 {
     sorter *s = self;
-    (void) epoch;
+    (void)epoch;
     wr_frozen *f = wr_alloc(s->ctx->state, sizeof *f + s->count * sizeof f->batches[0]);
     if (f == NULL)
         return WEIR_MEMORY;
@@ -324,14 +328,25 @@ sort_explain(const void *config, wr_text *to)
 {
     const wr_sort_config *c = config;
     for (uint32_t k = 0; k < c->key_count; k++)
-        wr_text_printf(to, "%s%s%s", k > 0 ? ", " : "by ", c->schema->fields[c->keys[k].column].name, c->keys[k].descending ? " desc" : "");
+        wr_text_printf(to, "%s%s%s", k > 0 ? ", " : "by ",
+                       c->schema->fields[c->keys[k].column].name,
+                       c->keys[k].descending ? " desc" : "");
     if (c->limit != UINT64_MAX)
-        wr_text_printf(to, " limit %llu", (unsigned long long) c->limit);
+        wr_text_printf(to, " limit %llu", (unsigned long long)c->limit);
     if (c->offset > 0)
-        wr_text_printf(to, " offset %llu", (unsigned long long) c->offset);
+        wr_text_printf(to, " offset %llu", (unsigned long long)c->offset);
 }
 
 const wr_operator_ops wr_sort_ops = {
-    .name = "sort", .self_size = sizeof(sorter), .open = sort_open, .process = sort_process, .finish = sort_finish,
-    .freeze = sort_freeze, .write = sort_write, .thaw = sort_thaw, .restore = sort_restore, .close = sort_close, .explain = sort_explain,
+    .name = "sort",
+    .self_size = sizeof(sorter),
+    .open = sort_open,
+    .process = sort_process,
+    .finish = sort_finish,
+    .freeze = sort_freeze,
+    .write = sort_write,
+    .thaw = sort_thaw,
+    .restore = sort_restore,
+    .close = sort_close,
+    .explain = sort_explain,
 };

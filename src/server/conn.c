@@ -114,7 +114,7 @@ conn_room(const conn *c)
     return c->dead || c->closing || waiting >= limit ? 0 : limit - waiting; /* V3 */
 }
 
-/* ---- out -------------------------------------------------------------------------------------- */
+/* --- out --- */
 
 /* All is sent: give back what a burst took. */
 static void
@@ -168,7 +168,7 @@ conn_finish(conn *c)
     c->lingering = true;
 }
 
-/* ---- in --------------------------------------------------------------------------------------- */
+/* --- in --- */
 
 /* The first byte decides (design 10). */
 static bool
@@ -238,7 +238,7 @@ conn_check_peer(conn *c)
         c->dead = true; /* K1 */
 }
 
-/* ---- what is waited for ------------------------------------------------------------------------ */
+/* --- what is waited for --- */
 
 static bool
 conn_is_stalled(const conn *c)

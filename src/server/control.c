@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-/* ---- names ------------------------------------------------------------------------------------ */
+/* --- names --- */
 
 static bool
 pipeline_has(weir_pipeline *p, const char *name)
@@ -54,7 +54,7 @@ server_pipeline_of(server *s, const char **name, weir_pipeline **out, weir_error
     return WEIR_OK;
 }
 
-/* ---- push ------------------------------------------------------------------------------------- */
+/* --- push --- */
 
 static void
 push_done(conn *c, weir_status st, const weir_error *err)
@@ -147,7 +147,7 @@ op_push(conn *c, const request *q, int64_t id)
         c->dead = true;
 }
 
-/* ---- looking in ------------------------------------------------------------------------------- */
+/* --- looking in --- */
 
 static void
 metric_put(wr_text *to, const char *name, const char *type, const char *help, uint64_t value)
@@ -216,7 +216,7 @@ op_look(conn *c, const request *q, int64_t id, const char *op)
     weir_free(text);
 }
 
-/* ---- checkpoint ------------------------------------------------------------------------------- */
+/* --- checkpoint --- */
 
 /* Back on the server's thread. */
 static void

@@ -20,7 +20,7 @@ typedef struct answer {
     char                view[NAME_BYTES_MAX]; /* the part of the path that a * stood for */
 } answer;
 
-/* ---- answers ---------------------------------------------------------------------------------- */
+/* --- answers --- */
 
 static const char *
 status_text(int status)
@@ -102,7 +102,7 @@ send_failure(answer *a, const weir_error *err)
     send_problem(a->conn, a->request, status, "", err->text, err->hint);
 }
 
-/* ---- routes ----------------------------------------------------------------------------------- */
+/* --- routes --- */
 
 static void
 get_healthz(answer *a)
@@ -226,7 +226,7 @@ route_fits(const route *r, http_slice path, char view[NAME_BYTES_MAX])
     return *want == '\0' && at == end;
 }
 
-/* ---- requests --------------------------------------------------------------------------------- */
+/* --- requests --- */
 
 static bool
 is_authorized(const conn *c, const http_request *q)

@@ -38,7 +38,7 @@ is_token_char(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
-/* ---- lines ------------------------------------------------------------------------------------ */
+/* --- lines --- */
 
 /* The line at h->at, without its CRLF; what cannot stand in any line is refused at once (P2). */
 static http_result
@@ -72,7 +72,7 @@ trimmed(const char *at, const char *end)
     return (http_slice){ at, (size_t) (end - at) };
 }
 
-/* ---- the request line ------------------------------------------------------------------------- */
+/* --- the request line --- */
 
 static http_result
 version_read(head *h, const char *at, size_t n)
@@ -127,7 +127,7 @@ request_line(head *h, http_slice line)
     return r == HTTP_WHOLE ? target_read(h, first + 1, (size_t) (second - first - 1)) : r;
 }
 
-/* ---- fields ----------------------------------------------------------------------------------- */
+/* --- fields --- */
 
 static http_result
 length_read(head *h, http_slice value)

@@ -19,7 +19,7 @@
 
 enum { BACKLOG = 512, ACCEPTS_A_TURN = 64 };
 
-/* ---- open ------------------------------------------------------------------------------------- */
+/* --- open --- */
 
 static weir_status
 listen_failed(weir_error *err, const char *text, int number)
@@ -156,7 +156,7 @@ listener_close(listener *l)
     wr_free((void *) (uintptr_t) l->unlink);
 }
 
-/* ---- accept ----------------------------------------------------------------------------------- */
+/* --- accept --- */
 
 /* Descriptors have run out: take the next client with the spare one, only to close it, or it would wait for ever
  * and wake us for ever. */

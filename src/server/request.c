@@ -28,7 +28,7 @@ skip_blanks(scan *s)
         s->at++;
 }
 
-/* ---- strings ---------------------------------------------------------------------------------- */
+/* --- strings --- */
 
 /* The length of the UTF-8 sequence at p; 0: not one (overlong, a surrogate, cut off). */
 static size_t
@@ -173,7 +173,7 @@ string_read(scan *s, const char **text, size_t *length)
     return true;
 }
 
-/* ---- other values ----------------------------------------------------------------------------- */
+/* --- other values --- */
 
 /* A list or object: found by its brackets, strings skipped; what is inside is checked by whoever uses it. */
 static const char *
@@ -356,7 +356,7 @@ request_parse_json(const char *bytes, size_t length, wr_arena *arena, request *o
     return ok; /* Q2 */
 }
 
-/* ---- lists, for who reads replies -------------------------------------------------------------- */
+/* --- lists, for who reads replies --- */
 
 bool
 request_json_item(const char **at, const char *end, const char **item, size_t *length)
@@ -395,7 +395,7 @@ request_json_text(const char *item, size_t length, wr_arena *arena)
     return string_read(&s, &text, &n) ? text : NULL;
 }
 
-/* ---- members ---------------------------------------------------------------------------------- */
+/* --- members --- */
 
 const request_member *
 request_find(const request *r, const char *name)

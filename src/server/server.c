@@ -21,7 +21,7 @@ server_token_equal(const char *a, const char *b)
     return different == 0;
 }
 
-/* ---- the loop --------------------------------------------------------------------------------- */
+/* --- the loop --- */
 
 static void
 server_tick(void *user)
@@ -89,7 +89,7 @@ server_main(void *user)
     server_farewell(s);
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* --- life --- */
 
 weir_status
 server_open(weir *engine, server **out, weir_error *err)

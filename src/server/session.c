@@ -14,7 +14,7 @@ enum { FRAME_HEAD_BYTES = 4 };
 
 static const char ops[] = "hello, sub, credit, unsub, push, ping, why, explain, status, metrics, checkpoint";
 
-/* ---- errors ----------------------------------------------------------------------------------- */
+/* --- errors --- */
 
 void
 session_error(conn *c, int64_t id, const char *code, const char *text, const char *hint)
@@ -34,7 +34,7 @@ session_fail(conn *c, int64_t id, const weir_error *err)
     session_error(c, id, weir_status_name(err->code), err->text[0] != '\0' ? err->text : weir_status_text(err->code), err->hint);
 }
 
-/* ---- operations ------------------------------------------------------------------------------- */
+/* --- operations --- */
 
 static void
 op_hello(conn *c, const request *q, int64_t id)
@@ -109,7 +109,7 @@ session_request(conn *c, const request *q)
     }
 }
 
-/* ---- frames ----------------------------------------------------------------------------------- */
+/* --- frames --- */
 
 static void
 session_frame(conn *c, const char *bytes, size_t length)

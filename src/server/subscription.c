@@ -67,7 +67,7 @@ subscription_find(conn *c, int64_t id)
     return s;
 }
 
-/* ---- messages --------------------------------------------------------------------------------- */
+/* --- messages --- */
 
 static bool
 send_schema(subscription *s)
@@ -330,7 +330,7 @@ session_check_ends(conn *c, bool server_stops)
     }
 }
 
-/* ---- operations ------------------------------------------------------------------------------- */
+/* --- operations --- */
 
 void
 op_sub(conn *c, const request *q, int64_t id)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz/checkpoint.c -- bytes of a snapshot, read as an operator would; and as files of a checkpoint. */
+/* fuzz/checkpoint.c -- bytes of a snapshot, read as an operator would; and as files of a
+ * checkpoint. */
 #include "checkpoint/checkpoint.h"
 #include "fuzz/fuzz.h"
 
@@ -23,26 +24,26 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     wr_snapshot_reader r;
-    wr_arena           arena;
-    wr_value           value;
-    size_t             n;
+    wr_arena arena;
+    wr_value value;
+    size_t n;
     wr_arena_init(&arena, NULL);
     wr_snapshot_reader_init(&r, data, size, WR_GROUPS_ALL);
     for (int i = 0; i < 1000 && wr_snapshot_next(&r); i++)
         while (wr_snapshot_more(&r) && !r.failed) {
-            (void) wr_snapshot_get_u64(&r);
-            (void) wr_snapshot_get_bytes(&r, &n);
-            (void) wr_snapshot_get_value(&r, &arena, &value);
+            (void)wr_snapshot_get_u64(&r);
+            (void)wr_snapshot_get_bytes(&r, &n);
+            (void)wr_snapshot_get_value(&r, &arena, &value);
         }
-    (void) !wr_snapshot_reader_status(&r);
+    (void)!wr_snapshot_reader_status(&r);
     wr_arena_fini(&arena);
 
-    char          dir[64];
-    wr_store     *store;
+    char dir[64];
+    wr_store *store;
     wr_checkpoint found;
-    wr_text       skipped;
-    bool          any = false;
-    snprintf(dir, sizeof dir, "/tmp/weir-fuzz-store-%d", (int) getpid());
+    wr_text skipped;
+    bool any = false;
+    snprintf(dir, sizeof dir, "/tmp/weir-fuzz-store-%d", (int)getpid());
     mkdir(dir, 0700);
     file_put(dir, "CURRENT", "ckpt-0000000001.m\n", 18);
     file_put(dir, "ckpt-0000000001.m", data, size);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz/csv.c -- the csv decoder: whole, then in pieces of seven bytes; both must give the same rows (F3). */
+/* fuzz/csv.c -- the csv decoder: whole, then in pieces of seven bytes; both must give the same rows
+ * (F3). */
 #include "fuzz/fuzz.h"
 #include "support/decode.h"
 
@@ -9,10 +10,14 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     wr_decoding whole, pieces;
-    wr_decoding_open(&whole, "csv", "a int8, b numeric(12,2), c text, d timestamptz, e jsonb, f float8, g bool", "");
-    wr_decoding_open(&pieces, "csv", "a int8, b numeric(12,2), c text, d timestamptz, e jsonb, f float8, g bool", "");
-    weir_status a = wr_decoding_run(&whole, (const char *) data, size, 0);
-    weir_status b = wr_decoding_run(&pieces, (const char *) data, size, 7);
+    wr_decoding_open(&whole, "csv",
+                     "a int8, b numeric(12,2), c text, d timestamptz, e jsonb, f float8, g bool",
+                     "");
+    wr_decoding_open(&pieces, "csv",
+                     "a int8, b numeric(12,2), c text, d timestamptz, e jsonb, f float8, g bool",
+                     "");
+    weir_status a = wr_decoding_run(&whole, (const char *)data, size, 0);
+    weir_status b = wr_decoding_run(&pieces, (const char *)data, size, 7);
     wr_assert(a == b);
     wr_assert(whole.row_count == pieces.row_count && whole.bad_count == pieces.bad_count);
     wr_assert(strcmp(wr_text_string(&whole.rows), wr_text_string(&pieces.rows)) == 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz/line.c -- the line decoder: whole, then in pieces of seven bytes; both must give the same rows (F3). */
+/* fuzz/line.c -- the line decoder: whole, then in pieces of seven bytes; both must give the same
+ * rows (F3). */
 #include "fuzz/fuzz.h"
 #include "support/decode.h"
 
@@ -11,8 +12,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     wr_decoding whole, pieces;
     wr_decoding_open(&whole, "line", "a text", "");
     wr_decoding_open(&pieces, "line", "a text", "");
-    weir_status a = wr_decoding_run(&whole, (const char *) data, size, 0);
-    weir_status b = wr_decoding_run(&pieces, (const char *) data, size, 7);
+    weir_status a = wr_decoding_run(&whole, (const char *)data, size, 0);
+    weir_status b = wr_decoding_run(&pieces, (const char *)data, size, 7);
     wr_assert(a == b);
     wr_assert(whole.row_count == pieces.row_count && whole.bad_count == pieces.bad_count);
     wr_assert(strcmp(wr_text_string(&whole.rows), wr_text_string(&pieces.rows)) == 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz/replay.c -- main() of a target without libFuzzer: every file of its corpus, each cut short at several places, and
- * MUTATIONS seeded changes of it.
+ * fuzz/replay.c -- main() of a target without libFuzzer: every file of its corpus, each cut short
+ * at several places, and MUTATIONS seeded changes of it.
  *
  *   TARGET CORPUS_DIR [MUTATIONS [SEED]]
  */
@@ -21,14 +21,17 @@ static uint8_t bytes[BYTES_MAX], changed[BYTES_MAX];
 static size_t
 mutate(wr_random *r, size_t size)
 {
-    static const char *const words[] = { "\"", "{", "}", "[", "]", "\\u0000", "\xff", "99999999999999999999", "-", "e999", "null", "(", "'", ";", "\0\0\0\0", "\xdf\xff\xff\xff\xff" };
+    static const char *const words[] = { "\"", "{",       "}",        "[",
+                                         "]",  "\\u0000", "\xff",     "99999999999999999999",
+                                         "-",  "e999",    "null",     "(",
+                                         "'",  ";",       "\0\0\0\0", "\xdf\xff\xff\xff\xff" };
     memcpy(changed, bytes, size);
     for (uint64_t k = wr_random_below(r, 6) + 1; k > 0; k--) {
         size_t at = size > 0 ? wr_random_below(r, size) : 0, n = wr_random_below(r, 16) + 1;
         switch (wr_random_below(r, 4)) {
         case 0:
             if (size > 0)
-                changed[at] ^= (uint8_t) (1 << wr_random_below(r, 8));
+                changed[at] ^= (uint8_t)(1 << wr_random_below(r, 8));
             break;
         case 1:
             if (size > at + n) {
@@ -44,7 +47,7 @@ mutate(wr_random *r, size_t size)
             break;
         default: {
             const char *word = words[wr_random_below(r, sizeof words / sizeof words[0])];
-            size_t      length = strlen(word) > 0 ? strlen(word) : 4;
+            size_t length = strlen(word) > 0 ? strlen(word) : 4;
             if (size + length < BYTES_MAX) {
                 memmove(changed + at + length, changed + at, size - at);
                 memcpy(changed + at, word, length);
@@ -59,9 +62,9 @@ mutate(wr_random *r, size_t size)
 int
 main(int argc, char **argv)
 {
-    long           mutations = argc > 2 ? atol(argv[2]) : 200, runs = 0;
-    wr_random      random;
-    DIR           *dir = argc > 1 ? opendir(argv[1]) : NULL;
+    long mutations = argc > 2 ? atol(argv[2]) : 200, runs = 0;
+    wr_random random;
+    DIR *dir = argc > 1 ? opendir(argv[1]) : NULL;
     struct dirent *e;
     if (dir == NULL) {
         fprintf(stderr, "usage: %s CORPUS_DIR [MUTATIONS [SEED]]\n", argv[0]);

@@ -2,12 +2,14 @@
 /*
  * tools/bench/bench.c -- Nexmark queries, in records per second of CPU time of the whole process.
  *
- *   bench [--events N] [--rate R] [--seed S] [--disorder G] [--runs K] [--workers W] [--query q5] [--way json]
+ *   bench [--events N] [--rate R] [--seed S] [--disorder G] [--runs K] [--workers W] [--query q5]
+ * [--way json]
  *
- * Ways in: `batches` made before the clock starts, `generator` included, `json` lines in memory.  Each run is a
- * whole pipeline on the threads executor read by a counting reader; the figure is records read by the sources over user + system
- * time of the process, median of the runs with the spread beside it.  The digest of the answer comes from a run
- * of its own that is not timed: the same for every way in, or the answer is wrong.
+ * Ways in: `batches` made before the clock starts, `generator` included, `json` lines in memory.
+ * Each run is a whole pipeline on the threads executor read by a counting reader; the figure is
+ * records read by the sources over user + system time of the process, median of the runs with the
+ * spread beside it.  The digest of the answer comes from a run of its own that is not timed: the
+ * same for every way in, or the answer is wrong.
  */
 #include "connector/nexmark_gen.h"
 #include "engine/engine_impl.h"
@@ -32,69 +34,94 @@ typedef struct query {
 
 static const query queries[] = {
     { "q0", { "bid" }, "SELECT auction, bidder, price, datetime, extra FROM bid", NULL },
-    { "q1", { "bid" }, "SELECT auction, bidder, 0.908 * price AS price, datetime, extra FROM bid", NULL },
+    { "q1",
+      { "bid" },
+      "SELECT auction, bidder, 0.908 * price AS price, datetime, extra FROM bid",
+      NULL },
     { "q2", { "bid" }, "SELECT auction, price FROM bid WHERE mod(auction, 123) = 0", NULL },
-    { "q5", { "bid" },
-      "SELECT a.auction, a.num FROM h a JOIN (SELECT window_start, window_end, max(num) AS m FROM h GROUP BY window_start, window_end) b"
+    { "q5",
+      { "bid" },
+      "SELECT a.auction, a.num FROM h a JOIN (SELECT window_start, window_end, max(num) AS m FROM "
+      "h GROUP BY window_start, window_end) b"
       " ON a.window_start = b.window_start AND a.window_end = b.window_end AND a.num = b.m",
-      "SELECT auction, count(*) AS num, window_start, window_end FROM hop(bid, datetime, interval '2 seconds', interval '10 seconds')"
+      "SELECT auction, count(*) AS num, window_start, window_end FROM hop(bid, datetime, interval "
+      "'2 seconds', interval '10 seconds')"
       " GROUP BY auction, window_start, window_end" },
-    { "q7", { "bid" },
-      "SELECT b.auction, b.price, b.bidder, b.datetime, b.extra FROM tumble(bid, datetime, interval '10 seconds') b"
-      " JOIN h ON b.window_start = h.window_start AND b.window_end = h.window_end AND b.price = h.m",
-      "SELECT window_start, window_end, max(price) AS m FROM tumble(bid, datetime, interval '10 seconds') GROUP BY window_start, window_end" },
-    { "q8", { "person", "auction" },
-      "SELECT p.id, p.name, p.window_start FROM (SELECT id, name, window_start, window_end FROM tumble(person, datetime, interval '10 seconds')"
-      " GROUP BY id, name, window_start, window_end) p JOIN (SELECT seller, window_start, window_end FROM tumble(auction, datetime, interval '10 seconds')"
-      " GROUP BY seller, window_start, window_end) a ON p.id = a.seller AND p.window_start = a.window_start AND p.window_end = a.window_end",
+    { "q7",
+      { "bid" },
+      "SELECT b.auction, b.price, b.bidder, b.datetime, b.extra FROM tumble(bid, datetime, "
+      "interval '10 seconds') b"
+      " JOIN h ON b.window_start = h.window_start AND b.window_end = h.window_end AND b.price = "
+      "h.m",
+      "SELECT window_start, window_end, max(price) AS m FROM tumble(bid, datetime, interval '10 "
+      "seconds') GROUP BY window_start, window_end" },
+    { "q8",
+      { "person", "auction" },
+      "SELECT p.id, p.name, p.window_start FROM (SELECT id, name, window_start, window_end FROM "
+      "tumble(person, datetime, interval '10 seconds')"
+      " GROUP BY id, name, window_start, window_end) p JOIN (SELECT seller, window_start, "
+      "window_end FROM tumble(auction, datetime, interval '10 seconds')"
+      " GROUP BY seller, window_start, window_end) a ON p.id = a.seller AND p.window_start = "
+      "a.window_start AND p.window_end = a.window_end",
       NULL },
-    { "q12", { "bid" },
-      "SELECT bidder, count(*) AS n, window_start, window_end FROM tumble(bid, datetime, interval '10 seconds') GROUP BY bidder, window_start, window_end",
+    { "q12",
+      { "bid" },
+      "SELECT bidder, count(*) AS n, window_start, window_end FROM tumble(bid, datetime, interval "
+      "'10 seconds') GROUP BY bidder, window_start, window_end",
       NULL },
-    { "q14", { "bid" },
-      "SELECT auction, bidder, 0.908 * price AS price, CASE WHEN extract(hour FROM datetime) BETWEEN 8 AND 18 THEN 'dayTime'"
-      " WHEN extract(hour FROM datetime) <= 6 OR extract(hour FROM datetime) >= 20 THEN 'nightTime' ELSE 'otherTime' END AS bidtimetype,"
+    { "q14",
+      { "bid" },
+      "SELECT auction, bidder, 0.908 * price AS price, CASE WHEN extract(hour FROM datetime) "
+      "BETWEEN 8 AND 18 THEN 'dayTime'"
+      " WHEN extract(hour FROM datetime) <= 6 OR extract(hour FROM datetime) >= 20 THEN "
+      "'nightTime' ELSE 'otherTime' END AS bidtimetype,"
       " datetime, extra FROM bid WHERE 0.908 * price > 1000000 AND 0.908 * price < 50000000",
       NULL },
-    { "q21", { "bid" },
-      "SELECT auction, bidder, price, channel, CASE lower(channel) WHEN 'apple' THEN '0' WHEN 'google' THEN '1' WHEN 'facebook' THEN '2'"
-      " WHEN 'baidu' THEN '3' ELSE substring(url from '(?:&|^)channel_id=([^&]*)') END AS channel_id FROM bid"
-      " WHERE substring(url from '(?:&|^)channel_id=([^&]*)') IS NOT NULL OR lower(channel) IN ('apple', 'google', 'facebook', 'baidu')",
+    { "q21",
+      { "bid" },
+      "SELECT auction, bidder, price, channel, CASE lower(channel) WHEN 'apple' THEN '0' WHEN "
+      "'google' THEN '1' WHEN 'facebook' THEN '2'"
+      " WHEN 'baidu' THEN '3' ELSE substring(url from '(?:&|^)channel_id=([^&]*)') END AS "
+      "channel_id FROM bid"
+      " WHERE substring(url from '(?:&|^)channel_id=([^&]*)') IS NOT NULL OR lower(channel) IN "
+      "('apple', 'google', 'facebook', 'baidu')",
       NULL },
-    { "q22", { "bid" },
-      "SELECT auction, bidder, price, channel, split_part(url, '/', 4) AS dir1, split_part(url, '/', 5) AS dir2, split_part(url, '/', 6) AS dir3 FROM bid",
+    { "q22",
+      { "bid" },
+      "SELECT auction, bidder, price, channel, split_part(url, '/', 4) AS dir1, split_part(url, "
+      "'/', 5) AS dir2, split_part(url, '/', 6) AS dir3 FROM bid",
       NULL },
 };
 
 typedef struct settings {
-    uint64_t    events, rate, seed, disorder;
-    int         runs;
-    uint32_t    workers;
+    uint64_t events, rate, seed, disorder;
+    int runs;
+    uint32_t workers;
     const char *query, *way;
 } settings;
 
-/* ---- sources that replay ---------------------------------------------------------------------- */
+/* --- sources that replay --- */
 
 typedef struct tape {
     wr_batch **batches; /* WAY_BATCHES */
-    size_t     count;
-    char      *bytes; /* WAY_JSON */
-    size_t     length;
-    uint64_t   records;
+    size_t count;
+    char *bytes; /* WAY_JSON */
+    size_t length;
+    uint64_t records;
 } tape;
 
 typedef struct replay {
     const tape *tape;
-    size_t      at;
-    wr_lane    *lane;
+    size_t at;
+    wr_lane *lane;
 } replay;
 
 static weir_status
 replay_open(void *self, wr_source_ctx *ctx, const void *config, void *shared, weir_error *err)
 {
-    (void) shared;
-    (void) err;
-    ((replay *) self)->tape = ctx->shard == 0 ? config : NULL; /* one lane, one shard */
+    (void)shared;
+    (void)err;
+    ((replay *)self)->tape = ctx->shard == 0 ? config : NULL; /* one lane, one shard */
     return WEIR_OK;
 }
 
@@ -115,7 +142,9 @@ batches_poll(void *self, wr_source_ctx *ctx)
     if (!ctx->has_room(ctx))
         return WR_FLOW_WAIT;
     r->lane = ctx->lane(ctx, 0);
-    return ctx->push(ctx, r->lane, wr_batch_retain(r->tape->batches[r->at++])) == WEIR_OK ? WR_FLOW_NEXT : WR_FLOW_FAIL;
+    return ctx->push(ctx, r->lane, wr_batch_retain(r->tape->batches[r->at++])) == WEIR_OK
+               ? WR_FLOW_NEXT
+               : WR_FLOW_FAIL;
 }
 
 static wr_flow
@@ -137,23 +166,35 @@ json_poll(void *self, wr_source_ctx *ctx)
 static void
 replay_close(void *self)
 {
-    (void) self;
+    (void)self;
 }
 
 static weir_status
 replay_freeze(void *self, wr_snapshot_writer *to)
 {
-    wr_snapshot_put_u64(to, ((replay *) self)->at);
+    wr_snapshot_put_u64(to, ((replay *)self)->at);
     return WEIR_OK;
 }
 
-static const wr_source_ops batches_ops = { .name = "replay", .self_bytes = sizeof(replay), .open = replay_open, .poll = batches_poll, .freeze = replay_freeze, .close = replay_close };
-static const wr_source_ops json_ops = { .name = "replay", .self_bytes = sizeof(replay), .open = replay_open, .poll = json_poll, .freeze = replay_freeze, .close = replay_close };
+static const wr_source_ops batches_ops = { .name = "replay",
+                                           .self_bytes = sizeof(replay),
+                                           .open = replay_open,
+                                           .poll = batches_poll,
+                                           .freeze = replay_freeze,
+                                           .close = replay_close };
+static const wr_source_ops json_ops = { .name = "replay",
+                                        .self_bytes = sizeof(replay),
+                                        .open = replay_open,
+                                        .poll = json_poll,
+                                        .freeze = replay_freeze,
+                                        .close = replay_close };
 
 static wr_nexmark_kind
 kind_of(const char *name)
 {
-    return strcmp(name, "bid") == 0 ? WR_NEXMARK_BID : strcmp(name, "auction") == 0 ? WR_NEXMARK_AUCTION : WR_NEXMARK_PERSON;
+    return strcmp(name, "bid") == 0       ? WR_NEXMARK_BID
+           : strcmp(name, "auction") == 0 ? WR_NEXMARK_AUCTION
+                                          : WR_NEXMARK_PERSON;
 }
 
 static wr_nexmark *
@@ -164,7 +205,7 @@ generator_make(const settings *s)
     c.seed = s->seed;
     c.rate = s->rate;
     c.max_events = s->events;
-    c.out_of_order_group = (uint32_t) s->disorder;
+    c.out_of_order_group = (uint32_t)s->disorder;
     return wr_nexmark_create(NULL, &c);
 }
 
@@ -175,8 +216,9 @@ tape_batches(tape *t, const settings *s, const char *kind, uint64_t needed)
     t->batches = calloc(s->events / 1000 + 16, sizeof *t->batches);
     for (uint64_t at = 0, taken; at < s->events; at += taken) {
         wr_batch *b;
-        uint64_t  left = s->events - at, count = kind_of(kind) == WR_NEXMARK_BID ? 4096 : 40960;
-        if (wr_nexmark_fill(g, NULL, kind_of(kind), needed, at, left < count ? left : count, &b, &taken) != WEIR_OK)
+        uint64_t left = s->events - at, count = kind_of(kind) == WR_NEXMARK_BID ? 4096 : 40960;
+        if (wr_nexmark_fill(g, NULL, kind_of(kind), needed, at, left < count ? left : count, &b,
+                            &taken) != WEIR_OK)
             abort();
         t->records += b->row_count;
         t->batches[t->count++] = b;
@@ -187,8 +229,8 @@ tape_batches(tape *t, const settings *s, const char *kind, uint64_t needed)
 static void
 tape_json(tape *t, const settings *s, const char *kind)
 {
-    wr_nexmark      *g = generator_make(s);
-    wr_text          text;
+    wr_nexmark *g = generator_make(s);
+    wr_text text;
     wr_nexmark_event e;
     wr_text_init(&text, NULL);
     for (uint64_t n = 0; n < s->events; n++) {
@@ -203,12 +245,12 @@ tape_json(tape *t, const settings *s, const char *kind)
     wr_nexmark_destroy(g);
 }
 
-/* ---- one run ---------------------------------------------------------------------------------- */
+/* --- one run --- */
 
 typedef struct reader_wake {
     pthread_mutex_t mutex;
-    pthread_cond_t  cond;
-    bool            ready;
+    pthread_cond_t cond;
+    bool ready;
 } reader_wake;
 
 static void
@@ -223,7 +265,7 @@ wake(void *user)
 
 typedef struct outcome {
     uint64_t rows, digest;
-    double   cpu, wall;
+    double cpu, wall;
 } outcome;
 
 static double
@@ -231,7 +273,8 @@ cpu_seconds(void)
 {
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
-    return (double) (u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double) (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 /* The order of rows does not count, nor does how they were cut. */
@@ -239,12 +282,12 @@ static void
 digest_rows(weir_rows *rows, outcome *o)
 {
     const char *bytes;
-    size_t      length;
+    size_t length;
     if (weir_rows_encode(rows, WEIR_JSON, true, &bytes, &length) != WEIR_OK)
         abort();
     for (const char *at = bytes, *end = bytes + length; at < end;) {
-        const char *stop = memchr(at, '\n', (size_t) (end - at));
-        o->digest += wr_hash_stable(at, (size_t) (stop - at));
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        o->digest += wr_hash_stable(at, (size_t)(stop - at));
         at = stop + 1;
     }
 }
@@ -252,10 +295,10 @@ digest_rows(weir_rows *rows, outcome *o)
 static weir_status
 read_all(weir_pipeline *p, outcome *o, bool digest, weir_error *err)
 {
-    reader_wake            w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
+    reader_wake w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
     weir_subscribe_options so = { .snapshot = true, .required = true, .wake = wake, .user = &w };
-    weir_subscription     *sub;
-    weir_message           m;
+    weir_subscription *sub;
+    weir_message m;
     WR_TRY(weir_subscribe(p, "q", &so, &sub, err));
     weir_status st = WEIR_OK;
     while (st == WEIR_OK) {
@@ -290,7 +333,8 @@ pipeline_text(const query *q, const settings *s, wr_text *to)
     wr_text_puts(to, "name: bench\nsources:\n");
     for (int k = 0; k < SOURCES_MAX && q->kinds[k] != NULL; k++)
         wr_text_printf(to,
-                       "  %s:\n    nexmark: { relation: %s, events: %" PRIu64 ", rate: %" PRIu64 "/s, seed: %" PRIu64 ", out_of_order: %" PRIu64
+                       "  %s:\n    nexmark: { relation: %s, events: %" PRIu64 ", rate: %" PRIu64
+                       "/s, seed: %" PRIu64 ", out_of_order: %" PRIu64
                        " }\n    watermark: datetime - interval '4 seconds'\n    future_limit: 0\n",
                        q->kinds[k], q->kinds[k], s->events, s->rate, s->seed, s->disorder);
     wr_text_puts(to, "views:\n");
@@ -308,19 +352,21 @@ print_report(weir_report *report)
 }
 
 static bool
-run_once(const query *q, const settings *s, way how, tape *tapes, bool digest, outcome *o, uint64_t *records)
+run_once(const query *q, const settings *s, way how, tape *tapes, bool digest, outcome *o,
+         uint64_t *records)
 {
-    weir_options   wo = { .workers = s->workers, .once = true, .seed = 1 };
-    weir          *engine;
+    weir_options wo = { .workers = s->workers, .once = true, .seed = 1 };
+    weir *engine;
     weir_pipeline *p = NULL;
-    weir_report   *report = weir_report_open();
-    weir_error     err = { 0 };
-    wr_text        text;
+    weir_report *report = weir_report_open();
+    weir_error err = { 0 };
+    wr_text text;
     if (weir_open(&wo, &engine, &err) != WEIR_OK)
         return false;
     wr_text_init(&text, NULL);
     pipeline_text(q, s, &text);
-    weir_status st = weir_pipeline_load(engine, "bench.yaml", wr_text_string(&text), NULL, NULL, report, &p);
+    weir_status st =
+        weir_pipeline_load(engine, "bench.yaml", wr_text_string(&text), NULL, NULL, report, &p);
     if (st != WEIR_OK)
         print_report(report);
     void *configs[SOURCES_MAX] = { NULL };
@@ -340,20 +386,22 @@ run_once(const query *q, const settings *s, way how, tape *tapes, bool digest, o
             wr_node at = { .kind = WR_NODE_MAP, .file = "" };
             b->decoder = wr_decoder_find("json");
             configs[i] = calloc(1, b->decoder->config_bytes + 1);
-            st = wr_options_read(b->decoder->options, NULL, &at, NULL, configs[i], b->decoder->config_bytes, &p->arena, &report->report);
+            st = wr_options_read(b->decoder->options, NULL, &at, NULL, configs[i],
+                                 b->decoder->config_bytes, &p->arena, &report->report);
             b->decoder_config = configs[i];
-            int32_t time = wr_schema_find(b->schema, "datetime"); /* the records spell it as the original does */
+            int32_t time = wr_schema_find(
+                b->schema, "datetime"); /* the records spell it as the original does */
             b->schema->fields[time].path = "$.dateTime";
         }
     }
-    double  cpu = cpu_seconds();
+    double cpu = cpu_seconds();
     int64_t wall = wr_clock_monotonic(wr_clock_system());
     if (st == WEIR_OK)
         st = weir_pipeline_start(p, &err);
     if (st == WEIR_OK)
         st = read_all(p, o, digest, &err);
     o->cpu = cpu_seconds() - cpu;
-    o->wall = (double) (wr_clock_monotonic(wr_clock_system()) - wall) / 1e6;
+    o->wall = (double)(wr_clock_monotonic(wr_clock_system()) - wall) / 1e6;
     if (st != WEIR_OK)
         fprintf(stderr, "%s: %s\n", q->name, err.text);
     for (uint32_t i = 0; st == WEIR_OK && how == WAY_GENERATOR && i < p->source_count; i++) {
@@ -372,24 +420,24 @@ run_once(const query *q, const settings *s, way how, tape *tapes, bool digest, o
 static int
 by_value(const void *a, const void *b)
 {
-    double x = *(const double *) a, y = *(const double *) b;
+    double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
 static bool
 measure(const query *q, const settings *s, way how)
 {
-    tape     tapes[SOURCES_MAX] = { { 0 } };
-    outcome  o = { 0 };
+    tape tapes[SOURCES_MAX] = { { 0 } };
+    outcome o = { 0 };
     uint64_t records = 0;
-    double   rates[RUNS_MAX], walls = 0;
-    bool     ok = run_once(q, s, how, tapes, true, &o, &records); /* warms up, gives the digest */
+    double rates[RUNS_MAX], walls = 0;
+    bool ok = run_once(q, s, how, tapes, true, &o, &records); /* warms up, gives the digest */
     uint64_t digest = o.digest, rows = o.rows;
     for (int r = 0; ok && r < s->runs; r++) {
         o = (outcome){ 0 };
         ok = run_once(q, s, how, tapes, false, &o, &records);
-        rates[r] = (double) records / o.cpu;
-        walls += (double) records / o.wall / s->runs;
+        rates[r] = (double)records / o.cpu;
+        walls += (double)records / o.wall / s->runs;
         if (ok && o.rows != rows) {
             fprintf(stderr, "%s: %" PRIu64 " rows, then %" PRIu64 "\n", q->name, rows, o.rows);
             ok = false;
@@ -398,9 +446,11 @@ measure(const query *q, const settings *s, way how)
     if (ok) {
         struct rusage u;
         getrusage(RUSAGE_SELF, &u);
-        qsort(rates, (size_t) s->runs, sizeof rates[0], by_value);
-        printf("%-4s %-10s %8.2f M/CPU-s  (%.2f to %.2f)  %7.2f M/s wall  %9" PRIu64 " in %9" PRIu64 " out  digest %016" PRIx64 "  peak %ld MB\n", q->name,
-               way_names[how], rates[s->runs / 2] / 1e6, rates[0] / 1e6, rates[s->runs - 1] / 1e6, walls / 1e6, records, rows, digest, u.ru_maxrss / 1024);
+        qsort(rates, (size_t)s->runs, sizeof rates[0], by_value);
+        printf("%-4s %-10s %8.2f M/CPU-s  (%.2f to %.2f)  %7.2f M/s wall  %9" PRIu64 " in %9" PRIu64
+               " out  digest %016" PRIx64 "  peak %ld MB\n",
+               q->name, way_names[how], rates[s->runs / 2] / 1e6, rates[0] / 1e6,
+               rates[s->runs - 1] / 1e6, walls / 1e6, records, rows, digest, u.ru_maxrss / 1024);
         fflush(stdout);
     }
     for (int i = 0; i < SOURCES_MAX; i++) {
@@ -415,10 +465,12 @@ measure(const query *q, const settings *s, way how)
 int
 main(int argc, char **argv)
 {
-    settings s = { .events = 2000000, .rate = 100000, .seed = 42, .disorder = 1, .runs = 5, .workers = 1 };
+    settings s = {
+        .events = 2000000, .rate = 100000, .seed = 42, .disorder = 1, .runs = 5, .workers = 1
+    };
     for (int i = 1; i + 1 < argc; i += 2) {
         const char *v = argv[i + 1];
-        uint64_t    n = strtoull(v, NULL, 10);
+        uint64_t n = strtoull(v, NULL, 10);
         if (strcmp(argv[i], "--events") == 0)
             s.events = n;
         else if (strcmp(argv[i], "--rate") == 0)
@@ -428,9 +480,9 @@ main(int argc, char **argv)
         else if (strcmp(argv[i], "--disorder") == 0)
             s.disorder = n;
         else if (strcmp(argv[i], "--runs") == 0)
-            s.runs = (int) (n < 1 ? 1 : n > RUNS_MAX ? RUNS_MAX : n);
+            s.runs = (int)(n < 1 ? 1 : n > RUNS_MAX ? RUNS_MAX : n);
         else if (strcmp(argv[i], "--workers") == 0)
-            s.workers = (uint32_t) n;
+            s.workers = (uint32_t)n;
         else if (strcmp(argv[i], "--query") == 0)
             s.query = v;
         else if (strcmp(argv[i], "--way") == 0)
@@ -440,12 +492,14 @@ main(int argc, char **argv)
             return 2;
         }
     }
-    printf("# %" PRIu64 " events at %" PRIu64 "/s of event time, seed %" PRIu64 ", disorder group %" PRIu64 ", %u worker(s), median of %d runs\n", s.events, s.rate,
-           s.seed, s.disorder, s.workers, s.runs);
+    printf("# %" PRIu64 " events at %" PRIu64 "/s of event time, seed %" PRIu64
+           ", disorder group %" PRIu64 ", %u worker(s), median of %d runs\n",
+           s.events, s.rate, s.seed, s.disorder, s.workers, s.runs);
     bool ok = true;
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
         for (int w = 0; w < WAYS; w++)
-            if ((s.query == NULL || strcmp(s.query, queries[i].name) == 0) && (s.way == NULL || strcmp(s.way, way_names[w]) == 0))
-                ok = measure(&queries[i], &s, (way) w) && ok;
+            if ((s.query == NULL || strcmp(s.query, queries[i].name) == 0) &&
+                (s.way == NULL || strcmp(s.way, way_names[w]) == 0))
+                ok = measure(&queries[i], &s, (way)w) && ok;
     return ok ? 0 : 1;
 }

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 
 typedef struct fixture {
-    wr_arena  arena;
+    wr_arena arena;
     wr_report report;
-    wr_node  *root;
+    wr_node *root;
 } fixture;
 
 static void
@@ -18,7 +18,7 @@ parse(fixture *f, const char *text, size_t length)
 {
     wr_arena_init(&f->arena, NULL);
     wr_report_init(&f->report);
-    (void) !wr_document_parse("t.yaml", text, length, &f->arena, &f->report, &f->root);
+    (void)!wr_document_parse("t.yaml", text, length, &f->arena, &f->report, &f->root);
 }
 
 static void
@@ -31,9 +31,9 @@ end(fixture *f)
 static void
 nodes_know_their_place(void **state) /* D1, D3 */
 {
-    fixture     f;
+    fixture f;
     const char *text = "a: no\nb:\n  c: [1, \"x\"]\n  sql: |\n    SELECT 1\n    FROM t\n";
-    (void) state;
+    (void)state;
     parse(&f, text, strlen(text));
     assert_int_equal(f.report.errors, 0);
     const wr_node *a = wr_node_get(f.root, "a"), *b = wr_node_get(f.root, "b");
@@ -54,7 +54,7 @@ nodes_know_their_place(void **state) /* D1, D3 */
 
 static const struct {
     const char *name, *text;
-    int         line; /* of the first error */
+    int line; /* of the first error */
     const char *says;
 } bad[] = {
     { "duplicate key", "a: 1\nb: 2\na: 3\n", 3, "stands twice" },
@@ -83,7 +83,7 @@ static const struct {
 static void
 bad_files_are_reported(void **state) /* D2 */
 {
-    (void) state;
+    (void)state;
     for (size_t i = 0; i < WR_COUNT(bad); i++) {
         fixture f;
         parse(&f, bad[i].text, strlen(bad[i].text));
@@ -91,7 +91,8 @@ bad_files_are_reported(void **state) /* D2 */
             assert_true(f.report.errors > 0);
         if (f.report.count > 0) {
             if (bad[i].line > 0 && f.report.items[0]->error.line != bad[i].line)
-                fail_msg("%s: line %d, not %d: %s", bad[i].name, f.report.items[0]->error.line, bad[i].line, f.report.items[0]->error.text);
+                fail_msg("%s: line %d, not %d: %s", bad[i].name, f.report.items[0]->error.line,
+                         bad[i].line, f.report.items[0]->error.text);
             if (strstr(f.report.items[0]->error.text, bad[i].says) == NULL)
                 fail_msg("%s: says \"%s\"", bad[i].name, f.report.items[0]->error.text);
         }
@@ -102,13 +103,13 @@ bad_files_are_reported(void **state) /* D2 */
 static void
 limits_hold(void **state)
 {
-    (void) state;
+    (void)state;
     fixture f;
-    char   *deep = malloc(200001), *flow = malloc(60001);
-    size_t  n = 0;
+    char *deep = malloc(200001), *flow = malloc(60001);
+    size_t n = 0;
     for (int i = 0; i < 100; i++) { /* 100 levels of block maps */
-        memset(deep + n, ' ', (size_t) i);
-        n += (size_t) i;
+        memset(deep + n, ' ', (size_t)i);
+        n += (size_t)i;
         memcpy(deep + n, "a:\n", 3);
         n += 3;
     }
@@ -139,8 +140,9 @@ limits_hold(void **state)
 static void
 every_truncation_is_survived(void **state)
 {
-    (void) state;
-    const char *text = "name: x\nsources: {a: {kafka: {brokers: \"${K:-l}\", topic: 'b'}, columns: |\n    a int\n  }}\nlist:\n  - 1\n  - {b: \"\\u00e9\"}\n";
+    (void)state;
+    const char *text = "name: x\nsources: {a: {kafka: {brokers: \"${K:-l}\", topic: 'b'}, columns: "
+                       "|\n    a int\n  }}\nlist:\n  - 1\n  - {b: \"\\u00e9\"}\n";
     for (size_t n = 0; n <= strlen(text); n++) {
         fixture f;
         parse(&f, text, n);
@@ -151,10 +153,11 @@ every_truncation_is_survived(void **state)
 static void
 variables_stay_inside_their_value(void **state)
 {
-    fixture     f;
-    const char *text = "a: ${WR_T_SET}\nb: ${WR_T_UNSET:-d}\nc: x${WR_T_SET}y\nd: $${WR_T_SET}\nsql: ${WR_T_SET}\n"
-                       "e: ${WR_T_UNSET}\nf: ${WR_T_UNSET:?say}\ng: ${not closed\nh: $1 $y$hash\n";
-    (void) state;
+    fixture f;
+    const char *text =
+        "a: ${WR_T_SET}\nb: ${WR_T_UNSET:-d}\nc: x${WR_T_SET}y\nd: $${WR_T_SET}\nsql: ${WR_T_SET}\n"
+        "e: ${WR_T_UNSET}\nf: ${WR_T_UNSET:?say}\ng: ${not closed\nh: $1 $y$hash\n";
+    (void)state;
     setenv("WR_T_SET", "v: [1]", 1);
     unsetenv("WR_T_UNSET");
     parse(&f, text, strlen(text));
@@ -172,5 +175,9 @@ variables_stay_inside_their_value(void **state)
     end(&f);
 }
 
-WR_TESTS = { WR_TEST(nodes_know_their_place),       WR_TEST(bad_files_are_reported), WR_TEST(limits_hold),
-             WR_TEST(every_truncation_is_survived), WR_TEST(variables_stay_inside_their_value), { NULL, NULL } };
+WR_TESTS = { WR_TEST(nodes_know_their_place),
+             WR_TEST(bad_files_are_reported),
+             WR_TEST(limits_hold),
+             WR_TEST(every_truncation_is_survived),
+             WR_TEST(variables_stay_inside_their_value),
+             { NULL, NULL } };

@@ -7,23 +7,25 @@
 #include <stdio.h>
 
 typedef struct config {
-    const char    *topic;
-    int64_t        linger, bytes, count;
-    double         rate;
-    bool           yes;
-    int            start;
+    const char *topic;
+    int64_t linger, bytes, count;
+    double rate;
+    bool yes;
+    int start;
     wr_option_list brokers;
-    wr_option_map  headers;
+    wr_option_map headers;
 } config;
 
 static const wr_option table[] = {
     { "topic", WR_OPT_STRING, offsetof(config, topic), .required = true, .doc = "which topic" },
-    { "linger", WR_OPT_DURATION, offsetof(config, linger), .fallback = "5ms", .low = 0, .high = 60e6 },
+    { "linger", WR_OPT_DURATION, offsetof(config, linger), .fallback = "5ms", .low = 0,
+      .high = 60e6 },
     { "bytes", WR_OPT_BYTES, offsetof(config, bytes), .fallback = "1MiB", .low = 1, .high = 1e9 },
     { "count", WR_OPT_INTEGER, offsetof(config, count), .fallback = "3", .low = 1, .high = 10 },
     { "rate", WR_OPT_RATE, offsetof(config, rate), .fallback = "20/s" },
     { "yes", WR_OPT_BOOL, offsetof(config, yes), .fallback = "false" },
-    { "start", WR_OPT_ENUM, offsetof(config, start), .fallback = "latest", .choices = "earliest|latest" },
+    { "start", WR_OPT_ENUM, offsetof(config, start), .fallback = "latest",
+      .choices = "earliest|latest" },
     { "brokers", WR_OPT_LIST, offsetof(config, brokers) },
     { "headers", WR_OPT_MAP, offsetof(config, headers) },
     { 0 },
@@ -32,14 +34,14 @@ static const wr_option table[] = {
 static uint32_t
 read_text(const char *text, config *c, char *first, size_t size)
 {
-    wr_arena  arena;
+    wr_arena arena;
     wr_report report;
-    wr_node  *root = NULL;
+    wr_node *root = NULL;
     wr_arena_init(&arena, NULL);
     wr_report_init(&report);
-    (void) !wr_document_parse("t.yaml", text, strlen(text), &arena, &report, &root);
+    (void)!wr_document_parse("t.yaml", text, strlen(text), &arena, &report, &root);
     if (root != NULL)
-        (void) !wr_options_read(table, root, root, NULL, c, sizeof *c, &arena, &report);
+        (void)!wr_options_read(table, root, root, NULL, c, sizeof *c, &arena, &report);
     uint32_t errors = report.errors;
     first[0] = '\0';
     if (report.count > 0)
@@ -53,8 +55,8 @@ static void
 defaults_stand_where_nothing_is_said(void **state)
 {
     config c;
-    char   first[600];
-    (void) state;
+    char first[600];
+    (void)state;
     assert_int_equal(read_text("topic: t\n", &c, first, sizeof first), 0);
     assert_int_equal(c.linger, 5000);
     assert_int_equal(c.bytes, 1 << 20);
@@ -67,16 +69,18 @@ defaults_stand_where_nothing_is_said(void **state)
 static void
 all_types(void **state)
 {
-    config    c;
-    wr_arena  arena;
+    config c;
+    wr_arena arena;
     wr_report report;
-    wr_node  *root = NULL;
-    (void) state;
-    const char *text = "topic: t\nlinger: 1s\nbytes: 2KB\ncount: 7\nrate: 5/min\nyes: on\nstart: earliest\nbrokers: [a:1, b:2]\nheaders: {x: 1, y: two}\n";
+    wr_node *root = NULL;
+    (void)state;
+    const char *text = "topic: t\nlinger: 1s\nbytes: 2KB\ncount: 7\nrate: 5/min\nyes: on\nstart: "
+                       "earliest\nbrokers: [a:1, b:2]\nheaders: {x: 1, y: two}\n";
     wr_arena_init(&arena, NULL);
     wr_report_init(&report);
     assert_int_equal(wr_document_parse("t", text, strlen(text), &arena, &report, &root), WEIR_OK);
-    assert_int_equal(wr_options_read(table, root, root, NULL, &c, sizeof c, &arena, &report), WEIR_OK);
+    assert_int_equal(wr_options_read(table, root, root, NULL, &c, sizeof c, &arena, &report),
+                     WEIR_OK);
     assert_string_equal(c.topic, "t");
     assert_int_equal(c.linger, 1000000);
     assert_int_equal(c.bytes, 2000);
@@ -122,10 +126,10 @@ static const struct {
 static void
 mistakes_say_what_to_do(void **state)
 {
-    (void) state;
+    (void)state;
     for (size_t i = 0; i < WR_COUNT(bad); i++) {
         config c;
-        char   first[600];
+        char first[600];
         assert_true(read_text(bad[i].text, &c, first, sizeof first) > 0);
         if (strstr(first, bad[i].says) == NULL)
             fail_msg("%s says: %s", bad[i].text, first);
@@ -136,8 +140,8 @@ static void
 all_mistakes_in_one_run(void **state)
 {
     config c;
-    char   first[600];
-    (void) state;
+    char first[600];
+    (void)state;
     assert_int_equal(read_text("linger: 10\ncount: x\nzz: 1\n", &c, first, sizeof first), 4);
 }
 
@@ -145,7 +149,7 @@ static void
 units_print(void **state)
 {
     wr_text t;
-    (void) state;
+    (void)state;
     wr_text_init(&t, NULL);
     wr_duration_print(1500000, &t);
     wr_text_putc(&t, ' ');
@@ -157,4 +161,9 @@ units_print(void **state)
     assert_int_equal(wr_edit_distance("abc", "xyzzy", 3), 4);
 }
 
-WR_TESTS = { WR_TEST(defaults_stand_where_nothing_is_said), WR_TEST(all_types), WR_TEST(mistakes_say_what_to_do), WR_TEST(all_mistakes_in_one_run), WR_TEST(units_print), { NULL, NULL } };
+WR_TESTS = { WR_TEST(defaults_stand_where_nothing_is_said),
+             WR_TEST(all_types),
+             WR_TEST(mistakes_say_what_to_do),
+             WR_TEST(all_mistakes_in_one_run),
+             WR_TEST(units_print),
+             { NULL, NULL } };
