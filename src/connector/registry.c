@@ -3,6 +3,7 @@
 #include "connector/file.h"
 #include "connector/kafka.h"
 #include "connector/nexmark.h"
+#include "connector/tcp.h"
 
 #include <string.h>
 
@@ -10,6 +11,7 @@ static const wr_source_ops *const sources[] = {
     &wr_file_source_ops,
     &wr_kafka_source_ops,
     &wr_nexmark_source_ops,
+    &wr_tcp_source_ops,
 };
 static const wr_sink_ops *const sinks[] = {
     &wr_file_sink_ops,

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * connector/tcp.h -- records over TCP: what can be set.
+ */
+#pragma once
+
+#include "connector/source.h"
+
+typedef enum wr_tcp_framing {
+    WR_TCP_NEWLINE, /* records end with a newline                  */
+    WR_TCP_LENGTH,  /* u32 big-endian, then so many bytes: a message */
+} wr_tcp_framing;
+
+typedef struct wr_tcp_source_config {
+    const char *listen, *connect; /* host:port, one of the two */
+    int         framing;
+    int64_t     connections;       /* at once              */
+    int64_t     message_bytes_max; /* of a framed message  */
+    int64_t     idle_us;           /* 0: never closed for being silent */
+} wr_tcp_source_config;
+
+extern const wr_source_ops wr_tcp_source_ops;
