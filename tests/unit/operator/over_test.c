@@ -1,395 +1,233 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* over_test.c -- V1..V3 of operator/over.c and what PostgreSQL says of over_*.c. */
+/* over_test.c -- V1..V3 of operator/over.c, C1 of over_compute.c, F1..F2 of over_frame.c, A1 of over_aggregate.c. */
 #include "support/test.h"
 
 #include "operator/over.h"
 #include "support/optest.h"
 
 #include <stdio.h>
-#include <string.h>
 
-typedef struct over_case {
-    const char *function;
-    const char *args[3];  /* a column, "*", "#3" int4, "#null", "$text", "" none */
-    const char *partition, *order;
-    const char *mode, *start, *end; /* up, uf: unbounded; c: the row; -n, +n */
-    const char *exclude;
-    bool        filter;   /* WHERE b */
-    const char *expected; /* a result a row */
-} over_case;
+enum { CALLS_MAX = 6 };
 
-#include "unit/operator/over_rows.h"
+typedef struct over_fixture {
+    wr_optest      *t;
+    const wr_schema *in;
+    wr_over_spec    specs[CALLS_MAX];
+    wr_over_config  config;
+    uint32_t        partition[1];
+    wr_sort_key     order[1];
+} over_fixture;
 
-enum { CALLS_MAX = 16 };
-
-static const char *const over_names[] = {
-    [WR_OVER_ROW_NUMBER] = "row_number",   [WR_OVER_RANK] = "rank",
-    [WR_OVER_DENSE_RANK] = "dense_rank",   [WR_OVER_PERCENT_RANK] = "percent_rank",
-    [WR_OVER_CUME_DIST] = "cume_dist",     [WR_OVER_NTILE] = "ntile",
-    [WR_OVER_LAG] = "lag",                 [WR_OVER_LEAD] = "lead",
-    [WR_OVER_FIRST_VALUE] = "first_value", [WR_OVER_LAST_VALUE] = "last_value",
-    [WR_OVER_NTH_VALUE] = "nth_value",
-};
-
-/* Columns by name, "a, b desc nulls last"; order may be NULL. */
-static uint32_t
-columns_read(wr_optest *t, const wr_schema *in, const char *text, uint32_t *columns, wr_sort_key *order)
+/* k int4 partitions, v int4 orders, x int8 is computed with. */
+static void
+fixture_init(over_fixture *f)
 {
-    uint32_t count = 0;
-    while (*text != '\0') {
-        size_t      length = strcspn(text, ",");
-        const char *part = wr_arena_strndup(wr_optest_arena(t), text, length);
-        part += strspn(part, " ");
-        int32_t c = wr_schema_find(in, wr_arena_strndup(wr_optest_arena(t), part, strcspn(part, " ")));
-        assert_true(c >= 0);
-        if (columns != NULL)
-            columns[count] = (uint32_t) c;
-        if (order != NULL) {
-            bool down = strstr(part, " desc") != NULL;
-            order[count] = (wr_sort_key){ (uint32_t) c, down, strstr(part, "nulls first") != NULL ||
-                                                                  (down && strstr(part, "nulls last") == NULL) };
-        }
-        count++;
-        text += length + (text[length] == ',');
-    }
-    return count;
+    *f = (over_fixture){ .t = wr_optest_create() };
+    f->in = wr_optest_schema(f->t, "k int4, v int4, x int8");
+    f->partition[0] = 0;
+    f->order[0] = (wr_sort_key){ .column = 1 };
+    f->config = (wr_over_config){ .calls = f->specs, .key_count = 1, .keys = f->partition,
+                                  .time_column = -1, .input = f->in };
 }
 
-static wr_expr *
-arg_read(wr_optest *t, const wr_schema *in, const char *text)
+static wr_over_spec *
+add_call(over_fixture *f, wr_over_function function, wr_type result)
 {
-    if (text[0] == '#')
-        return wr_optest_constant(t, "int4", strcmp(text, "#null") == 0 ? NULL : text + 1);
-    return text[0] == '$' ? wr_optest_constant(t, "text", text + 1) : wr_optest_column(t, in, text);
+    wr_over_spec *s = &f->specs[f->config.call_count++];
+    *s = (wr_over_spec){ .function = function, .result = result, .partition_count = 1,
+                         .partition = f->partition, .order_count = 1, .order = f->order,
+                         .mode = WR_FRAME_RANGE };
+    s->start.unbounded = true;
+    s->start.offset = s->end.offset = wr_value_null(WR_TYPE(WR_INT8));
+    return s;
+}
+
+static wr_over_spec *
+add_sum(over_fixture *f)
+{
+    wr_over_spec *s = add_call(f, WR_OVER_AGGREGATE, WR_TYPE(WR_NUMERIC));
+    wr_type       have = WR_TYPE(WR_INT8), want;
+    assert_int_equal(wr_aggregate_resolve("sum", &have, 1, &s->aggregate, &want, &s->result, NULL), WEIR_OK);
+    s->args[0] = wr_optest_column(f->t, f->in, "x");
+    s->arg_count = 1;
+    return s;
 }
 
 static wr_frame_end
-end_read(wr_optest *t, const wr_schema *in, const wr_over_spec *spec, const char *text)
+offset_of(int64_t rows)
 {
-    wr_frame_end end = { .offset = wr_value_null(WR_TYPE(WR_INT8)) };
-    if (text[0] == 'u') {
-        end.unbounded = true;
-        end.following = text[1] == 'f';
-    } else if (text[0] != 'c') {
-        const char *type = "int8";
-        end.following = text[0] == '+';
-        if (spec->mode == WR_FRAME_RANGE)
-            switch (in->fields[spec->order[0].column].type.id) {
-            case WR_FLOAT8: type = "float8"; break;
-            case WR_NUMERIC: type = "numeric"; break;
-            case WR_TIMESTAMP:
-            case WR_DATE:
-            case WR_TIME:
-            case WR_INTERVAL: type = "interval"; break;
-            default: break;
-            }
-        end.offset = wr_optest_constant(t, type, text + 1)->constant;
-    }
-    return end;
+    return (wr_frame_end){ .following = rows > 0,
+                           .offset = { .type = WR_TYPE(WR_INT8), .integer = rows < 0 ? -rows : rows } };
 }
 
 static void
-function_read(wr_over_spec *spec, const char *name)
+run(over_fixture *f, const char *more, const char *rows, const char *expected)
 {
-    wr_type    types[4] = { { 0 } }, wanted[4];
-    weir_error err;
-    for (uint32_t f = 1; f < WR_COUNT(over_names); f++)
-        if (strcmp(over_names[f], name) == 0)
-            spec->function = (wr_over_function) f;
-    switch (spec->function) {
-    case WR_OVER_AGGREGATE:
-        for (uint32_t i = 0; i < spec->arg_count; i++)
-            types[i] = spec->args[i]->type;
-        if (wr_aggregate_resolve(name, types, spec->arg_count, &spec->aggregate, wanted, &spec->result,
-                                 &err) != WEIR_OK)
-            fail_msg("%s", err.text);
-        break;
-    case WR_OVER_PERCENT_RANK:
-    case WR_OVER_CUME_DIST: spec->result = WR_TYPE(WR_FLOAT8); break;
-    case WR_OVER_NTILE: spec->result = WR_TYPE(WR_INT4); break;
-    case WR_OVER_ROW_NUMBER:
-    case WR_OVER_RANK:
-    case WR_OVER_DENSE_RANK: spec->result = WR_TYPE(WR_INT8); break;
-    default: spec->result = spec->args[0]->type;
-    }
-}
-
-static wr_over_spec
-spec_read(wr_optest *t, const wr_schema *in, const over_case *c)
-{
-    uint32_t    *partition = wr_arena_alloc(wr_optest_arena(t), 8 * sizeof *partition);
-    wr_sort_key *order = wr_arena_alloc(wr_optest_arena(t), 8 * sizeof *order);
-    wr_over_spec spec = { .partition = partition, .order = order, .mode = WR_FRAME_RANGE };
-    spec.partition_count = columns_read(t, in, c->partition, partition, NULL);
-    spec.order_count = columns_read(t, in, c->order, NULL, order);
-    for (uint32_t a = 0; a < 3 && c->args[a][0] != '\0' && c->args[a][0] != '*'; a++)
-        spec.args[spec.arg_count++] = arg_read(t, in, c->args[a]);
-    function_read(&spec, c->function);
-    spec.filter = c->filter ? wr_optest_column(t, in, "b") : NULL;
-    if (strcmp(c->mode, "rows") == 0)
-        spec.mode = WR_FRAME_ROWS;
-    else if (strcmp(c->mode, "groups") == 0)
-        spec.mode = WR_FRAME_GROUPS;
-    spec.exclude = strcmp(c->exclude, "current row") == 0 ? WR_EXCLUDE_CURRENT_ROW
-                   : strcmp(c->exclude, "group") == 0     ? WR_EXCLUDE_GROUP
-                   : strcmp(c->exclude, "ties") == 0      ? WR_EXCLUDE_TIES
-                                                          : WR_EXCLUDE_NOTHING;
-    spec.start = end_read(t, in, &spec, c->start);
-    spec.end = end_read(t, in, &spec, c->end);
-    return spec;
-}
-
-/* Result `row` of a case. */
-static void
-expected_append(const over_case *c, uint32_t row, wr_text *to)
-{
-    const char *at = c->expected;
-    for (; row > 0; row--)
-        at = strchr(at, '|') + 1;
-    wr_text_append(to, at, strcspn(at, "|"));
-}
-
-static wr_optest *
-over_ready(wr_over_config *config, const wr_schema **in)
-{
-    wr_optest *t = wr_optest_create();
-    *in = wr_optest_schema(t, over_columns);
-    *config = (wr_over_config){ .time_column = -1, .input = *in };
-    return t;
-}
-
-/* The input's columns, then one a call. */
-static void
-over_operator(wr_optest *t, wr_over_config *config)
-{
-    uint32_t   n = config->input->field_count;
-    wr_schema *out = wr_schema_create(wr_optest_arena(t), n + config->call_count);
-    for (uint32_t i = 0; i < n; i++)
-        out->fields[i] = config->input->fields[i];
-    for (uint32_t i = 0; i < config->call_count; i++)
-        out->fields[n + i] = (wr_field){ .name = "r", .type = config->calls[i].result };
-    config->output = out;
-    wr_optest_operator(t, &wr_over_ops, config, out);
+    char columns[256];
+    snprintf(columns, sizeof columns, "k int4, v int4, x int8, %s", more);
+    f->config.output = wr_optest_schema(f->t, columns);
+    wr_optest_operator(f->t, &wr_over_ops, &f->config, f->config.output);
+    wr_optest_port(f->t, 0, f->in, "k");
+    wr_optest_rows(f->t, 0, rows);
+    wr_optest_expect(f->t, "");
+    wr_optest_end(f->t);
+    wr_optest_expect(f->t, expected);
+    wr_optest_verify(f->t);
 }
 
 static void
-calls_run(const over_case *cases, uint32_t count)
+ranks_count_peers(void **state) /* V1, C1 */
 {
-    wr_over_config   config;
-    wr_over_spec     specs[CALLS_MAX];
-    const wr_schema *in;
-    wr_text          rows, expected;
-    wr_optest       *t = over_ready(&config, &in);
-    for (uint32_t i = 0; i < count; i++)
-        specs[i] = spec_read(t, in, &cases[i]);
-    config.call_count = count;
-    config.calls = specs;
-    over_operator(t, &config);
-    wr_optest_port(t, 0, in, NULL);
-    wr_text_init(&rows, NULL);
-    wr_text_init(&expected, NULL);
-    for (uint32_t r = 0; r < WR_COUNT(over_rows); r++) {
-        wr_text_printf(&rows, "%s;", over_rows[r]);
-        wr_text_puts(&expected, over_rows[r]);
-        for (uint32_t i = 0; i < count; i++) {
-            wr_text_putc(&expected, '|');
-            expected_append(&cases[i], r, &expected);
-        }
-        wr_text_putc(&expected, ';');
-        if (r == 4 || r + 1 == WR_COUNT(over_rows)) {
-            wr_optest_rows(t, 0, wr_text_string(&rows));
-            wr_text_clear(&rows);
-        }
-    }
-    wr_optest_end(t);
-    wr_optest_expect(t, wr_text_string(&expected));
-    wr_text_fini(&rows);
-    wr_text_fini(&expected);
-    wr_optest_verify(t);
-}
-
-static void
-calls_give_postgresqls_answers(void **state)
-{
+    over_fixture f;
     (void) state;
-    for (uint32_t i = 0; i < WR_COUNT(over_cases); i += CALLS_MAX)
-        calls_run(&over_cases[i], (uint32_t) WR_MIN(WR_COUNT(over_cases) - i, (size_t) CALLS_MAX));
-}
-
-/* --- rows that end by time --- */
-
-/* row_number and the running sum in the partition of (ts, k); n rows of it are k's. */
-static wr_optest *
-timed_ready(wr_over_config *config, wr_over_spec *specs)
-{
-    static const uint32_t keys[] = { 1, 0 };
-    wr_optest            *t = wr_optest_create();
-    const wr_schema      *in = wr_optest_schema(t, "k text, ts timestamp, v int8");
-    *config = (wr_over_config){ .time_column = 1, .input = in, .call_count = 2, .calls = specs,
-                                .keys = keys, .key_count = 2 };
-    static const over_case cases[] = {
-        { "row_number", { "", "", "" }, "k, ts", "v", "", "up", "c", "", false, "" },
-        { "sum", { "v", "", "" }, "ts, k", "v", "", "up", "c", "", false, "" },
-    };
-    for (uint32_t i = 0; i < 2; i++)
-        specs[i] = spec_read(t, in, &cases[i]);
-    over_operator(t, config);
-    wr_optest_port(t, 0, in, "ts, k");
-    return t;
+    fixture_init(&f);
+    add_call(&f, WR_OVER_ROW_NUMBER, WR_TYPE(WR_INT8));
+    add_call(&f, WR_OVER_RANK, WR_TYPE(WR_INT8));
+    add_call(&f, WR_OVER_DENSE_RANK, WR_TYPE(WR_INT8));
+    add_call(&f, WR_OVER_PERCENT_RANK, WR_TYPE(WR_FLOAT8));
+    add_call(&f, WR_OVER_CUME_DIST, WR_TYPE(WR_FLOAT8));
+    run(&f, "a int8, b int8, c int8, d float8, e float8",
+        "1|20|0; 1|10|0; 2|5|0; 1|10|1; 1|30|0; 1|null|0",
+        "1|10|0|1|1|1|0|0.4; 1|10|1|2|1|1|0|0.4; 1|20|0|3|3|2|0.5|0.6; 1|30|0|4|4|3|0.75|0.8; "
+        "1|null|0|5|5|4|1|1; 2|5|0|1|1|1|0|1");
 }
 
 static void
-partitions_come_out_when_their_time_has_passed(void **state) /* V1, V2, V3 */
+lag_and_lead_stay_in_the_partition(void **state)
 {
+    over_fixture f;
     (void) state;
+    fixture_init(&f);
+    wr_over_spec *lag = add_call(&f, WR_OVER_LAG, WR_TYPE(WR_INT8));
+    lag->args[0] = wr_optest_column(f.t, f.in, "x");
+    lag->arg_count = 1;
+    wr_over_spec *lead = add_call(&f, WR_OVER_LEAD, WR_TYPE(WR_INT8));
+    lead->args[0] = lag->args[0];
+    lead->args[1] = wr_optest_constant(f.t, "int4", "2");
+    lead->args[2] = wr_optest_constant(f.t, "int8", "-1");
+    lead->arg_count = 3;
+    run(&f, "a int8, b int8", "1|1|10; 1|2|20; 1|3|30; 2|1|40",
+        "1|1|10|null|30; 1|2|20|10|-1; 1|3|30|20|-1; 2|1|40|null|-1");
+}
+
+static void
+ntile_spreads_the_rest_in_front(void **state)
+{
+    over_fixture f;
+    (void) state;
+    fixture_init(&f);
+    wr_over_spec *s = add_call(&f, WR_OVER_NTILE, WR_TYPE(WR_INT4));
+    s->args[0] = wr_optest_constant(f.t, "int4", "3");
+    s->arg_count = 1;
+    run(&f, "a int4", "1|1|0; 1|2|0; 1|3|0; 1|4|0; 2|1|0",
+        "1|1|0|1; 1|2|0|1; 1|3|0|2; 1|4|0|3; 2|1|0|1");
+}
+
+static void
+running_sums_end_with_the_peers(void **state) /* A1's other half: integers slide */
+{
+    over_fixture f;
+    (void) state;
+    fixture_init(&f);
+    add_sum(&f);
+    wr_over_spec *rows = add_sum(&f);
+    rows->mode = WR_FRAME_ROWS;
+    wr_over_spec *near = add_sum(&f);
+    near->mode = WR_FRAME_ROWS;
+    near->start = offset_of(-1);
+    near->end = offset_of(1);
+    wr_over_spec *all = add_sum(&f);
+    all->end = (wr_frame_end){ .unbounded = true, .following = true };
+    run(&f, "a numeric, b numeric, c numeric, d numeric", "1|1|1; 1|2|2; 1|2|4; 1|3|8; 2|1|16; 1|4|null",
+        "1|1|1|1|1|3|15; 1|2|2|7|3|7|15; 1|2|4|7|7|14|15; 1|3|8|15|15|12|15; 1|4|null|15|15|8|15; "
+        "2|1|16|16|16|16|16");
+}
+
+static void
+ranges_and_groups_count_by_value(void **state) /* F2 */
+{
+    over_fixture f;
+    (void) state;
+    fixture_init(&f);
+    wr_over_spec *range = add_sum(&f);
+    range->start = offset_of(-2);
+    range->end = offset_of(2);
+    wr_over_spec *groups = add_sum(&f);
+    groups->mode = WR_FRAME_GROUPS;
+    groups->start = offset_of(-1);
+    groups->end = (wr_frame_end){ .offset = wr_value_null(WR_TYPE(WR_INT8)) };
+    wr_over_spec *ties = add_sum(&f);
+    ties->exclude = WR_EXCLUDE_TIES;
+    ties->end = (wr_frame_end){ .unbounded = true, .following = true };
+    run(&f, "a numeric, b numeric, c numeric", "1|1|1; 1|3|2; 1|3|4; 1|6|8; 1|null|16",
+        "1|1|1|7|1|31; 1|3|2|7|7|27; 1|3|4|7|7|29; 1|6|8|8|14|31; 1|null|16|16|24|31");
+}
+
+static void
+values_are_of_the_frame(void **state)
+{
+    over_fixture f;
+    (void) state;
+    fixture_init(&f);
+    static const wr_over_function functions[] = { WR_OVER_FIRST_VALUE, WR_OVER_LAST_VALUE,
+                                                  WR_OVER_NTH_VALUE };
+    for (uint32_t i = 0; i < 3; i++) {
+        wr_over_spec *s = add_call(&f, functions[i], WR_TYPE(WR_INT8));
+        s->args[0] = wr_optest_column(f.t, f.in, "x");
+        s->args[1] = wr_optest_constant(f.t, "int4", "2");
+        s->arg_count = i == 2 ? 2 : 1;
+    }
+    run(&f, "a int8, b int8, c int8", "1|1|10; 1|2|20; 1|3|30",
+        "1|1|10|10|10|null; 1|2|20|10|20|20; 1|3|30|10|30|20");
+}
+
+static void
+partitions_end_with_their_time(void **state) /* V2, V3 */
+{
     wr_over_config config;
-    wr_over_spec   specs[2];
-    wr_optest     *t = timed_ready(&config, specs);
-    wr_optest_want_late(t);
-    wr_optest_rows(t, 0, "a|@10|3; b|@10|5; a|@10|1; a|@20|7; a|null|2; a|infinity|9");
+    wr_over_spec   spec;
+    uint32_t       partition[1] = { 0 };
+    wr_sort_key    order[1] = { { .column = 1 } };
+    wr_optest     *t = wr_optest_create();
+    (void) state;
+    spec = (wr_over_spec){ .function = WR_OVER_ROW_NUMBER, .result = WR_TYPE(WR_INT8),
+                           .partition_count = 1, .partition = partition, .order_count = 1,
+                           .order = order, .start = { .unbounded = true } };
+    config = (wr_over_config){ .call_count = 1, .calls = &spec, .key_count = 1, .keys = partition,
+                               .time_column = 0, .input = wr_optest_schema(t, "w timestamp, v int4"),
+                               .output = wr_optest_schema(t, "w timestamp, v int4, n int8") };
+    wr_optest_operator(t, &wr_over_ops, &config, config.output);
+    wr_optest_port(t, 0, config.input, "w");
+    wr_optest_rows(t, 0, "@10|3; @20|5; @10|1; null|7");
     wr_optest_watermark(t, 0, WR_OPTEST_S(10));
     wr_optest_expect(t, "");
-    wr_optest_rows(t, 0, "a|@10|2; a|@9.999999|100");
-    wr_optest_expect_port(t, WR_PORT_LATE, "a|@9.999999|100");
-    wr_optest_watermark(t, 0, WR_OPTEST_S(10.5));
-    wr_optest_expect(t, "a|@10|1|1|1; a|@10|2|2|3; a|@10|3|3|6; b|@10|5|1|5");
-    wr_optest_rows(t, 0, "a|@20|-7; a|@11|11; a|@10|1; b|null|4");
-    wr_optest_expect_port(t, WR_PORT_LATE, "a|@10|1");
-    wr_optest_watermark(t, 0, WR_OPTEST_S(30));
-    wr_optest_expect(t, "a|@11|11|1|11; a|@20|-7|1|-7; a|@20|7|2|0");
+    wr_optest_watermark(t, 0, WR_OPTEST_S(11));
+    wr_optest_expect(t, "@10|1|1; @10|3|2");
+    wr_optest_rows(t, 0, "@10|9; @20|4"); /* the first is late */
+    wr_optest_expect(t, "");
     wr_optest_end(t);
-    wr_optest_expect(t, "a|null|2|1|2; b|null|4|1|4; a|infinity|9|1|9");
-    wr_optest_count(t, rows_late, 2);
+    wr_optest_expect(t, "@20|4|1; @20|5|2; null|7|1");
+    wr_optest_count(t, rows_late, 1);
     wr_optest_verify(t);
 }
 
 static void
-lateness_is_by_row_order(void **state) /* V2 */
+rows_that_change_are_refused(void **state)
 {
+    over_fixture f;
     (void) state;
-    wr_over_config config;
-    wr_over_spec   specs[2];
-    wr_optest     *t = timed_ready(&config, specs);
-    wr_optest_delay(t, 0, "ts", WR_OPTEST_S(5));
-    config.time_offset = 1;
-    wr_optest_rows(t, 0, "a|@10|1; a|@14|2; a|@9|3; a|@15|4; a|@10|5; a|@11|6; a|@14|7; b|@16|8; a|@11|9");
-    wr_optest_end(t);
-    wr_optest_expect(t, "a|@10|1|1|1; a|@14|2|1|2; a|@14|7|2|9; a|@15|4|1|4; a|@11|6|1|6; b|@16|8|1|8");
-    wr_optest_count(t, rows_late, 3);
-    wr_optest_verify(t);
+    fixture_init(&f);
+    add_call(&f, WR_OVER_ROW_NUMBER, WR_TYPE(WR_INT8));
+    f.config.output = wr_optest_schema(f.t, "k int4, v int4, x int8, n int8");
+    wr_optest_operator(f.t, &wr_over_ops, &f.config, f.config.output);
+    wr_optest_port(f.t, 0, f.in, NULL);
+    wr_optest_rows(f.t, 0, "1|1|1; [-1] 1|1|1");
+    wr_optest_expect_failure(f.t, WEIR_QUERY_UNSUPPORTED);
+    wr_optest_verify(f.t);
 }
 
-/* --- rows that cannot be answered --- */
-
-static wr_optest *
-quotient_ready(wr_over_config *config, wr_over_spec *spec)
-{
-    wr_optest       *t = wr_optest_create();
-    const wr_schema *in = wr_optest_schema(t, "a int8, b int8");
-    *config = (wr_over_config){ .time_column = -1, .input = in, .call_count = 1, .calls = spec };
-    *spec = (wr_over_spec){ .arg_count = 1, .mode = WR_FRAME_RANGE,
-                            .start = { .unbounded = true },
-                            .end = { .unbounded = true, .following = true } };
-    spec->args[0] = wr_optest_call(t, "/", wr_optest_column(t, in, "a"), wr_optest_column(t, in, "b"));
-    function_read(spec, "sum");
-    over_operator(t, config);
-    wr_optest_port(t, 0, in, NULL);
-    return t;
-}
-
-static void
-rows_whose_arguments_fail_are_left_out(void **state)
-{
-    (void) state;
-    wr_over_config config;
-    wr_over_spec   spec;
-    wr_optest     *t = quotient_ready(&config, &spec);
-    wr_optest_want_bad(t);
-    wr_optest_rows(t, 0, "6|2; 1|0; 8|4; 3|0");
-    wr_optest_expect_port(t, WR_PORT_BAD, "1|0; 3|0");
-    wr_optest_end(t);
-    wr_optest_expect(t, "6|2|5; 8|4|5");
-    wr_optest_count(t, rows_failed, 2);
-    wr_optest_verify(t);
-}
-
-static void
-a_failed_row_ends_the_query_where_it_shall(void **state)
-{
-    (void) state;
-    wr_over_config config;
-    wr_over_spec   spec;
-    wr_optest     *t = quotient_ready(&config, &spec);
-    wr_optest_fail_rows(t);
-    wr_optest_rows(t, 0, "6|2; 1|0");
-    wr_optest_expect_failure(t, WEIR_ROW_DIVISION_BY_ZERO);
-    wr_optest_verify(t);
-}
-
-static void
-retractions_are_refused(void **state)
-{
-    (void) state;
-    wr_over_config config;
-    wr_over_spec   spec;
-    wr_optest     *t = quotient_ready(&config, &spec);
-    wr_optest_rows(t, 0, "6|2; [-1] 6|2");
-    wr_optest_expect_failure(t, WEIR_QUERY_UNSUPPORTED);
-    wr_optest_verify(t);
-}
-
-/* Frames wider than a batch, more than one batch out. */
-static void
-many_rows(void **state)
-{
-    (void) state;
-    enum { ROWS = 10000, WIDTH = 100 };
-    static const over_case cases[] = {
-        { "max", { "v", "", "" }, "", "id", "rows", "-99", "c", "", false, "" },
-        { "sum", { "v", "", "" }, "", "id", "rows", "-99", "c", "", false, "" },
-        { "lag", { "v", "#5000", "" }, "", "id", "", "up", "c", "", false, "" },
-    };
-    wr_over_config config;
-    wr_over_spec   specs[WR_COUNT(cases)];
-    wr_text        rows, expected;
-    wr_optest     *t = wr_optest_create();
-    const wr_schema *in = wr_optest_schema(t, "id int8, v int8");
-    int64_t         values[ROWS];
-    config = (wr_over_config){ .time_column = -1, .input = in, .call_count = WR_COUNT(cases), .calls = specs };
-    for (uint32_t i = 0; i < WR_COUNT(cases); i++)
-        specs[i] = spec_read(t, in, &cases[i]);
-    over_operator(t, &config);
-    wr_optest_port(t, 0, in, NULL);
-    wr_text_init(&rows, NULL);
-    wr_text_init(&expected, NULL);
-    for (int64_t i = 0; i < ROWS; i++) {
-        int64_t most = INT64_MIN, sum = 0;
-        values[i] = i * 7919 % 1000;
-        for (int64_t j = WR_MAX(i - WIDTH + 1, 0); j <= i; j++) {
-            most = WR_MAX(most, values[j]);
-            sum += values[j];
-        }
-        wr_text_printf(&rows, "%lld|%lld;", (long long) i, (long long) values[i]);
-        wr_text_printf(&expected, "%lld|%lld|%lld|%lld|", (long long) i, (long long) values[i], (long long) most,
-                       (long long) sum);
-        if (i < 5000)
-            wr_text_puts(&expected, "null;");
-        else
-            wr_text_printf(&expected, "%lld;", (long long) values[i - 5000]);
-    }
-    wr_optest_rows(t, 0, wr_text_string(&rows));
-    wr_optest_end(t);
-    wr_optest_expect(t, wr_text_string(&expected));
-    wr_text_fini(&rows);
-    wr_text_fini(&expected);
-    wr_optest_verify(t);
-}
-
-WR_TESTS = { WR_TEST(calls_give_postgresqls_answers),
-             WR_TEST(partitions_come_out_when_their_time_has_passed),
-             WR_TEST(lateness_is_by_row_order),
-             WR_TEST(rows_whose_arguments_fail_are_left_out),
-             WR_TEST(a_failed_row_ends_the_query_where_it_shall),
-             WR_TEST(retractions_are_refused),
-             WR_TEST(many_rows),
+WR_TESTS = { WR_TEST(ranks_count_peers), WR_TEST(lag_and_lead_stay_in_the_partition),
+             WR_TEST(ntile_spreads_the_rest_in_front), WR_TEST(running_sums_end_with_the_peers),
+             WR_TEST(ranges_and_groups_count_by_value), WR_TEST(values_are_of_the_frame),
+             WR_TEST(partitions_end_with_their_time), WR_TEST(rows_that_change_are_refused),
              { NULL, NULL } };
