@@ -123,7 +123,8 @@ print_aggregate(const wr_aggregate *a, void *user)
 static bool
 help_named(help *h, const char *topic)
 {
-    const wr_source_ops *source = wr_source_find(topic);
+    const wr_source_ops *source =
+        strcmp(topic, "push") == 0 ? &wr_push_source_ops : wr_source_find(topic);
     const wr_sink_ops *sink = wr_sink_find(topic);
     const wr_decoder_ops *decoder = wr_decoder_find(topic);
     const wr_encoder_ops *encoder = wr_encoder_find(topic);
@@ -160,8 +161,8 @@ weir_help(const char *topic, weir_text_format format, char **text, weir_error *e
     } else if (!help_named(&h, topic)) {
         wr_text_fini(&h.to);
         weir_status st = wr_error_set(err, WEIR_USAGE, "there is no help on \"%.60s\"", topic);
-        wr_error_hint(err, "a verb, functions, aggregates, a connector (kafka, file, tcp, nexmark, "
-                           "stdout) or a format (json, csv, msgpack, line)");
+        wr_error_hint(err, "a verb, functions, aggregates, a connector (kafka, file, tcp, ...) "
+                           "or a format (json, csv, ...)");
         return st;
     }
     if (h.json)

@@ -4,11 +4,12 @@
  *
  * Inference reads the first 256 KB: a column's type is the narrowest of boolean, bigint, numeric,
  * timestamp with time zone (ISO text with a zone), timestamp, date, jsonb (objects, lists), text
- * that fits every value seen.
+ * that fits every value seen.  The first record of a CSV or TSV file names the columns.
  */
 #include "data/datetime.h"
 #include "data/json.h"
 #include "engine/engine_impl.h"
+#include "format/csv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -196,9 +197,10 @@ wr_infer_columns(const char *path, const wr_spec_source *source, wr_arena *arena
         return WEIR_MEMORY;
     f->arena = arena;
     const char *format = source->decoder != NULL ? source->decoder->name : "json";
-    if (strcmp(format, "csv") == 0 || strcmp(format, "tsv") == 0)
+    if (strcmp(format, "csv") == 0 || strcmp(format, "tsv") == 0) {
+        ((wr_csv_decode_config *) source->decoder_config)->header = true; /* it names the columns */
         infer_csv(f, head, n, format[0] == 't' ? '\t' : ',');
-    else if (strcmp(format, "json") == 0)
+    } else if (strcmp(format, "json") == 0)
         infer_json(f, head, n, n < HEAD_BYTES, &scratch);
     else if (strcmp(format, "line") == 0)
         inference_see(f, "line", 4, WR_TEXT);

@@ -136,6 +136,7 @@ metrics_sources(weir *engine, wr_text *to)
 static void
 view_sum(weir_pipeline *p, const wr_planned *v, wr_op_counters *sum, uint64_t *bytes)
 {
+    bool first = true;
     memset(sum, 0, sizeof *sum);
     *bytes = 0;
     for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
@@ -144,8 +145,9 @@ view_sum(weir_pipeline *p, const wr_planned *v, wr_op_counters *sum, uint64_t *b
             uint64_t b = 0;
             wr_time w;
             wr_runtime_op_counters(p->runtime, s, o, &c, &b, &w);
-            if (s == v->first_segment && o == 0)
+            if (first) /* a segment may only deal rows out, without an operator */
                 sum->rows_in = c.rows_in;
+            first = false;
             if (p->job.segments[s].stream == (int32_t)v->stream)
                 sum->rows_out = c.rows_out;
             sum->rows_late += c.rows_late;

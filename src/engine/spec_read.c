@@ -444,8 +444,8 @@ view_sql(reader *r, wr_spec_view *v)
                                              v->at->file, v->common.sql_file);
     FILE *in = path != NULL ? fopen(path, "re") : NULL;
     if (in == NULL)
-        return wr_node_error(r->report, wr_node_get(v->sql_node, "sql_file"), WEIR_CONFIG_FILE,
-                             NULL, "view `%s`: cannot read \"%s\"", v->name, v->common.sql_file);
+        return wr_node_error(r->report, v->at, WEIR_CONFIG_FILE, NULL,
+                             "view `%s`: cannot read \"%s\"", v->name, v->common.sql_file);
     char *text = wr_arena_alloc(r->arena, 65537);
     size_t n = text != NULL ? fread(text, 1, 65536, in) : 0;
     fclose(in);
@@ -589,7 +589,7 @@ static const wr_node *
 named_map(reader *r, const wr_node *root, const char *key)
 {
     const wr_node *map = wr_node_get(root, key);
-    if (map != NULL && map->kind != WR_NODE_MAP && map->length > 0) {
+    if (map != NULL && (map->kind == WR_NODE_LIST || (map->kind == WR_NODE_SCALAR && map->length > 0))) {
         wr_node_error(r->report, map, WEIR_CONFIG_VALUE, NULL, "`%s` must be a map of names", key);
         return NULL;
     }
