@@ -86,6 +86,10 @@ $(O)/fuzz/%: $(O)/obj/tests/fuzz/%.o $(O)/obj/tests/fuzz/replay.o $(SUP_OBJ) $(c
 replay: $(FUZZ_BIN)
 	@tools/run_replay $(O)
 
+.PHONY: docs
+docs: $(O)/weir ## write docs/sql-functions.md anew from the registries
+	@tools/gen_sql_reference $(O)/weir
+
 .PHONY: unit sqltest pipetest test check demo deps tidy format bench fuzz asan tsan install help clean \
         test-kafka conformance recovery cover
 unit: $(TEST_BIN)
