@@ -44,3 +44,36 @@ typedef struct wr_optest_step {
 /* Parse "1|a; [-1] 2|b" by a schema; rows and values in arena. */
 wr_optest_row *wr_optest_parse(wr_arena *arena, const wr_schema *schema, const char *text,
                                uint32_t *count);
+
+enum { OPTEST_STEPS_MAX = 256, OPTEST_COUNTS_MAX = 16 };
+
+typedef struct wr_optest_input {
+    const wr_schema *schema;
+    uint32_t         keys[16];
+    int32_t          key_count;   /* -1: not keyed */
+    wr_time          watermark;
+    int32_t          time_column; /* -1: no delay */
+    int64_t          delay;
+} wr_optest_input;
+
+typedef struct wr_optest_expected_count {
+    size_t      offset;
+    const char *name;
+    uint64_t    value;
+} wr_optest_expected_count;
+
+struct wr_optest {
+    wr_arena               arena;
+    const wr_operator_ops *ops;
+    const void            *config;
+    const wr_schema       *output;
+    wr_optest_input        ports[WR_OP_PORTS_MAX];
+    int                    port_count;
+    bool                   late_wanted, bad_wanted;
+    wr_row_policy          on_row_error;
+    wr_optest_step         steps[OPTEST_STEPS_MAX];
+    uint32_t               step_count;
+    wr_optest_expected_count counts[OPTEST_COUNTS_MAX];
+    uint32_t               count_count;
+    weir_status            failure;
+};
