@@ -105,7 +105,7 @@ struct source_task {
     wr_time       stamped;        /* watermark_after of the newest sealed batch, under the source's lock */
     wr_watch     *watch;
     int           watch_fd;
-    bool          opened, polled, done, paused, end_sealed;
+    bool          opened, polled, done, held, paused, end_sealed;
     bool          known;          /* its lanes are; under the source's lock     */
     bool          room_known;     /* has room, and nothing was published since */
     bool          refused;        /* said in this turn that there is no room   */

@@ -286,14 +286,11 @@ source_put_barrier(source_task *s, wr_epoch epoch)
     return WEIR_OK;
 }
 
-/* The instance is at its end: its lanes are over, its last position stands for it from now on.  With
- * hold_end nobody is told: what the watermark has not closed stays open. */
+/* The instance is at its end: its lanes are over, its last position stands for it from now on. */
 static weir_status
 source_put_end(source_task *s)
 {
     WR_TRY(wr_lanes_seal(s));
-    if (s->source->rt->config.hold_end)
-        return WEIR_OK;
     wr_mutex_lock(&s->source->lock);
     wr_lane *l = s->source->lanes;
     wr_mutex_unlock(&s->source->lock);
@@ -363,7 +360,9 @@ source_poll(source_task *s, wr_flow *flow)
         WR_TRY(source_poll_once(s, flow));
     WR_TRY(wr_lanes_seal(s));
     WR_TRY(wr_source_bad_flush(s));
-    if (*flow == WR_FLOW_DONE) {
+    if (*flow == WR_FLOW_DONE && s->t.rt->config.hold_end) {
+        s->held = true; /* nobody is told: what the watermark has not closed stays open */
+    } else if (*flow == WR_FLOW_DONE) {
         s->done = true;
         return source_put_end(s);
     }
@@ -421,6 +420,8 @@ source_run(task *t)
         return failed ? source_failed(s, WEIR_MEMORY) : source_pause(s);
     if (status == WEIR_OK && s->done)
         return TASK_ENDED;
+    if (status == WEIR_OK && s->held)
+        return TASK_WAIT;
     if (status == WEIR_OK && !atomic_load_explicit(&t->rt->stopping, memory_order_acquire)) {
         if (s->polled && !wr_source_has_room(s))
             return source_is_open(s) ? source_pause(s) : TASK_WAIT;

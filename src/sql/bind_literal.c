@@ -61,12 +61,14 @@ sql_bool(sql_binder *b, bool value)
     return sql_constant(b, &v, -1);
 }
 
-/* An unquoted number with a point or too long for int4: bigint when it fits, else numeric. */
+/* An unquoted number with a point or too long for int4 without its sign: the least type that it fits. */
 static weir_status
 bind_number(sql_binder *b, const char *digits, int32_t location, wr_value *value)
 {
     bool   whole = strspn(digits, "-0123456789") == strlen(digits);
     size_t n = strlen(digits);
+    if (whole && wr_value_parse(WR_TYPE(WR_INT4), digits, n, b->arena, value, NULL) == WEIR_OK)
+        return WEIR_OK; /* -2147483648 */
     if (whole && wr_value_parse(WR_TYPE(WR_INT8), digits, n, b->arena, value, NULL) == WEIR_OK)
         return WEIR_OK;
     return sql_place(b,
