@@ -192,6 +192,8 @@ node_set(const wr_option *o, const wr_node *node, void *config, wr_arena *arena,
         return WEIR_OK;
     if (s == WEIR_MEMORY)
         return s;
+    if (node->secret) /* its value is not for the report */
+        return wr_node_error(report, node, s, NULL, "the secret is no value for `%s`", o->name);
     return wr_node_error(report, node, s, err.hint[0] != '\0' ? err.hint : NULL, "%s", err.text);
 }
 

@@ -64,10 +64,10 @@ source_open(void *self, wr_source_ctx *ctx, const void *config, void *shared, we
     kafka_source *s = self;
     s->consumer = shared;
     s->ctx = ctx;
+    WR_TRY(wr_kafka_consumer_open(s->consumer, ctx->bounded, err));
     s->messages = wr_calloc(ctx->flow, MESSAGES_FETCHED, sizeof(rd_kafka_message_t *));
     if (s->messages == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for a Kafka source");
-    WR_TRY(wr_kafka_consumer_open(s->consumer, ctx->bounded, err));
     wr_mutex_lock(&s->consumer->lock);
     s->consumer->shards[ctx->shard] = s;
     s->open = true;
