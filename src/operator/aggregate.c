@@ -3,14 +3,17 @@
  * operator/aggregate.c -- GROUP BY: by windows, by a time key, or over the whole input.
  *
  * Place       one input; output: keys, then a column a call.  Late rows go to WR_PORT_LATE.
- * State       a ring of panes, each a hash table of groups with their aggregates' states, and a table of
- *             distinct values for each DISTINCT call.  Dropped pane by pane as the watermark passes.
- * Invariants  A1  what comes out depends on the rows, their order and their watermarks alone (design 12.1);
- *                 L1-L2 of aggregate_assign.c, U1-U4 of aggregate_update.c
- *             A2  folded, the changes of `emit: changes` are the rows of `emit: final` at every watermark
- *                 for the windows still open, and the last rows of those that have closed
+ * State       a ring of panes, each a hash table of groups with their aggregates' states, and a
+ *             table of distinct values for each DISTINCT call.  Dropped pane by pane as the
+ *             watermark passes.
+ * Invariants  A1  what comes out depends on the rows, their order and their watermarks alone
+ *                 (design 12.1); L1-L2 of aggregate_assign.c, U1-U4 of aggregate_update.c
+ *             A2  folded, the changes of `emit: changes` are the rows of `emit: final` at every
+ *                 watermark for the windows still open, and the last rows of those that have
+ *                 closed
  *             A3  after the end nothing is left
- * Cost        a row: key words, one probe, and a store for each call; 4-20 ns.  Closing: a result a group.
+ * Cost        a row: key words, one probe, and a store for each call; 4-20 ns.  Closing: a result
+ *             a group.
  */
 #include "operator/aggregate_impl.h"
 
@@ -19,7 +22,7 @@
 #include <string.h>
 
 wr_time
-agg_effective(const aggregate *a, wr_time watermark)
+wr_agg_effective(const aggregate *a, wr_time watermark)
 {
     switch (a->mode) {
     case AGG_WHOLE:
@@ -97,7 +100,7 @@ open_parts(aggregate *a, weir_error *err)
     const wr_aggregate_config *c = a->config;
     WR_TRY(check_config(c, err));
     WR_TRY(open_keys(a, err));
-    WR_TRY(agg_calls_open(&a->calls, a->ctx, c->calls, c->call_count,
+    WR_TRY(wr_agg_calls_open(&a->calls, a->ctx, c->calls, c->call_count,
                           wr_group_user_offset(&a->layout), err));
     a->mode = choose_mode(c, &a->calls);
     a->lateness = c->late == WR_LATE_UPDATE && a->mode != AGG_WHOLE ? (int64_t) c->lateness_us : 0;
@@ -168,7 +171,7 @@ aggregate_close(void *self)
     }
     a->merged = NULL;
     a->sliding = NULL;
-    agg_calls_close(&a->calls);
+    wr_agg_calls_close(&a->calls);
     wr_key_layout_fini(&a->layout);
     wr_free(a->table_keys);
     wr_free(a->key_source);
@@ -216,14 +219,14 @@ step_begin(aggregate *a, const wr_batch *in)
     s->reversed = has_negative(in);
     if (s->reversed && a->slides) { /* a group may be empty in the sum and not in its panes */
         a->slides = false;
-        agg_sliding_drop(a);
+        wr_agg_sliding_drop(a);
     }
     for (uint32_t i = 0; i < in->row_count; i++)
         s->rows[i] = (uint16_t) wr_batch_row(in, i);
-    if (!agg_calls_begin(&a->calls, in, s->rows, &s->count))
+    if (!wr_agg_calls_begin(&a->calls, in, s->rows, &s->count))
         return WR_FLOW_FAIL;
     s->dense = in->selection == NULL && s->count == in->physical_count;
-    agg_times_read(a, in);
+    wr_agg_times_read(a, in);
     for (uint32_t k = 0; k < a->table_key_count; k++)
         s->key_columns[k] = in->columns[a->table_keys[k]];
     if (wr_row_keys_fill(&s->keys, s->key_columns, s->dense ? NULL : s->rows, s->count,
@@ -238,8 +241,8 @@ step_end(aggregate *a, const wr_batch *in)
 {
     agg_step *s = a->step;
     s->begun = false;
-    agg_calls_end(&a->calls);
-    agg_count_state(a);
+    wr_agg_calls_end(&a->calls);
+    wr_agg_count_state(a);
     if (s->late_count == 0)
         return WR_FLOW_NEXT;
     atomic_fetch_add_explicit(&a->ctx->counters.rows_late, s->late_count, memory_order_relaxed);
@@ -259,7 +262,7 @@ aggregate_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
     wr_assert(port == 0);
     if (in->row_count == 0)
         return WR_FLOW_NEXT;
-    if (!agg_drain(a))
+    if (!wr_agg_drain(a))
         return WR_FLOW_AGAIN;
     if (a->step == NULL || !a->step->begun) {
         wr_flow flow = step_begin(a, in);
@@ -271,15 +274,15 @@ aggregate_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
         while (s->touched_next < s->touched_count) {
             wr_pane *pane = s->touched[s->touched_next++];
             pane->touched = false;
-            wr_flow flow = agg_update_pane(a, in, pane);
+            wr_flow flow = wr_agg_update_pane(a, in, pane);
             if (flow != WR_FLOW_NEXT)
                 return flow;
-            if (!agg_drain(a))
+            if (!wr_agg_drain(a))
                 return WR_FLOW_AGAIN;
         }
         if (s->at == s->count)
             return step_end(a, in);
-        if (agg_assign(a, in) != WEIR_OK)
+        if (wr_agg_assign(a, in) != WEIR_OK)
             return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for %u panes", a->ring.count);
     }
 }
@@ -288,14 +291,14 @@ static wr_flow
 aggregate_advance(void *self, wr_ctx *ctx, wr_time watermark)
 {
     aggregate *a = self;
-    if (!agg_drain(a))
+    if (!wr_agg_drain(a))
         return WR_FLOW_AGAIN;
     wr_flow flow = WR_FLOW_NEXT;
     if (a->mode != AGG_WHOLE)
-        flow = agg_close_until(a, watermark);
-    else if (agg_sweep(a, watermark) != WEIR_OK)
+        flow = wr_agg_close_until(a, watermark);
+    else if (wr_agg_sweep(a, watermark) != WEIR_OK)
         flow = wr_ctx_fail(ctx, WEIR_MEMORY, "no memory to drop idle groups");
-    agg_count_state(a);
+    wr_agg_count_state(a);
     return flow;
 }
 
@@ -307,13 +310,13 @@ global_open(aggregate *a)
     uint32_t id, created_id, created = 0;
     if (step_create(a) != WEIR_OK ||
         wr_pane_ring_open(&a->ring, 0, WR_TIME_END, WR_TIME_START, &pane) != WEIR_OK ||
-        !agg_calls_enter(&a->calls, &pane->tables[0]) ||
+        !wr_agg_calls_enter(&a->calls, &pane->tables[0]) ||
         wr_row_keys_set(&a->step->keys, NULL, 0) != WEIR_OK ||
         wr_group_table_find(&pane->tables[0], &a->step->keys, NULL, 1, &id, &created_id,
                             &created) != WEIR_OK)
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for one group");
     if (created > 0)
-        agg_calls_init(&a->calls, wr_group_table_row(&pane->tables[0], id));
+        wr_agg_calls_init(&a->calls, wr_group_table_row(&pane->tables[0], id));
     if (a->config->emit == WR_EMIT_FINAL ||
         (wr_group_table_row(&pane->tables[0], id)->flags & WR_GROUP_EMITTED) != 0)
         return WR_FLOW_NEXT;
@@ -322,7 +325,7 @@ global_open(aggregate *a)
     a->step->dirty_count = 1;
     if (wr_group_table_own(&pane->tables[0], &id, 1) != WEIR_OK)
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for one group");
-    return agg_after_emit(a, pane, &before);
+    return wr_agg_after_emit(a, pane, &before);
 }
 
 static wr_flow
@@ -330,18 +333,18 @@ aggregate_finish(void *self, wr_ctx *ctx)
 {
     aggregate *a = self;
     (void) ctx;
-    if (!agg_drain(a))
+    if (!wr_agg_drain(a))
         return WR_FLOW_AGAIN;
     if (a->config->global && a->mode == AGG_WHOLE && !a->finished) {
         a->finished = true;
         wr_flow flow = global_open(a);
         if (flow != WR_FLOW_NEXT)
             return flow;
-        if (!agg_drain(a))
+        if (!wr_agg_drain(a))
             return WR_FLOW_AGAIN;
     }
-    wr_flow flow = agg_close_until(a, WR_TIME_END);
-    agg_count_state(a);
+    wr_flow flow = wr_agg_close_until(a, WR_TIME_END);
+    wr_agg_count_state(a);
     return flow;
 }
 
@@ -392,10 +395,10 @@ const wr_operator_ops wr_aggregate_ops = {
     .process = aggregate_process,
     .advance = aggregate_advance,
     .finish = aggregate_finish,
-    .freeze = agg_freeze,
-    .write = agg_write,
-    .thaw = agg_thaw,
-    .restore = agg_restore,
+    .freeze = wr_agg_freeze,
+    .write = wr_agg_write,
+    .thaw = wr_agg_thaw,
+    .restore = wr_agg_restore,
     .close = aggregate_close,
     .explain = aggregate_explain,
 };

@@ -5,7 +5,8 @@
  * Input columns are what a project before it computed; output columns are
  *   the keys, in order (window_start / window_end stand among them where the spec says),
  *   then one column for each call.
- * A group's key group is that of its keys[i] >= 0, in order: an exchange to this operator hashes them.
+ * A group's key group is that of its keys[i] >= 0, in order: an exchange to this operator hashes
+ * them.
  */
 #pragma once
 
@@ -23,8 +24,8 @@ typedef struct wr_aggregate_config {
     uint32_t           key_count;
     const int32_t     *keys;       /* input column, or WR_KEY_WINDOW_START / _END            */
     const wr_type     *key_types;
-    /* A key column that grows with event time: its group closes when its value < W + offset.  -1: none
-     * (groups close at the end of input, or never).  Index into keys; excludes `window`. */
+    /* A key column that grows with event time: its group closes when its value < W + offset.  -1:
+     * none (groups close at the end of input, or never).  Index into keys; excludes `window`. */
     int32_t            time_key;
     int64_t            time_key_offset;
     uint32_t           call_count;
@@ -33,7 +34,7 @@ typedef struct wr_aggregate_config {
     wr_late_policy     late;
     uint64_t           lateness_us; /* UPDATE: how long closed panes are kept for late rows  */
     uint64_t           ttl_us;     /* unwindowed groups idle for longer are dropped; 0: never */
-    bool               global;     /* no GROUP BY: one row even when there is no input (at the end) */
+    bool               global;     /* no GROUP BY: one row even without input (at the end)  */
     const wr_schema   *input, *output;
 } wr_aggregate_config;
 

@@ -2,9 +2,9 @@
 /*
  * operator/aggregate_assign.c -- which row goes into which pane, and what is late (design 12.1).
  *
- * A row is judged by its own watermark w: it misses a window when end + lateness <= w.  A row that misses
- * some of its windows goes, where panes serve several windows, into a variant of its pane that the windows
- * it missed do not see:
+ * A row is judged by its own watermark w: it misses a window when end + lateness <= w.  A row
+ * that misses some of its windows goes, where panes serve several windows, into a variant of its
+ * pane that the windows it missed do not see:
  *
  *     hop 10 s by 5 s, a row at 12 s with w = 15 s while [5, 15) has not closed here yet
  *       pane [10, 15)                 seen by [5, 15) and [10, 20)
@@ -47,7 +47,7 @@ times_read_flat(aggregate *a, const wr_column *c)
 }
 
 void
-agg_times_read(aggregate *a, const wr_batch *in)
+wr_agg_times_read(aggregate *a, const wr_batch *in)
 {
     agg_step *s = a->step;
     if (a->mode == AGG_WHOLE)
@@ -106,11 +106,12 @@ assign(aggregate *a, wr_pane *pane, uint32_t i)
     agg_step *s = a->step;
     if (s->assigned + 1 >= s->assigned_capacity) {
         uint32_t capacity = WR_MAX(1024u, s->assigned_capacity * 2);
-        void    *rows = wr_realloc(a->ctx->flow, s->assigned_row, capacity * sizeof *s->assigned_row);
+        void *rows = wr_realloc(a->ctx->flow, s->assigned_row, capacity * sizeof *s->assigned_row);
         if (rows == NULL)
             return WEIR_MEMORY;
         s->assigned_row = rows;
-        void *next = wr_realloc(a->ctx->flow, s->assigned_next, capacity * sizeof *s->assigned_next);
+        void *next =
+            wr_realloc(a->ctx->flow, s->assigned_next, capacity * sizeof *s->assigned_next);
         if (next == NULL)
             return WEIR_MEMORY;
         s->assigned_next = next;
@@ -157,7 +158,8 @@ late_row(aggregate *a, uint32_t i)
 
 /* --- by mode --- */
 
-/* A time key's group closes when its value < W; the infinite one and NULL (WR_TIME_END) at the end. */
+/* A time key's group closes when its value < W; the infinite one and NULL (WR_TIME_END) at the
+ * end. */
 static wr_time
 time_key_end(wr_time t)
 {
@@ -271,7 +273,7 @@ assign_single(aggregate *a, wr_time most, bool *done)
 }
 
 weir_status
-agg_assign(aggregate *a, const wr_batch *in)
+wr_agg_assign(aggregate *a, const wr_batch *in)
 {
     agg_step *s = a->step;
     wr_pane  *cached = NULL;
@@ -284,15 +286,15 @@ agg_assign(aggregate *a, const wr_batch *in)
         wr_time most = in->watermark_before;
         for (uint32_t i = 0; in->row_watermark != NULL && i < s->count; i++)
             most = WR_MAX(most, in->row_watermark[s->rows[i]]); /* may pass watermark_after: B4 */
-        WR_TRY(assign_single(a, agg_effective(a, most), &done));
+        WR_TRY(assign_single(a, wr_agg_effective(a, most), &done));
         if (done)
             return WEIR_OK;
     }
-    wr_time effective = agg_effective(a, in->watermark_before);
+    wr_time effective = wr_agg_effective(a, in->watermark_before);
     for (; s->at < s->count && s->assigned < AGG_ASSIGNED_MAX; s->at++) {
         wr_time w = effective;
         if (in->row_watermark != NULL)
-            w = agg_effective(a, in->row_watermark[s->rows[s->at]]);
+            w = wr_agg_effective(a, in->row_watermark[s->rows[s->at]]);
         switch (a->mode) {
         case AGG_BY_TIME:
             WR_TRY(assign_by_time(a, s->at, w, &cached));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * operator/aggregate_calls.c -- the calls of an aggregate: their places in a row, their arguments of a
- * batch, and what is done to all states of a group at once.
+ * operator/aggregate_calls.c -- the calls of an aggregate: their places in a row, their arguments
+ * of a batch, and what is done to all states of a group at once.
  *
- * Invariants  C1  arguments are computed once a batch, and only for rows that their FILTER lets pass
+ * Invariants  C1  arguments are computed once a batch, and only for rows that their FILTER lets
+ *                 pass
  *             C2  a call that ignores NULL never sees one
  */
 #include "operator/aggregate_impl.h"
@@ -32,7 +33,7 @@ call_open(agg_call *call, const wr_agg_call *spec, size_t *offset, weir_error *e
 }
 
 weir_status
-agg_calls_open(agg_calls *calls, wr_ctx *ctx, const wr_agg_call *specs, uint32_t count,
+wr_agg_calls_open(agg_calls *calls, wr_ctx *ctx, const wr_agg_call *specs, uint32_t count,
                size_t user_offset, weir_error *err)
 {
     size_t offset = user_offset;
@@ -60,9 +61,9 @@ agg_calls_open(agg_calls *calls, wr_ctx *ctx, const wr_agg_call *specs, uint32_t
 }
 
 void
-agg_calls_close(agg_calls *calls)
+wr_agg_calls_close(agg_calls *calls)
 {
-    agg_calls_end(calls);
+    wr_agg_calls_end(calls);
     for (uint32_t i = 0; i < calls->count; i++) {
         wr_key_layout_fini(&calls->calls[i].values);
         wr_row_keys_fini(&calls->calls[i].value_keys);
@@ -73,7 +74,7 @@ agg_calls_close(agg_calls *calls)
 }
 
 void
-agg_calls_end(agg_calls *calls)
+wr_agg_calls_end(agg_calls *calls)
 {
     for (uint32_t i = 0; i < calls->count; i++)
         for (uint32_t j = 0; j < WR_COUNT(calls->calls[i].args); j++) {
@@ -137,7 +138,7 @@ call_begin(agg_calls *calls, agg_call *call, const wr_batch *in)
 }
 
 bool
-agg_calls_begin(agg_calls *calls, const wr_batch *in, uint16_t *rows, uint32_t *count)
+wr_agg_calls_begin(agg_calls *calls, const wr_batch *in, uint16_t *rows, uint32_t *count)
 {
     for (uint32_t i = 0; i < calls->count; i++)
         if (call_begin(calls, &calls->calls[i], in) != WEIR_OK) {
@@ -149,7 +150,7 @@ agg_calls_begin(agg_calls *calls, const wr_batch *in, uint16_t *rows, uint32_t *
 }
 
 bool
-agg_calls_enter(agg_calls *calls, wr_group_table *table)
+wr_agg_calls_enter(agg_calls *calls, wr_group_table *table)
 {
     if (!calls->nested)
         return true;
@@ -160,7 +161,7 @@ agg_calls_enter(agg_calls *calls, wr_group_table *table)
 }
 
 void
-agg_calls_init(agg_calls *calls, wr_group *group)
+wr_agg_calls_init(agg_calls *calls, wr_group *group)
 {
     for (uint32_t i = 0; i < calls->count; i++) {
         agg_call *call = &calls->calls[i];
@@ -170,7 +171,7 @@ agg_calls_init(agg_calls *calls, wr_group *group)
 }
 
 void
-agg_calls_merge(agg_calls *calls, wr_group *into, const wr_group *from, bool created)
+wr_agg_calls_merge(agg_calls *calls, wr_group *into, const wr_group *from, bool created)
 {
     into->count += from->count;
     if (created && !calls->nested) {
@@ -180,7 +181,7 @@ agg_calls_merge(agg_calls *calls, wr_group *into, const wr_group *from, bool cre
         return;
     }
     if (created)
-        agg_calls_init(calls, into);
+        wr_agg_calls_init(calls, into);
     for (uint32_t i = 0; i < calls->count; i++) {
         agg_call *call = &calls->calls[i];
         call->spec->aggregate->merge(&call->ctx, (char *) into + call->offset,
@@ -189,7 +190,7 @@ agg_calls_merge(agg_calls *calls, wr_group *into, const wr_group *from, bool cre
 }
 
 void
-agg_calls_unmerge(agg_calls *calls, wr_group *into, const wr_group *from)
+wr_agg_calls_unmerge(agg_calls *calls, wr_group *into, const wr_group *from)
 {
     into->count -= from->count;
     for (uint32_t i = 0; i < calls->count; i++) {
@@ -200,7 +201,7 @@ agg_calls_unmerge(agg_calls *calls, wr_group *into, const wr_group *from)
 }
 
 bool
-agg_calls_failed(const agg_calls *calls)
+wr_agg_calls_failed(const agg_calls *calls)
 {
     for (uint32_t i = 0; i < calls->count; i++)
         if (calls->calls[i].ctx.failed)
@@ -209,7 +210,7 @@ agg_calls_failed(const agg_calls *calls)
 }
 
 void
-agg_calls_encode(const agg_calls *calls, const wr_group *group, wr_snapshot_writer *to)
+wr_agg_calls_encode(const agg_calls *calls, const wr_group *group, wr_snapshot_writer *to)
 {
     for (uint32_t i = 0; i < calls->count; i++) {
         wr_agg_ctx ctx = calls->calls[i].ctx; /* the writer may be another thread's */
@@ -220,7 +221,7 @@ agg_calls_encode(const agg_calls *calls, const wr_group *group, wr_snapshot_writ
 }
 
 weir_status
-agg_calls_decode(agg_calls *calls, wr_group *group, wr_snapshot_reader *from)
+wr_agg_calls_decode(agg_calls *calls, wr_group *group, wr_snapshot_reader *from)
 {
     for (uint32_t i = 0; i < calls->count; i++) {
         agg_call *call = &calls->calls[i];

@@ -6,7 +6,8 @@
  *             E2  emit changes: a step's old and new row of a group stand in one batch, the old one
  *                 first, at most one of each, and only when they differ
  *             E3  a group's EMITTED flag says that what it showed last has not been taken back
- *             E4  a batch has at most 4,096 rows; between AGAIN and the same call the place is in self
+ *             E4  a batch has at most 4,096 rows; between AGAIN and the same call the place is in
+ *                 self
  */
 #include "operator/aggregate_impl.h"
 
@@ -121,7 +122,7 @@ results(aggregate *a, const wr_pane *pane, char **groups, uint32_t count, uint64
 /* --- pending batches --- */
 
 bool
-agg_drain(aggregate *a)
+wr_agg_drain(aggregate *a)
 {
     uint32_t taken = 0;
     while (taken < a->pending_count && wr_ctx_has_room(a->ctx, WR_PORT_MAIN))
@@ -153,7 +154,8 @@ pend_good(aggregate *a, wr_batch *batch, const uint64_t *failed)
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u results", count);
     }
     if (kept < count) {
-        atomic_fetch_add_explicit(&a->ctx->counters.rows_failed, count - kept, memory_order_relaxed);
+        atomic_fetch_add_explicit(&a->ctx->counters.rows_failed, count - kept,
+                                  memory_order_relaxed);
         wr_batch *good = kept > 0 ? wr_batch_select(a->ctx->flow, batch, rows, kept) : NULL;
         wr_batch_release(batch);
         if (kept == 0)
@@ -169,7 +171,7 @@ pend_good(aggregate *a, wr_batch *batch, const uint64_t *failed)
 /* --- changes --- */
 
 wr_flow
-agg_before_take(aggregate *a, wr_pane *pane, agg_before *before)
+wr_agg_before_take(aggregate *a, wr_pane *pane, agg_before *before)
 {
     agg_step       *s = a->step;
     wr_group_table *table = &pane->tables[0];
@@ -194,7 +196,7 @@ agg_before_take(aggregate *a, wr_pane *pane, agg_before *before)
 }
 
 void
-agg_before_release(agg_before *before)
+wr_agg_before_release(agg_before *before)
 {
     wr_batch_release(before->batch);
     before->batch = NULL;
@@ -299,7 +301,7 @@ results_now(aggregate *a, wr_pane *pane, uint16_t *now_of)
 }
 
 wr_flow
-agg_after_emit(aggregate *a, wr_pane *pane, const agg_before *before)
+wr_agg_after_emit(aggregate *a, wr_pane *pane, const agg_before *before)
 {
     agg_step *s = a->step;
     uint16_t *now_of = wr_arena_alloc(&a->ctx->eval.step, s->dirty_count * sizeof *now_of);
@@ -339,19 +341,19 @@ group_comes_out(const aggregate *a, const wr_group *g)
         return false;
     if (g->count <= 0)
         return a->config->global;
-    return a->touched_at == 0 || !agg_is_idle(a, g, a->ctx->watermark);
+    return a->touched_at == 0 || !wr_agg_is_idle(a, g, a->ctx->watermark);
 }
 
 wr_flow
-agg_emit_pane(aggregate *a, wr_pane *pane)
+wr_agg_emit_pane(aggregate *a, wr_pane *pane)
 {
     wr_group_table *table = &pane->tables[0];
     uint64_t        failed[WR_BATCH_ROWS_MAX / 64];
     uint32_t        ids[WR_BATCH_ROWS_MAX];
-    if (!agg_calls_enter(&a->calls, table))
+    if (!wr_agg_calls_enter(&a->calls, table))
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for results");
     while (a->emit_next < table->high) {
-        if (!agg_drain(a) || !wr_ctx_has_room(a->ctx, WR_PORT_MAIN))
+        if (!wr_agg_drain(a) || !wr_ctx_has_room(a->ctx, WR_PORT_MAIN))
             return WR_FLOW_AGAIN; /* E4 */
         char   **groups = wr_arena_alloc(&a->ctx->eval.step, sizeof *groups * WR_BATCH_ROWS_MAX);
         uint32_t count = 0;
@@ -374,7 +376,7 @@ agg_emit_pane(aggregate *a, wr_pane *pane)
         if (pend_good(a, b, failed) != WR_FLOW_NEXT)
             return WR_FLOW_FAIL;
     }
-    if (!agg_drain(a))
+    if (!wr_agg_drain(a))
         return WR_FLOW_AGAIN;
     a->emit_next = 0;
     return WR_FLOW_NEXT;
@@ -386,17 +388,17 @@ close_windows(aggregate *a, wr_time w)
 {
     for (;;) {
         if (a->merged == NULL) {
-            wr_time end = agg_next_end(a);
+            wr_time end = wr_agg_next_end(a);
             if (end == WR_TIME_END || end > w)
                 return WR_FLOW_NEXT;
-            if (agg_merge_window(a, end) != WEIR_OK)
+            if (wr_agg_merge_window(a, end) != WEIR_OK)
                 return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory to close a window");
         }
-        wr_flow flow = agg_emit_pane(a, a->merged);
+        wr_flow flow = wr_agg_emit_pane(a, a->merged);
         if (flow != WR_FLOW_NEXT)
             return flow;
-        agg_merge_done(a);
-        if (agg_drop_passed(a) != WEIR_OK)
+        wr_agg_merge_done(a);
+        if (wr_agg_drop_passed(a) != WEIR_OK)
             return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory to slide a window");
     }
 }
@@ -411,7 +413,7 @@ close_panes(aggregate *a, wr_time w)
         if (pane->end > w)
             break;
         if (a->config->emit == WR_EMIT_FINAL && !pane->closed) {
-            wr_flow flow = agg_emit_pane(a, pane);
+            wr_flow flow = wr_agg_emit_pane(a, pane);
             if (flow != WR_FLOW_NEXT)
                 return flow;
             pane->closed = true; /* E1 */
@@ -425,22 +427,22 @@ close_panes(aggregate *a, wr_time w)
 }
 
 wr_flow
-agg_close_until(aggregate *a, wr_time watermark)
+wr_agg_close_until(aggregate *a, wr_time watermark)
 {
-    wr_time w = agg_effective(a, watermark);
+    wr_time w = wr_agg_effective(a, watermark);
     if (w == WR_TIME_START)
         return WR_FLOW_NEXT;
     wr_flow flow = a->mode == AGG_BY_PANE ? close_windows(a, w) : close_panes(a, w);
     if (flow != WR_FLOW_NEXT)
         return flow;
     a->closed = WR_MAX(a->closed, w);
-    if (a->mode == AGG_BY_PANE && agg_drop_passed(a) != WEIR_OK)
+    if (a->mode == AGG_BY_PANE && wr_agg_drop_passed(a) != WEIR_OK)
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory to slide a window");
     return WR_FLOW_NEXT;
 }
 
 void
-agg_count_state(aggregate *a)
+wr_agg_count_state(aggregate *a)
 {
     uint64_t keys = 0;
     for (uint32_t i = 0; i < a->ring.count; i++)

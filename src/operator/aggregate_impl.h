@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * operator/aggregate_impl.h -- the insides of the aggregate operator, shared by its files and session.c.
+ * operator/aggregate_impl.h -- the insides of the aggregate operator, shared by its files and
+ * session.c.
  *
  *     aggregate.c           open, close, finish; a batch from its arguments to its panes
  *     aggregate_assign.c    which row goes into which pane; what is late
- *     aggregate_update.c    rows of one pane into its groups; retractions, FILTER, DISTINCT, idle groups
- *     aggregate_emit.c      results as batches; changes; closing
+ *     aggregate_update.c    rows of one pane into its groups; retractions, FILTER, DISTINCT, idle
+ *     groups aggregate_emit.c      results as batches; changes; closing
  *     aggregate_merge.c     windows made of panes
  *     aggregate_snapshot.c  freeze, write, restore
  */
@@ -104,7 +105,7 @@ typedef struct aggregate {
     wr_pane_ring               ring;
     wr_time                    closed;       /* windows that end by then have been closed */
     wr_time                    swept;        /* ttl: watermark of the last sweep          */
-    size_t                     touched_at;   /* ttl: where a group keeps the watermark its last row met */
+    size_t touched_at; /* ttl: where a group keeps the watermark its last row met */
     agg_step                  *step;
     wr_pane                   *merged;       /* a window under way, made of panes         */
     wr_pane                   *sliding;      /* the panes marked `slid`, merged           */
@@ -121,34 +122,36 @@ typedef struct aggregate {
 enum { KEY_TIME = -3 };
 
 /* --- calls (aggregate_calls.c) --- */
-weir_status agg_calls_open(agg_calls *calls, wr_ctx *ctx, const wr_agg_call *specs, uint32_t count,
-                           size_t user_offset, weir_error *err);
-void        agg_calls_close(agg_calls *calls);
-/* Arguments and filters over the rows of a batch; failed rows leave rows[0..*count).  False: failed. */
-bool        agg_calls_begin(agg_calls *calls, const wr_batch *in, uint16_t *rows, uint32_t *count);
-void        agg_calls_end(agg_calls *calls);
+weir_status wr_agg_calls_open(agg_calls *calls, wr_ctx *ctx, const wr_agg_call *specs,
+                              uint32_t count, size_t user_offset, weir_error *err);
+void        wr_agg_calls_close(agg_calls *calls);
+/* Arguments and filters over the rows of a batch; failed rows leave rows[0..*count).  False:
+ * failed. */
+bool wr_agg_calls_begin(agg_calls *calls, const wr_batch *in, uint16_t *rows, uint32_t *count);
+void        wr_agg_calls_end(agg_calls *calls);
 /* Set the arena all states of a table use. */
-bool        agg_calls_enter(agg_calls *calls, wr_group_table *table);
+bool        wr_agg_calls_enter(agg_calls *calls, wr_group_table *table);
 /* A new group's states. */
-void        agg_calls_init(agg_calls *calls, wr_group *group);
+void        wr_agg_calls_init(agg_calls *calls, wr_group *group);
 /* into += from (both laid out alike); created: into is zeroed still. */
-void        agg_calls_merge(agg_calls *calls, wr_group *into, const wr_group *from, bool created);
+void wr_agg_calls_merge(agg_calls *calls, wr_group *into, const wr_group *from, bool created);
 /* into -= from, for calls that all can. */
-void        agg_calls_unmerge(agg_calls *calls, wr_group *into, const wr_group *from);
-bool        agg_calls_failed(const agg_calls *calls);
-void        agg_calls_encode(const agg_calls *calls, const wr_group *group, wr_snapshot_writer *to);
-weir_status agg_calls_decode(agg_calls *calls, wr_group *group, wr_snapshot_reader *from);
+void        wr_agg_calls_unmerge(agg_calls *calls, wr_group *into, const wr_group *from);
+bool        wr_agg_calls_failed(const agg_calls *calls);
+void wr_agg_calls_encode(const agg_calls *calls, const wr_group *group, wr_snapshot_writer *to);
+weir_status wr_agg_calls_decode(agg_calls *calls, wr_group *group, wr_snapshot_reader *from);
 
 /* --- aggregate_assign.c --- */
 /* Event times or time keys of the step's rows; rows without one leave it. */
-void        agg_times_read(aggregate *a, const wr_batch *in);
+void        wr_agg_times_read(aggregate *a, const wr_batch *in);
 /* Give rows from step->at on to panes, as many as are taken at a time. */
-weir_status agg_assign(aggregate *a, const wr_batch *in);
-wr_time     agg_effective(const aggregate *a, wr_time watermark);
+weir_status wr_agg_assign(aggregate *a, const wr_batch *in);
+wr_time     wr_agg_effective(const aggregate *a, wr_time watermark);
 
 /* --- aggregate_update.c --- */
-/* The step's rows of pane into its groups; their changes into pending where the pane shows changes. */
-wr_flow     agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane);
+/* The step's rows of pane into its groups; their changes into pending where the pane shows
+ * changes. */
+wr_flow     wr_agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane);
 /* ttl: the watermark that a group's last row met. */
 static inline wr_time *
 agg_touched(const aggregate *a, const wr_group *g)
@@ -157,9 +160,9 @@ agg_touched(const aggregate *a, const wr_group *g)
     return (wr_time *) ((char *) g + a->touched_at);
 }
 /* Has the group been idle for longer than ttl at this watermark? */
-bool        agg_is_idle(const aggregate *a, const wr_group *g, wr_time watermark);
+bool        wr_agg_is_idle(const aggregate *a, const wr_group *g, wr_time watermark);
 /* Drop groups idle for longer than ttl. */
-weir_status agg_sweep(aggregate *a, wr_time watermark);
+weir_status wr_agg_sweep(aggregate *a, wr_time watermark);
 
 /* --- aggregate_emit.c --- */
 /* What the dirty groups of a step showed before it. */
@@ -168,32 +171,32 @@ typedef struct agg_before {
     uint16_t *of;    /* row in batch of dirty[i], or AGG_NO_ROW         */
 } agg_before;
 enum { AGG_NO_ROW = UINT16_MAX };
-wr_flow     agg_before_take(aggregate *a, wr_pane *pane, agg_before *before);
-void        agg_before_release(agg_before *before);
+wr_flow     wr_agg_before_take(aggregate *a, wr_pane *pane, agg_before *before);
+void        wr_agg_before_release(agg_before *before);
 /* What they show now, against before, as changes into pending; marks of the step are cleared. */
-wr_flow     agg_after_emit(aggregate *a, wr_pane *pane, const agg_before *before);
+wr_flow     wr_agg_after_emit(aggregate *a, wr_pane *pane, const agg_before *before);
 /* Hand pending batches on; false while there is no room. */
-bool        agg_drain(aggregate *a);
+bool        wr_agg_drain(aggregate *a);
 /* All groups of pane, from emit_next on.  AGAIN: no room. */
-wr_flow     agg_emit_pane(aggregate *a, wr_pane *pane);
+wr_flow     wr_agg_emit_pane(aggregate *a, wr_pane *pane);
 /* Close what the watermark has passed.  AGAIN: no room. */
-wr_flow     agg_close_until(aggregate *a, wr_time watermark);
-void        agg_count_state(aggregate *a);
+wr_flow     wr_agg_close_until(aggregate *a, wr_time watermark);
+void        wr_agg_count_state(aggregate *a);
 
 /* --- aggregate_merge.c --- */
 /* The window that ends at `end`, out of its panes, as a->merged. */
-weir_status agg_merge_window(aggregate *a, wr_time end);
+weir_status wr_agg_merge_window(aggregate *a, wr_time end);
 /* The end of the next window that has not closed; WR_TIME_END: there is none. */
-wr_time     agg_next_end(const aggregate *a);
+wr_time     wr_agg_next_end(const aggregate *a);
 /* The window under way has come out. */
-void        agg_merge_done(aggregate *a);
+void        wr_agg_merge_done(aggregate *a);
 /* Drop panes that no later window sees. */
-weir_status agg_drop_passed(aggregate *a);
+weir_status wr_agg_drop_passed(aggregate *a);
 /* Forget the sliding window; it is made anew when needed. */
-void        agg_sliding_drop(aggregate *a);
+void        wr_agg_sliding_drop(aggregate *a);
 
 /* --- aggregate_snapshot.c --- */
-weir_status agg_freeze(void *self, wr_epoch epoch, wr_frozen **out);
-weir_status agg_write(const wr_frozen *f, wr_snapshot_writer *to);
-void        agg_thaw(wr_frozen *f);
-weir_status agg_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from);
+weir_status wr_agg_freeze(void *self, wr_epoch epoch, wr_frozen **out);
+weir_status wr_agg_write(const wr_frozen *f, wr_snapshot_writer *to);
+void        wr_agg_thaw(wr_frozen *f);
+weir_status wr_agg_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from);

@@ -7,11 +7,12 @@
  *
  * Invariants  M1  a window sees the panes within its bounds whose open_after lies before its end
  *             M2  a pane is dropped when the last window that holds its start has closed
- *             M3  when every call can be unmerged, one merged window slides: panes that enter are merged,
- *                 panes that leave are taken out; a late row into a pane within makes it stale, and it is
- *                 made anew.  A cumulate's window only grows, until its span ends.
- * Cost        a table probe and a merge of states a group a pane: all panes of the window, or (M3) the
- *             two that differ from the last one's.
+ *             M3  when every call can be unmerged, one merged window slides: panes that enter are
+ *                 merged, panes that leave are taken out; a late row into a pane within makes it
+ *                 stale, and it is made anew.  A cumulate's window only grows, until its span
+ *                 ends.
+ * Cost        a table probe and a merge of states a group a pane: all panes of the window, or
+ *             (M3) the two that differ from the last one's.
  */
 #include "operator/aggregate_impl.h"
 
@@ -31,7 +32,7 @@ pane_next_end(const aggregate *a, const wr_pane *pane)
 }
 
 wr_time
-agg_next_end(const aggregate *a)
+wr_agg_next_end(const aggregate *a)
 {
     /* Ends grow with starts, so the first pane tells, but for variants, which see fewer windows. */
     wr_time least = WR_TIME_END;
@@ -68,9 +69,9 @@ merge_pane(aggregate *a, wr_group_table *into, const wr_group_table *from)
         if ((g->flags & WR_GROUP_DEAD) != 0)
             continue;
         WR_TRY(wr_group_table_adopt(into, g, &to, &created));
-        agg_calls_merge(&a->calls, wr_group_table_row(into, to), g, created);
+        wr_agg_calls_merge(&a->calls, wr_group_table_row(into, to), g, created);
     }
-    return agg_calls_failed(&a->calls) ? WEIR_MEMORY : WEIR_OK;
+    return wr_agg_calls_failed(&a->calls) ? WEIR_MEMORY : WEIR_OK;
 }
 
 static weir_status
@@ -86,7 +87,7 @@ unmerge_pane(aggregate *a, wr_group_table *into, const wr_group_table *from)
         WR_TRY(wr_group_table_adopt(into, g, &to, &created));
         wr_assert(!created); /* M3: it was merged */
         wr_group *sum = wr_group_table_row(into, to);
-        agg_calls_unmerge(&a->calls, sum, g);
+        wr_agg_calls_unmerge(&a->calls, sum, g);
         if (sum->count == 0)
             WR_TRY(wr_group_table_remove(into, to));
     }
@@ -94,7 +95,7 @@ unmerge_pane(aggregate *a, wr_group_table *into, const wr_group_table *from)
 }
 
 void
-agg_sliding_drop(aggregate *a)
+wr_agg_sliding_drop(aggregate *a)
 {
     for (uint32_t i = 0; i < a->ring.count; i++)
         wr_pane_ring_at(&a->ring, i)->slid = false;
@@ -108,7 +109,7 @@ static weir_status
 merged_open(aggregate *a, wr_time start, wr_time end)
 {
     if (a->sliding != NULL && (a->stale || wr_group_table_wasteful(&a->sliding->tables[0])))
-        agg_sliding_drop(a);
+        wr_agg_sliding_drop(a);
     if (a->sliding == NULL) {
         wr_pane *pane = wr_pane_ring_borrow(&a->ring);
         if (pane == NULL)
@@ -121,15 +122,16 @@ merged_open(aggregate *a, wr_time start, wr_time end)
     a->merged->start = start;
     a->merged->end = end;
     a->emit_next = 0;
-    return agg_calls_enter(&a->calls, &a->merged->tables[0]) ? WEIR_OK : WEIR_MEMORY;
+    return wr_agg_calls_enter(&a->calls, &a->merged->tables[0]) ? WEIR_OK : WEIR_MEMORY;
 }
 
 weir_status
-agg_merge_window(aggregate *a, wr_time end)
+wr_agg_merge_window(aggregate *a, wr_time end)
 {
     wr_time start = wr_window_start_of(&a->config->window, end);
     WR_TRY(merged_open(a, start, end));
-    for (uint32_t i = wr_pane_ring_seek(&a->ring, start + 1, WR_TIME_START); i < a->ring.count; i++) {
+    for (uint32_t i = wr_pane_ring_seek(&a->ring, start + 1, WR_TIME_START); i < a->ring.count;
+         i++) {
         wr_pane *pane = wr_pane_ring_at(&a->ring, i);
         if (pane->end > end)
             break;
@@ -143,7 +145,7 @@ agg_merge_window(aggregate *a, wr_time end)
 }
 
 void
-agg_merge_done(aggregate *a)
+wr_agg_merge_done(aggregate *a)
 {
     const wr_window_spec *spec = &a->config->window;
     wr_time               end = a->merged->end;
@@ -153,11 +155,11 @@ agg_merge_done(aggregate *a)
     a->closed = end;
     if (a->sliding != NULL && spec->kind == WR_WINDOW_CUMULATE &&
         wr_window_start_of(spec, end) + spec->size == end)
-        agg_sliding_drop(a); /* the next window begins anew */
+        wr_agg_sliding_drop(a); /* the next window begins anew */
 }
 
 weir_status
-agg_drop_passed(aggregate *a)
+wr_agg_drop_passed(aggregate *a)
 {
     while (a->ring.count > 0) {
         wr_pane *pane = wr_pane_ring_at(&a->ring, 0);
@@ -168,6 +170,6 @@ agg_drop_passed(aggregate *a)
         wr_pane_ring_drop(&a->ring, 0); /* M2 */
     }
     if (a->ring.count == 0 && a->sliding != NULL)
-        agg_sliding_drop(a);
+        wr_agg_sliding_drop(a);
     return WEIR_OK;
 }

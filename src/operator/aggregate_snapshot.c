@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * operator/aggregate_snapshot.c -- the state of an aggregate at a barrier: frozen, written, restored.
+ * operator/aggregate_snapshot.c -- the state of an aggregate at a barrier: frozen, written,
+ * restored.
  *
  * Format      global section   closed i64, swept i64
  *             section of a key group, for each pane with groups in it:
- *               closed i64; pane: start, end, open_after i64, flags u64; group count u64; each group:
- *               flags u64, count i64, touched i64; the values of its keys; the states;
- *               for each DISTINCT call: value count u64, each: count i64, values (or encoding bytes)
- *             A group's key group is that of its keys but the window's bounds, in order: what an exchange
- *             to this operator hashes.
- * Invariants  S1  freeze retains chunks; only states that keep memory of their own are encoded at once
- *             S2  sections of any snapshots may be restored together: groups that meet are merged; what a
- *                 section's own `closed` had closed is not closed again (open_after)
+ *               closed i64; pane: start, end, open_after i64, flags u64; group count u64; each
+ *               group: flags u64, count i64, touched i64; the values of its keys; the states;
+ *               for each DISTINCT call: value count u64, each: count i64, values (or encoding
+ *               bytes)
+ *             A group's key group is that of its keys but the window's bounds, in order: what an
+ *             exchange to this operator hashes.
+ * Invariants  S1  freeze retains chunks; only states that keep memory of their own are encoded at
+ *                 once
+ *             S2  sections of any snapshots may be restored together: groups that meet are
+ *                 merged; what a section's own `closed` had closed is not closed again
+ *                 (open_after)
  */
 #include "operator/aggregate_impl.h"
 
@@ -183,7 +187,7 @@ put_group(const aggregate *a, const frozen_pane *pane, const buckets *owners, ui
         wr_value value = wr_key_value(&a->layout, (const uint64_t *) (g + 1), k);
         WR_TRY(wr_snapshot_put_value(to, &value));
     }
-    agg_calls_encode(&a->calls, g, to);
+    wr_agg_calls_encode(&a->calls, g, to);
     for (uint32_t t = 1; t < a->table_count; t++)
         WR_TRY(put_values(&pane->views[t], &owners[t], id, to));
     return WEIR_OK;
@@ -235,7 +239,7 @@ put_all(const wr_frozen *f, wr_snapshot_writer *to)
 }
 
 void
-agg_thaw(wr_frozen *f)
+wr_agg_thaw(wr_frozen *f)
 {
     if (f == NULL)
         return;
@@ -249,7 +253,7 @@ agg_thaw(wr_frozen *f)
 }
 
 weir_status
-agg_freeze(void *self, wr_epoch epoch, wr_frozen **out)
+wr_agg_freeze(void *self, wr_epoch epoch, wr_frozen **out)
 {
     aggregate *a = self;
     (void) epoch;
@@ -283,7 +287,7 @@ agg_freeze(void *self, wr_epoch epoch, wr_frozen **out)
         f->encoded = true;
     }
     if (status != WEIR_OK) {
-        agg_thaw(f);
+        wr_agg_thaw(f);
         return status;
     }
     *out = f;
@@ -291,7 +295,7 @@ agg_freeze(void *self, wr_epoch epoch, wr_frozen **out)
 }
 
 weir_status
-agg_write(const wr_frozen *f, wr_snapshot_writer *to)
+wr_agg_write(const wr_frozen *f, wr_snapshot_writer *to)
 {
     if (!f->encoded)
         return put_all(f, to);
@@ -323,7 +327,9 @@ pane_is_sound(const aggregate *a, wr_time start, wr_time end, uint64_t flags)
     case AGG_BY_WINDOW:
         return wr_window_can_hold(spec, start) && wr_window_can_hold(spec, end) && start < end &&
                wr_window_start_of(spec, end) == start &&
-               wr_window_align(end, spec->slide, spec->offset + (spec->kind == WR_WINDOW_HOP ? spec->size : 0)) == end;
+               wr_window_align(end, spec->slide,
+                               spec->offset + (spec->kind == WR_WINDOW_HOP ? spec->size : 0)) ==
+                   end;
     case AGG_BY_PANE:
         return wr_window_can_hold(spec, start) &&
                wr_window_align(start, a->pane_width, spec->offset) == start &&
@@ -380,25 +386,25 @@ get_group(restorer *r, wr_snapshot_reader *from, wr_pane *pane)
     WR_TRY(wr_group_table_find(table, &r->keys, NULL, 1, &id, &created_id, &created));
     wr_group *g = wr_group_table_row(table, id);
     if (created > 0) {
-        agg_calls_init(&a->calls, g);
+        wr_agg_calls_init(&a->calls, g);
         g->count = count;
         if (a->touched_at > 0)
             *agg_touched(a, g) = touched;
         g->flags = flags;
-        WR_TRY(agg_calls_decode(&a->calls, g, from));
+        WR_TRY(wr_agg_calls_decode(&a->calls, g, from));
     } else {
         if (!a->calls.mergeable)
             return WEIR_CHECKPOINT_CORRUPT;
         memset(r->spare, 0, table->row_bytes);
-        agg_calls_init(&a->calls, r->spare);
-        WR_TRY(agg_calls_decode(&a->calls, r->spare, from));
+        wr_agg_calls_init(&a->calls, r->spare);
+        WR_TRY(wr_agg_calls_decode(&a->calls, r->spare, from));
         r->spare->count = count;
-        agg_calls_merge(&a->calls, g, r->spare, false);
+        wr_agg_calls_merge(&a->calls, g, r->spare, false);
         if (a->touched_at > 0)
             *agg_touched(a, g) = WR_MAX(*agg_touched(a, g), touched);
         g->flags |= flags;
     }
-    if (agg_calls_failed(&a->calls))
+    if (wr_agg_calls_failed(&a->calls))
         return WEIR_MEMORY;
     for (uint32_t i = 0; i < a->calls.count; i++)
         if (a->calls.calls[i].table != 0)
@@ -424,7 +430,7 @@ get_section(restorer *r, wr_snapshot_reader *from)
     WR_TRY(wr_pane_ring_open(&a->ring, start, end, open_after, &pane));
     pane->null_time = (flags & PANE_NULL_TIME) != 0;
     pane->closed |= (flags & PANE_CLOSED) != 0;
-    if (!agg_calls_enter(&a->calls, &pane->tables[0]))
+    if (!wr_agg_calls_enter(&a->calls, &pane->tables[0]))
         return WEIR_MEMORY;
     for (uint64_t i = 0; i < count && !from->failed; i++)
         WR_TRY(get_group(r, from, pane));
@@ -450,7 +456,7 @@ restore_sections(restorer *r, wr_snapshot_reader *from)
 }
 
 weir_status
-agg_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from)
+wr_agg_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from)
 {
     aggregate *a = self;
     restorer   r = { .a = a };
@@ -465,6 +471,6 @@ agg_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from)
     wr_free(r.spare);
     wr_row_keys_fini(&r.keys);
     wr_arena_fini(&r.arena);
-    agg_count_state(a);
+    wr_agg_count_state(a);
     return status;
 }

@@ -2,15 +2,15 @@
 /*
  * operator/aggregate_update.c -- the rows of one pane into its groups.
  *
- * The whole is done by columns: find all groups, then one call of each aggregate's update for all rows.
- * A FILTER, ignored NULLs, DISTINCT and retractions only narrow the rows of that call.
+ * The whole is done by columns: find all groups, then one call of each aggregate's update for all
+ * rows. A FILTER, ignored NULLs, DISTINCT and retractions only narrow the rows of that call.
  *
  * Invariants  U1  a row touches each call at most |diff| times, and its group's count by diff once
- *             U2  with DISTINCT a value reaches the aggregate when its count becomes positive, and is
- *                 taken back when it stops being so
+ *             U2  with DISTINCT a value reaches the aggregate when its count becomes positive,
+ *                 and is taken back when it stops being so
  *             U3  a group whose count is 0 after a step is gone, unless there is no GROUP BY
- *             U4  a group idle for longer than ttl by its rows' own watermarks starts anew, whether or not
- *                 a sweep came between
+ *             U4  a group idle for longer than ttl by its rows' own watermarks starts anew,
+ *                 whether or not a sweep came between
  */
 #include "operator/aggregate_impl.h"
 
@@ -132,7 +132,8 @@ call_update_distinct(aggregate *a, agg_call *call, const wr_batch *in, wr_pane *
 {
     const wr_aggregate *g = call->spec->aggregate;
     part                plus, minus, all = part_passing(a->step, call, rows, groups);
-    if (distinct_narrow(a->step, call, in, &pane->tables[call->table], all, &plus, &minus) != WEIR_OK)
+    if (distinct_narrow(a->step, call, in, &pane->tables[call->table], all, &plus, &minus) !=
+        WEIR_OK)
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for distinct values");
     if (minus.rows.count > 0 && g->retract == NULL)
         return refuse_retract(a, call);
@@ -179,7 +180,7 @@ call_update(aggregate *a, agg_call *call, const wr_batch *in, wr_pane *pane, wr_
 /* --- idle groups --- */
 
 bool
-agg_is_idle(const aggregate *a, const wr_group *g, wr_time watermark)
+wr_agg_is_idle(const aggregate *a, const wr_group *g, wr_time watermark)
 {
     wr_time until, touched = *agg_touched(a, g);
     if (touched == WR_TIME_START ||
@@ -220,14 +221,14 @@ idle_restart(aggregate *a, wr_pane *pane, const wr_batch *in, const uint16_t *ro
     for (; i < *count; i++) {
         wr_group *g = (wr_group *) s->groups[i];
         wr_time   w = wr_batch_row_watermark(in, rows[i]);
-        if (agg_is_idle(a, g, w)) {
+        if (wr_agg_is_idle(a, g, w)) {
             if ((g->flags & WR_GROUP_SEEN) != 0)
                 break;
             WR_TRY(values_forget(a, pane, g->id));
             g->count = 0;
             g->flags &= ~(uint32_t) WR_GROUP_EMITTED;
             memset((char *) g + wr_group_user_offset(&a->layout), 0, a->calls.user_bytes);
-            agg_calls_init(&a->calls, g);
+            wr_agg_calls_init(&a->calls, g);
         }
         g->flags |= WR_GROUP_SEEN;
         *agg_touched(a, g) = WR_MAX(*agg_touched(a, g), w);
@@ -251,9 +252,9 @@ nested_move(void *user, wr_group *row, wr_arena *to)
     for (uint32_t i = 0; i < a->calls.count; i++)
         a->calls.calls[i].ctx.arena = to;
     row->count = 0;
-    agg_calls_merge(&a->calls, row, copy, true);
+    wr_agg_calls_merge(&a->calls, row, copy, true);
     wr_free(copy);
-    return !agg_calls_failed(&a->calls);
+    return !wr_agg_calls_failed(&a->calls);
 }
 
 static weir_status
@@ -270,7 +271,7 @@ compact(aggregate *a, wr_pane *pane)
 }
 
 weir_status
-agg_sweep(aggregate *a, wr_time watermark)
+wr_agg_sweep(aggregate *a, wr_time watermark)
 {
     uint64_t every = a->config->ttl_us / 8 + 1;
     if (a->touched_at == 0 || a->ring.count == 0 ||
@@ -284,7 +285,7 @@ agg_sweep(aggregate *a, wr_time watermark)
     bool            removed = false;
     for (uint32_t id = 0; id < groups->high; id++) {
         const wr_group *g = wr_group_table_row(groups, id);
-        if ((g->flags & WR_GROUP_DEAD) != 0 || !agg_is_idle(a, g, watermark))
+        if ((g->flags & WR_GROUP_DEAD) != 0 || !wr_agg_is_idle(a, g, watermark))
             continue;
         WR_TRY(wr_group_table_own(groups, &id, 1));
         WR_TRY(wr_group_table_remove(groups, id));
@@ -340,7 +341,7 @@ groups_find(aggregate *a, wr_pane *pane, const uint16_t *which, uint32_t count)
     agg_step       *s = a->step;
     wr_group_table *table = &pane->tables[0];
     uint32_t        created = 0;
-    if (!agg_calls_enter(&a->calls, table))
+    if (!wr_agg_calls_enter(&a->calls, table))
         return WEIR_MEMORY;
     WR_TRY(wr_group_table_find(table, &s->keys, which, count, s->ids, s->created, &created));
     WR_TRY(wr_group_table_own(table, s->ids, count));
@@ -348,7 +349,7 @@ groups_find(aggregate *a, wr_pane *pane, const uint16_t *which, uint32_t count)
         wr_group *g = wr_group_table_row(table, s->created[i]);
         if (a->touched_at > 0)
             *agg_touched(a, g) = WR_TIME_START;
-        agg_calls_init(&a->calls, g);
+        wr_agg_calls_init(&a->calls, g);
     }
     wr_group_table_rows(table, s->ids, count, s->groups);
     return WEIR_OK;
@@ -375,7 +376,7 @@ pane_which(agg_step *s, const wr_pane *pane, uint32_t *first, uint32_t *count)
 }
 
 wr_flow
-agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
+wr_agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
 {
     agg_step       *s = a->step;
     uint32_t        first, count;
@@ -397,20 +398,20 @@ agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
     s->at = s->single ? s->at + count : s->at;
     if (emits) {
         dirty_collect(s, count);
-        flow = agg_before_take(a, pane, &before);
+        flow = wr_agg_before_take(a, pane, &before);
     }
     counts_add(s, in, rows);
     for (uint32_t i = 0; i < a->calls.count && flow == WR_FLOW_NEXT; i++)
         flow = call_update(a, &a->calls.calls[i], in, pane, rows, s->groups);
-    if (flow == WR_FLOW_NEXT && agg_calls_failed(&a->calls))
+    if (flow == WR_FLOW_NEXT && wr_agg_calls_failed(&a->calls))
         flow = wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for the aggregates' state");
     if (flow == WR_FLOW_NEXT && emits)
-        flow = agg_after_emit(a, pane, &before);
-    agg_before_release(&before);
+        flow = wr_agg_after_emit(a, pane, &before);
+    wr_agg_before_release(&before);
     if (flow == WR_FLOW_NEXT && s->reversed && empty_remove(a, pane, s->ids, count) != WEIR_OK)
         goto memory;
     return flow;
 memory:
-    agg_before_release(&before);
+    wr_agg_before_release(&before);
     return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u groups", pane->tables[0].live);
 }

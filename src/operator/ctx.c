@@ -4,7 +4,8 @@
  *
  * Place       made by the runtime (or optest) for each operator of a chain; used by operators.
  * State       outboxes of fixed capacity; whoever empties one owns the batches it takes.
- * Invariants  C1  a batch given to wr_ctx_emit has exactly one owner afterwards: the outbox, or nobody
+ * Invariants  C1  a batch given to wr_ctx_emit has exactly one owner afterwards: the outbox, or
+ *                 nobody
  *             C2  a failed row is counted once, sampled, and is in no selection that goes on
  */
 #include "operator/operator.h"
@@ -65,7 +66,8 @@ wr_ctx_emit(wr_ctx *ctx, int port, wr_batch *batch)
         wr_batch_release(batch);
         return;
     }
-    /* A batch with watermarks a row has been stamped by its operator: they reach past the context's. */
+    /* A batch with watermarks a row has been stamped by its operator: they reach past the
+     * context's. */
     if (port == WR_PORT_MAIN && !ctx->keeps_order && batch->row_watermark == NULL) {
         batch->watermark_before = ctx->watermark;
         batch->watermark_after = ctx->watermark;

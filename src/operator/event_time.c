@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* operator/event_time.c -- times out of a column, whatever its type and layout (see event_time.h). */
+/* operator/event_time.c -- times out of a column, whatever its type and layout (see
+ * event_time.h). */
 #include "operator/event_time.h"
 
 #include "data/datetime.h"

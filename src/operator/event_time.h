@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * operator/event_time.h -- the event times of a batch's rows, gathered once for everything that follows.
+ * operator/event_time.h -- the event times of a batch's rows, gathered once for everything that
+ * follows.
  */
 #pragma once
 
@@ -16,8 +17,8 @@ typedef struct wr_event_times {
 } wr_event_times;
 
 /*
- * Times of `rows` of a date, timestamp or timestamptz column.  spec NULL: every non-NULL time counts,
- * the infinities too (as WR_TIME_NEGINF / POSINF).
+ * Times of `rows` of a date, timestamp or timestamptz column.  spec NULL: every non-NULL time
+ * counts, the infinities too (as WR_TIME_NEGINF / POSINF).
  */
 void    wr_event_times_read(wr_event_times *times, const wr_column *column, wr_rows rows,
                             const wr_window_spec *spec);

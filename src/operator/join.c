@@ -2,16 +2,18 @@
 /*
  * operator/join.c -- symmetric hash join of two inputs.
  *
- * Place       port 0 left, port 1 right; output left's columns, then right's (semi, anti: left's alone).
- * State       the rows of both sides that may still find a partner, by key, in buckets by time; dropped
- *             bucket by bucket as the watermark passes.  Unmatched rows of an outer side come out when
- *             no partner can come any more.
+ * Place       port 0 left, port 1 right; output left's columns, then right's (semi, anti: left's
+ *             alone).
+ * State       the rows of both sides that may still find a partner, by key, in buckets by time;
+ *             dropped bucket by bucket as the watermark passes.  Unmatched rows of an outer side
+ *             come out when no partner can come any more.
  * Invariants  J1  each pair comes out once, when the later of its rows comes
- *             J2  what comes out depends on the rows of each side, their watermarks, and their order
- *                 against the other side's watermark; never on batches (join_probe.c)
+ *             J2  what comes out depends on the rows of each side, their watermarks, and their
+ *                 order against the other side's watermark; never on batches (join_probe.c)
  *             J3  rows whose key is NULL match nothing unless null_equal
  *             J4  after the end nothing is left
- * Cost        a row: key words, a probe for each bucket its range overlaps (about 5), an insert; 20-60 ns.
+ * Cost        a row: key words, a probe for each bucket its range overlaps (about 5), an insert;
+ *             20-60 ns.
  */
 #include "operator/join_impl.h"
 
@@ -29,7 +31,7 @@ check_keys(const wr_join_config *c, weir_error *err)
         wr_type a = c->left->fields[c->left_keys[k]].type;
         wr_type b = c->right->fields[c->right_keys[k]].type;
         bool    both = (wr_type_is_integer(a) && wr_type_is_integer(b)) || wr_type_same(a, b);
-        bool    times = wr_type_is_time(a) && wr_type_is_time(b) && a.id != WR_DATE && b.id != WR_DATE;
+        bool times = wr_type_is_time(a) && wr_type_is_time(b) && a.id != WR_DATE && b.id != WR_DATE;
         if (!both && !times)
             return wr_error_set(err, WEIR_QUERY_TYPE, "a join of %s with %s: cast one of them",
                                 wr_type_name(a), wr_type_name(b));
@@ -56,7 +58,7 @@ bucket_width(const join *j, int port)
     int64_t               range;
     if (!c->has_bound)
         return c->ttl_us > 0 ? WR_MAX((int64_t) c->ttl_us / 4, WR_US_PER_SECOND) : 0;
-    if (join_until(j, port, 0, WR_TIME_START) == WR_TIME_END && c->ttl_us == 0)
+    if (wr_join_until(j, port, 0, WR_TIME_START) == WR_TIME_END && c->ttl_us == 0)
         return 0; /* nothing leaves before the end */
     if (__builtin_sub_overflow(c->high_us, c->low_us, &range) || range > 40 * WR_US_PER_DAY)
         return 10 * WR_US_PER_DAY;
@@ -141,7 +143,7 @@ has_negative(const wr_batch *in)
 static const char *const kind_names[] = { "inner", "left", "right", "full", "semi", "anti" };
 
 void
-join_count_state(join *j)
+wr_join_count_state(join *j)
 {
     atomic_store_explicit(&j->ctx->counters.state_keys,
                           wr_join_side_rows(&j->sides[0]) + wr_join_side_rows(&j->sides[1]),
@@ -166,24 +168,24 @@ join_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
             return wr_ctx_fail(ctx, WEIR_QUERY_UNSUPPORTED,
                                "a %s join cannot take rows back, and its %s input retracts some",
                                kind_names[j->config->kind], port == 0 ? "left" : "right");
-        if (join_begin(j, port, in) != WEIR_OK)
+        if (wr_join_begin(j, port, in) != WEIR_OK)
             return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory to join %u rows", in->row_count);
     }
     while (s->row < s->count || s->awaited) {
         if (!wr_ctx_has_room(ctx, WR_PORT_MAIN))
             return WR_FLOW_AGAIN;
         wr_eval_reset(&ctx->eval);
-        if (join_candidates(j) != WEIR_OK)
+        if (wr_join_candidates(j) != WEIR_OK)
             return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory to join %u rows", in->row_count);
-        wr_flow flow = join_emit_pairs(j, in);
+        wr_flow flow = wr_join_emit_pairs(j, in);
         if (flow != WR_FLOW_NEXT)
             return flow;
     }
-    weir_status status = join_store(j, in);
+    weir_status status = wr_join_store(j, in);
     if (status != WEIR_OK)
         return wr_ctx_fail(ctx, status, "cannot store %u rows", in->row_count);
     s->begun = false;
-    join_count_state(j);
+    wr_join_count_state(j);
     return WR_FLOW_NEXT;
 }
 
@@ -201,14 +203,14 @@ join_advance(void *self, wr_ctx *ctx, wr_time watermark)
                                                   &count) != WEIR_OK)
                 return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for rows without partner");
             atomic_fetch_add_explicit(&ctx->counters.rows_unmatched, count, memory_order_relaxed);
-            if (count > 0 && join_emit_left(j, p, rows, count) != WR_FLOW_NEXT)
+            if (count > 0 && wr_join_emit_left(j, p, rows, count) != WR_FLOW_NEXT)
                 return WR_FLOW_FAIL;
         }
     }
     for (int p = 0; p < 2; p++)
         atomic_fetch_add_explicit(&ctx->counters.rows_unmatched,
                                   wr_join_side_drop(&j->sides[p], watermark), memory_order_relaxed);
-    join_count_state(j);
+    wr_join_count_state(j);
     return WR_FLOW_NEXT;
 }
 
@@ -237,10 +239,10 @@ const wr_operator_ops wr_join_ops = {
     .open = join_open,
     .process = join_process,
     .advance = join_advance,
-    .freeze = join_freeze,
-    .write = join_write,
-    .thaw = join_thaw,
-    .restore = join_restore,
+    .freeze = wr_join_freeze,
+    .write = wr_join_write,
+    .thaw = wr_join_thaw,
+    .restore = wr_join_restore,
     .close = join_close,
     .explain = join_explain,
 };

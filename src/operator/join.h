@@ -2,10 +2,10 @@
 /*
  * operator/join.h -- symmetric hash join of two inputs (port 0 left, port 1 right).
  *
- * Output columns: left's, then right's (semi, anti: left's alone).  State of a side is dropped by time: pair
- * (left_time, right_time) names columns that must be equal or within bounds; rows leave when the
- * watermark says no partner can come.  Without a time bound, state grows: the planner refuses it
- * unless the input is bounded or the query says so.
+ * Output columns: left's, then right's (semi, anti: left's alone).  State of a side is dropped by
+ * time: pair (left_time, right_time) names columns that must be equal or within bounds; rows
+ * leave when the watermark says no partner can come.  Without a time bound, state grows: the
+ * planner refuses it unless the input is bounded or the query says so.
  */
 #pragma once
 
@@ -27,7 +27,7 @@ typedef struct wr_join_config {
     int64_t          low_us, high_us;
     int64_t          left_offset, right_offset; /* watermark offsets of the two time columns  */
     bool             null_equal;       /* NULL keys match (IS NOT DISTINCT FROM; set operations) */
-    bool             single;           /* LEFT: a second partner of one left row fails the query (QUERY_CARDINALITY) */
+    bool             single;           /* LEFT: a second partner of a row is QUERY_CARDINALITY */
     uint64_t         ttl_us;
     const wr_schema *left, *right, *output;
 } wr_join_config;

@@ -3,9 +3,10 @@
  * operator/join_emit.c -- pairs and lone rows as batches.
  *
  * Invariants  E1  a pair's diff is the product of its rows' diffs
- *             E2  a row out of process keeps the watermark that judged the row that made it; a row out of
- *                 advance is stamped with the watermark before
- *             E3  a semi join's left row comes out once, at its first partner, whichever side came last
+ *             E2  a row out of process keeps the watermark that judged the row that made it; a
+ *                 row out of advance is stamped with the watermark before
+ *             E3  a semi join's left row comes out once, at its first partner, whichever side
+ *                 came last
  */
 #include "operator/join_impl.h"
 
@@ -47,7 +48,8 @@ columns_of_null(join *j, int port, wr_column **out)
     return WEIR_OK;
 }
 
-/* A batch with room for left's columns, and right's when wide.  out->columns[*at[p]] begin side p's. */
+/* A batch with room for left's columns, and right's when wide.  out->columns[*at[p]] begin side
+ * p's. */
 static wr_batch *
 batch_open(join *j, bool wide, uint32_t count, uint32_t *at)
 {
@@ -62,7 +64,8 @@ batch_open(join *j, bool wide, uint32_t count, uint32_t *at)
     return b;
 }
 
-/* E2: judges[i] is that of out's row i.  The header promises no more than the task stands at (batch.h, B4). */
+/* E2: judges[i] is that of out's row i.  The header promises no more than the task stands at
+ * (batch.h, B4). */
 static weir_status
 batch_stamp(join *j, wr_batch *out, const wr_time *judges)
 {
@@ -188,7 +191,8 @@ refuse_second(join *j)
                        weir_status_text(WEIR_QUERY_CARDINALITY));
 }
 
-/* Mark both rows of the pairs.  Of semi and anti joins, passed keeps only what makes a left row come out. */
+/* Mark both rows of the pairs.  Of semi and anti joins, passed keeps only what makes a left row
+ * come out. */
 static wr_flow
 pairs_mark(join *j, const wr_batch *in, uint16_t *passed, uint32_t *count)
 {
@@ -266,7 +270,7 @@ emit_half(join *j, const wr_batch *in, const uint16_t *passed, uint32_t count)
 }
 
 wr_flow
-join_emit_pairs(join *j, const wr_batch *in)
+wr_join_emit_pairs(join *j, const wr_batch *in)
 {
     join_step *s = j->step;
     uint32_t   count = s->pairs;
@@ -307,7 +311,7 @@ join_emit_pairs(join *j, const wr_batch *in)
 /* --- rows that leave without a partner --- */
 
 wr_flow
-join_emit_left(join *j, int port, const wr_join_row *rows, uint32_t count)
+wr_join_emit_left(join *j, int port, const wr_join_row *rows, uint32_t count)
 {
     uint32_t  at[2];
     wr_batch *b = batch_open(j, !j->half, count, at);

@@ -59,10 +59,11 @@ typedef struct join {
 
 /* --- join_probe.c --- */
 /* When a row of `port` with time t, met by watermark w, leaves. */
-wr_time     join_until(const join *j, int port, wr_time t, wr_time w);
-weir_status join_begin(join *j, int port, const wr_batch *in);
-/* Up to 4,096 candidates into the step's pairs; there are no more when row == count and none came. */
-weir_status join_candidates(join *j);
+wr_time     wr_join_until(const join *j, int port, wr_time t, wr_time w);
+weir_status wr_join_begin(join *j, int port, const wr_batch *in);
+/* Up to 4,096 candidates into the step's pairs; there are no more when row == count and none
+ * came. */
+weir_status wr_join_candidates(join *j);
 /* May a partner of row number i still come? */
 static inline bool
 join_row_lasts(const join_step *s, uint32_t i)
@@ -72,17 +73,17 @@ join_row_lasts(const join_step *s, uint32_t i)
 
 /* --- join_emit.c --- */
 /* The step's candidates: who matches, and what comes out. */
-wr_flow     join_emit_pairs(join *j, const wr_batch *in);
+wr_flow     wr_join_emit_pairs(join *j, const wr_batch *in);
 /* Stored rows that leave without partner. */
-wr_flow     join_emit_left(join *j, int port, const wr_join_row *rows, uint32_t count);
+wr_flow     wr_join_emit_left(join *j, int port, const wr_join_row *rows, uint32_t count);
 
 /* --- join_store.c --- */
 /* The batch's rows into their own side, those that last. */
-weir_status join_store(join *j, const wr_batch *in);
+weir_status wr_join_store(join *j, const wr_batch *in);
 
 /* --- join_snapshot.c --- */
-weir_status join_freeze(void *self, wr_epoch epoch, wr_frozen **out);
-weir_status join_write(const wr_frozen *f, wr_snapshot_writer *to);
-void        join_thaw(wr_frozen *f);
-weir_status join_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from);
-void        join_count_state(join *j);
+weir_status wr_join_freeze(void *self, wr_epoch epoch, wr_frozen **out);
+weir_status wr_join_write(const wr_frozen *f, wr_snapshot_writer *to);
+void        wr_join_thaw(wr_frozen *f);
+weir_status wr_join_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from);
+void        wr_join_count_state(join *j);

@@ -2,13 +2,15 @@
 /*
  * operator/join_probe.c -- a batch against the other side's rows.
  *
- * A pair counts when keys are equal, times are within the bound, and the stored row has not left by the
- * watermark that judges the new one.  The last is what makes the answer independent of batches: rows that
- * are still in memory because the watermark moves once a batch are passed over.
+ * A pair counts when keys are equal, times are within the bound, and the stored row has not left
+ * by the watermark that judges the new one.  The last is what makes the answer independent of
+ * batches: rows that are still in memory because the watermark moves once a batch are passed
+ * over.
  *
  *     left_time BETWEEN right_time + low AND right_time + high
- *     a left  row at t has partners in [t - high, t - low], and leaves when W + right_offset > t - low
- *     a right row at t has partners in [t + low, t + high], and leaves when W + left_offset > t + high
+ *     a left  row at t has partners in [t - high, t - low], and leaves when W + right_offset > t
+ *     - low a right row at t has partners in [t + low, t + high], and leaves when W + left_offset
+ *     > t + high
  *
  * A row that comes out alone at once (NULL key, or so late that no partner can come) is a candidate
  * without stored row, in its place: so all that comes out is in the order of the rows, and of the
@@ -55,7 +57,7 @@ join_range(const join *j, int port, wr_time t, wr_time *low, wr_time *high)
 }
 
 wr_time
-join_until(const join *j, int port, wr_time t, wr_time w)
+wr_join_until(const join *j, int port, wr_time t, wr_time w)
 {
     const wr_join_config *c = j->config;
     wr_time               until = WR_TIME_END;
@@ -101,13 +103,13 @@ rows_sort_out(join *j, int port, const wr_batch *in)
         s->single[i] = untimed || key_is_null(j, in, port, row);
         s->times[i] = t;
         s->judges[i] = judge;
-        s->untils[i] = join_until(j, port, t, judge);
+        s->untils[i] = wr_join_until(j, port, t, judge);
         s->matched[i] = 0;
     }
 }
 
 weir_status
-join_begin(join *j, int port, const wr_batch *in)
+wr_join_begin(join *j, int port, const wr_batch *in)
 {
     join_step *s = j->step;
     rows_sort_out(j, port, in);
@@ -292,7 +294,7 @@ row_walk(join *j)
 }
 
 weir_status
-join_candidates(join *j)
+wr_join_candidates(join *j)
 {
     join_step *s = j->step;
     s->pairs = 0;

@@ -2,8 +2,8 @@
 /*
  * operator/join_snapshot.c -- the rows of a join at a barrier: frozen, written, restored.
  *
- * Format      section of a key group, for each block with rows in it: side u64, row count u64; for each
- *             row: until i64, mark u64, diff i64; the rows as a batch.
+ * Format      section of a key group, for each block with rows in it: side u64, row count u64;
+ *             for each row: until i64, mark u64, diff i64; the rows as a batch.
  *             Chains, buckets and heaps are built anew from the rows.
  */
 #include "operator/join_impl.h"
@@ -16,7 +16,7 @@ struct wr_frozen {
 };
 
 weir_status
-join_freeze(void *self, wr_epoch epoch, wr_frozen **out)
+wr_join_freeze(void *self, wr_epoch epoch, wr_frozen **out)
 {
     join *j = self;
     (void) epoch;
@@ -27,7 +27,7 @@ join_freeze(void *self, wr_epoch epoch, wr_frozen **out)
     f->j = j;
     for (int p = 0; p < 2; p++)
         if (wr_join_side_freeze(&j->sides[p], &f->views[p]) != WEIR_OK) {
-            join_thaw(f);
+            wr_join_thaw(f);
             return WEIR_MEMORY;
         }
     *out = f;
@@ -35,7 +35,7 @@ join_freeze(void *self, wr_epoch epoch, wr_frozen **out)
 }
 
 void
-join_thaw(wr_frozen *f)
+wr_join_thaw(wr_frozen *f)
 {
     if (f == NULL)
         return;
@@ -94,7 +94,8 @@ typedef struct sorter {
 } sorter;
 
 static weir_status
-put_block(const join *j, int port, const wr_join_view_block *from, sorter *s, wr_snapshot_writer *to)
+put_block(const join *j, int port, const wr_join_view_block *from, sorter *s,
+          wr_snapshot_writer *to)
 {
     wr_batch *all = block_batch(j, port, from->block);
     if (all == NULL)
@@ -120,7 +121,7 @@ put_block(const join *j, int port, const wr_join_view_block *from, sorter *s, wr
 }
 
 weir_status
-join_write(const wr_frozen *f, wr_snapshot_writer *to)
+wr_join_write(const wr_frozen *f, wr_snapshot_writer *to)
 {
     sorter     *s = wr_alloc(f->j->ctx->state, sizeof *s);
     weir_status status = WEIR_OK;
@@ -199,7 +200,7 @@ get_section(restorer *r, wr_snapshot_reader *from)
 }
 
 weir_status
-join_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from)
+wr_join_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from)
 {
     join     *j = self;
     restorer *r = wr_calloc(ctx->flow, 1, sizeof *r);
@@ -216,6 +217,6 @@ join_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from)
     wr_free(r->key_columns);
     wr_row_keys_fini(&r->keys);
     wr_free(r);
-    join_count_state(j);
+    wr_join_count_state(j);
     return status;
 }

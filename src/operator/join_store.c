@@ -2,10 +2,10 @@
 /*
  * operator/join_store.c -- a batch's rows into their own side, after they have been probed.
  *
- * Invariants  T1  a row is stored when a partner may still come and it still wants one (a semi or anti
- *                 join's left row that has a partner does not)
- *             T2  a row taken back (diff < 0) takes an equal stored row with it; when there is none it is
- *                 stored as it is, and the sum is right all the same
+ * Invariants  T1  a row is stored when a partner may still come and it still wants one (a semi or
+ *                 anti join's left row that has a partner does not)
+ *             T2  a row taken back (diff < 0) takes an equal stored row with it; when there is
+ *                 none it is stored as it is, and the sum is right all the same
  */
 #include "operator/join_impl.h"
 
@@ -101,7 +101,7 @@ pile_store(join *j, const wr_batch *in, pile *p)
 }
 
 weir_status
-join_store(join *j, const wr_batch *in)
+wr_join_store(join *j, const wr_batch *in)
 {
     join_step *s = j->step;
     pile       p;

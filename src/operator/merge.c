@@ -5,8 +5,9 @@
  * Place       several inputs, one output.  The output's watermark is the least of the inputs'.
  * State       none.
  * Invariants  M1  every row in comes out once, in the order it was offered
- *             M2  a row is judged downstream by min(its own watermark, the other ports' watermarks),
- *                 so that a batch of rows and the same rows one at a time are late alike
+ *             M2  a row is judged downstream by min(its own watermark, the other ports'
+ *                 watermarks), so that a batch of rows and the same rows one at a time are late
+ *                 alike
  */
 #include "operator/merge.h"
 
@@ -49,7 +50,8 @@ merge_stamp(const merge *m, wr_ctx *ctx, int port, wr_batch *out)
         most = WR_MAX(most, *w);
     }
     out->watermark_before = ctx->watermark;
-    /* A row may be judged by more than this task stands at (batch.h, B4): the header promises no more. */
+    /* A row may be judged by more than this task stands at (batch.h, B4): the header promises no
+     * more. */
     out->watermark_after = WR_MAX(ctx->watermark, WR_MIN(most, out->watermark_after));
     return WEIR_OK;
 }

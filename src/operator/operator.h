@@ -3,15 +3,16 @@
  * operator/operator.h -- what an operator is, and the context it works in.
  *
  * Place       operators stand in a chain; a task carries a batch through the whole chain by direct
- *             calls.  The runtime (or tests/support/optest) drives; an operator never calls another.
+ *             calls.  The runtime (or tests/support/optest) drives; an operator never calls
+ *             another.
  * Call order  open restore* { process | advance | freeze }* finish? close
  *             one thread at a time, no locks, no blocking, bounded work a call; freeze only between
  *             steps (never after AGAIN).
  * Watermarks  pass unchanged.  The runner calls process, then advance when the minimum over the
  *             ports has moved.  Rows emitted from advance(W) still count as before W.
- * AGAIN       "no room downstream": the runner empties the outbox and makes the same call again, with
- *             the same arguments, before any other.  An operator that can emit more than fits keeps
- *             its place in self.
+ * AGAIN       "no room downstream": the runner empties the outbox and makes the same call again,
+ *             with the same arguments, before any other.  An operator that can emit more than
+ *             fits keeps its place in self.
  */
 #pragma once
 
@@ -31,7 +32,8 @@ enum { WR_PORT_MAIN = 0, WR_PORT_LATE = 1, WR_PORT_BAD = 2, WR_PORT_COUNT = 3 };
 /* What to do with a row whose expressions fail. */
 typedef enum wr_row_policy { WR_ROW_DEAD_LETTER, WR_ROW_FAIL } wr_row_policy;
 
-/* Counted causes of every row that does not come out; written by the task thread alone, read relaxed. */
+/* Counted causes of every row that does not come out; written by the task thread alone, read
+ * relaxed. */
 typedef struct wr_op_counters {
     _Atomic uint64_t rows_in, rows_out, batches_in, batches_out;
     _Atomic uint64_t rows_filtered;   /* a predicate was false or NULL                  */
@@ -80,9 +82,9 @@ wr_ctx_has_room(const wr_ctx *ctx, int port)
     return ctx->out[port].count < ctx->out[port].capacity;
 }
 /*
- * Hand a batch on.  Takes batch.  The main port must have room; the side ports drop (and count nothing:
- * the row is counted already) when full.  Unless the operator keeps order or has set row_watermark
- * (and the header with it), the batch is stamped with the context's watermark.
+ * Hand a batch on.  Takes batch.  The main port must have room; the side ports drop (and count
+ * nothing: the row is counted already) when full.  Unless the operator keeps order or has set
+ * row_watermark (and the header with it), the batch is stamped with the context's watermark.
  */
 void    wr_ctx_emit(wr_ctx *ctx, int port, wr_batch *batch);
 /* Record why and return WR_FLOW_FAIL. */
@@ -106,11 +108,13 @@ typedef struct wr_operator_ops {
     /* Borrows in.  */
     wr_flow (*process)(void *self, wr_ctx *ctx, int port, const wr_batch *in);
     wr_flow (*advance)(void *self, wr_ctx *ctx, wr_time watermark); /* NULL: pass it on       */
-    wr_flow (*finish)(void *self, wr_ctx *ctx);                     /* NULL: nothing held back; after advance(WR_TIME_END) */
-    weir_status (*freeze)(void *self, wr_epoch epoch, wr_frozen **out);          /* O(dirty), on the task   */
-    weir_status (*write)(const wr_frozen *f, wr_snapshot_writer *to);            /* off it, any thread      */
-    void (*thaw)(wr_frozen *f);                                                  /* release; any thread     */
-    weir_status (*restore)(void *self, wr_ctx *ctx, wr_snapshot_reader *from);   /* sections of our groups  */
+    /* After advance(WR_TIME_END).  NULL: nothing held back. */
+    wr_flow (*finish)(void *self, wr_ctx *ctx);
+    weir_status (*freeze)(void *self, wr_epoch epoch, wr_frozen **out); /* O(dirty), on the task */
+    weir_status (*write)(const wr_frozen *f, wr_snapshot_writer *to);   /* off it, any thread    */
+    void (*thaw)(wr_frozen *f); /* release; any thread, but before close */
+    /* Sections of our groups, of any number of snapshots, one call each. */
+    weir_status (*restore)(void *self, wr_ctx *ctx, wr_snapshot_reader *from);
     void (*close)(void *self);
     void (*explain)(const void *config, wr_text *to); /* one line after the name */
 } wr_operator_ops;

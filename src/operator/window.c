@@ -2,8 +2,8 @@
 /*
  * operator/window.c -- the arithmetic of windows (see window.h).
  *
- * The ends of a spec's windows lie `slide` apart in every kind, so walking windows in order of their
- * ends is adding slide:
+ * The ends of a spec's windows lie `slide` apart in every kind, so walking windows in order of
+ * their ends is adding slide:
  *
  *     hop, size 10, slide 4:     [-8,2) [-4,6) [0,10) [4,14)      ends 2, 6, 10, 14
  *     cumulate, size 9, slide 3: [0,3) [0,6) [0,9) [9,12)         ends 3, 6, 9, 12
@@ -66,7 +66,8 @@ wr_window_first_end(const wr_window_spec *spec, wr_time t)
 {
     switch (spec->kind) {
     case WR_WINDOW_HOP: /* the first start above t - size */
-        return wr_window_align(t - spec->size, spec->slide, spec->offset) + spec->slide + spec->size;
+        return wr_window_align(t - spec->size, spec->slide, spec->offset) + spec->slide +
+               spec->size;
     case WR_WINDOW_CUMULATE: {
         wr_time start = wr_window_align(t, spec->size, spec->offset);
         return wr_window_align(t, spec->slide, start) + spec->slide;
@@ -94,7 +95,8 @@ wr_window_assign(const wr_window_spec *spec, wr_time t, wr_time *starts, wr_time
         return 0;
     wr_time  last = wr_window_last_end(spec, t);
     uint32_t count = 0;
-    for (wr_time end = wr_window_first_end(spec, t); end <= last && count < max; end += spec->slide) {
+    for (wr_time end = wr_window_first_end(spec, t); end <= last && count < max;
+         end += spec->slide) {
         starts[count] = wr_window_start_of(spec, end);
         ends[count] = end;
         wr_debug_assert(starts[count] <= t && t < end); /* W1 */

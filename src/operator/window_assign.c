@@ -8,8 +8,8 @@
  *                 order, windows of a row ascending by end
  *             A2  a row without a time (NULL, infinite) is in no window and is counted
  *             A3  late rows pass: each row keeps the watermark that judges it
- *             A4  of the batches made from one, the first begins at its watermark_before, the last ends
- *                 at its watermark_after, and none overlaps the next
+ *             A4  of the batches made from one, the first begins at its watermark_before, the
+ *                 last ends at its watermark_after, and none overlaps the next
  */
 #include "operator/window_assign.h"
 
@@ -26,7 +26,7 @@ typedef struct assign_scratch {
 
 typedef struct assign {
     const wr_window_assign_config *config;
-    assign_scratch                *scratch;  /* made by the first batch: an idle operator is small */
+    assign_scratch *scratch; /* made by the first batch: an idle operator is small */
     bool                           begun;    /* between AGAIN and the same call again     */
     uint32_t                       row_next; /* index into times                          */
     wr_time                        end_next; /* the next window of that row               */
@@ -40,7 +40,8 @@ assign_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
     (void) ctx;
     a->config = config;
     if (a->config->window.kind == WR_WINDOW_NONE || a->config->window.kind == WR_WINDOW_SESSION)
-        return wr_error_set(err, WEIR_QUERY_WINDOW, "a session is known only when it ends: group by it");
+        return wr_error_set(err, WEIR_QUERY_WINDOW,
+                            "a session is known only when it ends: group by it");
     return wr_window_check(&a->config->window, err);
 }
 
@@ -118,11 +119,13 @@ assign_make(assign *a, wr_ctx *ctx, const wr_batch *in, uint32_t count)
     out->physical_count = count;
     for (uint32_t c = 0; c < width; c++)
         if (in->columns[c] != NULL &&
-            (out->columns[c] = wr_column_gather(ctx->flow, in->columns[c], a->scratch->rows, count)) == NULL)
+            (out->columns[c] =
+                 wr_column_gather(ctx->flow, in->columns[c], a->scratch->rows, count)) == NULL)
             goto fail;
     wr_type type = a->config->type;
     if ((out->columns[width] = times_column(ctx->flow, type, a->scratch->starts, count)) == NULL ||
-        (out->columns[width + 1] = times_column(ctx->flow, type, a->scratch->ends, count)) == NULL ||
+        (out->columns[width + 1] = times_column(ctx->flow, type, a->scratch->ends, count)) ==
+            NULL ||
         !assign_stamp(a, ctx, in, out))
         goto fail;
     return out;
@@ -142,7 +145,8 @@ assign_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
     if (a->scratch == NULL && (a->scratch = wr_alloc(ctx->flow, sizeof *a->scratch)) == NULL)
         return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory to assign windows");
     if (!a->begun) {
-        wr_event_times_read(&a->scratch->times, in->columns[spec->time_column], wr_batch_rows(in), spec);
+        wr_event_times_read(&a->scratch->times, in->columns[spec->time_column], wr_batch_rows(in),
+                            spec);
         atomic_fetch_add_explicit(&ctx->counters.rows_null_time, a->scratch->times.missing,
                                   memory_order_relaxed); /* A2 */
         a->begun = true;

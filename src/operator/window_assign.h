@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * operator/window_assign.h -- FROM tumble(rel, ts, ...) without aggregation: each row once for each
- * window it is in, with window_start and window_end appended (see window_assign.c).  Never drops late rows.
+ * window it is in, with window_start and window_end appended (see window_assign.c).  Never drops
+ * late rows.
  */
 #pragma once
 

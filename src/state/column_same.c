@@ -37,5 +37,5 @@ wr_column_same(const wr_column *a, uint32_t i, const wr_column *b, uint32_t j)
     if (views)
         return wr_string_equal((const wr_string *) a->data + i, (const wr_string *) b->data + j);
     size_t width = wr_column_width(a);
-    return memcmp((const char *) a->data + i * width, (const char *) b->data + j * width, width) == 0;
+    return memcmp((const char *)a->data + i * width, (const char *)b->data + j * width, width) == 0;
 }

@@ -2,8 +2,8 @@
 /*
  * state/group_rows.c -- the rows of a group table: chunks shared with snapshots, ids, the store.
  *
- * Only the last chunk may be smaller than a full one: it doubles as it fills, so that a table of one
- * group is small.
+ * Only the last chunk may be smaller than a full one: it doubles as it fills, so that a table of
+ * one group is small.
  */
 #include "state/group_table_impl.h"
 
@@ -177,7 +177,8 @@ wr_group_rows_recycle(wr_group_table *table)
     uint32_t kept = 0;
     for (uint32_t i = 0; i < table->chunk_count; i++) {
         wr_group_chunk *c = table->chunks[i];
-        if (i < used && !chunk_shared(table, c) && (kept == i || c->capacity == 1u << table->chunk_bits))
+        if (i < used && !chunk_shared(table, c) &&
+            (kept == i || c->capacity == 1u << table->chunk_bits))
             table->chunks[kept++] = c;
         else
             chunk_release(c);

@@ -183,7 +183,8 @@ table_find(wr_group_table *t, const wr_row_keys *keys, const uint16_t *which, ui
         uint32_t        tag = (uint32_t) (keys->hashes[k] >> 32);
         if (far && i + 16 < count) {
             uint32_t ahead = which != NULL ? which[i + 16] : i + 16;
-            __builtin_prefetch(&t->slots[(uint32_t) (keys->hashes[ahead] >> 32) >> (32 - t->slot_bits)]);
+            __builtin_prefetch(
+                &t->slots[(uint32_t)(keys->hashes[ahead] >> 32) >> (32 - t->slot_bits)]);
             ahead = which != NULL ? which[i + 8] : i + 8;
             prefetch_row(t, (uint32_t) (keys->hashes[ahead] >> 32));
         }

@@ -5,13 +5,17 @@
  * Layout      slots of 8 bytes {tag u32, id + 1 u32}, open addressing, linear probing by the tag's
  *             leading bits; rows dense by id in chunks:
  *                 wr_group · key words (state/key_layout.h) · the owner's bytes
- *             Long keys and whatever else lives as long as the rows lie in the table's store, an arena.
- * Invariants  G1  every live row stands in exactly one slot; load <= 0.25 (<= 0.15 up to 256 KB of slots)
- *             G2  a chunk that a snapshot holds is never written: wr_group_table_own copies it first
+ *             Long keys and whatever else lives as long as the rows lie in the table's store, an
+ *             arena.
+ * Invariants  G1  every live row stands in exactly one slot; load <= 0.25 (<= 0.15 up to 256 KB
+ *                 of slots)
+ *             G2  a chunk that a snapshot holds is never written: wr_group_table_own copies it
+ *                 first
  *             G3  the store's bytes are only added to while a snapshot holds it
  *             G4  ids are stable until reset; row addresses until find, own or compact
  * Cost        find: two dependent misses a row beyond cache, hidden by prefetching 16 and 8 ahead.
- *             freeze: a retain a chunk.  Copying after it: one chunk (16 KB) at a time, when written.
+ *             freeze: a retain a chunk.  Copying after it: one chunk (16 KB) at a time, when
+ *             written.
  * Threads: one; a wr_group_view may be read and released by another.
  */
 #pragma once
@@ -76,9 +80,9 @@ void wr_group_table_reset(wr_group_table *table);
 wr_arena *wr_group_table_arena(wr_group_table *table);
 
 /*
- * The ids of keys which[0..count) (NULL: 0..count), made where absent: zeroed but for header and key,
- * their ids appended to created (room for count; NULL: not wanted).  On WEIR_MEMORY the table holds
- * what it held and perhaps some empty new groups.
+ * The ids of keys which[0..count) (NULL: 0..count), made where absent: zeroed but for header and
+ * key, their ids appended to created (room for count; NULL: not wanted).  On WEIR_MEMORY the
+ * table holds what it held and perhaps some empty new groups.
  */
 weir_status wr_group_table_find(wr_group_table *table, const wr_row_keys *keys,
                                 const uint16_t *which, uint32_t count, uint32_t *ids,

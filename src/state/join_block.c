@@ -145,7 +145,7 @@ blocks_push(wr_join_side *side, wr_join_bucket *bucket, wr_join_block *block)
 {
     if (bucket->block_count == bucket->block_capacity) {
         uint32_t capacity = WR_MAX(4u, bucket->block_capacity * 2);
-        void    *blocks = wr_realloc(side->budget, bucket->blocks, capacity * sizeof *bucket->blocks);
+        void *blocks = wr_realloc(side->budget, bucket->blocks, capacity * sizeof *bucket->blocks);
         if (blocks == NULL)
             return WEIR_MEMORY;
         bucket->blocks = blocks;

@@ -93,7 +93,7 @@ bucket_open(wr_join_side *side, int64_t index, wr_join_bucket **bucket)
     }
     if (side->bucket_count == side->bucket_capacity) {
         uint32_t capacity = WR_MAX(8u, side->bucket_capacity * 2);
-        void    *buckets = wr_realloc(side->budget, side->buckets, capacity * sizeof *side->buckets);
+        void *buckets = wr_realloc(side->budget, side->buckets, capacity * sizeof *side->buckets);
         if (buckets == NULL)
             return WEIR_MEMORY;
         side->buckets = buckets;

@@ -2,16 +2,17 @@
 /*
  * state/join_side.h -- the rows of one side of a join, found by key, dropped by time.
  *
- * Layout      buckets by time (bucket = floor(time / width)); each has a table from keys to chains of
- *             rows, and the rows themselves as columns in blocks of up to 4,096:
+ * Layout      buckets by time (bucket = floor(time / width)); each has a table from keys to
+ *             chains of rows, and the rows themselves as columns in blocks of up to 4,096:
  *                 key -> first row -> next row ...        a row: block << 12 | row within it
  *             A row has an `until`: it leaves when the watermark W > until.
- * Invariants  S1  a row is in the chain of its key in the bucket of its time, unless its key is NULL
- *             S2  a sealed block's columns, times and links are never written again; its marks are copied
- *                 before they are written while a snapshot holds them
+ * Invariants  S1  a row is in the chain of its key in the bucket of its time, unless its key is
+ *                 NULL
+ *             S2  a sealed block's columns, times and links are never written again; its marks
+ *                 are copied before they are written while a snapshot holds them
  *             S3  along a chain times fall, but for at most the bucket's disorder
- *             S4  a bucket is dropped when all its rows' untils lie before the watermark, and not before
- *                 its unmatched rows have been taken (sides that keep them)
+ *             S4  a bucket is dropped when all its rows' untils lie before the watermark, and not
+ *                 before its unmatched rows have been taken (sides that keep them)
  * Cost        insert: one append a column a run of rows of one bucket; freeze: a retain a block.
  * Threads: one; a wr_join_view may be read and released by another.
  */
@@ -126,14 +127,15 @@ wr_join_row_diff(const wr_join_row *row)
 weir_status wr_join_row_mark(wr_join_side *side, wr_join_row *row, uint8_t marks);
 /* Add to its diff; at 0 it is dead. */
 weir_status wr_join_row_add(wr_join_side *side, wr_join_row *row, int64_t diff);
-/* Column c of rows[0..count): shares the strings.  *out NULL when some block does not have the column. */
-weir_status wr_join_side_gather(wr_join_side *side, uint32_t c, const wr_join_row *rows, uint32_t count,
-                                wr_budget *budget, wr_column **out);
+/* Column c of rows[0..count): shares the strings.  *out NULL when some block does not have the
+ * column. */
+weir_status wr_join_side_gather(wr_join_side *side, uint32_t c, const wr_join_row *rows,
+                                uint32_t count, wr_budget *budget, wr_column **out);
 
-/* Up to max unmatched rows that leave at watermark (WR_TIME_END: also those that never do); they are dead
- * afterwards. */
-weir_status wr_join_side_take(wr_join_side *side, wr_time watermark, wr_join_row *rows, uint32_t max,
-                              uint32_t *count);
+/* Up to max unmatched rows that leave at watermark (WR_TIME_END: also those that never do); they
+ * are dead afterwards. */
+weir_status wr_join_side_take(wr_join_side *side, wr_time watermark, wr_join_row *rows,
+                              uint32_t max, uint32_t *count);
 /* Drop buckets whose rows have all left; how many of their rows never found a partner. */
 uint64_t    wr_join_side_drop(wr_join_side *side, wr_time watermark);
 uint64_t    wr_join_side_rows(const wr_join_side *side);

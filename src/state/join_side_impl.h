@@ -6,8 +6,8 @@
 
 void        wr_join_block_release(wr_join_block *block);
 /*
- * Append rows (physical, of batch) to the last block of bucket, or a new one: as many as fit, *taken of
- * them, the first as row *first.  Untils, links and marks are the caller's to write.
+ * Append rows (physical, of batch) to the last block of bucket, or a new one: as many as fit,
+ * *taken of them, the first as row *first.  Untils, links and marks are the caller's to write.
  */
 weir_status wr_join_block_append(wr_join_side *side, wr_join_bucket *bucket, const wr_batch *batch,
                                  const uint16_t *rows, uint32_t count, wr_join_block **block,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* state/key_layout.c -- the words of a key in a row: layout, store, read back (see key_layout.h). */
+/* state/key_layout.c -- the words of a key in a row: layout, store, read back (see
+ * key_layout.h). */
 #include "state/key_layout.h"
 
 #include <string.h>
@@ -220,9 +221,10 @@ wr_key_same(const wr_key_layout *layout, const uint64_t *row, const uint64_t *ot
             return false;
     for (uint32_t c = 0; c < layout->column_count; c++) {
         uint32_t at = layout->columns[c].at;
-        bool     same = layout->columns[c].view ? views_same(row + at, other + at)
-                                                : row[at] == other[at] && row[at + layout->columns[c].words - 1] ==
-                                                                     other[at + layout->columns[c].words - 1];
+        bool same = layout->columns[c].view
+                        ? views_same(row + at, other + at)
+                        : row[at] == other[at] && row[at + layout->columns[c].words - 1] ==
+                                                      other[at + layout->columns[c].words - 1];
         if (!same)
             return false;
     }

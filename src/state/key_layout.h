@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * state/key_layout.h -- how the key columns of keyed state lie in a table's row, and keys of a batch
- * in that form.
+ * state/key_layout.h -- how the key columns of keyed state lie in a table's row, and keys of a
+ * batch in that form.
  *
- * Two forms.  WORDS, for columns whose equality is that of their bits (integers, times, booleans, uuid,
- * text, bytea): a bitmap of NULLs, then one or two words a column, compared word by word; a long text's
- * bytes lie in an arena.  ENCODED, for all else (numeric, floats, intervals, jsonb, arrays, ...): the
- * bytes of wr_key_encode as one string view, compared; then the values as they first came, for output.
+ * Two forms.  WORDS, for columns whose equality is that of their bits (integers, times, booleans,
+ * uuid, text, bytea): a bitmap of NULLs, then one or two words a column, compared word by word; a
+ * long text's bytes lie in an arena.  ENCODED, for all else (numeric, floats, intervals, jsonb,
+ * arrays, ...): the bytes of wr_key_encode as one string view, compared; then the values as they
+ * first came, for output.
  *
  *     WORDS    [prefix] [nulls...] [value...]
  *     ENCODED  [string view of the encoding: 2] [nulls...] [value: 2 words each]
@@ -59,20 +60,22 @@ typedef struct wr_row_keys {
 void wr_row_keys_init(wr_row_keys *keys, const wr_key_layout *layout, wr_budget *budget);
 void wr_row_keys_fini(wr_row_keys *keys);
 /*
- * Keys of physical rows[0..count) (NULL: 0..count) over columns[0..column_count).  prefixes: one a key, or
- * NULL without prefix.  Borrows columns and rows until the next fill.
+ * Keys of physical rows[0..count) (NULL: 0..count) over columns[0..column_count).  prefixes: one
+ * a key, or NULL without prefix.  Borrows columns and rows until the next fill.
  */
 weir_status wr_row_keys_fill(wr_row_keys *keys, wr_column *const *columns, const uint16_t *rows,
                              uint32_t count, uint32_t physical, const uint64_t *prefixes);
 /* One key, of boxed values (borrowed likewise). */
 weir_status wr_row_keys_set(wr_row_keys *keys, const wr_value *values, uint64_t prefix);
 /* One key of an ENCODED layout without values, of its encoding. */
-weir_status wr_row_keys_set_encoded(wr_row_keys *keys, const char *bytes, size_t length, uint64_t prefix);
+weir_status
+wr_row_keys_set_encoded(wr_row_keys *keys, const char *bytes, size_t length, uint64_t prefix);
 
 /* Write key i into a row's words; long bytes go to arena. */
 weir_status wr_key_store(const wr_row_keys *keys, uint32_t i, wr_arena *arena, uint64_t *row);
 /* The same key from another row of the layout (other table, other arena). */
-weir_status wr_key_copy(const wr_key_layout *layout, const uint64_t *from, wr_arena *arena, uint64_t *row);
+weir_status
+wr_key_copy(const wr_key_layout *layout, const uint64_t *from, wr_arena *arena, uint64_t *row);
 /* Do row and other (both of the layout) hold the same key? */
 bool        wr_key_same(const wr_key_layout *layout, const uint64_t *row, const uint64_t *other);
 /* Value of column c, borrowing the row's bytes. */

@@ -102,7 +102,8 @@ ring_reserve(wr_pane_ring *ring)
 }
 
 weir_status
-wr_pane_ring_open(wr_pane_ring *ring, wr_time start, wr_time end, wr_time open_after, wr_pane **pane)
+wr_pane_ring_open(wr_pane_ring *ring, wr_time start, wr_time end, wr_time open_after,
+                  wr_pane **pane)
 {
     uint32_t at = wr_pane_ring_seek(ring, end, open_after);
     if (at < ring->count) {

@@ -2,8 +2,8 @@
 /*
  * state/pane_ring.h -- panes in order of time, each with its own table; closing drops the oldest.
  *
- * A ring of pane pointers sorted by (end, open_after): rows come near the end, panes leave at the front,
- * and a far-off time costs one pointer, not a gap.
+ * A ring of pane pointers sorted by (end, open_after): rows come near the end, panes leave at the
+ * front, and a far-off time costs one pointer, not a gap.
  *
  * Invariants  P1  panes are sorted and differ in (end, open_after)
  *             P2  a pane dropped is reset and kept for the next one to open, up to a few

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * state/row_keys.c -- the keys of many rows at once, as words and hashes (wr_row_keys of key_layout.h).
+ * state/row_keys.c -- the keys of many rows at once, as words and hashes (wr_row_keys of
+ * key_layout.h).
  *
  * Cost        a flat integer column: one load, one store a row; a hash: one multiply for two words.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* support/optest.c -- the script of an operator's test: what comes in, what must come out (see optest.h). */
+/* support/optest.c -- the script of an operator's test: what comes in, what must come out (see
+ * optest.h). */
 #include "support/optest.h"
 
 #include "expr/function.h"
@@ -95,7 +96,8 @@ wr_optest_call(wr_optest *t, const char *name, wr_expr *a, wr_expr *b)
     if (wr_function_resolve(name, types, count, &function, wanted, &result, &err) != WEIR_OK)
         fail_msg("optest: %s", err.text);
     for (uint32_t i = 0; i < count; i++)
-        if (wr_expr_cast(&t->arena, args[i], wanted[i], WR_CAST_IMPLICIT, &args[i], &err) != WEIR_OK)
+        if (wr_expr_cast(&t->arena, args[i], wanted[i], WR_CAST_IMPLICIT, &args[i], &err) !=
+            WEIR_OK)
             fail_msg("optest: %s", err.text);
     return wr_expr_call(&t->arena, function, result, args, count);
 }
@@ -117,7 +119,9 @@ wr_optest_port(wr_optest *t, int number, const wr_schema *schema, const char *ke
     wr_optest_input *p = &t->ports[number];
     assert_int_equal(number, t->port_count);
     t->port_count++;
-    *p = (wr_optest_input){ .schema = schema, .watermark = WR_TIME_START, .time_column = -1, .key_count = -1 };
+    *p = (wr_optest_input){
+        .schema = schema, .watermark = WR_TIME_START, .time_column = -1, .key_count = -1
+    };
     if (keys == NULL)
         return;
     p->key_count = 0;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * support/optest.h -- run one operator on a script of rows and watermarks, many ways, and want the same
- * answer out of each.
+ * support/optest.h -- run one operator on a script of rows and watermarks, many ways, and want
+ * the same answer out of each.
  *
- * A test writes what comes in, in order, and what must have come out by then.  wr_optest_verify replays
- * the script:
+ * A test writes what comes in, in order, and what must have come out by then.  wr_optest_verify
+ * replays the script:
  *     as it stands · a row at a time · as few batches as can be · through a one-slot outbox · with
  *     unselected rows between the rows · a snapshot after every batch, going on (the snapshot is
- *     written again a batch later and must not have changed) · every batch's snapshot restored into a
- *     fresh instance · restored into two instances that own half of the key groups each, and back
- *     into one · restored from damaged bytes, which must fail or not but never crash
+ *     written again a batch later and must not have changed) · every batch's snapshot restored
+ *     into a fresh instance · restored into two instances that own half of the key groups each,
+ *     and back into one · restored from damaged bytes, which must fail or not but never crash
  * and after each wants no state, no bytes left.
  *
  * Rows are text: cells by '|', rows by ';'.  `null` is NULL, `@12.5` is 12.5 seconds after 1970,
@@ -32,12 +32,13 @@ wr_arena  *wr_optest_arena(wr_optest *t);
 wr_schema *wr_optest_schema(wr_optest *t, const char *columns); /* "k int8, ts timestamp" */
 wr_expr   *wr_optest_column(wr_optest *t, const wr_schema *schema, const char *name);
 wr_expr   *wr_optest_constant(wr_optest *t, const char *type, const char *text); /* NULL: null */
-wr_expr   *wr_optest_call(wr_optest *t, const char *name, wr_expr *a, wr_expr *b); /* b may be NULL */
+wr_expr *wr_optest_call(wr_optest *t, const char *name, wr_expr *a, wr_expr *b); /* b may be NULL */
 
 /* --- the operator --- */
 void wr_optest_operator(wr_optest *t, const wr_operator_ops *ops, const void *config,
                         const wr_schema *output);
-/* keys: columns rows are routed by, "k, j", "" for one group; NULL: not keyed, no test in halves. */
+/* keys: columns rows are routed by, "k, j", "" for one group; NULL: not keyed, no test in
+ * halves. */
 void wr_optest_port(wr_optest *t, int port, const wr_schema *schema, const char *keys);
 void wr_optest_want_late(wr_optest *t);
 void wr_optest_want_bad(wr_optest *t);
@@ -47,14 +48,16 @@ void wr_optest_fail_rows(wr_optest *t); /* a bad row ends the query */
 void wr_optest_rows(wr_optest *t, int port, const char *rows);
 /* The port's watermark from here on. */
 void wr_optest_watermark(wr_optest *t, int port, wr_time watermark);
-/* From here on each row of the port moves its watermark to (greatest time seen) - delay, after itself. */
+/* From here on each row of the port moves its watermark to (greatest time seen) - delay, after
+ * itself. */
 void wr_optest_delay(wr_optest *t, int port, const char *time_column, int64_t delay_us);
 /* All ports end; the operator finishes. */
 void wr_optest_end(wr_optest *t);
 
 /* What came out since the last expectation of that port: a bag of rows with their diffs summed. */
 void wr_optest_expect(wr_optest *t, const char *rows);
-void wr_optest_expect_port(wr_optest *t, int port, const char *rows); /* WR_PORT_LATE: input 0's rows */
+void
+wr_optest_expect_port(wr_optest *t, int port, const char *rows); /* WR_PORT_LATE: input 0's rows */
 /* The same with the order of the rows. */
 void wr_optest_expect_ordered(wr_optest *t, const char *rows);
 /* Whatever came out since the last expectation is right. */

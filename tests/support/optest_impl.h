@@ -29,7 +29,12 @@ typedef struct wr_optest_row {
     wr_time   before, after; /* the port's watermark at its arrival and after it */
 } wr_optest_row;
 
-typedef enum wr_optest_kind { OPTEST_ROWS, OPTEST_WATERMARK, OPTEST_EXPECT, OPTEST_END } wr_optest_kind;
+typedef enum wr_optest_kind {
+    OPTEST_ROWS,
+    OPTEST_WATERMARK,
+    OPTEST_EXPECT,
+    OPTEST_END
+} wr_optest_kind;
 
 typedef struct wr_optest_step {
     wr_optest_kind kind;

@@ -86,7 +86,8 @@ wr_optest_bag_print_difference(const wr_optest_bag *expected, const wr_optest_ba
     for (uint32_t i = 0; i < expected->count; i++)
         wr_optest_bag_add(&difference, expected->lines[i].text, -expected->lines[i].diff);
     wr_optest_bag_fold(&difference);
-    wr_optest_bag_print("came out (+) but was not expected, or the other way round (-)", &difference);
+    wr_optest_bag_print("came out (+) but was not expected, or the other way round (-)",
+                        &difference);
     wr_optest_bag_clear(&difference);
 }
 

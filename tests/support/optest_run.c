@@ -13,7 +13,13 @@
 #include <string.h>
 #include <cmocka.h>
 
-typedef enum snapshot_mode { SNAPSHOT_NONE, SNAPSHOT_GO_ON, SNAPSHOT_RESTORE, SNAPSHOT_HALVES, SNAPSHOT_DAMAGE } snapshot_mode;
+typedef enum snapshot_mode {
+    SNAPSHOT_NONE,
+    SNAPSHOT_GO_ON,
+    SNAPSHOT_RESTORE,
+    SNAPSHOT_HALVES,
+    SNAPSHOT_DAMAGE
+} snapshot_mode;
 typedef enum batch_mode { BATCH_AS_GIVEN, BATCH_ROW, BATCH_MERGED } batch_mode;
 
 typedef struct way {
@@ -217,7 +223,8 @@ instance_process(runner *r, instance *in, int number, const wr_batch *batch)
 
 /* Rows [0, count) as one batch; with holes each row stands beside an unselected copy of it. */
 static wr_batch *
-batch_make(const wr_optest_input *p, const wr_optest_row *rows, uint32_t count, bool holes, wr_time after)
+batch_make(const wr_optest_input *p, const wr_optest_row *rows, uint32_t count, bool holes,
+           wr_time after)
 {
     wr_batch_builder builder;
     uint32_t         stride = holes && count <= WR_BATCH_ROWS_MAX / 2 ? 2 : 1;

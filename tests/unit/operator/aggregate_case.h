@@ -26,8 +26,11 @@ case_begin(agg_case *c, const char *columns)
     memset(c, 0, sizeof *c);
     c->t = wr_optest_create();
     c->in = wr_optest_schema(c->t, columns);
-    c->config = (wr_aggregate_config){ .keys = c->keys, .key_types = c->key_types, .calls = c->calls,
-                                       .time_key = -1, .input = c->in };
+    c->config = (wr_aggregate_config){ .keys = c->keys,
+                                       .key_types = c->key_types,
+                                       .calls = c->calls,
+                                       .time_key = -1,
+                                       .input = c->in };
 }
 
 /* A key column; "start" and "end" are the window's bounds. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* aggregate_group_test.c -- groups of operator/aggregate.c: keys, calls, changes, retractions, ttl. */
+/* aggregate_group_test.c -- groups of operator/aggregate.c: keys, calls, changes, retractions,
+ * ttl. */
 #include "support/test.h"
 
 #include "unit/operator/aggregate_case.h"

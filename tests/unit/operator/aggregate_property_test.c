@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * aggregate_property_test.c -- random windows over random rows out of order, against the definition:
- * a row is in each window that holds its time and whose end + lateness lies after the watermark it met.
+ * aggregate_property_test.c -- random windows over random rows out of order, against the
+ * definition: a row is in each window that holds its time and whose end + lateness lies after the
+ * watermark it met.
  */
 #include "support/test.h"
 
@@ -41,7 +42,8 @@ is_window(wr_window_kind kind, int64_t size, int64_t slide, int64_t start, int64
     if (t < start || t >= end)
         return false;
     if (kind == WR_WINDOW_CUMULATE)
-        return ((start % size) + size) % size == 0 && end - start <= size && (end - start) % slide == 0;
+        return ((start % size) + size) % size == 0 && end - start <= size &&
+               (end - start) % slide == 0;
     return end - start == size && ((start % slide) + slide) % slide == 0;
 }
 
@@ -80,9 +82,9 @@ run(uint64_t seed)
     wr_random_init(&random, seed);
     wr_window_kind kind = kinds[seed % 3];
     int64_t        slide = 1 + (int64_t) wr_random_below(&random, 5);
-    int64_t        size = kind == WR_WINDOW_TUMBLE     ? slide
-                          : kind == WR_WINDOW_CUMULATE ? slide * (1 + (int64_t) wr_random_below(&random, 4))
-                                                       : slide + (int64_t) wr_random_below(&random, 9);
+    int64_t size = kind == WR_WINDOW_TUMBLE     ? slide
+                   : kind == WR_WINDOW_CUMULATE ? slide * (1 + (int64_t)wr_random_below(&random, 4))
+                                                : slide + (int64_t)wr_random_below(&random, 9);
     int64_t        delay = (int64_t) wr_random_below(&random, 6), w = INT64_MIN / 4, greatest = 0;
     bool           changes = wr_random_below(&random, 3) == 0;
     bool           update = wr_random_below(&random, 3) == 0;
@@ -124,8 +126,8 @@ run(uint64_t seed)
     }
     for (uint32_t i = 0; i < o->count; i++) {
         const cell *e = &o->cells[i];
-        wr_text_printf(&expected, "@%lld|@%lld|%u|%u|%lld", (long long) e->start, (long long) e->end,
-                       e->key, e->count, (long long) e->sum);
+        wr_text_printf(&expected, "@%lld|@%lld|%u|%u|%lld", (long long)e->start, (long long)e->end,
+                       e->key, e->count, (long long)e->sum);
         if (seed % 2 == 0)
             wr_text_printf(&expected, "|%lld", (long long) e->max);
         if (distinct)

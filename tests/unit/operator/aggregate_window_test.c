@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* aggregate_window_test.c -- windows of operator/aggregate.c: assignment, lateness, closing, panes. */
+/* aggregate_window_test.c -- windows of operator/aggregate.c: assignment, lateness, closing,
+ * panes. */
 #include "support/test.h"
 
 #include "unit/operator/aggregate_case.h"
@@ -90,7 +91,8 @@ hop_merges_panes(void **state) /* M1, M2 */
     wr_optest_verify(t);
 }
 
-/* hop 10 by 5, delay 0.  c at 13 comes when the watermark is 16: too late for [5,15), not for [10,20). */
+/* hop 10 by 5, delay 0.  c at 13 comes when the watermark is 16: too late for [5,15), not for
+ * [10,20). */
 static void
 row_late_for_some_windows_is_in_the_others(void **state) /* L1 */
 {
@@ -178,8 +180,9 @@ far_off_times_cost_one_pane_each(void **state)
     wr_optest *t = count_and_sum(&c, WR_WINDOW_HOP, 10, 5);
     wr_optest_rows(t, 0, "a|1|@1; a|2|2500-01-01 00:00:01; a|4|0044-03-15 00:00:01 BC");
     wr_optest_end(t);
-    wr_optest_expect(t, "@-5|a|1|1; @0|a|1|1; 2499-12-31 23:59:55|a|1|2; 2500-01-01 00:00:00|a|1|2; "
-                        "0044-03-14 23:59:55 BC|a|1|4; 0044-03-15 00:00:00 BC|a|1|4");
+    wr_optest_expect(t,
+                     "@-5|a|1|1; @0|a|1|1; 2499-12-31 23:59:55|a|1|2; 2500-01-01 00:00:00|a|1|2; "
+                     "0044-03-14 23:59:55 BC|a|1|4; 0044-03-15 00:00:00 BC|a|1|4");
     wr_optest_verify(t);
 }
 
@@ -222,9 +225,9 @@ old_row_comes_first(void **state) /* E2 */
     assert_int_equal(wr_aggregate_ops.open(self, &ctx, &config, &err), WEIR_OK);
     for (int i = 0; i < 2; i++) {
         wr_batch_builder builder;
-        wr_value         values[3] = { { .type = WR_TYPE(WR_TEXT), .string = wr_string_make("a", 1) },
-                                       { .type = WR_TYPE(WR_INT8), .integer = 5 },
-                                       { .type = WR_TYPE(WR_TIMESTAMP), .integer = 7 } };
+        wr_value values[3] = { { .type = WR_TYPE(WR_TEXT), .string = wr_string_make("a", 1) },
+                               { .type = WR_TYPE(WR_INT8), .integer = 5 },
+                               { .type = WR_TYPE(WR_TIMESTAMP), .integer = 7 } };
         wr_batch_builder_init(&builder, NULL, c.in);
         assert_int_equal(wr_batch_builder_add(&builder, values, 1), WEIR_OK);
         assert_int_equal(wr_batch_builder_add(&builder, values, 1), WEIR_OK);

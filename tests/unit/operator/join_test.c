@@ -11,7 +11,8 @@ typedef struct join_case {
     uint32_t       left_keys[2], right_keys[2];
 } join_case;
 
-/* left (k, a, lt), right (k, b, rt), joined on k.  bound: lt between rt + low and rt + high, seconds. */
+/* left (k, a, lt), right (k, b, rt), joined on k.  bound: lt between rt + low and rt + high,
+ * seconds. */
 static wr_optest *
 join_over(join_case *c, wr_join_kind kind, bool bound, double low, double high, const char *route)
 {
@@ -20,9 +21,9 @@ join_over(join_case *c, wr_join_kind kind, bool bound, double low, double high, 
     bool       half = kind == WR_JOIN_SEMI || kind == WR_JOIN_ANTI;
     wr_schema *left = wr_optest_schema(c->t, "k int8, a text, lt timestamp");
     wr_schema *right = wr_optest_schema(c->t, "k int4, b numeric, rt timestamp");
-    wr_schema *output =
-        wr_optest_schema(c->t, half ? "k int8, a text, lt timestamp"
-                                    : "k int8, a text, lt timestamp, k2 int4, b numeric, rt timestamp");
+    wr_schema *output = wr_optest_schema(
+        c->t, half ? "k int8, a text, lt timestamp"
+                   : "k int8, a text, lt timestamp, k2 int4, b numeric, rt timestamp");
     c->config = (wr_join_config){
         .kind = kind, .key_count = 1, .left_keys = c->left_keys, .right_keys = c->right_keys,
         .has_bound = bound, .left_time = 2, .right_time = 2, .low_us = WR_OPTEST_S(low),
@@ -84,7 +85,8 @@ outer_rows_wait_for_the_end_without_a_bound(void **state) /* J4 */
     wr_optest_verify(t);
 }
 
-/* lt between rt - 1 and rt + 2.  A left row at 10 has partners in [8, 11]; it leaves when W > 11. */
+/* lt between rt - 1 and rt + 2.  A left row at 10 has partners in [8, 11]; it leaves when W >
+ * 11. */
 static void
 interval_join_keeps_its_bound(void **state)
 {
@@ -145,8 +147,9 @@ offsets_of_the_columns_count(void **state)
 }
 
 /*
- * Out of order on the left, watermark = greatest left time; right is far ahead.  The right row at 10 has left
- * when the left watermark passed it, so the late left row at 10 finds nothing, in whatever batches.
+ * Out of order on the left, watermark = greatest left time; right is far ahead.  The right row at
+ * 10 has left when the left watermark passed it, so the late left row at 10 finds nothing, in
+ * whatever batches.
  */
 static void
 late_rows_find_what_the_watermark_left(void **state) /* J2 */
@@ -172,7 +175,8 @@ residual_decides_who_matches(void **state)
     for (int kind = WR_JOIN_INNER; kind <= WR_JOIN_ANTI; kind++) {
         join_case  c;
         wr_optest *t = join_over(&c, (wr_join_kind) kind, false, 0, 0, "k");
-        wr_schema *both = wr_optest_schema(t, "k int8, a text, lt timestamp, k2 int4, b numeric, rt timestamp");
+        wr_schema *both =
+            wr_optest_schema(t, "k int8, a text, lt timestamp, k2 int4, b numeric, rt timestamp");
         c.config.residual = wr_optest_call(t, "<", wr_optest_column(t, both, "lt"),
                                            wr_optest_column(t, both, "rt"));
         wr_optest_rows(t, 0, "1|x|@5; 1|y|@1; 2|z|@9");
@@ -389,7 +393,8 @@ interval_join_equals_two_loops(void **state)
         for (int k = 0; k < 80; k++)
             if (lk[i] == rk[k] && lt[i] >= rt[k] - 3 && lt[i] <= rt[k] + 9) {
                 l_matched[i] = r_matched[k] = true;
-                wr_text_printf(&expected, "%d|l%d|@%d|%d|%d|@%d;", lk[i], i, lt[i], rk[k], k, rt[k]);
+                wr_text_printf(&expected, "%d|l%d|@%d|%d|%d|@%d;", lk[i], i, lt[i], rk[k], k,
+                               rt[k]);
             }
     for (int i = 0; i < 80; i++) {
         if (!l_matched[i])

@@ -16,7 +16,8 @@ columns_are_computed_and_shared(void **state) /* P1, P2 */
                                                  wr_optest_constant(t, "int8", "1")),
                                   wr_optest_constant(t, "text", "a long constant of text") };
     wr_project_config config = { 3, exprs };
-    wr_optest_operator(t, &wr_project_ops, &config, wr_optest_schema(t, "name text, b int8, c text"));
+    wr_optest_operator(t, &wr_project_ops, &config,
+                       wr_optest_schema(t, "name text, b int8, c text"));
     wr_optest_port(t, 0, in, NULL);
     wr_optest_rows(t, 0, "1|x; null|something longer than twelve; [-1] 3|null");
     wr_optest_expect_ordered(t, "x|2|a long constant of text; something longer than "

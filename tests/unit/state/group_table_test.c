@@ -106,9 +106,8 @@ frozen_rows_stay(void **state) /* G2, G3 */
     }
     wr_group_table_reset(&t);
     assert_int_equal(t.live, 0);
-    assert_int_equal(wr_key_value(&layout, wr_group_key((wr_group *) wr_group_view_row(&view, 7)), 0)
-                         .integer,
-                     7);
+    assert_int_equal(
+        wr_key_value(&layout, wr_group_key((wr_group *)wr_group_view_row(&view, 7)), 0).integer, 7);
     *group_value(&layout, wr_group_table_row(&t, id_of(&t, &keys, 1))) = 1;
     wr_group_table_fini(&t);
     wr_group_view_release(&view);
@@ -182,8 +181,11 @@ batch_and_boxed_keys_agree(void **state) /* L1, L2 */
         for (uint32_t r = 0; r < 100; r++)
             for (int c = 0; c < 3; c++) {
                 char text[40];
-                snprintf(text, sizeof text, types[c].id == WR_TEXT ? "text %u%s" : "%u", (r / 2) % 10,
-                         r % 3 == 0 ? "" : types[c].id == WR_TEXT ? " that is rather long" : "");
+                snprintf(text, sizeof text, types[c].id == WR_TEXT ? "text %u%s" : "%u",
+                         (r / 2) % 10,
+                         r % 3 == 0               ? ""
+                         : types[c].id == WR_TEXT ? " that is rather long"
+                                                  : "");
                 wr_value value;
                 assert_int_equal(wr_value_parse(types[c], text, strlen(text), &arena, &value, NULL),
                                  WEIR_OK);

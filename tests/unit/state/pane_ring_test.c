@@ -59,7 +59,8 @@ dropped_panes_come_back_empty(void **state) /* P2 */
     wr_row_keys_init(&keys, &layout, NULL);
     assert_int_equal(wr_pane_ring_open(&ring, 0, 10, WR_TIME_START, &pane), WEIR_OK);
     assert_int_equal(wr_row_keys_set(&keys, &value, 0), WEIR_OK);
-    assert_int_equal(wr_group_table_find(&pane->tables[0], &keys, NULL, 1, &id, NULL, NULL), WEIR_OK);
+    assert_int_equal(wr_group_table_find(&pane->tables[0], &keys, NULL, 1, &id, NULL, NULL),
+                     WEIR_OK);
     pane->closed = true;
     wr_pane_ring_drop(&ring, 0);
     assert_int_equal(wr_pane_ring_open(&ring, 10, 20, WR_TIME_START, &next), WEIR_OK);
