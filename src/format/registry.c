@@ -5,6 +5,7 @@
 #include "format/csv.h"
 #include "format/json.h"
 #include "format/line.h"
+#include "format/msgpack.h"
 
 #include <string.h>
 
@@ -12,12 +13,14 @@ static const wr_decoder_ops *const decoders[] = {
     &wr_csv_decoder_ops,
     &wr_json_decoder_ops,
     &wr_line_decoder_ops,
+    &wr_msgpack_decoder_ops,
     &wr_tsv_decoder_ops,
 };
 static const wr_encoder_ops *const encoders[] = {
     &wr_csv_encoder_ops,
     &wr_json_encoder_ops,
     &wr_line_encoder_ops,
+    &wr_msgpack_encoder_ops,
     &wr_tsv_encoder_ops,
 };
 

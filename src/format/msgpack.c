@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * format/msgpack.c -- the MessagePack decoder: records into columns (see msgpack.h).
+ *
+ * Framing     a record ends where it ends.  When its bytes are wrong nobody knows where the next one
+ *             begins: the rest of the message is one bad record; in a stream without messages the
+ *             decoder gives up (ROW_DECODE), and the connector closes what it reads from.
+ * Invariants  F1..F4 of format.h; M1, M2 of msgpack_impl.h
+ */
+#include "format/msgpack_impl.h"
+
+#include "data/datetime.h"
+#include "format/utf8_impl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static weir_status
+decoder_create(const void *config, const wr_schema *schema, const uint64_t *needed,
+               wr_budget *budget, wr_decoder **out, weir_error *err)
+{
+    const wr_msgpack_decode_config *c = config;
+    msgpack_decoder                *d = wr_calloc(budget, 1, sizeof *d);
+    if (d == NULL)
+        return wr_error_set(err, WEIR_MEMORY, "no memory for a MessagePack decoder");
+    d->decoder.ops = &wr_msgpack_decoder_ops;
+    d->schema = schema;
+    d->budget = budget;
+    d->record_bytes_max =
+        c->record_bytes_max > 0 ? (size_t) c->record_bytes_max : WR_RECORD_BYTES_MAX;
+    wr_arena_init(&d->arena, budget);
+    wr_arena_init(&d->scratch.arena, budget);
+    wr_text_init(&d->json, budget);
+    weir_status status = wr_paths_build(&d->paths, &d->arena, schema, needed, err);
+    d->cells = wr_arena_calloc(&d->arena, schema->field_count + 1, sizeof *d->cells);
+    d->seen = wr_arena_calloc(&d->arena, schema->field_count + 1, sizeof *d->seen);
+    if (status == WEIR_OK && (d->cells == NULL || d->seen == NULL))
+        status = wr_error_set(err, WEIR_MEMORY, "no memory for a MessagePack decoder");
+    if (status != WEIR_OK) {
+        wr_msgpack_decoder_ops.destroy(&d->decoder);
+        return status;
+    }
+    for (uint32_t i = 0; i < schema->field_count; i++)
+        wr_cell_init(&d->cells[i], &schema->fields[i], (wr_time_unit) c->time_unit);
+    *out = &d->decoder;
+    return WEIR_OK;
+}
+
+static void
+decoder_destroy(wr_decoder *self)
+{
+    msgpack_decoder *d = (msgpack_decoder *) self;
+    if (d == NULL)
+        return;
+    wr_text_fini(&d->json);
+    wr_arena_fini(&d->scratch.arena);
+    wr_arena_fini(&d->arena);
+    wr_free(d);
+}
+
+/* --- leaves --- */
+
+static void
+row_bad(msgpack_decoder *d, int32_t field, weir_status code)
+{
+    const char *why = d->scratch.error.text[0] != '\0' ? d->scratch.error.text
+                                                       : weir_status_text(code);
+    if (code == WEIR_MEMORY) {
+        wr_msgpack_fault(d, MSGPACK_NO_MEMORY, "");
+        return;
+    }
+    if (d->bad_text[0] != '\0')
+        return;
+    d->bad_code = code;
+    snprintf(d->bad_text, sizeof d->bad_text, "field %.60s: %.240s", d->schema->fields[field].name,
+             why);
+}
+
+static weir_status
+string_put(msgpack_decoder *d, int32_t field, const msgpack_token *t)
+{
+    wr_cell   *cell = &d->cells[field];
+    wr_column *column = d->columns[field];
+    if (cell->type.id == WR_BYTEA && t->kind == MSGPACK_BINARY)
+        return wr_column_set_string(column, d->row, t->bytes, t->length);
+    if (!wr_utf8_check(t->bytes, t->length))
+        return WEIR_ROW_ENCODING;
+    return wr_cell_put_text(cell, column, d->row, t->bytes, t->length, &d->scratch);
+}
+
+static weir_status
+big_put(msgpack_decoder *d, int32_t field, uint64_t v)
+{
+    char digits[24];
+    int  n = snprintf(digits, sizeof digits, "%" PRIu64, v);
+    return wr_cell_put_number(&d->cells[field], d->columns[field], d->row, digits, (size_t) n,
+                              &d->scratch);
+}
+
+static weir_status
+extension_put(msgpack_decoder *d, int32_t field, const msgpack_token *t)
+{
+    wr_cell *cell = &d->cells[field];
+    wr_time  time;
+    if (!wr_msgpack_time(t, &time))
+        return wr_error_set(&d->scratch.error, WEIR_ROW_TYPE, "extension type %d is not known",
+                            t->extension);
+    if (cell->kind == WR_CELL_STAMP || cell->kind == WR_CELL_DATE)
+        return wr_cell_put_time(cell, d->columns[field], d->row, time, &d->scratch);
+    wr_text_clear(&d->json);
+    wr_timestamp_print_iso(time, true, &d->json);
+    if (!wr_text_ok(&d->json))
+        return WEIR_MEMORY;
+    return wr_cell_put_text(cell, d->columns[field], d->row, d->json.data, d->json.length,
+                            &d->scratch);
+}
+
+/* A scalar; NULL and containers are elsewhere. */
+static weir_status
+scalar_put(msgpack_decoder *d, int32_t field, const msgpack_token *t)
+{
+    wr_cell   *cell = &d->cells[field];
+    wr_column *column = d->columns[field];
+    switch (t->kind) {
+    case MSGPACK_NIL: return wr_cell_put_null(cell, column, d->row, &d->scratch);
+    case MSGPACK_BOOL: return wr_cell_put_bool(cell, column, d->row, t->boolean, &d->scratch);
+    case MSGPACK_INTEGER: return wr_cell_put_integer(cell, column, d->row, t->integer, &d->scratch);
+    case MSGPACK_BIG: return big_put(d, field, t->big);
+    case MSGPACK_FLOAT: return wr_cell_put_double(cell, column, d->row, t->real, &d->scratch);
+    case MSGPACK_STRING:
+    case MSGPACK_BINARY: return string_put(d, field, t);
+    default: return extension_put(d, field, t);
+    }
+}
+
+/* The value whose token is t, with its items from p on, into column `field` and those beside it. */
+static const char *
+leaf_read(msgpack_decoder *d, const char *p, const char *end, const msgpack_token *t, int32_t field,
+          uint32_t depth)
+{
+    const char *after = p;
+    bool        container = t->kind == MSGPACK_LIST || t->kind == MSGPACK_MAP;
+    for (; field >= 0; field = d->paths.field_next[field]) {
+        weir_status status = WEIR_OK;
+        bool        json = d->cells[field].kind == WR_CELL_JSON && t->kind != MSGPACK_NIL;
+        d->scratch.error.text[0] = '\0';
+        if (json || container) {
+            if ((after = wr_msgpack_to_json(d, p, end, t, depth)) == NULL)
+                return NULL;
+            status = d->bad_code;
+            if (status == WEIR_OK)
+                status = wr_cell_put_json(&d->cells[field], d->columns[field], d->row, d->json.data,
+                                          d->json.length, &d->scratch);
+        } else {
+            status = scalar_put(d, field, t);
+        }
+        if (status != WEIR_OK)
+            row_bad(d, field, status);
+        d->seen[field] = d->record;
+    }
+    return d->fault == MSGPACK_NO_MEMORY ? NULL : after;
+}
+
+/* --- records --- */
+
+static void
+node_forget(msgpack_decoder *d, uint32_t node)
+{
+    for (int32_t f = d->paths.nodes[node].field; f >= 0; f = d->paths.field_next[f])
+        d->seen[f] = d->record - 1;
+    for (uint32_t c = d->paths.nodes[node].first_child; c != WR_PATH_NONE;
+         c = d->paths.nodes[c].next_sibling)
+        node_forget(d, c);
+}
+
+/* A key as bytes: a string, or an integer's digits. */
+static bool
+key_bytes(const msgpack_token *t, char digits[24], const char **s, size_t *n)
+{
+    *s = t->bytes;
+    *n = t->length;
+    if (t->kind != MSGPACK_INTEGER)
+        return t->kind == MSGPACK_STRING || t->kind == MSGPACK_BINARY;
+    *s = digits;
+    *n = (size_t) snprintf(digits, 24, "%" PRId64, t->integer);
+    return true;
+}
+
+static const char *items_read(msgpack_decoder *d, const char *p, const char *end,
+                              const msgpack_token *t, uint32_t node, uint32_t depth);
+
+/* The value at p for a place; WR_PATH_NONE where nobody wants it.  Recursion follows the paths of
+ * columns, which are at most as deep as MSGPACK_DEPTH_MAX lets the record be. */
+static const char *
+value_read(msgpack_decoder *d, const char *p, const char *end, uint32_t node, uint32_t depth)
+{
+    msgpack_token t;
+    if ((p = wr_msgpack_token(d, p, end, &t)) == NULL)
+        return NULL;
+    if (node == WR_PATH_NONE)
+        return wr_msgpack_skip(d, p, end, &t, depth);
+    const char         *after = p;
+    const wr_path_node *n = &d->paths.nodes[node];
+    if (n->seen == d->record)
+        node_forget(d, node);
+    d->paths.nodes[node].seen = d->record;
+    if (n->first_child != WR_PATH_NONE && (t.kind == MSGPACK_LIST || t.kind == MSGPACK_MAP)) {
+        if ((after = items_read(d, p, end, &t, node, depth)) == NULL)
+            return NULL;
+    } else if (n->field < 0) {
+        return wr_msgpack_skip(d, p, end, &t, depth);
+    }
+    return n->field >= 0 ? leaf_read(d, p, end, &t, n->field, depth) : after;
+}
+
+/* The items of a list or a map that leads to columns. */
+static const char *
+items_read(msgpack_decoder *d, const char *p, const char *end, const msgpack_token *t,
+           uint32_t node, uint32_t depth)
+{
+    uint32_t      guess = d->paths.nodes[node].first_child;
+    msgpack_token key;
+    char          digits[24];
+    const char   *s;
+    size_t        n;
+    if (++depth > MSGPACK_DEPTH_MAX) /* M2 */
+        return wr_msgpack_fault(d, MSGPACK_WRONG, "nested deeper than 32");
+    for (uint32_t i = 0; i < t->count; i++) {
+        uint32_t child = WR_PATH_NONE;
+        if (t->kind == MSGPACK_LIST) {
+            child = wr_path_item(&d->paths, node, i);
+        } else {
+            if ((p = wr_msgpack_token(d, p, end, &key)) == NULL)
+                return NULL;
+            if (key_bytes(&key, digits, &s, &n))
+                child = wr_path_guess(&d->paths, node, guess, s, n);
+            else if ((p = wr_msgpack_skip(d, p, end, &key, depth)) == NULL)
+                return NULL;
+            if (child != WR_PATH_NONE)
+                guess = d->paths.nodes[child].next_sibling;
+        }
+        if ((p = value_read(d, p, end, child, depth)) == NULL)
+            return NULL;
+    }
+    return p;
+}
+
+/* A record that is an array: all columns by position. */
+static const char *
+positions_read(msgpack_decoder *d, const char *p, const char *end, const msgpack_token *list)
+{
+    uint32_t      field = 0, wanted = 0;
+    msgpack_token t;
+    for (uint32_t f = 0; f < d->schema->field_count; f++)
+        wanted += !d->schema->fields[f].hidden;
+    if (list->count != wanted) {
+        d->bad_code = WEIR_ROW_DECODE;
+        snprintf(d->bad_text, sizeof d->bad_text, "%u values where %u are wanted", list->count,
+                 wanted);
+        return wr_msgpack_skip(d, p, end, list, 0);
+    }
+    for (uint32_t i = 0; i < list->count; i++, field++) {
+        while (d->schema->fields[field].hidden)
+            field++;
+        if ((p = wr_msgpack_token(d, p, end, &t)) == NULL)
+            return NULL;
+        if (!d->paths.wanted[field]) {
+            p = wr_msgpack_skip(d, p, end, &t, 1);
+        } else {
+            int32_t next = d->paths.field_next[field];
+            d->paths.field_next[field] = -1; /* this column alone */
+            p = leaf_read(d, p, end, &t, (int32_t) field, 1);
+            d->paths.field_next[field] = next;
+        }
+        if (p == NULL)
+            return NULL;
+    }
+    return p;
+}
+
+static void
+missing_fill(msgpack_decoder *d)
+{
+    for (uint32_t f = 0; f < d->schema->field_count; f++) {
+        if (!d->paths.wanted[f] || d->seen[f] == d->record)
+            continue;
+        d->scratch.error.text[0] = '\0';
+        weir_status status = wr_cell_put_null(&d->cells[f], d->columns[f], d->row, &d->scratch);
+        if (status == WEIR_ROW_NULL)
+            snprintf(d->scratch.error.text, sizeof d->scratch.error.text,
+                     "missing, and the column is declared NOT NULL");
+        if (status != WEIR_OK)
+            row_bad(d, (int32_t) f, status);
+    }
+}
+
+static void
+record_begin(msgpack_decoder *d)
+{
+    d->fault = MSGPACK_FINE;
+    d->bad_code = WEIR_OK;
+    d->bad_text[0] = '\0';
+    if (++d->record == 0) { /* after 2^32 records: no stale mark may look new */
+        memset(d->seen, 0, d->schema->field_count * sizeof *d->seen);
+        for (uint32_t i = 0; i < d->paths.node_count; i++)
+            d->paths.nodes[i].seen = 0;
+        d->record = 1;
+    }
+    wr_arena_reset(&d->scratch.arena);
+}
+
+static const char *
+record_read(msgpack_decoder *d, const char *p, const char *end)
+{
+    msgpack_token t;
+    const char   *after;
+    record_begin(d);
+    if ((after = wr_msgpack_token(d, p, end, &t)) == NULL)
+        return NULL;
+    if (t.kind == MSGPACK_MAP) {
+        after = value_read(d, p, end, 0, 0);
+    } else if (t.kind == MSGPACK_LIST) {
+        after = positions_read(d, after, end, &t);
+    } else {
+        d->bad_code = WEIR_ROW_DECODE;
+        snprintf(d->bad_text, sizeof d->bad_text, "expected a map or an array");
+        return after;
+    }
+    if (after != NULL && d->bad_code == WEIR_OK)
+        missing_fill(d);
+    return d->fault == MSGPACK_NO_MEMORY ? NULL : after;
+}
+
+static weir_status
+decoder_decode(wr_decoder *self, const char *bytes, size_t length, bool last, wr_decode_to *to,
+               size_t *consumed)
+{
+    msgpack_decoder *d = (msgpack_decoder *) self;
+    const char      *p = bytes, *end = bytes + length;
+    char             text[160];
+    weir_status      code = WEIR_ROW_DECODE;
+    d->columns = to->columns;
+    while (p < end && to->count < to->capacity) {
+        bool        longer = (size_t) (end - p) > d->record_bytes_max;
+        const char *limit = longer ? p + d->record_bytes_max : end, *after;
+        d->row = to->count;
+        after = record_read(d, p, limit);
+        *consumed = (size_t) (p - bytes);
+        if (after == NULL && d->fault == MSGPACK_NO_MEMORY)
+            return WEIR_MEMORY;
+        if (after == NULL && d->fault == MSGPACK_SHORT && !longer && !last)
+            return WEIR_OK;
+        if (after == NULL) { /* where the next record begins is not known */
+            if (d->fault == MSGPACK_WRONG) {
+                snprintf(text, sizeof text, "invalid MessagePack: %s", d->fault_text);
+            } else if (longer) {
+                snprintf(text, sizeof text, "the record is larger than %zu bytes",
+                         d->record_bytes_max);
+                code = WEIR_ROW_TOO_LARGE;
+            } else {
+                snprintf(text, sizeof text, "invalid MessagePack: the record ends too early");
+            }
+            to->bad(to->user, code, text, p, (size_t) (limit - p));
+            *consumed = length;
+            return last ? WEIR_OK : WEIR_ROW_DECODE;
+        }
+        if (d->bad_code == WEIR_OK)
+            to->count++;
+        else
+            to->bad(to->user, d->bad_code,
+                    d->bad_text[0] != '\0' ? d->bad_text : weir_status_text(d->bad_code), p,
+                    (size_t) (after - p));
+        p = after;
+    }
+    *consumed = (size_t) (p - bytes);
+    return WEIR_OK;
+}
+
+static const wr_option decode_options[] = {
+    { .name = "time_unit",
+      .type = WR_OPT_ENUM,
+      .offset = offsetof(wr_msgpack_decode_config, time_unit),
+      .fallback = "none",
+      .choices = WR_TIME_UNIT_CHOICES,
+      .doc = "What a number means in a time column: seconds, milliseconds ... since 1970." },
+    { .name = "record_max",
+      .type = WR_OPT_BYTES,
+      .offset = offsetof(wr_msgpack_decode_config, record_bytes_max),
+      .fallback = "1MiB",
+      .low = 64,
+      .high = WR_STRING_BYTES_MAX,
+      .doc = "Records that are longer are bad records." },
+    { 0 },
+};
+
+const wr_decoder_ops wr_msgpack_decoder_ops = {
+    .name = "msgpack",
+    .options = decode_options,
+    .config_bytes = sizeof(wr_msgpack_decode_config),
+    .create = decoder_create,
+    .decode = decoder_decode,
+    .destroy = decoder_destroy,
+};
