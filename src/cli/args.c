@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const char *colour_mode = "auto";
-static int         signal_fd = -1;
+static int signal_fd = -1;
 static volatile sig_atomic_t signals_seen;
 
 void
@@ -45,7 +45,7 @@ cli_sql_error(const char *sql, const weir_error *err)
     }
     if (line == NULL)
         return;
-    int length = (int) strcspn(line, "\n");
+    int length = (int)strcspn(line, "\n");
     fprintf(stderr, "%5d | %.*s\n      | %*s^\n", err->line, length < 400 ? length : 400, line,
             err->column > 0 ? err->column - 1 : 0, "");
 }
@@ -86,8 +86,8 @@ cli_read_file(const char *path, size_t *length)
         return NULL;
     }
     wr_text text;
-    char    block[65536];
-    size_t  n;
+    char block[65536];
+    size_t n;
     wr_text_init(&text, NULL);
     while ((n = fread(block, 1, sizeof block, f)) > 0)
         wr_text_append(&text, block, n);
@@ -116,14 +116,14 @@ likeness(const char *a, const char *b)
             score--;
         }
     }
-    return score - abs((int) strlen(a) - (int) strlen(b));
+    return score - abs((int)strlen(a) - (int)strlen(b));
 }
 
 const char *
 cli_nearest(const char *word, const char *const *words)
 {
     const char *best = NULL;
-    int         best_score = (int) strlen(word);
+    int best_score = (int)strlen(word);
     for (; *words != NULL; words++)
         if (likeness(word, *words) >= best_score) {
             best_score = likeness(word, *words);
@@ -136,7 +136,7 @@ static int
 usage_unknown(const char *verb, const char *option, const cli_option *options)
 {
     const char *names[32];
-    int         n = 0;
+    int n = 0;
     for (; options->name != NULL && n < 31; options++)
         names[n++] = options->name;
     names[n] = NULL;
@@ -153,9 +153,9 @@ option_set(const cli_option *o, const char *value)
 {
     char *end;
     switch (o->kind) {
-    case 's': *(const char **) o->into = value; return 0;
+    case 's': *(const char **)o->into = value; return 0;
     case 'n':
-        *(long long *) o->into = strtoll(value, &end, 10);
+        *(long long *)o->into = strtoll(value, &end, 10);
         if (*value == '\0' || *end != '\0') {
             cli_say("--%s wants a whole number, not \"%s\"", o->name, value);
             return CLI_USAGE;
@@ -222,7 +222,7 @@ cli_parse(int argc, char **argv, const cli_option *options, cli_list *rest, int 
                 return usage_unknown(argv[0], arg + 1, options);
         }
         if (o->kind == 'f') {
-            *(int *) o->into = 1;
+            *(int *)o->into = 1;
             continue;
         }
         if (value == NULL && i + 1 < argc)
@@ -242,11 +242,11 @@ static void
 on_signal(int number)
 {
     int saved = errno;
-    (void) number;
+    (void)number;
     if (signals_seen++ > 0)
         _exit(CLI_INTERRUPTED); /* the second one: at once; a checkpoint is complete or ignored */
     uint64_t one = 1;
-    (void) !write(signal_fd, &one, sizeof one);
+    (void)!write(signal_fd, &one, sizeof one);
     errno = saved;
 }
 

@@ -18,7 +18,7 @@ ask_text(const client_options *where, const char *op, const char *view, bool jso
     client *c = NULL;
     request answer;
     wr_text text;
-    int     rc = client_open(where, &c);
+    int rc = client_open(where, &c);
     if (rc != CLI_OK)
         return rc;
     wr_text_init(&text, NULL);
@@ -28,7 +28,7 @@ ask_text(const client_options *where, const char *op, const char *view, bool jso
     if (rc == CLI_OK) {
         const request_member *raw = request_find(&answer, json ? "json" : "text");
         if (raw != NULL)
-            printf("%.*s%s", (int) raw->length, raw->text, json ? "\n" : "");
+            printf("%.*s%s", (int)raw->length, raw->text, json ? "\n" : "");
         rc = raw != NULL ? CLI_OK : CLI_FAILED;
     }
     wr_text_fini(&text);
@@ -46,11 +46,14 @@ static int
 why_verb(int argc, char **argv)
 {
     client_options where = { 0 };
-    cli_list       rest = { 0 };
-    const char    *format = "text";
-    int            done;
-    cli_option     options[] = { { "server", 's', 's', &where.server }, { "token", 0, 's', &where.token }, { "format", 'o', 's', &format }, { 0 } };
-    int            rc = cli_parse(argc, argv, options, &rest, &done);
+    cli_list rest = { 0 };
+    const char *format = "text";
+    int done;
+    cli_option options[] = { { "server", 's', 's', &where.server },
+                             { "token", 0, 's', &where.token },
+                             { "format", 'o', 's', &format },
+                             { 0 } };
+    int rc = cli_parse(argc, argv, options, &rest, &done);
     if (rc != 0 || done)
         return rc;
     if (rest.count != 1 || (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)) {
@@ -61,10 +64,13 @@ why_verb(int argc, char **argv)
 }
 
 const cli_verb cli_why = {
-    "why", why_verb, "say why nothing (or not more) comes out of a view",
+    "why",
+    why_verb,
+    "say why nothing (or not more) comes out of a view",
     "usage: weir why [OPTIONS] VIEW\n"
     "\n"
-    "Watermarks and who holds them back, open windows, rows dropped by cause, blocked sinks; the likely cause first.\n"
+    "Watermarks and who holds them back, open windows, rows dropped by cause, blocked sinks; the "
+    "likely cause first.\n"
     "\n"
     "  -s, --server ADDRESS   host:port or unix:/path (default: $WEIR_URL, else 127.0.0.1:7077)\n"
     "      --token TOKEN      (default: $WEIR_TOKEN)\n"
@@ -76,7 +82,8 @@ const cli_verb cli_why = {
 
 /* --- status --- */
 
-/* A status of the process; its JSON too when raw is given.  0, or an exit code (then nothing to free). */
+/* A status of the process; its JSON too when raw is given.  0, or an exit code (then nothing to
+ * free). */
 static int
 ask_status(client *c, status *out, FILE *raw)
 {
@@ -90,7 +97,7 @@ ask_status(client *c, status *out, FILE *raw)
         return rc;
     const request_member *json = request_find(&answer, "json");
     if (json != NULL && raw != NULL)
-        fprintf(raw, "%.*s\n", (int) json->length, json->text);
+        fprintf(raw, "%.*s\n", (int)json->length, json->text);
     if (json != NULL && status_read(json->text, json->length, out))
         return CLI_OK;
     if (json != NULL)
@@ -101,7 +108,7 @@ ask_status(client *c, status *out, FILE *raw)
 
 /* A small table: text to the left, numbers (cells that begin with a blank) to the right. */
 typedef struct grid {
-    int  columns, rows, capacity;
+    int columns, rows, capacity;
     char (*cells)[CELL_BYTES];
 } grid;
 
@@ -109,15 +116,15 @@ static char *
 grid_row(grid *g)
 {
     if ((g->rows + 1) * g->columns > g->capacity) {
-        int   capacity = WR_MAX(g->capacity * 2, 64 * g->columns);
-        char(*grown)[CELL_BYTES] = wr_realloc(NULL, g->cells, (size_t) capacity * CELL_BYTES);
+        int capacity = WR_MAX(g->capacity * 2, 64 * g->columns);
+        char(*grown)[CELL_BYTES] = wr_realloc(NULL, g->cells, (size_t)capacity * CELL_BYTES);
         if (grown == NULL)
             return NULL;
         g->cells = grown;
         g->capacity = capacity;
     }
     char *row = g->cells[g->rows++ * g->columns];
-    memset(row, 0, (size_t) g->columns * CELL_BYTES);
+    memset(row, 0, (size_t)g->columns * CELL_BYTES);
     return row;
 }
 
@@ -136,14 +143,14 @@ grid_print(const grid *g, FILE *to, int rows_max)
     for (int r = 0; r < g->rows; r++)
         for (int c = 0; c < g->columns; c++) {
             const char *cell = g->cells[r * g->columns + c];
-            widths[c] = WR_MAX(widths[c], (int) strlen(cell) - (cell[0] == ' '));
+            widths[c] = WR_MAX(widths[c], (int)strlen(cell) - (cell[0] == ' '));
         }
     for (int r = 0; r < g->rows && r < rows_max; r++) {
         bool bold = r == 0 && cli_colour(to);
         fputs(bold ? "\033[1m" : "", to);
         for (int c = 0; c < g->columns; c++) {
             const char *cell = g->cells[r * g->columns + c];
-            bool        last = c + 1 == g->columns;
+            bool last = c + 1 == g->columns;
             if (cell[0] == ' ')
                 fprintf(to, "%*s%s", widths[c], cell + 1, last ? "" : "  ");
             else
@@ -158,18 +165,20 @@ static void
 put_notes(const part *p, char to[CELL_BYTES])
 {
     size_t at = 0;
-    char   n[16];
+    char n[16];
     const struct {
         const char *word;
-        double      count;
-    } notes[] = { { "bad", p->bad }, { "late", p->late }, { "failed", p->failed }, { "errors", p->errors } };
+        double count;
+    } notes[] = {
+        { "bad", p->bad }, { "late", p->late }, { "failed", p->failed }, { "errors", p->errors }
+    };
     to[0] = '\0';
     if (p->blocked)
-        at += (size_t) snprintf(to, CELL_BYTES, "BLOCKED ");
+        at += (size_t)snprintf(to, CELL_BYTES, "BLOCKED ");
     for (size_t i = 0; i < WR_COUNT(notes) && at < CELL_BYTES; i++)
         if (notes[i].count > 0) {
             status_amount(notes[i].count, n);
-            at += (size_t) snprintf(to + at, CELL_BYTES - at, "%s %s ", n, notes[i].word);
+            at += (size_t)snprintf(to + at, CELL_BYTES - at, "%s %s ", n, notes[i].word);
         }
 }
 
@@ -185,15 +194,17 @@ print_error(const status *s, FILE *to)
 static void
 ls_print(const status *s)
 {
-    static const char *const head[] = { "PIPELINE", "STATE", "KIND", "NAME", " ROWS", "WATERMARK", "NOTES" };
-    grid                     g = { .columns = (int) WR_COUNT(head) };
-    char                     rows[32], notes[CELL_BYTES];
+    static const char *const head[] = { "PIPELINE", "STATE",     "KIND", "NAME",
+                                        " ROWS",    "WATERMARK", "NOTES" };
+    grid g = { .columns = (int)WR_COUNT(head) };
+    char rows[32], notes[CELL_BYTES];
     grid_add(&g, head);
     for (uint32_t i = 0; i < s->count; i++) {
         const part *p = &s->parts[i];
         snprintf(rows, sizeof rows, " %.0f", p->rows_out);
         put_notes(p, notes);
-        grid_add(&g, (const char *const[]){ p->pipeline, p->state, p->kind, p->name, rows, p->watermark != NULL ? p->watermark : "-", notes });
+        grid_add(&g, (const char *const[]){ p->pipeline, p->state, p->kind, p->name, rows,
+                                            p->watermark != NULL ? p->watermark : "-", notes });
     }
     grid_print(&g, stdout, g.rows);
     print_error(s, stdout);
@@ -204,14 +215,17 @@ static int
 ls_verb(int argc, char **argv)
 {
     client_options where = { 0 };
-    cli_list       rest = { 0 };
-    const char    *format = "table", *colour = "auto";
-    client        *c = NULL;
-    status         s;
-    int            done;
-    cli_option     options[] = { { "server", 's', 's', &where.server }, { "token", 0, 's', &where.token },
-                                 { "format", 'o', 's', &format },       { "color", 0, 's', &colour },     { 0 } };
-    int            rc = cli_parse(argc, argv, options, &rest, &done);
+    cli_list rest = { 0 };
+    const char *format = "table", *colour = "auto";
+    client *c = NULL;
+    status s;
+    int done;
+    cli_option options[] = { { "server", 's', 's', &where.server },
+                             { "token", 0, 's', &where.token },
+                             { "format", 'o', 's', &format },
+                             { "color", 0, 's', &colour },
+                             { 0 } };
+    int rc = cli_parse(argc, argv, options, &rest, &done);
     if (rc != 0 || done)
         return rc;
     cli_set_colour(colour);
@@ -234,7 +248,9 @@ ls_verb(int argc, char **argv)
 }
 
 const cli_verb cli_ls = {
-    "ls", ls_verb, "list the sources, views and sinks of a running process",
+    "ls",
+    ls_verb,
+    "list the sources, views and sinks of a running process",
     "usage: weir ls [OPTIONS]\n"
     "\n"
     "  -s, --server ADDRESS   host:port or unix:/path (default: $WEIR_URL, else 127.0.0.1:7077)\n"
@@ -247,7 +263,8 @@ const cli_verb cli_ls = {
 
 /* --- top --- */
 
-/* a second, from the figures of two moments; a blank first where there is nothing to compare with. */
+/* a second, from the figures of two moments; a blank first where there is nothing to compare with.
+ */
 static void
 put_rate(double now, double before, bool has_before, double seconds, char to[16])
 {
@@ -263,7 +280,7 @@ put_rate(double now, double before, bool has_before, double seconds, char to[16]
 static void
 put_lag(const part *p, char to[16])
 {
-    double s = (double) (wr_clock_now(wr_clock_system()) - p->watermark_us) / 1e6;
+    double s = (double)(wr_clock_now(wr_clock_system()) - p->watermark_us) / 1e6;
     to[0] = '\0';
     if (p->watermark == NULL)
         return;
@@ -274,16 +291,18 @@ put_lag(const part *p, char to[16])
     else if (s < 7200)
         snprintf(to, 16, " %.0f m", s / 60);
     else
-        snprintf(to, 16, s < 48 * 3600 ? " %.0f h" : " %.0f d", s < 48 * 3600 ? s / 3600 : s / 86400);
+        snprintf(to, 16, s < 48 * 3600 ? " %.0f h" : " %.0f d",
+                 s < 48 * 3600 ? s / 3600 : s / 86400);
 }
 
 static void
 top_row(grid *g, const status *now, const status *before, const part *p)
 {
     const part *old = status_find(before, p);
-    double      seconds = (double) (now->taken_us - before->taken_us) / 1e6;
-    char        rows[24], in[16], out[16], lag[16], bytes[16], state[24] = "", cpu[16] = "", notes[CELL_BYTES];
-    bool        view = strcmp(p->kind, "view") == 0;
+    double seconds = (double)(now->taken_us - before->taken_us) / 1e6;
+    char rows[24], in[16], out[16], lag[16], bytes[16], state[24] = "", cpu[16] = "",
+                                                        notes[CELL_BYTES];
+    bool view = strcmp(p->kind, "view") == 0;
     status_amount(p->rows_out, bytes);
     snprintf(rows, sizeof rows, " %s", bytes);
     put_rate(p->rows_in, old != NULL ? old->rows_in : 0, old != NULL && view, seconds, in);
@@ -303,15 +322,17 @@ top_row(grid *g, const status *now, const status *before, const part *p)
 static void
 top_print(const status *now, const status *before, int lines, bool screen)
 {
-    static const char *const head[] = { "PIPELINE", "KIND", "NAME", " ROWS", " IN/S", " OUT/S", " LAG", " STATE", " CPU", "NOTES" };
-    grid                     g = { .columns = (int) WR_COUNT(head) };
-    char                     memory[16];
-    double                   seconds = (double) (now->taken_us - before->taken_us) / 1e6;
-    long                     up = (long) now->uptime_s;
+    static const char *const head[] = { "PIPELINE", "KIND", "NAME",   " ROWS", " IN/S",
+                                        " OUT/S",   " LAG", " STATE", " CPU",  "NOTES" };
+    grid g = { .columns = (int)WR_COUNT(head) };
+    char memory[16];
+    double seconds = (double)(now->taken_us - before->taken_us) / 1e6;
+    long up = (long)now->uptime_s;
     status_bytes(now->memory_bytes, memory);
     if (screen)
         fputs("\033[H", stdout);
-    printf("weir %s   up %ld:%02ld:%02ld   memory %s", now->version, up / 3600, up / 60 % 60, up % 60, memory);
+    printf("weir %s   up %ld:%02ld:%02ld   memory %s", now->version, up / 3600, up / 60 % 60,
+           up % 60, memory);
     if (seconds > 0.05)
         printf("   cpu %.0f%%", 100 * WR_MAX(now->cpu_s - before->cpu_s, 0) / seconds);
     fputs(screen ? "\033[K\n\033[K\n" : "\n\n", stdout);
@@ -330,7 +351,7 @@ static int
 top_loop(client *c, long long count, int interval_ms, bool screen)
 {
     status before, now;
-    int    rc = ask_status(c, &before, NULL);
+    int rc = ask_status(c, &before, NULL);
     if (rc != CLI_OK)
         return rc;
     if (screen)
@@ -344,7 +365,7 @@ top_loop(client *c, long long count, int interval_ms, bool screen)
         if (rc != CLI_OK)
             break;
         struct winsize size = { 0 };
-        bool           known = screen && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+        bool known = screen && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
         top_print(&now, &before, known ? size.ws_row : 0, screen);
         status_fini(&before);
         before = now;
@@ -359,19 +380,23 @@ static int
 top_verb(int argc, char **argv)
 {
     client_options where = { 0 };
-    cli_list       rest = { 0 };
-    const char    *colour = "auto";
-    long long      count = 0, interval = 1;
-    client        *c = NULL;
-    int            done;
-    cli_option     options[] = { { "server", 's', 's', &where.server }, { "token", 0, 's', &where.token }, { "count", 'n', 'n', &count },
-                                 { "interval", 'i', 'n', &interval },   { "color", 0, 's', &colour },      { 0 } };
-    int            rc = cli_parse(argc, argv, options, &rest, &done);
+    cli_list rest = { 0 };
+    const char *colour = "auto";
+    long long count = 0, interval = 1;
+    client *c = NULL;
+    int done;
+    cli_option options[] = {
+        { "server", 's', 's', &where.server }, { "token", 0, 's', &where.token },
+        { "count", 'n', 'n', &count },         { "interval", 'i', 'n', &interval },
+        { "color", 0, 's', &colour },          { 0 }
+    };
+    int rc = cli_parse(argc, argv, options, &rest, &done);
     if (rc != 0 || done)
         return rc;
     cli_set_colour(colour);
     if (rest.count != 0 || count < 0 || interval < 1 || interval > 3600) {
-        cli_say(rest.count != 0 ? "top takes no arguments" : "--count wants a number, --interval 1 to 3600 seconds");
+        cli_say(rest.count != 0 ? "top takes no arguments"
+                                : "--count wants a number, --interval 1 to 3600 seconds");
         return CLI_USAGE;
     }
     bool screen = isatty(STDOUT_FILENO) && count != 1;
@@ -379,16 +404,19 @@ top_verb(int argc, char **argv)
         count = 1;
     rc = client_open(&where, &c);
     if (rc == CLI_OK)
-        rc = top_loop(c, count, (int) interval * 1000, screen);
+        rc = top_loop(c, count, (int)interval * 1000, screen);
     client_close(c);
     return rc;
 }
 
 const cli_verb cli_top = {
-    "top", top_verb, "show live what a running process does",
+    "top",
+    top_verb,
+    "show live what a running process does",
     "usage: weir top [OPTIONS]\n"
     "\n"
-    "Rows, rates, lag of event time behind the clock, state, CPU; refreshed every second.  Once when not on a terminal.\n"
+    "Rows, rates, lag of event time behind the clock, state, CPU; refreshed every second.  Once "
+    "when not on a terminal.\n"
     "\n"
     "  -s, --server ADDRESS   host:port or unix:/path (default: $WEIR_URL, else 127.0.0.1:7077)\n"
     "      --token TOKEN      (default: $WEIR_TOKEN)\n"

@@ -9,12 +9,13 @@
 static weir_pipeline *
 load(weir *engine, const char *path, bool json)
 {
-    weir_report   *report = weir_report_open();
+    weir_report *report = weir_report_open();
     weir_pipeline *pipeline = NULL;
     if (report == NULL)
         return NULL;
     weir_status status = weir_pipeline_load(engine, path, NULL, NULL, NULL, report, &pipeline);
-    char       *text = json ? weir_report_print_json(report) : weir_report_print(report, cli_colour(stderr));
+    char *text =
+        json ? weir_report_print_json(report) : weir_report_print(report, cli_colour(stderr));
     if (text != NULL && (json || weir_report_count(report) > 0))
         fputs(text, json ? stdout : stderr);
     if (status != WEIR_OK && weir_report_count(report) == 0)
@@ -27,11 +28,14 @@ load(weir *engine, const char *path, bool json)
 static int
 check_run(int argc, char **argv)
 {
-    cli_list    rest = { 0 };
+    cli_list rest = { 0 };
     const char *format = "text", *colour = "auto";
-    int         done, failed = 0, quiet = 0;
-    cli_option  options[] = { { "format", 'o', 's', &format }, { "color", 0, 's', &colour }, { "quiet", 'q', 'f', &quiet }, { 0 } };
-    int         rc = cli_parse(argc, argv, options, &rest, &done);
+    int done, failed = 0, quiet = 0;
+    cli_option options[] = { { "format", 'o', 's', &format },
+                             { "color", 0, 's', &colour },
+                             { "quiet", 'q', 'f', &quiet },
+                             { 0 } };
+    int rc = cli_parse(argc, argv, options, &rest, &done);
     if (rc != 0 || done)
         return rc;
     cli_set_colour(colour);
@@ -39,7 +43,7 @@ check_run(int argc, char **argv)
         cli_say("which file? weir check FILE...");
         return CLI_USAGE;
     }
-    weir      *engine;
+    weir *engine;
     weir_error err = { 0 };
     if (weir_open(NULL, &engine, &err) != WEIR_OK) {
         cli_error(&err);
@@ -57,7 +61,9 @@ check_run(int argc, char **argv)
 }
 
 const cli_verb cli_check = {
-    "check", check_run, "report every mistake of pipeline files",
+    "check",
+    check_run,
+    "report every mistake of pipeline files",
     "usage: weir check [-o text|json] [-q] FILE...\n"
     "\n"
     "Reads, checks and plans each file; connects to nothing.  Exit 1 when there is a mistake.\n"
@@ -69,13 +75,16 @@ const cli_verb cli_check = {
 static int
 explain_run(int argc, char **argv)
 {
-    cli_list       rest = { 0 };
+    cli_list rest = { 0 };
     client_options where = { 0 };
-    const char    *format = "text";
-    int            done, analyze = 0;
-    cli_option     options[] = { { "format", 'o', 's', &format },       { "analyze", 0, 'f', &analyze },
-                                 { "server", 's', 's', &where.server }, { "token", 0, 's', &where.token }, { 0 } };
-    int            rc = cli_parse(argc, argv, options, &rest, &done);
+    const char *format = "text";
+    int done, analyze = 0;
+    cli_option options[] = { { "format", 'o', 's', &format },
+                             { "analyze", 0, 'f', &analyze },
+                             { "server", 's', 's', &where.server },
+                             { "token", 0, 's', &where.token },
+                             { 0 } };
+    int rc = cli_parse(argc, argv, options, &rest, &done);
     if (rc != 0 || done)
         return rc;
     if (analyze && rest.count == 1)
@@ -88,18 +97,19 @@ explain_run(int argc, char **argv)
         cli_say("which file? weir explain FILE [VIEW]");
         return CLI_USAGE;
     }
-    weir      *engine;
+    weir *engine;
     weir_error err = { 0 };
     if (weir_open(NULL, &engine, &err) != WEIR_OK) {
         cli_error(&err);
         return CLI_FAILED;
     }
     weir_pipeline *p = load(engine, rest.items[0], false);
-    char          *text = NULL;
+    char *text = NULL;
     rc = CLI_FAILED;
     if (p != NULL) {
-        weir_status status = weir_explain(p, rest.count > 1 ? rest.items[1] : NULL, false,
-                                          strcmp(format, "json") == 0 ? WEIR_TEXT_JSON : WEIR_TEXT, &text, &err);
+        weir_status status =
+            weir_explain(p, rest.count > 1 ? rest.items[1] : NULL, false,
+                         strcmp(format, "json") == 0 ? WEIR_TEXT_JSON : WEIR_TEXT, &text, &err);
         if (status == WEIR_OK) {
             fputs(text, stdout);
             rc = CLI_OK;
@@ -113,20 +123,24 @@ explain_run(int argc, char **argv)
 }
 
 const cli_verb cli_explain = {
-    "explain", explain_run, "show the plan of a pipeline's views",
+    "explain",
+    explain_run,
+    "show the plan of a pipeline's views",
     "usage: weir explain [-o text|json] FILE [VIEW]\n"
     "       weir explain --analyze [-o text|json] [--server ADDRESS] VIEW\n"
     "\n"
-    "For each operator: key, relation kind, watermark, what was pushed down, the bound of its state.\n"
-    "With --analyze: of a view of a running process, with live counters (see `weir help why` for --server, --token).\n"
+    "For each operator: key, relation kind, watermark, what was pushed down, the bound of its "
+    "state.\n"
+    "With --analyze: of a view of a running process, with live counters (see `weir help why` for "
+    "--server, --token).\n"
     "\n"
     "  weir explain auctions.yaml per_auction\n"
     "  weir explain --analyze per_auction\n",
 };
 
 typedef struct test_run {
-    int   passed, failed;
-    bool  colour;
+    int passed, failed;
+    bool colour;
     FILE *junit;
 } test_run;
 
@@ -149,7 +163,8 @@ on_test(void *user, const weir_test_result *result)
     test_run *run = user;
     *(result->passed ? &run->passed : &run->failed) += 1;
     printf("%s%s%s %s (%.0f ms)\n", run->colour ? (result->passed ? "\033[32m" : "\033[31m") : "",
-           result->passed ? "ok  " : "FAIL", run->colour ? "\033[0m" : "", result->name, result->seconds * 1e3);
+           result->passed ? "ok  " : "FAIL", run->colour ? "\033[0m" : "", result->name,
+           result->seconds * 1e3);
     if (!result->passed)
         fputs(result->detail, stdout);
     if (run->junit == NULL)
@@ -168,12 +183,16 @@ on_test(void *user, const weir_test_result *result)
 static int
 test_run_verb(int argc, char **argv)
 {
-    cli_list    rest = { 0 };
+    cli_list rest = { 0 };
     const char *filter = NULL, *junit = NULL, *colour = "auto";
-    long long   seed = 1;
-    int         done, broken = 0;
-    cli_option  options[] = { { "filter", 'f', 's', &filter }, { "junit", 0, 's', &junit }, { "seed", 0, 'n', &seed }, { "color", 0, 's', &colour }, { 0 } };
-    int         rc = cli_parse(argc, argv, options, &rest, &done);
+    long long seed = 1;
+    int done, broken = 0;
+    cli_option options[] = { { "filter", 'f', 's', &filter },
+                             { "junit", 0, 's', &junit },
+                             { "seed", 0, 'n', &seed },
+                             { "color", 0, 's', &colour },
+                             { 0 } };
+    int rc = cli_parse(argc, argv, options, &rest, &done);
     if (rc != 0 || done)
         return rc;
     cli_set_colour(colour);
@@ -181,13 +200,14 @@ test_run_verb(int argc, char **argv)
         cli_say("which file? weir test FILE...");
         return CLI_USAGE;
     }
-    weir      *engine;
+    weir *engine;
     weir_error err = { 0 };
     if (weir_open(NULL, &engine, &err) != WEIR_OK) {
         cli_error(&err);
         return CLI_FAILED;
     }
-    test_run run = { .colour = cli_colour(stdout), .junit = junit != NULL ? fopen(junit, "we") : NULL };
+    test_run run = { .colour = cli_colour(stdout),
+                     .junit = junit != NULL ? fopen(junit, "we") : NULL };
     if (run.junit != NULL)
         fputs("<testsuite name=\"weir\">\n", run.junit);
     for (int i = 0; i < rest.count; i++) {
@@ -196,7 +216,7 @@ test_run_verb(int argc, char **argv)
             broken = 1;
             continue;
         }
-        weir_test_options o = { .filter = filter, .seed = (uint64_t) seed, .colour = run.colour };
+        weir_test_options o = { .filter = filter, .seed = (uint64_t)seed, .colour = run.colour };
         if (weir_pipeline_test(p, &o, on_test, &run, &err) != WEIR_OK) {
             cli_error(&err);
             broken = 1;
@@ -213,10 +233,13 @@ test_run_verb(int argc, char **argv)
 }
 
 const cli_verb cli_test = {
-    "test", test_run_verb, "run the tests of pipeline files under a virtual clock",
+    "test",
+    test_run_verb,
+    "run the tests of pipeline files under a virtual clock",
     "usage: weir test [--filter WORD] [--junit FILE] [--seed N] FILE...\n"
     "\n"
-    "Runs `tests:` of each file: no broker, no clock, the same every time.  Exit 1 when one fails.\n"
+    "Runs `tests:` of each file: no broker, no clock, the same every time.  Exit 1 when one "
+    "fails.\n"
     "\n"
     "  weir test auctions.yaml\n"
     "  weir test --filter late pipelines/*.yaml\n",

@@ -12,13 +12,20 @@
 
 #include <stdio.h>
 
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_CONNECT = 69, CLI_CONFIG = 78, CLI_INTERRUPTED = 130 };
+enum {
+    CLI_OK = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2,
+    CLI_CONNECT = 69,
+    CLI_CONFIG = 78,
+    CLI_INTERRUPTED = 130
+};
 
 typedef struct cli_verb {
     const char *name;
-    int       (*run)(int argc, char **argv); /* argv[0] is the verb */
-    const char *summary; /* one line */
-    const char *help;    /* usage, options, two examples */
+    int (*run)(int argc, char **argv); /* argv[0] is the verb */
+    const char *summary;               /* one line */
+    const char *help;                  /* usage, options, two examples */
 } cli_verb;
 
 extern const cli_verb *const cli_verbs[]; /* NULL-ended */
@@ -29,17 +36,17 @@ extern const cli_verb *const cli_verbs[]; /* NULL-ended */
  */
 typedef struct cli_list {
     const char *items[64 + 1]; /* NULL-ended */
-    int         count;
+    int count;
 } cli_list;
 typedef struct cli_option {
-    const char *name;  /* "output" */
-    char        letter; /* 'o', or 0 */
-    char        kind;
-    void       *into;
+    const char *name; /* "output" */
+    char letter;      /* 'o', or 0 */
+    char kind;
+    void *into;
 } cli_option;
 /*
- * Parse argv[1..]; what is no option goes to rest.  Returns 0, or an exit code after having said why
- * (--help prints the verb's help: CLI_OK with *done set).
+ * Parse argv[1..]; what is no option goes to rest.  Returns 0, or an exit code after having said
+ * why (--help prints the verb's help: CLI_OK with *done set).
  */
 int cli_parse(int argc, char **argv, const cli_option *options, cli_list *rest, int *done);
 
@@ -48,33 +55,43 @@ void cli_error(const weir_error *err);
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* With the place in sql drawn under it. */
 void cli_sql_error(const char *sql, const weir_error *err);
-bool cli_colour(FILE *to); /* a terminal, not NO_COLOR, not TERM=dumb, --color */
+bool cli_colour(FILE *to);             /* a terminal, not NO_COLOR, not TERM=dumb, --color */
 void cli_set_colour(const char *mode); /* auto|always|never */
 /* The exit code for a status. */
-int  cli_exit_code(weir_status status);
+int cli_exit_code(weir_status status);
 /* Read a whole file (or "-"); owned (weir_free); NULL after having said why. */
 char *cli_read_file(const char *path, size_t *length);
 const char *cli_nearest(const char *word, const char *const *words);
 
-/* ---- output of rows --------------------------------------------------------------------------- */
+/* ---- output of rows ---------------------------------------------------------------------------
+ */
 
-typedef enum cli_format { CLI_TABLE, CLI_JSONL, CLI_JSON, CLI_CSV, CLI_MARKDOWN, CLI_RAW } cli_format;
+typedef enum cli_format {
+    CLI_TABLE,
+    CLI_JSONL,
+    CLI_JSON,
+    CLI_CSV,
+    CLI_MARKDOWN,
+    CLI_RAW
+} cli_format;
 /* "table" ...; false: unknown. NULL name: table on a terminal, jsonl otherwise. */
 bool cli_format_parse(const char *name, FILE *to, cli_format *format);
 
 typedef struct cli_printer cli_printer;
-/* nested: JSON forms have ISO times and nested json and arrays; else each value as psql prints it. */
-cli_printer *cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns, uint32_t count,
-                              bool with_diff, bool nested);
-int          cli_printer_add(cli_printer *printer, weir_rows *rows); /* borrows; 0, or -1 on a write error */
+/* nested: JSON forms have ISO times and nested json and arrays; else each value as psql prints it.
+ */
+cli_printer *cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns,
+                              uint32_t count, bool with_diff, bool nested);
+int cli_printer_add(cli_printer *printer, weir_rows *rows); /* borrows; 0, or -1 on a write error */
 /* One row whose cells `cell` gives (NULL: SQL NULL); every form but json and jsonl. */
-void         cli_printer_row(cli_printer *printer, int diff, const char *(*cell)(void *user, uint32_t column), void *user);
+void cli_printer_row(cli_printer *printer, int diff,
+                     const char *(*cell)(void *user, uint32_t column), void *user);
 /* A live table shows what it holds now. */
-int          cli_printer_flush(cli_printer *printer);
-int          cli_printer_close(cli_printer *printer, bool summary);
+int cli_printer_flush(cli_printer *printer);
+int cli_printer_close(cli_printer *printer, bool summary);
 
 /* Interrupts: installs handlers for INT and TERM once; true after the first. */
 bool cli_interrupted(void);
 void cli_catch_signals(void);
 /* The descriptor that becomes readable at a signal. */
-int  cli_signal_fd(void);
+int cli_signal_fd(void);

@@ -14,10 +14,10 @@
 enum { CONNECT_MS = 5000, ANSWER_MS = 15000, READ_BYTES = 256 << 10, MESSAGE_BYTES_MAX = 64 << 20 };
 
 struct client {
-    int      fd;
-    char     server[256];
-    wr_text  in;
-    size_t   at, seen; /* consumed; searched for a line's end */
+    int fd;
+    char server[256];
+    wr_text in;
+    size_t at, seen; /* consumed; searched for a line's end */
     wr_arena scratch;
 };
 
@@ -27,8 +27,9 @@ struct client {
 static int
 wait_for(int fd, short events, int timeout_ms)
 {
-    struct pollfd p[2] = { { .fd = fd, .events = events }, { .fd = cli_signal_fd(), .events = POLLIN } };
-    int           n;
+    struct pollfd p[2] = { { .fd = fd, .events = events },
+                           { .fd = cli_signal_fd(), .events = POLLIN } };
+    int n;
     do
         n = poll(p, 2, timeout_ms);
     while (n < 0 && errno == EINTR && !cli_interrupted());
@@ -42,7 +43,7 @@ connect_one(const struct sockaddr *where, socklen_t length)
     int fd = socket(where->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    int       number = 0;
+    int number = 0;
     socklen_t size = sizeof number;
     if (connect(fd, where, length) != 0) {
         number = errno;
@@ -51,7 +52,7 @@ connect_one(const struct sockaddr *where, socklen_t length)
             if (ready <= 0)
                 number = ready == 0 ? ETIMEDOUT : EINTR;
             else
-                (void) !getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size);
+                (void)!getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size);
         }
     }
     if (number == 0)
@@ -65,10 +66,10 @@ static int
 connect_any(const address *a, weir_error *err)
 {
     struct sockaddr_storage where;
-    struct addrinfo        *list = NULL;
-    int                     fd = -1;
+    struct addrinfo *list = NULL;
+    int fd = -1;
     if (a->path[0] != '\0')
-        return connect_one((struct sockaddr *) &where, address_unix(a, &where));
+        return connect_one((struct sockaddr *)&where, address_unix(a, &where));
     errno = EHOSTUNREACH;
     if (address_resolve(a, false, &list, err) != WEIR_OK)
         return -1;
@@ -98,8 +99,8 @@ client_open(const client_options *o, client **out)
 {
     const char *server = o->server != NULL ? o->server : getenv("WEIR_URL");
     const char *token = o->token != NULL ? o->token : getenv("WEIR_TOKEN");
-    address     a;
-    weir_error  err = { 0 };
+    address a;
+    weir_error err = { 0 };
     server = server != NULL && server[0] != '\0' ? server : "127.0.0.1:7077";
     if (strncmp(server, "tcp://", 6) == 0)
         server += 6;
@@ -112,8 +113,12 @@ client_open(const client_options *o, client **out)
     if (fd < 0 && cli_interrupted())
         return CLI_INTERRUPTED;
     if (fd < 0) {
-        cli_say("cannot connect to %s: %s", server, err.text[0] != '\0' ? err.text : strerror(errno));
-        fprintf(stderr, "  hint: is `weir run` up, with serve: { tcp: %s }?  Another place: --server host:port, or $WEIR_URL\n", server);
+        cli_say("cannot connect to %s: %s", server,
+                err.text[0] != '\0' ? err.text : strerror(errno));
+        fprintf(stderr,
+                "  hint: is `weir run` up, with serve: { tcp: %s }?  Another place: --server "
+                "host:port, or $WEIR_URL\n",
+                server);
         return CLI_CONNECT;
     }
     client *c = wr_calloc(NULL, 1, sizeof *c);
@@ -168,7 +173,7 @@ client_send(client *c, wr_text *text)
     wr_text_puts(text, "}\n");
     const char *at = wr_text_string(text), *end = at + text->length;
     while (wr_text_ok(text) && at < end) {
-        ssize_t n = send(c->fd, at, (size_t) (end - at), MSG_NOSIGNAL);
+        ssize_t n = send(c->fd, at, (size_t)(end - at), MSG_NOSIGNAL);
         if (n >= 0)
             at += n;
         else if (errno == EAGAIN && wait_for(c->fd, POLLOUT, -1) < 0)
@@ -208,7 +213,7 @@ static client_event
 message_read(client *c, const char *newline, request *out)
 {
     const char *line = c->in.data + c->at, *why;
-    size_t      n = (size_t) (newline - line);
+    size_t n = (size_t)(newline - line);
     c->at += n + 1;
     c->seen = c->at;
     wr_arena_reset(&c->scratch);
@@ -238,17 +243,19 @@ client_next(client *c, int timeout_ms, request *out)
             return ready == 0 ? CLIENT_TIMEOUT : CLIENT_INTERRUPTED;
         ssize_t n = recv(c->fd, c->in.data + c->in.length, READ_BYTES, 0);
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-            cli_say("%s closed the connection%s%s", c->server, n < 0 ? ": " : "", n < 0 ? strerror(errno) : "");
+            cli_say("%s closed the connection%s%s", c->server, n < 0 ? ": " : "",
+                    n < 0 ? strerror(errno) : "");
             return CLIENT_CLOSED;
         }
-        c->in.length += n > 0 ? (size_t) n : 0;
+        c->in.length += n > 0 ? (size_t)n : 0;
     }
 }
 
 int
 client_error(const request *message)
 {
-    const char *text = request_string(message, "text"), *hint = request_string(message, "hint"), *code = request_string(message, "code");
+    const char *text = request_string(message, "text"), *hint = request_string(message, "hint"),
+               *code = request_string(message, "code");
     if (code != NULL && strcmp(code, "AUTH") == 0)
         hint = "give it with --token or $WEIR_TOKEN";
     cli_say("%s", text != NULL ? text : "the server reports an error");

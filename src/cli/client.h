@@ -2,7 +2,8 @@
 /*
  * cli/client.h -- a small blocking client of the wire protocol (docs/protocol.md), in JSON lines.
  *
- * Every function that fails has said why on standard error.  A signal (cli_catch_signals) ends every wait.
+ * Every function that fails has said why on standard error.  A signal (cli_catch_signals) ends
+ * every wait.
  */
 #pragma once
 
@@ -16,22 +17,28 @@ typedef struct client_options {
     const char *server, *token;
 } client_options;
 
-/* Connect and say hello.  0 (*out owned: client_close), or an exit code: 69 when nothing listens. */
-int  client_open(const client_options *o, client **out);
+/* Connect and say hello.  0 (*out owned: client_close), or an exit code: 69 when nothing listens.
+ */
+int client_open(const client_options *o, client **out);
 void client_close(client *c);
 /* One request, its line break included.  False: the connection is gone. */
 bool client_send(client *c, wr_text *request);
 
-typedef enum client_event { CLIENT_MESSAGE, CLIENT_TIMEOUT, CLIENT_CLOSED, CLIENT_INTERRUPTED } client_event;
+typedef enum client_event {
+    CLIENT_MESSAGE,
+    CLIENT_TIMEOUT,
+    CLIENT_CLOSED,
+    CLIENT_INTERRUPTED
+} client_event;
 /* The next message, valid until the next call.  timeout_ms -1: none. */
 client_event client_next(client *c, int timeout_ms, request *out);
 /* Is a whole message here already? */
-bool         client_has_message(const client *c);
-wr_arena    *client_scratch(client *c); /* of the message at hand */
+bool client_has_message(const client *c);
+wr_arena *client_scratch(client *c); /* of the message at hand */
 /* Say what an "error" message says; the exit code for it. */
-int          client_error(const request *message);
+int client_error(const request *message);
 /* Send and wait for the answer; 0, or an exit code. */
-int          client_ask(client *c, wr_text *request_text, request *answer);
+int client_ask(client *c, wr_text *request_text, request *answer);
 
 /* Members of a request in the making: ,"name":"value"; nothing when value is NULL. */
 void client_put(wr_text *to, const char *name, const char *value);

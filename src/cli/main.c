@@ -5,22 +5,27 @@
 #include <string.h>
 
 static const cli_verb cli_help, cli_version;
-extern const cli_verb cli_run, cli_check, cli_test, cli_query, cli_sub, cli_explain, cli_why, cli_ls, cli_top,
-    cli_new, cli_dev_kafka;
+extern const cli_verb cli_run, cli_check, cli_test, cli_query, cli_sub, cli_explain, cli_why,
+    cli_ls, cli_top, cli_new, cli_dev_kafka;
 
-const cli_verb *const cli_verbs[] = { &cli_run, &cli_check,   &cli_test, &cli_query, &cli_sub,       &cli_explain, &cli_why,
-                                      &cli_ls,  &cli_top,     &cli_new,  &cli_dev_kafka, &cli_version, &cli_help,  NULL };
+const cli_verb *const cli_verbs[] = { &cli_run,       &cli_check,   &cli_test, &cli_query, &cli_sub,
+                                      &cli_explain,   &cli_why,     &cli_ls,   &cli_top,   &cli_new,
+                                      &cli_dev_kafka, &cli_version, &cli_help, NULL };
 
 static void
 overview(FILE *to)
 {
-    fprintf(to, "weir %s -- continuous SQL over Kafka, sockets and files\n\nusage: weir VERB [OPTIONS]\n\n", weir_version());
+    fprintf(
+        to,
+        "weir %s -- continuous SQL over Kafka, sockets and files\n\nusage: weir VERB [OPTIONS]\n\n",
+        weir_version());
     for (const cli_verb *const *v = cli_verbs; *v != NULL; v++)
         fprintf(to, "  %-10s %s\n", (*v)->name, (*v)->summary);
-    fputs("\n  weir new kafka-agg > a.yaml && weir test a.yaml && weir run a.yaml\n"
-          "  weir query \"SELECT count(*) FROM read_json('hits.jsonl')\"\n"
-          "\n`weir help VERB` says more; so does `weir help functions|aggregates|kafka|file|...`.\n",
-          to);
+    fputs(
+        "\n  weir new kafka-agg > a.yaml && weir test a.yaml && weir run a.yaml\n"
+        "  weir query \"SELECT count(*) FROM read_json('hits.jsonl')\"\n"
+        "\n`weir help VERB` says more; so does `weir help functions|aggregates|kafka|file|...`.\n",
+        to);
 }
 
 static const cli_verb *
@@ -44,9 +49,9 @@ help_run(int argc, char **argv)
         fputs(v->help, stdout);
         return CLI_OK;
     }
-    char      *text = NULL;
+    char *text = NULL;
     weir_error err = { 0 };
-    bool       json = argc > 2 && strcmp(argv[2], "--json") == 0;
+    bool json = argc > 2 && strcmp(argv[2], "--json") == 0;
     if (weir_help(argv[1], json ? WEIR_TEXT_JSON : WEIR_TEXT, &text, &err) != WEIR_OK) {
         cli_error(&err);
         return CLI_USAGE;
@@ -68,14 +73,18 @@ version_run(int argc, char **argv)
 }
 
 static const cli_verb cli_help = {
-    "help", help_run, "say more about a verb, a connector, a format, the functions",
+    "help",
+    help_run,
+    "say more about a verb, a connector, a format, the functions",
     "usage: weir help [VERB | functions | aggregates | CONNECTOR | FORMAT] [--json]\n"
     "\n"
     "  weir help run\n"
     "  weir help kafka\n",
 };
 static const cli_verb cli_version = {
-    "version", version_run, "print the version",
+    "version",
+    version_run,
+    "print the version",
     "usage: weir version [-o json]\n"
     "\n"
     "  weir version\n"
@@ -95,7 +104,7 @@ main(int argc, char **argv)
     if (v != NULL)
         return v->run(argc - 1, argv + 1);
     const char *names[32];
-    int         n = 0;
+    int n = 0;
     for (const cli_verb *const *at = cli_verbs; *at != NULL && n < 31; at++)
         names[n++] = (*at)->name;
     names[n] = NULL;

@@ -2,8 +2,9 @@
 /*
  * cli/print.c -- rows for people and for pipes: table, jsonl, json, csv, markdown, raw.
  *
- * A table is laid out when 200 rows are there, when it is flushed or at the end, then streams on with the widths
- * found; the other forms stream row by row.  With changes, a first column says + or -.
+ * A table is laid out when 200 rows are there, when it is flushed or at the end, then streams on
+ * with the widths found; the other forms stream row by row.  With changes, a first column says + or
+ * -.
  */
 #include "cli/cli.h"
 
@@ -13,15 +14,15 @@
 enum { LAYOUT_ROWS = 200, WIDTH_MAX = 60, COLUMNS_MAX = 256 };
 
 struct cli_printer {
-    cli_format       format;
-    FILE            *to;
-    uint32_t         count; /* columns, the one of + and - included */
+    cli_format format;
+    FILE *to;
+    uint32_t count; /* columns, the one of + and - included */
     weir_column_info columns[COLUMNS_MAX + 1];
-    int              widths[COLUMNS_MAX + 1];
-    bool             with_diff, nested, laid_out, headed, failed;
-    wr_text          held; /* cells of rows not laid out yet, each ended by NUL */
-    uint32_t         held_rows;
-    uint64_t         rows;
+    int widths[COLUMNS_MAX + 1];
+    bool with_diff, nested, laid_out, headed, failed;
+    wr_text held; /* cells of rows not laid out yet, each ended by NUL */
+    uint32_t held_rows;
+    uint64_t rows;
 };
 
 bool
@@ -34,7 +35,7 @@ cli_format_parse(const char *name, FILE *to, cli_format *format)
     }
     for (int i = 0; i < 6; i++)
         if (strcmp(name, names[i]) == 0) {
-            *format = (cli_format) i;
+            *format = (cli_format)i;
             return true;
         }
     cli_say("unknown output format \"%s\": table, jsonl, json, csv, markdown or raw", name);
@@ -42,7 +43,8 @@ cli_format_parse(const char *name, FILE *to, cli_format *format)
 }
 
 cli_printer *
-cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns, uint32_t count, bool with_diff, bool nested)
+cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns, uint32_t count,
+                 bool with_diff, bool nested)
 {
     cli_printer *p = wr_calloc(NULL, 1, sizeof *p);
     if (p == NULL)
@@ -70,14 +72,15 @@ text_width(const char *s)
 {
     int n = 0;
     for (; *s != '\0'; s++)
-        n += ((unsigned char) *s & 0xc0) != 0x80;
+        n += ((unsigned char)*s & 0xc0) != 0x80;
     return n;
 }
 
 static bool
 right_aligned(const char *type)
 {
-    static const char *const types[] = { "int", "float", "numeric", "bigint", "smallint", "real", "double" };
+    static const char *const types[] = { "int",      "float", "numeric", "bigint",
+                                         "smallint", "real",  "double" };
     for (size_t i = 0; i < WR_COUNT(types); i++)
         if (strncmp(type, types[i], strlen(types[i])) == 0 && strcmp(type, "interval") != 0)
             return true;
@@ -87,9 +90,10 @@ right_aligned(const char *type)
 static void
 put_cell(cli_printer *p, const char *cell, uint32_t c)
 {
-    int  pad = p->widths[c] - text_width(cell);
+    int pad = p->widths[c] - text_width(cell);
     bool right = right_aligned(p->columns[c].type);
-    fprintf(p->to, " %*s%s%*s ", right && pad > 0 ? pad : 0, "", cell, !right && pad > 0 ? pad : 0, "");
+    fprintf(p->to, " %*s%s%*s ", right && pad > 0 ? pad : 0, "", cell, !right && pad > 0 ? pad : 0,
+            "");
 }
 
 /* Cells lie one after another, each ended by NUL; returns what follows them. */
@@ -126,7 +130,7 @@ find_widths(cli_printer *p)
 static void
 put_head(cli_printer *p)
 {
-    bool    bold = p->format == CLI_TABLE && cli_colour(p->to), markdown = p->format == CLI_MARKDOWN;
+    bool bold = p->format == CLI_TABLE && cli_colour(p->to), markdown = p->format == CLI_MARKDOWN;
     wr_text names;
     wr_text_init(&names, NULL);
     for (uint32_t c = 0; c < p->count; c++)
@@ -167,7 +171,7 @@ static void
 hold_cell(cli_printer *p, const char *cell)
 {
     for (; cell != NULL && *cell != '\0'; cell++) {
-        unsigned char c = (unsigned char) *cell;
+        unsigned char c = (unsigned char)*cell;
         if (c == '\n' || c == '\t')
             wr_text_putc(&p->held, ' ');
         else if (c < 0x20 || c == 0x7f)
@@ -225,7 +229,8 @@ add_cell(cli_printer *p, const char *cell, uint32_t c)
 }
 
 void
-cli_printer_row(cli_printer *p, int diff, const char *(*cell)(void *user, uint32_t column), void *user)
+cli_printer_row(cli_printer *p, int diff, const char *(*cell)(void *user, uint32_t column),
+                void *user)
 {
     uint32_t c = 0;
     if (p->format == CLI_CSV)
@@ -247,17 +252,18 @@ static void
 add_json(cli_printer *p, weir_rows *rows)
 {
     const char *bytes;
-    size_t      length;
-    if (weir_rows_encode(rows, p->nested ? WEIR_JSON : WEIR_JSON_POSTGRES, true, &bytes, &length) != WEIR_OK) {
+    size_t length;
+    if (weir_rows_encode(rows, p->nested ? WEIR_JSON : WEIR_JSON_POSTGRES, true, &bytes, &length) !=
+        WEIR_OK) {
         p->failed = true;
         return;
     }
     for (const char *at = bytes, *end = bytes + length; at < end;) {
-        const char *stop = memchr(at, '\n', (size_t) (end - at));
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
         stop = stop != NULL ? stop : end;
         if (p->format == CLI_JSON)
             fputs(p->rows == 0 ? "\n  " : ",\n  ", p->to);
-        fwrite(at, 1, (size_t) (stop - at), p->to);
+        fwrite(at, 1, (size_t)(stop - at), p->to);
         if (p->format == CLI_JSONL)
             fputc('\n', p->to);
         p->rows++;
@@ -267,7 +273,7 @@ add_json(cli_printer *p, weir_rows *rows)
 
 typedef struct rows_cell {
     weir_rows *rows;
-    uint32_t   row;
+    uint32_t row;
 } rows_cell;
 
 static const char *
@@ -285,7 +291,7 @@ cli_printer_add(cli_printer *p, weir_rows *rows)
     else
         for (uint32_t r = 0; r < weir_rows_count(rows); r++) {
             rows_cell at = { rows, r };
-            int       diff = weir_rows_diff(rows, r);
+            int diff = weir_rows_diff(rows, r);
             for (int times = diff < 0 ? -diff : diff; times > 0; times--)
                 cli_printer_row(p, diff, cell_of_rows, &at);
         }
@@ -310,7 +316,7 @@ cli_printer_close(cli_printer *p, bool summary)
     if ((p->format == CLI_TABLE || p->format == CLI_MARKDOWN) && (!p->laid_out || p->held_rows > 0))
         put_held(p);
     if (p->format == CLI_TABLE && summary)
-        fprintf(p->to, "(%llu row%s)\n", (unsigned long long) p->rows, p->rows == 1 ? "" : "s");
+        fprintf(p->to, "(%llu row%s)\n", (unsigned long long)p->rows, p->rows == 1 ? "" : "s");
     if (p->format == CLI_JSON)
         fputs(p->rows > 0 ? "\n]\n" : "]\n", p->to);
     if (p->format == CLI_CSV)

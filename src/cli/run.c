@@ -2,7 +2,8 @@
 /*
  * cli/run.c -- weir run: load, start, serve, wait for the end or a signal, stop cleanly.
  *
- * With --data the process also listens on DIR/weir.sock, for `weir why --server unix:DIR/weir.sock` and its kin.
+ * With --data the process also listens on DIR/weir.sock, for `weir why --server unix:DIR/weir.sock`
+ * and its kin.
  */
 #include "cli/cli.h"
 #include "server/server.h"
@@ -19,29 +20,29 @@
 enum { WAIT_MS = 100, FILES_MAX = 64, DESCRIPTORS = 4096 };
 
 typedef struct run_options {
-    cli_list    files, inputs, outputs;
-    int         once, quiet, dev_kafka;
+    cli_list files, inputs, outputs;
+    int once, quiet, dev_kafka;
     const char *data_dir, *colour, *show, *format;
-    long long   workers, seed;
+    long long workers, seed;
 } run_options;
 
 /* The view that --show follows. */
 typedef struct shown {
     weir_subscription *sub;
-    weir_pipeline     *pipeline;
-    cli_printer       *printer;
-    int                wake_fd;
-    bool               ended;
+    weir_pipeline *pipeline;
+    cli_printer *printer;
+    int wake_fd;
+    bool ended;
 } shown;
 
 typedef struct run_state {
-    run_options     options;
-    weir           *engine;
-    weir_pipeline  *pipelines[FILES_MAX];
-    int             count;
-    server         *face;
+    run_options options;
+    weir *engine;
+    weir_pipeline *pipelines[FILES_MAX];
+    int count;
+    server *face;
     weir_dev_kafka *broker;
-    shown           shown;
+    shown shown;
 } run_state;
 
 /* --- the practice broker --- */
@@ -59,7 +60,8 @@ run_dev_kafka(run_state *run)
     setenv("KAFKA", brokers, 1);
     if (!run->options.quiet)
         fprintf(stderr,
-                "weir: practice Kafka at %s, in this process, for trying things out: it forgets everything at exit\n"
+                "weir: practice Kafka at %s, in this process, for trying things out: it forgets "
+                "everything at exit\n"
                 "      and keeps only the newest 5 MB and 100,000 messages of each partition.\n",
                 brokers);
     return CLI_OK;
@@ -72,18 +74,18 @@ static void
 show_wake(void *user)
 {
     const shown *s = user;
-    uint64_t     one = 1;
-    (void) !write(s->wake_fd, &one, sizeof one);
+    uint64_t one = 1;
+    (void)!write(s->wake_fd, &one, sizeof one);
 }
 
 static int
 show_open(run_state *run)
 {
-    shown                 *s = &run->shown;
-    weir_column_info       columns[256];
+    shown *s = &run->shown;
+    weir_column_info columns[256];
     weir_subscribe_options o = { .snapshot = true, .wake = show_wake, .user = s };
-    weir_error             err = { 0 };
-    cli_format             format;
+    weir_error err = { 0 };
+    cli_format format;
     if (!cli_format_parse(run->options.format, stdout, &format))
         return CLI_USAGE;
     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -97,7 +99,8 @@ show_open(run_state *run)
         return CLI_USAGE;
     }
     uint32_t n = weir_subscription_columns(s->sub, columns, 256);
-    s->printer = cli_printer_open(format, stdout, columns, n < 256 ? n : 256, weir_subscription_kind(s->sub) != WEIR_INSERT_ONLY, true);
+    s->printer = cli_printer_open(format, stdout, columns, n < 256 ? n : 256,
+                                  weir_subscription_kind(s->sub) != WEIR_INSERT_ONLY, true);
     return s->printer != NULL ? CLI_OK : CLI_FAILED;
 }
 
@@ -106,14 +109,15 @@ static bool
 show_pump(shown *s)
 {
     weir_message m;
-    weir_error   err = { 0 };
-    uint64_t     count;
-    bool         good = true;
+    weir_error err = { 0 };
+    uint64_t count;
+    bool good = true;
     if (s->sub == NULL)
         return true;
-    (void) !read(s->wake_fd, &count, sizeof count);
+    (void)!read(s->wake_fd, &count, sizeof count);
     while (good && !s->ended && !cli_interrupted()) {
-        bool over = weir_pipeline_state(s->pipeline, NULL) != WEIR_RUNNING; /* asked before the rows are */
+        bool over =
+            weir_pipeline_state(s->pipeline, NULL) != WEIR_RUNNING; /* asked before the rows are */
         if (weir_subscription_next(s->sub, &m, &err) != WEIR_OK) {
             cli_error(&err);
             return false;
@@ -122,7 +126,7 @@ show_pump(shown *s)
             good = cli_printer_add(s->printer, m.rows) == 0;
             weir_rows_release(m.rows);
         } else if (m.event == WEIR_GAP) {
-            cli_say("--show cannot keep up: %llu batches are left out", (unsigned long long) m.lost);
+            cli_say("--show cannot keep up: %llu batches are left out", (unsigned long long)m.lost);
         } else if (m.event == WEIR_END || (m.event == WEIR_NOTHING && over)) {
             s->ended = true;
         } else if (m.event == WEIR_NOTHING) {
@@ -148,12 +152,13 @@ static int
 run_load(run_state *run)
 {
     const run_options *o = &run->options;
-    weir_report       *report = weir_report_open();
+    weir_report *report = weir_report_open();
     if (report == NULL)
         return CLI_FAILED;
     for (int i = 0; i < o->files.count; i++)
-        (void) !weir_pipeline_load(run->engine, o->files.items[i], NULL, o->inputs.count > 0 ? o->inputs.items : NULL,
-                                   o->outputs.count > 0 ? o->outputs.items : NULL, report, &run->pipelines[i]);
+        (void)!weir_pipeline_load(
+            run->engine, o->files.items[i], NULL, o->inputs.count > 0 ? o->inputs.items : NULL,
+            o->outputs.count > 0 ? o->outputs.items : NULL, report, &run->pipelines[i]);
     run->count = o->files.count;
     int bad = weir_report_errors(report) > 0;
     for (int i = 0; i < run->count && !bad; i++)
@@ -174,7 +179,7 @@ raise_descriptors(void)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS) {
         limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
-        (void) !setrlimit(RLIMIT_NOFILE, &limit);
+        (void)!setrlimit(RLIMIT_NOFILE, &limit);
     }
 }
 
@@ -182,9 +187,10 @@ static weir_status
 add_data_socket(run_state *run, weir_error *err)
 {
     char text[512];
-    int  n = snprintf(text, sizeof text, "unix:%s/weir.sock", run->options.data_dir);
+    int n = snprintf(text, sizeof text, "unix:%s/weir.sock", run->options.data_dir);
     if (n > 5 + 107) {
-        cli_say("%s/weir.sock is too long for a socket's path: there is none", run->options.data_dir);
+        cli_say("%s/weir.sock is too long for a socket's path: there is none",
+                run->options.data_dir);
         return WEIR_OK;
     }
     if (mkdir(run->options.data_dir, 0777) != 0 && errno != EEXIST)
@@ -218,7 +224,7 @@ run_listen(run_state *run, weir_error *err)
 static int
 run_start(run_state *run)
 {
-    weir_error  err = { 0 };
+    weir_error err = { 0 };
     weir_status status = run_listen(run, &err);
     for (int i = 0; i < run->count && status == WEIR_OK; i++)
         status = weir_pipeline_start(run->pipelines[i], &err);
@@ -236,7 +242,7 @@ static int
 run_look(run_state *run)
 {
     weir_error err = { 0 };
-    int        running = 0;
+    int running = 0;
     for (int i = 0; i < run->count; i++) {
         weir_state state = weir_pipeline_state(run->pipelines[i], &err);
         running += state == WEIR_RUNNING;
@@ -252,7 +258,8 @@ run_look(run_state *run)
 static int
 run_wait(run_state *run)
 {
-    struct pollfd wake[2] = { { .fd = cli_signal_fd(), .events = POLLIN }, { .fd = run->shown.wake_fd, .events = POLLIN } };
+    struct pollfd wake[2] = { { .fd = cli_signal_fd(), .events = POLLIN },
+                              { .fd = run->shown.wake_fd, .events = POLLIN } };
     for (;;) {
         int rc = run_look(run); /* before the rows: what comes after the end is not missed */
         if (!show_pump(&run->shown))
@@ -262,7 +269,7 @@ run_wait(run_state *run)
         if (cli_interrupted())
             return CLI_INTERRUPTED;
         if (run->count == 1 && run->shown.sub == NULL) /* wakes at once when it ends */
-            (void) !weir_pipeline_wait(run->pipelines[0], WAIT_MS * 1000, NULL);
+            (void)!weir_pipeline_wait(run->pipelines[0], WAIT_MS * 1000, NULL);
         else
             poll(wake, 2, WAIT_MS);
     }
@@ -273,11 +280,12 @@ run_stop(run_state *run, int rc)
 {
     weir_error err = { 0 };
     for (int i = 0; i < run->count; i++)
-        if (weir_pipeline_state(run->pipelines[i], NULL) == WEIR_RUNNING && weir_pipeline_stop(run->pipelines[i], &err) != WEIR_OK) {
+        if (weir_pipeline_state(run->pipelines[i], NULL) == WEIR_RUNNING &&
+            weir_pipeline_stop(run->pipelines[i], &err) != WEIR_OK) {
             cli_error(&err);
             rc = CLI_FAILED;
         }
-    (void) show_pump(&run->shown);
+    (void)show_pump(&run->shown);
     if (rc == CLI_INTERRUPTED && isatty(STDERR_FILENO) && !run->options.quiet)
         fputs("\nweir: stopped\n", stderr);
     return rc;
@@ -287,10 +295,12 @@ static int
 run_options_read(int argc, char **argv, run_options *o, int *done)
 {
     cli_option options[] = {
-        { "input", 'i', 'l', &o->inputs },   { "output", 'O', 'l', &o->outputs },      { "once", 0, 'f', &o->once },
-        { "data", 'd', 's', &o->data_dir },  { "workers", 'w', 'n', &o->workers },     { "seed", 0, 'n', &o->seed },
-        { "color", 0, 's', &o->colour },     { "quiet", 'q', 'f', &o->quiet },         { "show", 0, 's', &o->show },
-        { "format", 'o', 's', &o->format },  { "dev-kafka", 0, 'f', &o->dev_kafka },   { 0 },
+        { "input", 'i', 'l', &o->inputs },      { "output", 'O', 'l', &o->outputs },
+        { "once", 0, 'f', &o->once },           { "data", 'd', 's', &o->data_dir },
+        { "workers", 'w', 'n', &o->workers },   { "seed", 0, 'n', &o->seed },
+        { "color", 0, 's', &o->colour },        { "quiet", 'q', 'f', &o->quiet },
+        { "show", 0, 's', &o->show },           { "format", 'o', 's', &o->format },
+        { "dev-kafka", 0, 'f', &o->dev_kafka }, { 0 },
     };
     int rc = cli_parse(argc, argv, options, &o->files, done);
     if (rc != 0 || *done)
@@ -310,12 +320,14 @@ run_options_read(int argc, char **argv, run_options *o, int *done)
 static int
 run_verb(int argc, char **argv)
 {
-    run_state  run = { .options = { .colour = "auto", .seed = 1 }, .shown = { .wake_fd = -1 } };
+    run_state run = { .options = { .colour = "auto", .seed = 1 }, .shown = { .wake_fd = -1 } };
     weir_error err = { 0 };
-    int        done, rc = run_options_read(argc, argv, &run.options, &done);
+    int done, rc = run_options_read(argc, argv, &run.options, &done);
     if (rc != 0 || done)
         return rc;
-    weir_options wo = { .workers = (uint32_t) run.options.workers, .data_dir = run.options.data_dir, .seed = (uint64_t) run.options.seed,
+    weir_options wo = { .workers = (uint32_t)run.options.workers,
+                        .data_dir = run.options.data_dir,
+                        .seed = (uint64_t)run.options.seed,
                         .once = run.options.once != 0 };
     cli_catch_signals();
     if (run.options.dev_kafka)
@@ -338,21 +350,26 @@ run_verb(int argc, char **argv)
 }
 
 const cli_verb cli_run = {
-    "run", run_verb, "run pipelines until they end or are stopped",
+    "run",
+    run_verb,
+    "run pipelines until they end or are stopped",
     "usage: weir run [OPTIONS] FILE...\n"
     "\n"
     "  -i, --input SOURCE=FILE   read this file in place of a source (- is standard input)\n"
-    "  -O, --output VIEW=FILE    write a view there, in place of the file's sinks (- is standard output)\n"
+    "  -O, --output VIEW=FILE    write a view there, in place of the file's sinks (- is standard "
+    "output)\n"
     "      --once                read what is there now, finish, exit\n"
     "      --show VIEW           print a view's rows as they come\n"
     "  -o, --format FORMAT       of --show: table, jsonl, csv, markdown or raw\n"
     "  -d, --data DIR            keep checkpoints in DIR, and a control socket DIR/weir.sock\n"
     "  -w, --workers N           worker threads (default: one a core, at most 8)\n"
-    "      --dev-kafka           start the practice Kafka in this process; ${KAFKA} is its address\n"
+    "      --dev-kafka           start the practice Kafka in this process; ${KAFKA} is its "
+    "address\n"
     "      --seed N              seed of random() and generators\n"
     "  -q, --quiet               say less\n"
     "\n"
-    "SIGTERM and SIGINT: intake stops, sinks are flushed, a last checkpoint is taken.  A second one: at once.\n"
+    "SIGTERM and SIGINT: intake stops, sinks are flushed, a last checkpoint is taken.  A second "
+    "one: at once.\n"
     "\n"
     "  weir run auctions.yaml\n"
     "  weir run auctions.yaml --once --input bids=bids.jsonl --output per_auction=-\n",

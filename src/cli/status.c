@@ -8,11 +8,11 @@
 static wr_time
 time_of(const char *iso)
 {
-    struct tm   t = { 0 };
+    struct tm t = { 0 };
     const char *rest = iso != NULL ? strptime(iso, "%Y-%m-%dT%H:%M:%S", &t) : NULL;
     if (rest == NULL)
         return WR_TIME_START;
-    wr_time us = (wr_time) timegm(&t) * 1000000, unit = 100000;
+    wr_time us = (wr_time)timegm(&t) * 1000000, unit = 100000;
     if (*rest == '.')
         for (rest++; *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
             us += (*rest - '0') * unit;
@@ -24,7 +24,7 @@ part_add(status *s)
 {
     if (s->count == s->capacity) {
         uint32_t capacity = s->capacity > 0 ? s->capacity * 2 : 32;
-        part    *grown = wr_realloc(NULL, s->parts, capacity * sizeof *grown);
+        part *grown = wr_realloc(NULL, s->parts, capacity * sizeof *grown);
         if (grown == NULL)
             return NULL;
         s->parts = grown;
@@ -39,7 +39,7 @@ static double
 amount(const request *m, const char *name)
 {
     double n = 0;
-    (void) request_number(m, name, &n);
+    (void)request_number(m, name, &n);
     return n;
 }
 
@@ -48,12 +48,13 @@ static bool
 parts_read(status *s, const request *pipeline, const char *list_name, const char *kind)
 {
     const request_member *list = request_find(pipeline, list_name);
-    const char           *item, *why;
-    size_t                n;
-    request               m;
+    const char *item, *why;
+    size_t n;
+    request m;
     if (list == NULL || list->kind != REQUEST_RAW)
         return false;
-    for (const char *at = list->text, *end = at + list->length; request_json_item(&at, end, &item, &n);) {
+    for (const char *at = list->text, *end = at + list->length;
+         request_json_item(&at, end, &item, &n);) {
         part *p = part_add(s);
         if (p == NULL || !request_parse_json(item, n, &s->arena, &m, &why))
             return false;
@@ -83,9 +84,9 @@ parts_read(status *s, const request *pipeline, const char *list_name, const char
 bool
 status_read(const char *json, size_t length, status *s)
 {
-    request     top, pipeline;
+    request top, pipeline;
     const char *why, *item;
-    size_t      n;
+    size_t n;
     memset(s, 0, sizeof *s);
     wr_arena_init(&s->arena, NULL);
     s->taken_us = wr_clock_monotonic(wr_clock_system());
@@ -98,12 +99,14 @@ status_read(const char *json, size_t length, status *s)
     const request_member *list = request_find(&top, "pipelines");
     if (list == NULL || list->kind != REQUEST_RAW || s->version == NULL)
         return false;
-    for (const char *at = list->text, *end = at + list->length; request_json_item(&at, end, &item, &n);) {
+    for (const char *at = list->text, *end = at + list->length;
+         request_json_item(&at, end, &item, &n);) {
         if (!request_parse_json(item, n, &s->arena, &pipeline, &why))
             return false;
         const char *error = request_string(&pipeline, "error");
         s->error = error != NULL ? error : s->error;
-        if (!parts_read(s, &pipeline, "sources", "source") || !parts_read(s, &pipeline, "views", "view") ||
+        if (!parts_read(s, &pipeline, "sources", "source") ||
+            !parts_read(s, &pipeline, "views", "view") ||
             !parts_read(s, &pipeline, "sinks", "sink"))
             return false;
     }
@@ -124,7 +127,8 @@ status_find(const status *s, const part *like)
 {
     for (uint32_t i = 0; i < s->count; i++) {
         const part *p = &s->parts[i];
-        if (strcmp(p->kind, like->kind) == 0 && strcmp(p->name, like->name) == 0 && strcmp(p->pipeline, like->pipeline) == 0)
+        if (strcmp(p->kind, like->kind) == 0 && strcmp(p->name, like->name) == 0 &&
+            strcmp(p->pipeline, like->pipeline) == 0)
             return p;
     }
     return NULL;
@@ -138,7 +142,11 @@ scaled(double n, double step, const char *const *units, char to[16])
         n /= step;
         unit++;
     }
-    snprintf(to, 16, unit == 0 || n >= 99.95 ? "%.0f%s" : n >= 9.995 ? "%.1f%s" : "%.2f%s", n, units[unit]);
+    snprintf(to, 16,
+             unit == 0 || n >= 99.95 ? "%.0f%s"
+             : n >= 9.995            ? "%.1f%s"
+                                     : "%.2f%s",
+             n, units[unit]);
 }
 
 void

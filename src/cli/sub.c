@@ -2,7 +2,8 @@
 /*
  * cli/sub.c -- weir sub: follow a view of a running process.
  *
- * JSON lines are made of the values as the server wrote them, nothing is decoded; the other forms print text.
+ * JSON lines are made of the values as the server wrote them, nothing is decoded; the other forms
+ * print text.
  */
 #include "cli/client.h"
 
@@ -11,19 +12,19 @@
 enum { COLUMNS_MAX = 256 };
 
 typedef struct sub_run {
-    client          *client;
-    const char      *view;
-    cli_format       format;
-    cli_printer     *printer;
-    wr_arena         arena;               /* of the columns */
+    client *client;
+    const char *view;
+    cli_format format;
+    cli_printer *printer;
+    wr_arena arena; /* of the columns */
     weir_column_info columns[COLUMNS_MAX];
-    const char      *heads[COLUMNS_MAX];  /* "name": as JSON */
-    uint32_t         count;
-    bool             changes;
-    long long        limit, rows;         /* limit 0: none */
-    char             cursor[512];
-    const char      *values[COLUMNS_MAX]; /* of the row at hand */
-    size_t           lengths[COLUMNS_MAX];
+    const char *heads[COLUMNS_MAX]; /* "name": as JSON */
+    uint32_t count;
+    bool changes;
+    long long limit, rows; /* limit 0: none */
+    char cursor[512];
+    const char *values[COLUMNS_MAX]; /* of the row at hand */
+    size_t lengths[COLUMNS_MAX];
 } sub_run;
 
 /* --- the schema --- */
@@ -32,13 +33,13 @@ static bool
 column_read(sub_run *s, const char *item, size_t length)
 {
     const char *at = item, *end = item + length, *name, *type;
-    size_t      n, m;
+    size_t n, m;
     if (!request_json_item(&at, end, &name, &n) || !request_json_item(&at, end, &type, &m))
         return false;
     weir_column_info *c = &s->columns[s->count];
     c->name = request_json_text(name, n, &s->arena);
     c->type = request_json_text(type, m, &s->arena);
-    s->heads[s->count] = wr_arena_printf(&s->arena, "%.*s:", (int) n, name);
+    s->heads[s->count] = wr_arena_printf(&s->arena, "%.*s:", (int)n, name);
     return c->name != NULL && c->type != NULL && s->heads[s->count++] != NULL;
 }
 
@@ -46,8 +47,8 @@ static bool
 on_schema(sub_run *s, const request *m)
 {
     const request_member *columns = request_find(m, "columns");
-    const char           *kind = request_string(m, "kind"), *item;
-    size_t                n;
+    const char *kind = request_string(m, "kind"), *item;
+    size_t n;
     if (columns == NULL || columns->kind != REQUEST_RAW)
         return false;
     const char *at = columns->text, *end = at + columns->length;
@@ -62,14 +63,29 @@ on_schema(sub_run *s, const request *m)
 
 /* --- rows --- */
 
+/* 2026-01-01T00:00:00Z as PostgreSQL prints it: 2026-01-01 00:00:00+00. */
+static const char *
+time_text(const char *iso, wr_arena *arena)
+{
+    size_t n = iso != NULL ? strlen(iso) : 0;
+    if (n < 19 || memchr(iso, 'T', n) == NULL)
+        return iso; /* an infinity, or out of memory */
+    size_t day = (size_t)((const char *)memchr(iso, 'T', n) - iso);
+    bool zone = iso[n - 1] == 'Z';
+    return wr_arena_printf(arena, "%.*s %.*s%s", (int)day, iso, (int)(n - day - 1 - zone),
+                           iso + day + 1, zone ? "+00" : "");
+}
+
 static const char *
 cell_text(void *user, uint32_t column)
 {
-    sub_run    *s = user;
+    sub_run *s = user;
+    wr_arena *arena = client_scratch(s->client);
     const char *value = s->values[column];
     if (value == NULL || (s->lengths[column] == 4 && memcmp(value, "null", 4) == 0))
         return NULL;
-    return request_json_text(value, s->lengths[column], client_scratch(s->client));
+    const char *text = request_json_text(value, s->lengths[column], arena);
+    return strncmp(s->columns[column].type, "timestamp", 9) == 0 ? time_text(text, arena) : text;
 }
 
 static void
@@ -77,7 +93,7 @@ put_json(const sub_run *s, const char *op, size_t n)
 {
     fputc('{', stdout);
     if (s->changes)
-        printf("\"_op\":%.*s%s", (int) n, op, s->count > 0 ? "," : "");
+        printf("\"_op\":%.*s%s", (int)n, op, s->count > 0 ? "," : "");
     for (uint32_t i = 0; i < s->count; i++) {
         if (i > 0)
             fputc(',', stdout);
@@ -92,11 +108,12 @@ static bool
 on_row(sub_run *s, const char *row, size_t length)
 {
     const char *at = row, *end = row + length, *op, *list;
-    size_t      n, m;
-    uint32_t    count = 0;
+    size_t n, m;
+    uint32_t count = 0;
     if (!request_json_item(&at, end, &op, &n) || !request_json_item(&at, end, &list, &m))
         return false;
-    for (at = list, end = list + m; count < s->count && request_json_item(&at, end, &s->values[count], &s->lengths[count]);)
+    for (at = list, end = list + m;
+         count < s->count && request_json_item(&at, end, &s->values[count], &s->lengths[count]);)
         count++;
     if (count != s->count)
         return false;
@@ -112,8 +129,8 @@ static bool
 on_rows(sub_run *s, const request *m)
 {
     const request_member *rows = request_find(m, "rows");
-    const char           *row;
-    size_t                n;
+    const char *row;
+    size_t n;
     if (rows == NULL || rows->kind != REQUEST_RAW)
         return false;
     const char *at = rows->text, *end = at + rows->length;
@@ -144,21 +161,22 @@ static int
 on_message(sub_run *s, const request *m)
 {
     const char *op = request_string(m, "op"), *cursor = request_string(m, "cursor"), *text;
-    int64_t     lost = 0;
-    bool        good = op != NULL;
+    int64_t lost = 0;
+    bool good = op != NULL;
     if (good && strcmp(op, "schema") == 0) {
         good = on_schema(s, m);
     } else if (good && strcmp(op, "rows") == 0) {
         good = on_rows(s, m);
     } else if (good && strcmp(op, "gap") == 0) {
-        (void) request_whole(m, "lost_batches", &lost);
-        cli_say("%lld batches of rows were overwritten before they were read", (long long) lost);
+        (void)request_whole(m, "lost_batches", &lost);
+        cli_say("%lld batches of rows were overwritten before they were read", (long long)lost);
     } else if (good && strcmp(op, "end") == 0) {
         const char *reason = request_string(m, "reason");
-        bool        finished = reason == NULL || strcmp(reason, "finished") == 0;
+        bool finished = reason == NULL || strcmp(reason, "finished") == 0;
         text = request_string(m, "text");
         if (!finished)
-            cli_say("the pipeline has %s%s%s", reason, text != NULL ? ": " : "", text != NULL ? text : "");
+            cli_say("the pipeline has %s%s%s", reason, text != NULL ? ": " : "",
+                    text != NULL ? text : "");
         return reason != NULL && strcmp(reason, "failed") == 0 ? CLI_FAILED : CLI_OK;
     } else if (good && strcmp(op, "error") == 0) {
         int rc = client_error(m);
@@ -186,9 +204,7 @@ follow(sub_run *s)
             fputc('\n', stderr);
             say_cursor(s);
             return CLI_INTERRUPTED;
-        case CLIENT_CLOSED:
-            say_cursor(s);
-            return CLI_CONNECT;
+        case CLIENT_CLOSED: say_cursor(s); return CLI_CONNECT;
         case CLIENT_TIMEOUT: break;
         case CLIENT_MESSAGE: {
             int rc = on_message(s, &m);
@@ -202,15 +218,21 @@ follow(sub_run *s)
 static int
 sub_verb(int argc, char **argv)
 {
-    sub_run        s = { 0 };
+    sub_run s = { 0 };
     client_options where = { 0 };
-    cli_list       rest = { 0 };
-    const char    *format = NULL, *from = NULL, *colour = "auto";
-    int            done, snapshot = 0, gaps = 0;
-    cli_option     options[] = {
-        { "server", 's', 's', &where.server }, { "token", 0, 's', &where.token }, { "snapshot", 0, 'f', &snapshot },
-        { "from", 0, 's', &from },             { "count", 'n', 'n', &s.limit },   { "format", 'o', 's', &format },
-        { "gaps", 0, 'f', &gaps },             { "color", 0, 's', &colour },      { 0 },
+    cli_list rest = { 0 };
+    const char *format = NULL, *from = NULL, *colour = "auto";
+    int done, snapshot = 0, gaps = 0;
+    cli_option options[] = {
+        { "server", 's', 's', &where.server },
+        { "token", 0, 's', &where.token },
+        { "snapshot", 0, 'f', &snapshot },
+        { "from", 0, 's', &from },
+        { "count", 'n', 'n', &s.limit },
+        { "format", 'o', 's', &format },
+        { "gaps", 0, 'f', &gaps },
+        { "color", 0, 's', &colour },
+        { 0 },
     };
     int rc = cli_parse(argc, argv, options, &rest, &done);
     if (rc != 0 || done)
@@ -253,16 +275,20 @@ sub_verb(int argc, char **argv)
 }
 
 const cli_verb cli_sub = {
-    "sub", sub_verb, "follow a view of a running process",
+    "sub",
+    sub_verb,
+    "follow a view of a running process",
     "usage: weir sub [OPTIONS] VIEW\n"
     "\n"
-    "VIEW is a view, a source, VIEW.late or SOURCE.dead_letter; pipeline.VIEW where several pipelines have one.\n"
+    "VIEW is a view, a source, VIEW.late or SOURCE.dead_letter; pipeline.VIEW where several "
+    "pipelines have one.\n"
     "Rows of a view that changes begin with _op: + a row is new, - it is taken back.\n"
     "\n"
     "  -s, --server ADDRESS   host:port or unix:/path (default: $WEIR_URL, else 127.0.0.1:7077)\n"
     "      --token TOKEN      (default: $WEIR_TOKEN)\n"
     "      --snapshot         begin with the rows that the view still keeps\n"
-    "      --from CURSOR      go on where an earlier run ended (it prints its cursor when stopped)\n"
+    "      --from CURSOR      go on where an earlier run ended (it prints its cursor when "
+    "stopped)\n"
     "      --gaps             when too slow, go on after the rows that were lost\n"
     "  -n, --count ROWS       end after so many rows\n"
     "  -o, --format FORMAT    table, jsonl, raw, csv or markdown\n"

@@ -4,11 +4,12 @@
  *
  * Bytes go by raw read and send; the loop only says when (a bufferevent would move 4 KB a call).
  *
- * Invariants  K1  a connection is closed by the server's loop between events, never under its own feet
+ * Invariants  K1  a connection is closed by the server's loop between events, never under its
+ *                 own feet
  *             K2  requests are answered one after another, in their order
  *             K3  whatever is waited for has a deadline, but for a quiet session: that may last
- * A client that sends no more (EOF) may still be listening (`nc -N`): it is kept while it has subscriptions, and
- * looked after every second (conn_check_peer), for no event tells when it goes.
+ * A client that sends no more (EOF) may still be listening (`nc -N`): it is kept while it has
+ * subscriptions, and looked after every second (conn_check_peer), for no event tells when it goes.
  */
 #include "server/server_impl.h"
 
@@ -28,13 +29,17 @@ static void
 conn_late(void *user)
 {
     conn *c = user;
+    conn_phase phase = c->phase;
     c->phase = CONN_QUIET;
-    if (c->kind == CONN_HTTP && !c->closing && conn_waiting(c) == 0 && conn_left(c) > 0) {
-        http_late(c);
+    if ((phase == CONN_HEAD || phase == CONN_FRAME) && !c->closing && conn_left(c) > 0) {
+        if (c->kind == CONN_HTTP)
+            http_late(c);
+        else
+            session_late(c);
         conn_work(c);
         return;
     }
-    c->server->slow += c->subscription_count > 0 && conn_waiting(c) > 0;
+    c->server->slow += phase == CONN_WRITE && c->subscription_count > 0;
     c->dead = true; /* K1 */
 }
 
@@ -49,10 +54,10 @@ static void
 conn_tune(int fd)
 {
     int one = 1, idle = 30, interval = 10, probes = 3;
-    (void) !setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-    (void) !setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-    (void) !setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-    (void) !setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    (void)!setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    (void)!setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    (void)!setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    (void)!setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
 conn *
@@ -73,7 +78,8 @@ conn_open(server *s, listener *l, int fd)
     wr_timer_init(&c->deadline, s->loop, conn_late, c);
     wr_timer_init(&c->retry, s->loop, conn_retry, c);
     c->phase = CONN_HEAD;
-    if (wr_watch_create(s->loop, fd, conn_ready, c, &c->watch) != WEIR_OK || wr_watch_set(c->watch, WR_WATCH_READ) != WEIR_OK ||
+    if (wr_watch_create(s->loop, fd, conn_ready, c, &c->watch) != WEIR_OK ||
+        wr_watch_set(c->watch, WR_WATCH_READ) != WEIR_OK ||
         wr_timer_set_after(&c->deadline, SERVER_HEAD_US) != WEIR_OK) {
         wr_watch_destroy(c->watch);
         wr_timer_cancel(&c->deadline);
@@ -109,7 +115,9 @@ conn_close(conn *c)
 size_t
 conn_room(const conn *c)
 {
-    size_t limit = wr_budget_used(c->server->budget) < SERVER_MEMORY_BYTES / 2 ? SERVER_OUT_BYTES : SERVER_OUT_BYTES_TIGHT;
+    size_t limit = wr_budget_used(c->server->budget) < SERVER_MEMORY_BYTES / 2
+                       ? SERVER_OUT_BYTES
+                       : SERVER_OUT_BYTES_TIGHT;
     size_t waiting = conn_waiting(c);
     return c->dead || c->closing || waiting >= limit ? 0 : limit - waiting; /* V3 */
 }
@@ -133,13 +141,15 @@ conn_flush(conn *c)
 {
     bool moved = false;
     if (!wr_text_ok(&c->out)) {
-        wr_log(WR_LOG_WARN, "server", "a client is dropped: the memory for what waits for clients is used up");
+        wr_log(WR_LOG_WARN, "server",
+               "a client is dropped: the memory for what waits for clients is used up");
         c->dead = true;
     }
     while (!c->dead && conn_waiting(c) > 0) {
-        ssize_t n = send(c->fd, c->out.data + c->out_at, conn_waiting(c), MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n =
+            send(c->fd, c->out.data + c->out_at, conn_waiting(c), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
-            c->out_at += (size_t) n;
+            c->out_at += (size_t)n;
             moved = true;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             break;
@@ -157,7 +167,8 @@ conn_flush(conn *c)
     return moved;
 }
 
-/* The last word is sent: our end first, then wait for the client's, so that no reset overtakes the word. */
+/* The last word is sent: our end first, then wait for the client's, so that no reset overtakes the
+ * word. */
 static void
 conn_finish(conn *c)
 {
@@ -180,13 +191,18 @@ conn_decide(conn *c)
     } else if (first == '\0') {
         c->kind = CONN_MSGPACK;
     } else if (first == 0x16) {
-        static const char alert[] = { 0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28 }; /* TLS: handshake_failure */
+        static const char alert[] = {
+            0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28
+        }; /* TLS: handshake_failure */
         wr_text_append(&c->out, alert, sizeof alert);
         c->closing = true;
     } else {
-        wr_text_puts(&c->out, "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"
-                              "This port speaks Weir's own protocol: JSON lines that begin with {, or 00 and MessagePack.\n"
-                              "HTTP has a port of its own: serve: { http: host:port }.\n");
+        wr_text_puts(
+            &c->out,
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"
+            "This port speaks Weir's own protocol: JSON lines that begin with {, or 00 and "
+            "MessagePack.\n"
+            "HTTP has a port of its own: serve: { http: host:port }.\n");
         c->closing = true;
     }
     return !c->closing;
@@ -225,7 +241,7 @@ conn_receive(conn *c)
     else if (n < 0)
         c->dead = errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
     else if (!c->lingering)
-        wr_text_append(&c->in, c->server->read_buffer, (size_t) n);
+        wr_text_append(&c->in, c->server->read_buffer, (size_t)n);
     if (!wr_text_ok(&c->in) || (c->eof && c->lingering))
         c->dead = true;
 }
@@ -264,8 +280,10 @@ conn_phase_of(const conn *c)
 static void
 conn_pace(conn *c, bool moved)
 {
-    static const int64_t limits[] = { 0, SERVER_HEAD_US, SERVER_FRAME_US, SERVER_WRITE_US, SERVER_IDLE_US, SERVER_LINGER_US };
-    conn_phase           phase = conn_phase_of(c);
+    static const int64_t limits[] = {
+        0, SERVER_HEAD_US, SERVER_FRAME_US, SERVER_WRITE_US, SERVER_IDLE_US, SERVER_LINGER_US
+    };
+    conn_phase phase = conn_phase_of(c);
     if (phase == c->phase && !moved)
         return;
     c->phase = phase;
@@ -294,15 +312,17 @@ conn_work(conn *c)
     bool full = conn_room(c) == 0;
     moved |= conn_flush(c);
     more |= full && conn_room(c) > 0; /* requests or rows may have waited for the room */
-    if (more) /* not before the others had their turn */
+    if (more)                         /* not before the others had their turn */
         atomic_store(&c->ready, true);
     conn_finish(c);
-    if (c->eof && !more && conn_waiting(c) == 0 && c->subscription_count == 0 && !conn_is_stalled(c))
+    if (c->eof && !more && conn_waiting(c) == 0 && c->subscription_count == 0 &&
+        !conn_is_stalled(c))
         c->dead = true;
     if (c->dead)
         return;
     bool listens = c->lingering || (!c->eof && !c->closing && !more && !conn_is_stalled(c));
-    if (wr_watch_set(c->watch, (listens ? WR_WATCH_READ : 0) | (conn_waiting(c) > 0 ? WR_WATCH_WRITE : 0)) != WEIR_OK)
+    if (wr_watch_set(c->watch, (listens ? WR_WATCH_READ : 0) |
+                                   (conn_waiting(c) > 0 ? WR_WATCH_WRITE : 0)) != WEIR_OK)
         c->dead = true;
     conn_pace(c, moved);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server/control.c -- what a client asks of the engine besides rows out: push, why, explain, status, metrics,
- * checkpoint.
+ * server/control.c -- what a client asks of the engine besides rows out: push, why, explain,
+ * status, metrics, checkpoint.
  *
- * Push        what the source has no room for waits in the connection, which is read no further: backpressure
- *             reaches the client's socket.  The acknowledgement comes when all rows were taken.
- * Checkpoint  blocks, so it has a thread; one at a time.  The connection is found again by its serial.
+ * Push        what the source has no room for waits in the connection, which is read no further:
+ *             backpressure reaches the client's socket.  The acknowledgement comes when all rows
+ *             were taken.
+ * Checkpoint  blocks, so it has a thread; one at a time.  The connection is found again by its
+ *             serial.
  */
 #include "server/reply.h"
 
@@ -17,7 +19,7 @@ static bool
 pipeline_has(weir_pipeline *p, const char *name)
 {
     weir_relation_role role;
-    const char        *relation;
+    const char *relation;
     for (uint32_t i = 0; (relation = weir_pipeline_relation(p, i, &role)) != NULL; i++)
         if (role != WEIR_SINK && strcmp(relation, name) == 0)
             return true;
@@ -28,20 +30,22 @@ weir_status
 server_pipeline_of(server *s, const char **name, weir_pipeline **out, weir_error *err)
 {
     weir_pipeline *p, *found = NULL;
-    uint32_t       count = 0;
+    uint32_t count = 0;
     for (uint32_t i = 0; (p = weir_pipeline_at(s->engine, i)) != NULL; i++)
         if (pipeline_has(p, *name)) {
             found = p;
             count++;
         }
     if (count > 1) {
-        weir_status st = wr_error_set(err, WEIR_QUERY_AMBIGUOUS, "several pipelines have a \"%.100s\"", *name);
+        weir_status st =
+            wr_error_set(err, WEIR_QUERY_AMBIGUOUS, "several pipelines have a \"%.100s\"", *name);
         wr_error_hint(err, "write pipeline.%.100s", *name);
         return st;
     }
     for (uint32_t i = 0; found == NULL && (p = weir_pipeline_at(s->engine, i)) != NULL; i++) {
         size_t n = strlen(weir_pipeline_name(p));
-        if (strncmp(*name, weir_pipeline_name(p), n) == 0 && (*name)[n] == '.' && pipeline_has(p, *name + n + 1)) {
+        if (strncmp(*name, weir_pipeline_name(p), n) == 0 && (*name)[n] == '.' &&
+            pipeline_has(p, *name + n + 1)) {
             *name += n + 1;
             found = p;
         }
@@ -78,7 +82,7 @@ static bool
 push_some(pending_push *p, const char *rows, size_t length, size_t *taken, weir_error *err)
 {
     weir_status st = WEIR_OK;
-    size_t      n = 0;
+    size_t n = 0;
     *taken = 0;
     do {
         st = weir_push(p->pipeline, p->source, rows + *taken, length - *taken, &n, err);
@@ -91,8 +95,8 @@ void
 push_retry(conn *c)
 {
     pending_push *p = &c->push;
-    weir_error    err = { 0 };
-    size_t        taken;
+    weir_error err = { 0 };
+    size_t taken;
     if (!push_some(p, p->rows.data + p->at, p->rows.length - p->at, &taken, &err)) {
         push_done(c, err.code, &err);
         return;
@@ -108,15 +112,19 @@ push_retry(conn *c)
 void
 op_push(conn *c, const request *q, int64_t id)
 {
-    pending_push         *p = &c->push;
-    const char           *source = request_string(q, "source");
+    pending_push *p = &c->push;
+    const char *source = request_string(q, "source");
     const request_member *rows = request_find(q, "rows");
-    weir_error            err = { 0 };
-    weir_pipeline        *pipeline = NULL;
-    size_t                taken;
-    bool list = rows != NULL && (rows->kind == REQUEST_STRING || (rows->kind == REQUEST_RAW && c->kind == CONN_JSON && rows->text[0] == '['));
+    weir_error err = { 0 };
+    weir_pipeline *pipeline = NULL;
+    size_t taken;
+    bool list = rows != NULL &&
+                (rows->kind == REQUEST_STRING ||
+                 (rows->kind == REQUEST_RAW && c->kind == CONN_JSON && rows->text[0] == '['));
     if (source == NULL || !list) {
-        session_error(c, id, "USAGE", "push needs a source, and rows: JSON lines in one string, or (in JSON) a list of objects",
+        session_error(c, id, "USAGE",
+                      "push needs a source, and rows: JSON lines in one string, or (in JSON) a "
+                      "list of objects",
                       "{\"op\":\"push\",\"source\":\"bids\",\"rows\":[{\"auction\":7}]}");
         return;
     }
@@ -152,7 +160,8 @@ op_push(conn *c, const request *q, int64_t id)
 static void
 metric_put(wr_text *to, const char *name, const char *type, const char *help, uint64_t value)
 {
-    wr_text_printf(to, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type, name, (unsigned long long) value);
+    wr_text_printf(to, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type, name,
+                   (unsigned long long)value);
 }
 
 weir_status
@@ -165,23 +174,32 @@ server_metrics(server *s, char **text, weir_error *err)
     wr_text_puts(&to, engine);
     weir_free(engine);
     metric_put(&to, "weir_connections", "gauge", "Connections that are open.", s->conn_count);
-    metric_put(&to, "weir_connections_accepted_total", "counter", "Connections taken.", s->accepted);
-    metric_put(&to, "weir_connections_refused_total", "counter", "Connections refused: too many.", s->refused);
-    metric_put(&to, "weir_subscribers", "gauge", "Subscriptions that are open.", s->subscription_count);
-    metric_put(&to, "weir_subscriber_dropped_total", "counter", "Times a subscriber was too slow and lost its place.", s->slow);
-    metric_put(&to, "weir_unauthorised_total", "counter", "Requests without the right token.", s->unauthorised);
-    metric_put(&to, "weir_server_memory_bytes", "gauge", "Bytes that connections hold.", wr_budget_used(s->budget));
-    wr_text_puts(&to, "# HELP weir_http_requests_total HTTP requests by class of the answer.\n# TYPE weir_http_requests_total counter\n");
+    metric_put(&to, "weir_connections_accepted_total", "counter", "Connections taken.",
+               s->accepted);
+    metric_put(&to, "weir_connections_refused_total", "counter", "Connections refused: too many.",
+               s->refused);
+    metric_put(&to, "weir_subscribers", "gauge", "Subscriptions that are open.",
+               s->subscription_count);
+    metric_put(&to, "weir_subscriber_dropped_total", "counter",
+               "Times a subscriber was too slow and lost its place.", s->slow);
+    metric_put(&to, "weir_unauthorised_total", "counter", "Requests without the right token.",
+               s->unauthorised);
+    metric_put(&to, "weir_server_memory_bytes", "gauge", "Bytes that connections hold.",
+               wr_budget_used(s->budget));
+    wr_text_puts(&to, "# HELP weir_http_requests_total HTTP requests by class of the answer.\n# "
+                      "TYPE weir_http_requests_total counter\n");
     for (int i = 2; i <= 5; i++)
-        wr_text_printf(&to, "weir_http_requests_total{class=\"%dxx\"} %llu\n", i, (unsigned long long) s->http_requests[i]);
+        wr_text_printf(&to, "weir_http_requests_total{class=\"%dxx\"} %llu\n", i,
+                       (unsigned long long)s->http_requests[i]);
     *text = wr_text_take(&to, NULL);
     return *text != NULL ? WEIR_OK : wr_error_set(err, WEIR_MEMORY, "no memory for the answer");
 }
 
 static weir_status
-look(server *s, const request *q, const char *op, weir_text_format format, char **text, weir_error *err)
+look(server *s, const request *q, const char *op, weir_text_format format, char **text,
+     weir_error *err)
 {
-    const char    *view = request_string(q, "view");
+    const char *view = request_string(q, "view");
     weir_pipeline *p = NULL;
     if (strcmp(op, "status") == 0)
         return weir_status_json(s->engine, text, err);
@@ -193,15 +211,17 @@ look(server *s, const request *q, const char *op, weir_text_format format, char 
         return st;
     }
     WR_TRY(server_pipeline_of(s, &view, &p, err));
-    return strcmp(op, "explain") == 0 ? weir_explain(p, view, true, format, text, err) : weir_why(p, view, format, text, err);
+    return strcmp(op, "explain") == 0 ? weir_explain(p, view, true, format, text, err)
+                                      : weir_why(p, view, format, text, err);
 }
 
 void
 op_look(conn *c, const request *q, int64_t id, const char *op)
 {
-    char            *text = NULL;
-    weir_error       err = { 0 };
-    bool             json = strcmp(op, "status") == 0 || (strcmp(op, "metrics") != 0 && request_flag(q, "json"));
+    char *text = NULL;
+    weir_error err = { 0 };
+    bool json =
+        strcmp(op, "status") == 0 || (strcmp(op, "metrics") != 0 && request_flag(q, "json"));
     if (look(c->server, q, op, json ? WEIR_TEXT_JSON : WEIR_TEXT, &text, &err) != WEIR_OK) {
         session_fail(c, id, &err);
         return;
@@ -223,7 +243,7 @@ static void
 checkpoint_answer(void *user)
 {
     checkpoint_job *job = user;
-    conn           *c = job->server->conns;
+    conn *c = job->server->conns;
     wr_thread_join(&job->thread);
     job->running = false;
     while (c != NULL && c->serial != job->conn)
@@ -255,9 +275,9 @@ void
 op_checkpoint(conn *c, const request *q, int64_t id)
 {
     checkpoint_job *job = &c->server->checkpoint;
-    const char     *name = request_string(q, "pipeline");
-    weir_pipeline  *p = weir_pipeline_at(c->server->engine, 0);
-    weir_error      err = { 0 };
+    const char *name = request_string(q, "pipeline");
+    weir_pipeline *p = weir_pipeline_at(c->server->engine, 0);
+    weir_error err = { 0 };
     for (uint32_t i = 0; name != NULL && p != NULL && strcmp(weir_pipeline_name(p), name) != 0;)
         p = weir_pipeline_at(c->server->engine, ++i);
     if (p == NULL) {

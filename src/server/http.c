@@ -2,8 +2,8 @@
 /*
  * server/http.c -- HTTP: health, metrics, and looking in (docs/protocol.md).
  *
- * Place       http_parse.c reads the head; a row of the table below answers.  One request at a time a
- *             connection; a body is discarded, for nothing here takes one.
+ * Place       http_parse.c reads the head; a row of the table below answers.  One request at a time
+ *             a connection; a body is discarded, for nothing here takes one.
  */
 #include "server/http_parse.h"
 #include "server/server_impl.h"
@@ -15,9 +15,9 @@
 enum { NAME_BYTES_MAX = 256 };
 
 typedef struct answer {
-    conn               *conn;
+    conn *conn;
     const http_request *request;
-    char                view[NAME_BYTES_MAX]; /* the part of the path that a * stood for */
+    char view[NAME_BYTES_MAX]; /* the part of the path that a * stood for */
 } answer;
 
 /* --- answers --- */
@@ -26,13 +26,23 @@ static const char *
 status_text(int status)
 {
     static const struct {
-        int         status;
+        int status;
         const char *text;
     } rows[] = {
-        { 200, "OK" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
-        { 408, "Request Timeout" }, { 411, "Length Required" }, { 413, "Content Too Large" }, { 414, "URI Too Long" },
-        { 431, "Request Header Fields Too Large" }, { 500, "Internal Server Error" }, { 501, "Not Implemented" },
-        { 503, "Service Unavailable" }, { 505, "HTTP Version Not Supported" },
+        { 200, "OK" },
+        { 400, "Bad Request" },
+        { 401, "Unauthorized" },
+        { 404, "Not Found" },
+        { 405, "Method Not Allowed" },
+        { 408, "Request Timeout" },
+        { 411, "Length Required" },
+        { 413, "Content Too Large" },
+        { 414, "URI Too Long" },
+        { 431, "Request Header Fields Too Large" },
+        { 500, "Internal Server Error" },
+        { 501, "Not Implemented" },
+        { 503, "Service Unavailable" },
+        { 505, "HTTP Version Not Supported" },
     };
     for (size_t i = 0; i < WR_COUNT(rows); i++)
         if (rows[i].status == status)
@@ -44,26 +54,32 @@ static void
 put_date(conn *c)
 {
     static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-    static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-    time_t                   now = (time_t) (wr_clock_now(wr_loop_clock(c->server->loop)) / 1000000);
-    struct tm                t;
+    static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+    time_t now = (time_t)(wr_clock_now(wr_loop_clock(c->server->loop)) / 1000000);
+    struct tm t;
     if (gmtime_r(&now, &t) != NULL)
-        wr_text_printf(&c->out, "date: %s, %02d %s %d %02d:%02d:%02d GMT\r\n", days[t.tm_wday], t.tm_mday, months[t.tm_mon],
-                       t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+        wr_text_printf(&c->out, "date: %s, %02d %s %d %02d:%02d:%02d GMT\r\n", days[t.tm_wday],
+                       t.tm_mday, months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min,
+                       t.tm_sec);
 }
 
-/* extra: further field lines, each with its CRLF.  After a refused head (q NULL) nothing can be trusted: close. */
+/* extra: further field lines, each with its CRLF.  After a refused head (q NULL) nothing can be
+ * trusted: close. */
 static void
-send_answer(conn *c, const http_request *q, int status, const char *type, const char *extra, const char *body, size_t length)
+send_answer(conn *c, const http_request *q, int status, const char *type, const char *extra,
+            const char *body, size_t length)
 {
     bool keep = q != NULL && q->keep_alive;
     wr_text_printf(&c->out, "HTTP/1.1 %d %s\r\n", status, status_text(status));
     put_date(c);
-    wr_text_printf(&c->out,
-                   "content-type: %s\r\ncontent-length: %zu\r\nconnection: %s\r\ncache-control: no-store\r\n"
-                   "x-content-type-options: nosniff\r\nreferrer-policy: no-referrer\r\n"
-                   "content-security-policy: default-src 'none'; frame-ancestors 'none'; base-uri 'none'\r\n%s\r\n",
-                   type, length, keep ? "keep-alive" : "close", extra);
+    wr_text_printf(
+        &c->out,
+        "content-type: %s\r\ncontent-length: %zu\r\nconnection: %s\r\ncache-control: no-store\r\n"
+        "x-content-type-options: nosniff\r\nreferrer-policy: no-referrer\r\n"
+        "content-security-policy: default-src 'none'; frame-ancestors 'none'; base-uri "
+        "'none'\r\n%s\r\n",
+        type, length, keep ? "keep-alive" : "close", extra);
     if (q == NULL || !http_slice_is(q->method, "HEAD"))
         wr_text_append(&c->out, body, length);
     c->closing |= !keep;
@@ -78,18 +94,21 @@ send_text(answer *a, int status, const char *type, const char *body)
 
 /* RFC 9457. */
 static void
-send_problem(conn *c, const http_request *q, int status, const char *extra, const char *detail, const char *hint)
+send_problem(conn *c, const http_request *q, int status, const char *extra, const char *detail,
+             const char *hint)
 {
     wr_text to;
     wr_text_init(&to, c->server->budget);
-    wr_text_printf(&to, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":", status_text(status), status);
+    wr_text_printf(&to, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":",
+                   status_text(status), status);
     wr_text_put_json(&to, detail, strlen(detail));
     wr_text_puts(&to, ",\"hint\":[");
     if (hint != NULL && hint[0] != '\0')
         wr_text_put_json(&to, hint, strlen(hint));
     wr_text_puts(&to, "]}\n");
     if (wr_text_ok(&to))
-        send_answer(c, q, status, "application/problem+json", extra, wr_text_string(&to), to.length);
+        send_answer(c, q, status, "application/problem+json", extra, wr_text_string(&to),
+                    to.length);
     else
         c->dead = true;
     wr_text_fini(&to);
@@ -98,7 +117,9 @@ send_problem(conn *c, const http_request *q, int status, const char *extra, cons
 static void
 send_failure(answer *a, const weir_error *err)
 {
-    int status = err->code == WEIR_QUERY_NO_RELATION || err->code == WEIR_QUERY_AMBIGUOUS ? 404 : err->code == WEIR_STATE_STOPPED ? 503 : 500;
+    int status = err->code == WEIR_QUERY_NO_RELATION || err->code == WEIR_QUERY_AMBIGUOUS ? 404
+                 : err->code == WEIR_STATE_STOPPED                                        ? 503
+                                                                                          : 500;
     send_problem(a->conn, a->request, status, "", err->text, err->hint);
 }
 
@@ -143,8 +164,8 @@ send_owned(answer *a, weir_status st, const char *type, char *text, const weir_e
 static void
 get_metrics(answer *a)
 {
-    char       *text = NULL;
-    weir_error  err = { 0 };
+    char *text = NULL;
+    weir_error err = { 0 };
     weir_status st = server_metrics(a->conn->server, &text, &err);
     send_owned(a, st, "text/plain; version=0.0.4; charset=utf-8", text, &err);
 }
@@ -152,8 +173,8 @@ get_metrics(answer *a)
 static void
 get_status(answer *a)
 {
-    char       *text = NULL;
-    weir_error  err = { 0 };
+    char *text = NULL;
+    weir_error err = { 0 };
     weir_status st = weir_status_json(a->conn->server->engine, &text, &err);
     send_owned(a, st, "application/json", text, &err);
 }
@@ -161,11 +182,11 @@ get_status(answer *a)
 static void
 get_why(answer *a)
 {
-    const char    *view = a->view;
-    char          *text = NULL;
-    weir_error     err = { 0 };
+    const char *view = a->view;
+    char *text = NULL;
+    weir_error err = { 0 };
     weir_pipeline *p = NULL;
-    weir_status    st = server_pipeline_of(a->conn->server, &view, &p, &err);
+    weir_status st = server_pipeline_of(a->conn->server, &view, &p, &err);
     if (st == WEIR_OK)
         st = weir_why(p, view, WEIR_TEXT_JSON, &text, &err);
     send_owned(a, st, "application/json", text, &err);
@@ -174,11 +195,11 @@ get_why(answer *a)
 static void
 get_explain(answer *a)
 {
-    const char    *view = a->view;
-    char          *text = NULL;
-    weir_error     err = { 0 };
+    const char *view = a->view;
+    char *text = NULL;
+    weir_error err = { 0 };
     weir_pipeline *p = NULL;
-    weir_status    st = server_pipeline_of(a->conn->server, &view, &p, &err);
+    weir_status st = server_pipeline_of(a->conn->server, &view, &p, &err);
     if (st == WEIR_OK)
         st = weir_explain(p, view, true, WEIR_TEXT_JSON, &text, &err);
     send_owned(a, st, "application/json", text, &err);
@@ -186,8 +207,8 @@ get_explain(answer *a)
 
 typedef struct route {
     const char *path; /* a part that is * stands for a view */
-    bool        open; /* without a token */
-    void      (*get)(answer *a);
+    bool open;        /* without a token */
+    void (*get)(answer *a);
 } route;
 
 static const route routes[] = {
@@ -200,7 +221,8 @@ static const route routes[] = {
     { "/api/v1/views/*/explain", false, get_explain },
 };
 
-static const char routes_hint[] = "GET /healthz, /readyz, /metrics, /version, /api/v1/status, /api/v1/views/VIEW/why, /api/v1/views/VIEW/explain";
+static const char routes_hint[] = "GET /healthz, /readyz, /metrics, /version, /api/v1/status, "
+                                  "/api/v1/views/VIEW/why, /api/v1/views/VIEW/explain";
 
 /* Part by part; what the * stood for is decoded after the parts were told apart. */
 static bool
@@ -211,9 +233,9 @@ route_fits(const route *r, http_slice path, char view[NAME_BYTES_MAX])
         const char *stop = ++at;
         while (stop < end && *stop != '/')
             stop++;
-        size_t     n = strcspn(++want, "/");
-        http_slice part = { at, (size_t) (stop - at) };
-        char       word[NAME_BYTES_MAX];
+        size_t n = strcspn(++want, "/");
+        http_slice part = { at, (size_t)(stop - at) };
+        char word[NAME_BYTES_MAX];
         if (!http_decode(part, word, sizeof word) || word[0] == '\0')
             return false;
         if (n == 1 && *want == '*')
@@ -232,12 +254,13 @@ static bool
 is_authorized(const conn *c, const http_request *q)
 {
     static const char bearer[] = "bearer ";
-    char              token[SERVER_TOKEN_BYTES_MAX + 1];
-    const size_t      n = sizeof bearer - 1;
-    http_slice        a = q->authorization;
+    char token[SERVER_TOKEN_BYTES_MAX + 1];
+    const size_t n = sizeof bearer - 1;
+    http_slice a = q->authorization;
     if (c->listener->token[0] == '\0')
         return true;
-    if (a.at == NULL || a.length <= n || !http_slice_same((http_slice){ a.at, n }, bearer) || a.length - n >= sizeof token)
+    if (a.at == NULL || a.length <= n || !http_slice_same((http_slice){ a.at, n }, bearer) ||
+        a.length - n >= sizeof token)
         return false;
     memcpy(token, a.at + n, a.length - n);
     token[a.length - n] = '\0';
@@ -247,16 +270,19 @@ is_authorized(const conn *c, const http_request *q)
 static void
 http_answer(conn *c, const http_request *q)
 {
-    static const char *const known[] = { "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT" };
-    answer                   a = { .conn = c, .request = q };
-    bool                     refused = false;
+    static const char *const known[] = { "POST",    "PUT",   "DELETE", "PATCH",
+                                         "OPTIONS", "TRACE", "CONNECT" };
+    answer a = { .conn = c, .request = q };
+    bool refused = false;
     if (!http_slice_is(q->method, "GET") && !http_slice_is(q->method, "HEAD")) {
         for (size_t i = 0; i < WR_COUNT(known); i++)
             refused |= http_slice_is(q->method, known[i]);
         if (refused)
-            send_problem(c, q, 405, "allow: GET, HEAD\r\n", "only GET and HEAD are answered here", NULL);
+            send_problem(c, q, 405, "allow: GET, HEAD\r\n", "only GET and HEAD are answered here",
+                         NULL);
         else
-            send_problem(c, q, 501, "", "the method is unknown", "methods are written in capitals: GET, HEAD");
+            send_problem(c, q, 501, "", "the method is unknown",
+                         "methods are written in capitals: GET, HEAD");
         return;
     }
     const route *r = NULL;
@@ -265,7 +291,8 @@ http_answer(conn *c, const http_request *q)
             r = &routes[i];
     if ((r == NULL || !r->open) && !is_authorized(c, q)) {
         c->server->unauthorised++;
-        send_problem(c, q, 401, "www-authenticate: Bearer\r\n", "the token is missing or wrong", "send Authorization: Bearer TOKEN");
+        send_problem(c, q, 401, "www-authenticate: Bearer\r\n", "the token is missing or wrong",
+                     "send Authorization: Bearer TOKEN");
     } else if (r == NULL) {
         send_problem(c, q, 404, "", "there is nothing at this path", routes_hint);
     } else {

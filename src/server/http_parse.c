@@ -6,10 +6,10 @@
 #include <strings.h>
 
 typedef struct head {
-    const char   *at, *end;
+    const char *at, *end;
     http_request *out;
-    bool          has_length, has_encoding, old; /* old: HTTP/1.0 */
-    int           hosts;
+    bool has_length, has_encoding, old; /* old: HTTP/1.0 */
+    int hosts;
 } head;
 
 static http_result
@@ -35,7 +35,8 @@ http_slice_same(http_slice s, const char *text)
 static bool
 is_token_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 /* --- lines --- */
@@ -50,13 +51,13 @@ line_take(head *h, http_slice *line)
                 return HTTP_MORE;
             if (p[1] != '\n')
                 return refuse(h, 400, "a CR stands alone");
-            *line = (http_slice){ h->at, (size_t) (p - h->at) };
+            *line = (http_slice){ h->at, (size_t)(p - h->at) };
             h->at = p + 2;
             return HTTP_WHOLE;
         }
         if (*p == '\n')
             return refuse(h, 400, "a line ends in LF alone: CR LF is wanted");
-        if (((unsigned char) *p < 0x20 && *p != '\t') || *p == 0x7f)
+        if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
             return refuse(h, 400, "a control character");
     }
     return HTTP_MORE;
@@ -69,7 +70,7 @@ trimmed(const char *at, const char *end)
         at++;
     while (end > at && (end[-1] == ' ' || end[-1] == '\t'))
         end--;
-    return (http_slice){ at, (size_t) (end - at) };
+    return (http_slice){ at, (size_t)(end - at) };
 }
 
 /* --- the request line --- */
@@ -77,7 +78,8 @@ trimmed(const char *at, const char *end)
 static http_result
 version_read(head *h, const char *at, size_t n)
 {
-    if (n != 8 || memcmp(at, "HTTP/", 5) != 0 || at[5] < '0' || at[5] > '9' || at[6] != '.' || at[7] < '0' || at[7] > '9')
+    if (n != 8 || memcmp(at, "HTTP/", 5) != 0 || at[5] < '0' || at[5] > '9' || at[6] != '.' ||
+        at[7] < '0' || at[7] > '9')
         return refuse(h, 400, "the request line is METHOD TARGET HTTP/1.1");
     if (at[5] != '1')
         return refuse(h, 505, "HTTP/1.1 is spoken here");
@@ -93,20 +95,21 @@ target_read(head *h, const char *at, size_t n)
     if (n > HTTP_TARGET_BYTES_MAX)
         return refuse(h, 414, "the target is longer than 8 KiB");
     for (size_t i = 0; i < n; i++)
-        if ((unsigned char) at[i] <= 0x20 || (unsigned char) at[i] > 0x7e || at[i] == '#')
+        if ((unsigned char)at[i] <= 0x20 || (unsigned char)at[i] > 0x7e || at[i] == '#')
             return refuse(h, 400, "the target has a character that must be %-encoded");
     http_slice path = { at, n };
     if (n > 7 && strncasecmp(at, "http://", 7) == 0) {
         const char *slash = memchr(at + 7, '/', n - 7);
-        path = slash != NULL ? (http_slice){ slash, (size_t) (at + n - slash) } : (http_slice){ "/", 1 };
+        path = slash != NULL ? (http_slice){ slash, (size_t)(at + n - slash) }
+                             : (http_slice){ "/", 1 };
     }
     bool star = path.length == 1 && path.at[0] == '*'; /* OPTIONS * */
     if (!star && (path.length == 0 || path.at[0] != '/'))
         return refuse(h, 400, "the target begins with /");
     const char *mark = memchr(path.at, '?', path.length);
     if (mark != NULL) {
-        h->out->query = (http_slice){ mark + 1, (size_t) (path.at + path.length - mark - 1) };
-        path.length = (size_t) (mark - path.at);
+        h->out->query = (http_slice){ mark + 1, (size_t)(path.at + path.length - mark - 1) };
+        path.length = (size_t)(mark - path.at);
     }
     h->out->path = path;
     return HTTP_WHOLE;
@@ -116,15 +119,15 @@ static http_result
 request_line(head *h, http_slice line)
 {
     const char *end = line.at + line.length, *first = memchr(line.at, ' ', line.length);
-    const char *second = first != NULL ? memchr(first + 1, ' ', (size_t) (end - first - 1)) : NULL;
+    const char *second = first != NULL ? memchr(first + 1, ' ', (size_t)(end - first - 1)) : NULL;
     if (second == NULL || first == line.at)
         return refuse(h, 400, "the request line is METHOD TARGET HTTP/1.1");
     for (const char *p = line.at; p < first; p++)
         if (!is_token_char(*p))
             return refuse(h, 400, "the method is not a word");
-    h->out->method = (http_slice){ line.at, (size_t) (first - line.at) };
-    http_result r = version_read(h, second + 1, (size_t) (end - second - 1));
-    return r == HTTP_WHOLE ? target_read(h, first + 1, (size_t) (second - first - 1)) : r;
+    h->out->method = (http_slice){ line.at, (size_t)(first - line.at) };
+    http_result r = version_read(h, second + 1, (size_t)(end - second - 1));
+    return r == HTTP_WHOLE ? target_read(h, first + 1, (size_t)(second - first - 1)) : r;
 }
 
 /* --- fields --- */
@@ -142,7 +145,7 @@ length_read(head *h, http_slice value)
         if (value.at[i] < '0' || value.at[i] > '9')
             return refuse(h, 400, "Content-Length is not a number");
         if (n <= HTTP_BODY_BYTES_MAX)
-            n = n * 10 + (size_t) (value.at[i] - '0');
+            n = n * 10 + (size_t)(value.at[i] - '0');
     }
     h->out->body_bytes = n;
     return HTTP_WHOLE; /* its size is judged when the head is whole */
@@ -152,7 +155,9 @@ static http_result
 encoding_read(head *h, http_slice value)
 {
     if (h->has_encoding || h->old)
-        return refuse(h, 400, h->old ? "HTTP/1.0 has no Transfer-Encoding" : "Transfer-Encoding stands twice");
+        return refuse(h, 400,
+                      h->old ? "HTTP/1.0 has no Transfer-Encoding"
+                             : "Transfer-Encoding stands twice");
     h->has_encoding = true;
     h->out->status = http_slice_same(value, "chunked") ? 411 : 501;
     return HTTP_WHOLE;
@@ -163,7 +168,7 @@ connection_read(head *h, http_slice value)
 {
     const char *end = value.at + value.length;
     for (const char *at = value.at; at < end;) {
-        const char *comma = memchr(at, ',', (size_t) (end - at));
+        const char *comma = memchr(at, ',', (size_t)(end - at));
         comma = comma != NULL ? comma : end;
         http_slice word = trimmed(at, comma);
         if (http_slice_same(word, "close"))
@@ -185,7 +190,7 @@ field_read(head *h, http_slice line)
     for (const char *p = line.at; p < colon; p++)
         if (!is_token_char(*p))
             return refuse(h, 400, "a field's name has a character it must not have");
-    http_slice name = { line.at, (size_t) (colon - line.at) }, value = trimmed(colon + 1, end);
+    http_slice name = { line.at, (size_t)(colon - line.at) }, value = trimmed(colon + 1, end);
     if (http_slice_same(name, "content-length"))
         return length_read(h, value);
     if (http_slice_same(name, "transfer-encoding"))
@@ -212,7 +217,9 @@ head_judge(head *h)
     if (h->hosts == 0 && !h->old)
         return refuse(h, 400, "Host is missing");
     if (h->has_encoding)
-        return refuse(h, h->out->status, h->out->status == 411 ? "chunked bodies are not taken: send Content-Length" : "unknown Transfer-Encoding");
+        return refuse(h, h->out->status,
+                      h->out->status == 411 ? "chunked bodies are not taken: send Content-Length"
+                                            : "unknown Transfer-Encoding");
     if (h->out->body_bytes > HTTP_BODY_BYTES_MAX)
         return refuse(h, 413, "the body is longer than 1 MiB");
     return HTTP_WHOLE;
@@ -221,7 +228,7 @@ head_judge(head *h)
 static http_result
 head_read(head *h)
 {
-    http_slice  line;
+    http_slice line;
     http_result r;
     do /* blank lines before a request are a client's leftovers */
         r = line_take(h, &line);
@@ -241,12 +248,12 @@ http_result
 http_parse(const char *bytes, size_t length, http_request *out)
 {
     size_t shown = length < HTTP_HEAD_BYTES_MAX ? length : HTTP_HEAD_BYTES_MAX;
-    head   h = { .at = bytes, .end = bytes + shown, .out = out };
+    head h = { .at = bytes, .end = bytes + shown, .out = out };
     memset(out, 0, sizeof *out);
     http_result r = head_read(&h);
     if (r == HTTP_MORE && shown == HTTP_HEAD_BYTES_MAX)
         return refuse(&h, 431, "the head is longer than 16 KiB");
-    out->head_bytes = (size_t) (h.at - bytes);
+    out->head_bytes = (size_t)(h.at - bytes);
     return r;
 }
 
@@ -255,24 +262,27 @@ http_decode(http_slice part, char *to, size_t size)
 {
     size_t n = 0;
     for (size_t i = 0; i < part.length; i++) {
-        unsigned char c = (unsigned char) part.at[i];
+        unsigned char c = (unsigned char)part.at[i];
         if (c == '%') {
             int value = 0;
             if (part.length - i < 3)
                 return false;
             for (int k = 1; k <= 2; k++) {
-                char d = part.at[i + (size_t) k];
-                int  digit = d >= '0' && d <= '9' ? d - '0' : d >= 'a' && d <= 'f' ? d - 'a' + 10 : d >= 'A' && d <= 'F' ? d - 'A' + 10 : -1;
+                char d = part.at[i + (size_t)k];
+                int digit = d >= '0' && d <= '9'   ? d - '0'
+                            : d >= 'a' && d <= 'f' ? d - 'a' + 10
+                            : d >= 'A' && d <= 'F' ? d - 'A' + 10
+                                                   : -1;
                 if (digit < 0)
                     return false;
                 value = value * 16 + digit;
             }
-            c = (unsigned char) value;
+            c = (unsigned char)value;
             i += 2;
         }
         if (c == '\0' || n + 1 >= size)
             return false;
-        to[n++] = (char) c;
+        to[n++] = (char)c;
     }
     to[n] = '\0';
     return true;

@@ -15,8 +15,8 @@ is_packed(const reply *r)
 static void
 pack_head(wr_text *to, unsigned char type, uint32_t count)
 {
-    unsigned char b[5] = { type, (unsigned char) (count >> 24), (unsigned char) (count >> 16), (unsigned char) (count >> 8),
-                           (unsigned char) count };
+    unsigned char b[5] = { type, (unsigned char)(count >> 24), (unsigned char)(count >> 16),
+                           (unsigned char)(count >> 8), (unsigned char)count };
     wr_text_append(to, b, sizeof b);
 }
 
@@ -24,9 +24,9 @@ static void
 pack_string(wr_text *to, const char *s, size_t n)
 {
     if (n < 32)
-        wr_text_putc(to, (char) (0xa0 | n));
+        wr_text_putc(to, (char)(0xa0 | n));
     else
-        pack_head(to, 0xdb, (uint32_t) n);
+        pack_head(to, 0xdb, (uint32_t)n);
     wr_text_append(to, s, n);
 }
 
@@ -54,11 +54,11 @@ reply_end(reply *r)
     }
     if (!wr_text_ok(r->to))
         return;
-    unsigned char *p = (unsigned char *) r->to->data + r->began;
-    uint32_t       length = (uint32_t) (r->to->length - r->began - FRAME_HEAD_BYTES);
+    unsigned char *p = (unsigned char *)r->to->data + r->began;
+    uint32_t length = (uint32_t)(r->to->length - r->began - FRAME_HEAD_BYTES);
     for (int i = 0; i < 4; i++) {
-        p[i] = (unsigned char) (length >> (24 - 8 * i));
-        p[FRAME_HEAD_BYTES + 1 + i] = (unsigned char) (r->members >> (24 - 8 * i));
+        p[i] = (unsigned char)(length >> (24 - 8 * i));
+        p[FRAME_HEAD_BYTES + 1 + i] = (unsigned char)(r->members >> (24 - 8 * i));
     }
 }
 
@@ -120,7 +120,7 @@ reply_put_int(reply *r, int64_t value)
     }
     unsigned char b[9] = { 0xd3 };
     for (int i = 0; i < 8; i++)
-        b[1 + i] = (unsigned char) ((uint64_t) value >> (56 - 8 * i));
+        b[1 + i] = (unsigned char)((uint64_t)value >> (56 - 8 * i));
     wr_text_append(r->to, b, sizeof b);
 }
 
@@ -129,7 +129,7 @@ reply_put_bool(reply *r, bool value)
 {
     value_lead(r);
     if (is_packed(r))
-        wr_text_putc(r->to, value ? (char) 0xc3 : (char) 0xc2);
+        wr_text_putc(r->to, value ? (char)0xc3 : (char)0xc2);
     else
         wr_text_puts(r->to, value ? "true" : "false");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server/reply.h -- one message to a client: a map, in the connection's own encoding, written straight into
- * what waits for it.
+ * server/reply.h -- one message to a client: a map, in the connection's own encoding, written
+ * straight into what waits for it.
  *
  *     reply r;
  *     reply_begin(&r, c, id, "schema");
@@ -18,11 +18,11 @@
 #include "server/server_impl.h"
 
 typedef struct reply {
-    conn    *conn;
+    conn *conn;
     wr_text *to;
-    size_t   began;   /* where the frame begins in to */
+    size_t began; /* where the frame begins in to */
     uint32_t members;
-    bool     comma;   /* JSON: one must come before the next value */
+    bool comma; /* JSON: one must come before the next value */
 } reply;
 
 /* id REQUEST_NO_ID: none. */
@@ -34,7 +34,8 @@ void reply_list_end(reply *r);
 void reply_put_string(reply *r, const char *value);
 void reply_put_int(reply *r, int64_t value);
 void reply_put_bool(reply *r, bool value);
-void reply_put_encoded(reply *r, const char *bytes, size_t length); /* in the connection's encoding already */
+/* In the connection's encoding already. */
+void reply_put_encoded(reply *r, const char *bytes, size_t length);
 /* name and value at once */
 void reply_string(reply *r, const char *name, const char *value);
 void reply_int(reply *r, const char *name, int64_t value);

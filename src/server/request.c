@@ -10,7 +10,7 @@ enum { NUMBER_CHARS_MAX = 64 };
 
 typedef struct scan {
     const char *at, *end;
-    wr_arena   *arena;
+    wr_arena *arena;
     const char *why;
 } scan;
 
@@ -35,8 +35,12 @@ static size_t
 utf8_length(const unsigned char *p, const unsigned char *end)
 {
     static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    size_t                n = p[0] < 0x80 ? 1 : (p[0] & 0xe0) == 0xc0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : (p[0] & 0xf8) == 0xf0 ? 4 : 0;
-    if (n <= 1 || (size_t) (end - p) < n)
+    size_t n = p[0] < 0x80             ? 1
+               : (p[0] & 0xe0) == 0xc0 ? 2
+               : (p[0] & 0xf0) == 0xe0 ? 3
+               : (p[0] & 0xf8) == 0xf0 ? 4
+                                       : 0;
+    if (n <= 1 || (size_t)(end - p) < n)
         return n == 1 ? 1 : 0;
     uint32_t code = p[0] & (0xffu >> (n + 1));
     for (size_t i = 1; i < n; i++) {
@@ -50,7 +54,7 @@ utf8_length(const unsigned char *p, const unsigned char *end)
 const char *
 request_text_fault(const char *bytes, size_t length)
 {
-    const unsigned char *p = (const unsigned char *) bytes, *end = p + length;
+    const unsigned char *p = (const unsigned char *)bytes, *end = p + length;
     while (p < end) {
         size_t n = utf8_length(p, end);
         if (n == 0)
@@ -70,7 +74,10 @@ hex4(const char *p, const char *end)
         return -1;
     for (int i = 0; i < 4; i++) {
         char c = p[i];
-        int  d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int d = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
         if (d < 0)
             return -1;
         v = v * 16 + d;
@@ -82,19 +89,19 @@ static char *
 utf8_put(char *to, uint32_t c)
 {
     if (c < 0x80) {
-        *to++ = (char) c;
+        *to++ = (char)c;
     } else if (c < 0x800) {
-        *to++ = (char) (0xc0 | c >> 6);
-        *to++ = (char) (0x80 | (c & 0x3f));
+        *to++ = (char)(0xc0 | c >> 6);
+        *to++ = (char)(0x80 | (c & 0x3f));
     } else if (c < 0x10000) {
-        *to++ = (char) (0xe0 | c >> 12);
-        *to++ = (char) (0x80 | (c >> 6 & 0x3f));
-        *to++ = (char) (0x80 | (c & 0x3f));
+        *to++ = (char)(0xe0 | c >> 12);
+        *to++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *to++ = (char)(0x80 | (c & 0x3f));
     } else {
-        *to++ = (char) (0xf0 | c >> 18);
-        *to++ = (char) (0x80 | (c >> 12 & 0x3f));
-        *to++ = (char) (0x80 | (c >> 6 & 0x3f));
-        *to++ = (char) (0x80 | (c & 0x3f));
+        *to++ = (char)(0xf0 | c >> 18);
+        *to++ = (char)(0x80 | (c >> 12 & 0x3f));
+        *to++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *to++ = (char)(0x80 | (c & 0x3f));
     }
     return to;
 }
@@ -106,7 +113,7 @@ escape_put(scan *s, char **to)
     static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
     if (s->at == s->end)
         return refuse(s, "a string does not end");
-    char        c = *s->at++;
+    char c = *s->at++;
     const char *hit = c != '\0' ? strchr(from, c) : NULL;
     if (hit != NULL) {
         *(*to)++ = into[hit - from];
@@ -118,12 +125,14 @@ escape_put(scan *s, char **to)
     if (unit < 0)
         return refuse(s, "a bad escape in a string");
     s->at += 4;
-    uint32_t code = (uint32_t) unit;
+    uint32_t code = (uint32_t)unit;
     if (unit >= 0xd800 && unit < 0xdc00) {
-        int low = s->end - s->at >= 6 && s->at[0] == '\\' && s->at[1] == 'u' ? hex4(s->at + 2, s->end) : -1;
+        int low = s->end - s->at >= 6 && s->at[0] == '\\' && s->at[1] == 'u'
+                      ? hex4(s->at + 2, s->end)
+                      : -1;
         if (low < 0xdc00 || low > 0xdfff)
             return refuse(s, "half a surrogate pair in a string");
-        code = 0x10000 + (((uint32_t) unit - 0xd800) << 10) + ((uint32_t) low - 0xdc00);
+        code = 0x10000 + (((uint32_t)unit - 0xd800) << 10) + ((uint32_t)low - 0xdc00);
         s->at += 6;
     } else if (unit >= 0xdc00 && unit < 0xe000) {
         return refuse(s, "half a surrogate pair in a string");
@@ -149,14 +158,15 @@ string_read(scan *s, const char **text, size_t *length)
     const char *close = string_end(s->at, s->end);
     if (close == NULL)
         return refuse(s, "a string does not end");
-    const char *fault = request_text_fault(s->at, (size_t) (close - s->at));
+    const char *fault = request_text_fault(s->at, (size_t)(close - s->at));
     if (fault != NULL)
         return refuse(s, fault);
-    char *out = wr_arena_alloc(s->arena, (size_t) (close - s->at) + 1), *to = out;
+    char *out = wr_arena_alloc(s->arena, (size_t)(close - s->at) + 1), *to = out;
     if (out == NULL)
         return refuse(s, "out of memory");
-    while (s->at < close) { /* an escape never takes the closing quote: string_end stepped over it */
-        if ((unsigned char) *s->at < 0x20)
+    while (s->at <
+           close) { /* an escape never takes the closing quote: string_end stepped over it */
+        if ((unsigned char)*s->at < 0x20)
             return refuse(s, "a control character in a string");
         if (*s->at != '\\') {
             *to++ = *s->at++;
@@ -169,17 +179,18 @@ string_read(scan *s, const char **text, size_t *length)
     s->at = close + 1;
     *to = '\0';
     *text = out;
-    *length = (size_t) (to - out);
+    *length = (size_t)(to - out);
     return true;
 }
 
 /* --- other values --- */
 
-/* A list or object: found by its brackets, strings skipped; what is inside is checked by whoever uses it. */
+/* A list or object: found by its brackets, strings skipped; what is inside is checked by whoever
+ * uses it. */
 static const char *
 nested_end(const char *at, const char *end, const char **why)
 {
-    char     open[SERVER_JSON_DEPTH_MAX];
+    char open[SERVER_JSON_DEPTH_MAX];
     uint32_t depth = 0;
     *why = "a list or object does not end";
     for (; at < end; at++) {
@@ -232,13 +243,13 @@ number_length(const char *at, const char *end)
             p++;
         p = digits_end(p, end);
     }
-    return p != NULL ? (size_t) (p - at) : 0;
+    return p != NULL ? (size_t)(p - at) : 0;
 }
 
 static bool
 number_read(scan *s, request_member *m)
 {
-    char   digits[NUMBER_CHARS_MAX + 1];
+    char digits[NUMBER_CHARS_MAX + 1];
     size_t n = number_length(s->at, s->end);
     if (n == 0)
         return refuse(s, "a value is neither string, number, true, false, null, list nor object");
@@ -258,10 +269,12 @@ static bool
 value_read(scan *s, request_member *m)
 {
     static const struct {
-        const char  *word;
+        const char *word;
         request_kind kind;
-        bool         boolean;
-    } words[] = { { "true", REQUEST_BOOL, true }, { "false", REQUEST_BOOL, false }, { "null", REQUEST_NULL, false } };
+        bool boolean;
+    } words[] = { { "true", REQUEST_BOOL, true },
+                  { "false", REQUEST_BOOL, false },
+                  { "null", REQUEST_NULL, false } };
     if (s->at == s->end)
         return refuse(s, "a value is missing");
     if (*s->at == '"') {
@@ -275,14 +288,14 @@ value_read(scan *s, request_member *m)
             return false;
         m->kind = REQUEST_RAW;
         m->text = s->at;
-        m->length = (size_t) (end - s->at);
+        m->length = (size_t)(end - s->at);
         s->at = end;
         s->why = NULL;
         return true;
     }
     for (size_t i = 0; i < WR_COUNT(words); i++) {
         size_t n = strlen(words[i].word);
-        if ((size_t) (s->end - s->at) >= n && memcmp(s->at, words[i].word, n) == 0) {
+        if ((size_t)(s->end - s->at) >= n && memcmp(s->at, words[i].word, n) == 0) {
             s->at += n;
             m->kind = words[i].kind;
             m->boolean = words[i].boolean;
@@ -342,7 +355,8 @@ object_read(scan *s, request *out)
 }
 
 bool
-request_parse_json(const char *bytes, size_t length, wr_arena *arena, request *out, const char **why)
+request_parse_json(const char *bytes, size_t length, wr_arena *arena, request *out,
+                   const char **why)
 {
     scan s = { bytes, bytes + length, arena, NULL };
     out->count = 0;
@@ -361,7 +375,7 @@ request_parse_json(const char *bytes, size_t length, wr_arena *arena, request *o
 bool
 request_json_item(const char **at, const char *end, const char **item, size_t *length)
 {
-    scan           s = { *at, end, NULL, NULL };
+    scan s = { *at, end, NULL, NULL };
     request_member m;
     if (s.at >= end || (*s.at != '[' && *s.at != ','))
         return false;
@@ -378,7 +392,7 @@ request_json_item(const char **at, const char *end, const char **item, size_t *l
     } else if (!value_read(&s, &m)) {
         return false;
     }
-    *length = (size_t) (s.at - *item);
+    *length = (size_t)(s.at - *item);
     skip_blanks(&s);
     *at = s.at;
     return true;
@@ -387,9 +401,9 @@ request_json_item(const char **at, const char *end, const char **item, size_t *l
 const char *
 request_json_text(const char *item, size_t length, wr_arena *arena)
 {
-    scan        s = { item + 1, item + length, arena, NULL };
+    scan s = { item + 1, item + length, arena, NULL };
     const char *text;
-    size_t      n;
+    size_t n;
     if (length == 0 || item[0] != '"')
         return wr_arena_strndup(arena, item, length);
     return string_read(&s, &text, &n) ? text : NULL;
@@ -429,7 +443,7 @@ request_whole(const request *r, const char *name, int64_t *out)
     double d;
     if (!request_number(r, name, &d) || d != floor(d) || fabs(d) > 0x1p53)
         return false;
-    *out = (int64_t) d;
+    *out = (int64_t)d;
     return true;
 }
 

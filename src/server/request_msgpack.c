@@ -2,8 +2,8 @@
 /*
  * server/request_msgpack.c -- requests from MessagePack (see request.h).
  *
- * Every declared length is checked against what is left before it is used: a five-byte header must not make
- * anybody reserve gigabytes.
+ * Every declared length is checked against what is left before it is used: a five-byte header must
+ * not make anybody reserve gigabytes.
  */
 #include "server/request.h"
 
@@ -12,7 +12,7 @@
 
 typedef struct pack {
     const unsigned char *at, *end;
-    const char          *why;
+    const char *why;
 } pack;
 
 static bool
@@ -34,33 +34,33 @@ big_endian(pack *p, int bytes, uint64_t *out)
 }
 
 typedef struct head {
-    request_kind kind;   /* RAW: a container of `count` items       */
-    uint64_t     length; /* STRING and binary: bytes that follow    */
-    uint64_t     count;
-    double       number;
-    bool         boolean;
+    request_kind kind; /* RAW: a container of `count` items       */
+    uint64_t length;   /* STRING and binary: bytes that follow    */
+    uint64_t count;
+    double number;
+    bool boolean;
 } head;
 
 static bool
 number_head(pack *p, unsigned char c, head *h)
 {
     uint64_t bits;
-    int      bytes = c == 0xca ? 4 : c == 0xcb ? 8 : 1 << (c & 3);
+    int bytes = c == 0xca ? 4 : c == 0xcb ? 8 : 1 << (c & 3);
     if (!big_endian(p, bytes, &bits))
         return false;
     h->kind = REQUEST_NUMBER;
     if (c == 0xca) {
-        uint32_t word = (uint32_t) bits;
-        float    f;
+        uint32_t word = (uint32_t)bits;
+        float f;
         memcpy(&f, &word, 4);
         h->number = f;
     } else if (c == 0xcb) {
         memcpy(&h->number, &bits, 8);
     } else if (c >= 0xd0) {
         int shift = 64 - 8 * bytes;
-        h->number = (double) ((int64_t) (bits << shift) >> shift);
+        h->number = (double)((int64_t)(bits << shift) >> shift);
     } else {
-        h->number = (double) bits;
+        h->number = (double)bits;
     }
     return isfinite(h->number) || refuse(p, "a number is not finite");
 }
@@ -75,12 +75,12 @@ head_read(pack *p, head *h)
     unsigned char c = *p->at++;
     if (c < 0x80 || c >= 0xe0) {
         h->kind = REQUEST_NUMBER;
-        h->number = (double) (signed char) c;
+        h->number = (double)(signed char)c;
         return true;
     }
     if (c < 0xa0) {
         h->kind = REQUEST_RAW;
-        h->count = (uint64_t) (c & 0x0f) * (c < 0x90 ? 2 : 1);
+        h->count = (uint64_t)(c & 0x0f) * (c < 0x90 ? 2 : 1);
         return true;
     }
     if (c < 0xc0) {
@@ -123,7 +123,7 @@ value_skip(pack *p, uint32_t depth)
         return refuse(p, "nested too deep");
     if (!head_read(p, &h))
         return false;
-    if (h.length > (uint64_t) (p->end - p->at) || h.count > (uint64_t) (p->end - p->at))
+    if (h.length > (uint64_t)(p->end - p->at) || h.count > (uint64_t)(p->end - p->at))
         return refuse(p, "a length is larger than the message");
     p->at += h.length;
     for (uint64_t i = 0; i < h.count; i++)
@@ -135,12 +135,12 @@ value_skip(pack *p, uint32_t depth)
 static bool
 string_copy(pack *p, const head *h, wr_arena *arena, const char **text)
 {
-    if (h->length > (uint64_t) (p->end - p->at))
+    if (h->length > (uint64_t)(p->end - p->at))
         return refuse(p, "a length is larger than the message");
-    const char *fault = request_text_fault((const char *) p->at, h->length);
+    const char *fault = request_text_fault((const char *)p->at, h->length);
     if (fault != NULL)
         return refuse(p, fault);
-    *text = wr_arena_strndup(arena, (const char *) p->at, h->length);
+    *text = wr_arena_strndup(arena, (const char *)p->at, h->length);
     p->at += h->length;
     return *text != NULL || refuse(p, "out of memory");
 }
@@ -149,7 +149,7 @@ static bool
 value_read(pack *p, wr_arena *arena, request_member *m)
 {
     const unsigned char *began = p->at;
-    head                 h;
+    head h;
     if (!head_read(p, &h))
         return false;
     m->kind = h.kind;
@@ -163,8 +163,8 @@ value_read(pack *p, wr_arena *arena, request_member *m)
     p->at = began;
     if (!value_skip(p, 0))
         return false;
-    m->text = (const char *) began;
-    m->length = (size_t) (p->at - began);
+    m->text = (const char *)began;
+    m->length = (size_t)(p->at - began);
     return true;
 }
 
@@ -172,7 +172,7 @@ static bool
 member_read(pack *p, wr_arena *arena, request *out)
 {
     request_member m = { 0 };
-    head           h;
+    head h;
     if (out->count == SERVER_MEMBERS_MAX)
         return refuse(p, "too many members");
     if (!head_read(p, &h))
@@ -190,9 +190,10 @@ member_read(pack *p, wr_arena *arena, request *out)
 }
 
 bool
-request_parse_msgpack(const char *bytes, size_t length, wr_arena *arena, request *out, const char **why)
+request_parse_msgpack(const char *bytes, size_t length, wr_arena *arena, request *out,
+                      const char **why)
 {
-    pack p = { (const unsigned char *) bytes, (const unsigned char *) bytes + length, NULL };
+    pack p = { (const unsigned char *)bytes, (const unsigned char *)bytes + length, NULL };
     head h = { 0 };
     out->count = 0;
     bool ok = length > 0 && ((p.at[0] & 0xf0) == 0x80 || p.at[0] == 0xde || p.at[0] == 0xdf);
@@ -210,6 +211,6 @@ request_parse_msgpack(const char *bytes, size_t length, wr_arena *arena, request
 size_t
 request_msgpack_length(const char *at, const char *end)
 {
-    pack p = { (const unsigned char *) at, (const unsigned char *) end, NULL };
-    return value_skip(&p, 0) ? (size_t) (p.at - (const unsigned char *) at) : 0;
+    pack p = { (const unsigned char *)at, (const unsigned char *)end, NULL };
+    return value_skip(&p, 0) ? (size_t)(p.at - (const unsigned char *)at) : 0;
 }

@@ -2,8 +2,8 @@
 /*
  * server/server.c -- the server's life and its loop (see server.h).
  *
- * After each run of the loop the connections that are ready are worked on, and those that died are closed: nothing
- * is freed under a callback's feet.
+ * After each run of the loop the connections that are ready are worked on, and those that died are
+ * closed: nothing is freed under a callback's feet.
  */
 #include "server/server_impl.h"
 
@@ -14,10 +14,10 @@
 bool
 server_token_equal(const char *a, const char *b)
 {
-    size_t        n = strlen(a), m = strlen(b);
+    size_t n = strlen(a), m = strlen(b);
     unsigned char different = n != m;
     for (size_t i = 0; i < n; i++)
-        different |= (unsigned char) (a[i] ^ b[m > 0 ? i % m : 0]);
+        different |= (unsigned char)(a[i] ^ b[m > 0 ? i % m : 0]);
     return different == 0;
 }
 
@@ -57,10 +57,10 @@ static void
 server_farewell(server *s)
 {
     wr_clock *clock = wr_loop_clock(s->loop);
-    int64_t   until = wr_clock_monotonic(clock) + SERVER_LINGER_US;
+    int64_t until = wr_clock_monotonic(clock) + SERVER_LINGER_US;
     for (uint32_t i = 0; i < s->listener_count; i++)
         if (s->listeners[i].watch != NULL)
-            (void) !wr_watch_set(s->listeners[i].watch, 0);
+            (void)!wr_watch_set(s->listeners[i].watch, 0);
     for (conn *c = s->conns; c != NULL; c = c->next)
         session_check_ends(c, true);
     for (bool open = true; open && wr_clock_monotonic(clock) < until;) {
@@ -81,7 +81,7 @@ static void
 server_main(void *user)
 {
     server *s = user;
-    bool    again = false;
+    bool again = false;
     while (!atomic_load(&s->stop)) {
         wr_loop_run(s->loop, again ? 0 : -1);
         again = server_turn(s);
@@ -102,8 +102,9 @@ server_open(weir *engine, server **out, weir_error *err)
     s->budget = wr_budget_create(NULL, "server", SERVER_MEMORY_BYTES);
     s->read_buffer = s->budget != NULL ? wr_alloc(s->budget, SERVER_READ_BYTES) : NULL;
     wr_arena_init(&s->scratch, s->budget);
-    weir_status st = s->read_buffer != NULL ? wr_loop_create(s->budget, wr_clock_system(), &s->loop, err)
-                                            : wr_error_set(err, WEIR_MEMORY, "no memory for the server");
+    weir_status st = s->read_buffer != NULL
+                         ? wr_loop_create(s->budget, wr_clock_system(), &s->loop, err)
+                         : wr_error_set(err, WEIR_MEMORY, "no memory for the server");
     if (st != WEIR_OK) {
         server_close(s);
         return st;
@@ -124,9 +125,11 @@ add_one(server *s, const char *text, bool http, const weir_serve *serve, weir_er
         if (strcmp(l->text, text) != 0)
             continue;
         if (l->http != http)
-            return wr_error_set(err, WEIR_CONFIG_VALUE, "%.200s cannot serve both http and tcp", text);
+            return wr_error_set(err, WEIR_CONFIG_VALUE, "%.200s cannot serve both http and tcp",
+                                text);
         if (strcmp(l->token, serve->token != NULL ? serve->token : "") != 0)
-            return wr_error_set(err, WEIR_CONFIG_VALUE, "two pipelines serve on %.200s with different tokens", text);
+            return wr_error_set(err, WEIR_CONFIG_VALUE,
+                                "two pipelines serve on %.200s with different tokens", text);
         return WEIR_OK;
     }
     return server_listen(s, text, http, serve, err);
@@ -137,7 +140,8 @@ server_add(server *s, const weir_serve *serve, weir_error *err)
 {
     wr_assert(!s->thread.started);
     if (serve->token != NULL && strlen(serve->token) > SERVER_TOKEN_BYTES_MAX)
-        return wr_error_set(err, WEIR_CONFIG_VALUE, "the token is longer than %d bytes", SERVER_TOKEN_BYTES_MAX);
+        return wr_error_set(err, WEIR_CONFIG_VALUE, "the token is longer than %d bytes",
+                            SERVER_TOKEN_BYTES_MAX);
     WR_TRY(add_one(s, serve->http, true, serve, err));
     return add_one(s, serve->tcp, false, serve, err);
 }
@@ -154,7 +158,8 @@ server_start(server *s, weir_error *err)
             st = wr_watch_set(l->watch, WR_WATCH_READ);
     }
     if (st != WEIR_OK)
-        return wr_error_set(err, st, "the server cannot watch its sockets: %s", weir_status_text(st));
+        return wr_error_set(err, st, "the server cannot watch its sockets: %s",
+                            weir_status_text(st));
     return wr_thread_start(&s->thread, "weir-server", server_main, s, err);
 }
 

@@ -6,12 +6,13 @@
  * reads it: a session (JSON lines or MessagePack frames) or http.
  *
  * Invariants  V1  a connection is touched by the server's thread alone, but for `ready`
- *             V2  what waits for a client is copied into memory of the server's own budget: a slow client
- *                 holds none of the pipeline's
- *             V3  nothing is taken from a stream or from a client while more than conn_room() waits for it
- * Limits      1,024 connections, 64 from one other machine; a frame or line 4 MiB (64 KiB before the token was
- *             seen); HTTP head 16 KiB; 10 s for a request head or a hello; 100 subscriptions a connection;
- *             256 MiB of memory for all connections together.
+ *             V2  what waits for a client is copied into memory of the server's own budget: a slow
+ *                 client holds none of the pipeline's
+ *             V3  nothing is taken from a stream or from a client while more than conn_room() waits
+ *                 for it
+ * Limits      1,024 connections, 64 from one other machine; a frame or line 4 MiB (64 KiB before
+ *             the token was seen); HTTP head 16 KiB; 10 s for a request head or a hello; 100
+ *             subscriptions a connection; 256 MiB of memory for all connections together.
  */
 #pragma once
 
@@ -29,123 +30,132 @@ enum {
     SERVER_SUBSCRIPTIONS_MAX = 100,
     SERVER_FRAME_BYTES_MAX = 4 << 20,
     SERVER_HELLO_BYTES_MAX = 64 << 10,
-    SERVER_OUT_BYTES = 1 << 20,        /* waiting for one client: then its streams and requests wait */
-    SERVER_OUT_BYTES_TIGHT = 64 << 10, /* the same while the server's memory is half used            */
+    SERVER_OUT_BYTES = 1 << 20, /* waiting for one client: then its streams and requests wait */
+    SERVER_OUT_BYTES_TIGHT = 64 << 10, /* the same while the server's memory is half used */
     SERVER_MEMORY_BYTES = 256 << 20,
     SERVER_READ_BYTES = 64 << 10,
     SERVER_TOKEN_BYTES_MAX = 255,
 
-    SERVER_HEAD_US = 10 * 1000 * 1000,   /* a whole request head; hello              */
-    SERVER_FRAME_US = 60 * 1000 * 1000,  /* a whole frame or body                    */
-    SERVER_WRITE_US = 60 * 1000 * 1000,  /* until the client takes a byte            */
-    SERVER_IDLE_US = 60 * 1000 * 1000,   /* between requests of HTTP                 */
-    SERVER_LINGER_US = 2 * 1000 * 1000,  /* for the client to read the last words    */
+    SERVER_HEAD_US = 10 * 1000 * 1000,  /* a whole request head; hello              */
+    SERVER_FRAME_US = 60 * 1000 * 1000, /* a whole frame or body                    */
+    SERVER_WRITE_US = 60 * 1000 * 1000, /* until the client takes a byte            */
+    SERVER_IDLE_US = 60 * 1000 * 1000,  /* between requests of HTTP                 */
+    SERVER_LINGER_US = 2 * 1000 * 1000, /* for the client to read the last words    */
     SERVER_TICK_US = 1000 * 1000,
     SERVER_PUSH_RETRY_US = 5 * 1000,
 };
 
-typedef struct conn         conn;
-typedef struct listener     listener;
+typedef struct conn conn;
+typedef struct listener listener;
 typedef struct subscription subscription; /* subscription.c */
 typedef enum conn_kind { CONN_UNKNOWN, CONN_JSON, CONN_MSGPACK, CONN_HTTP } conn_kind;
 /* What is waited for; each has its deadline. */
-typedef enum conn_phase { CONN_QUIET, CONN_HEAD, CONN_FRAME, CONN_WRITE, CONN_IDLE, CONN_LINGER } conn_phase;
+typedef enum conn_phase {
+    CONN_QUIET,
+    CONN_HEAD,
+    CONN_FRAME,
+    CONN_WRITE,
+    CONN_IDLE,
+    CONN_LINGER
+} conn_phase;
 
-/* Rows of a push that the source had no room for: tried again until all are taken, then acknowledged. */
+/* Rows of a push that the source had no room for: tried again until all are taken, then
+ * acknowledged. */
 typedef struct pending_push {
     weir_pipeline *pipeline; /* NULL: nothing is pending */
-    char           source[128];
-    wr_text        rows;
-    size_t         at;
-    int64_t        id, seq;
-    bool           has_seq;
+    char source[128];
+    wr_text rows;
+    size_t at;
+    int64_t id, seq;
+    bool has_seq;
 } pending_push;
 
 struct conn {
-    conn         *next;
-    server       *server;
-    listener     *listener;
-    uint64_t      serial; /* names it to work done elsewhere   */
+    conn *next;
+    server *server;
+    listener *listener;
+    uint64_t serial; /* names it to work done elsewhere   */
     unsigned char peer[16];
-    int           fd;
-    wr_watch     *watch;
-    wr_timer      deadline, retry;
-    conn_kind     kind;
-    wr_text       in;
-    size_t        in_at, in_seen; /* consumed; searched for the end of a line */
-    wr_text       out;
-    size_t        out_at;    /* sent                               */
-    conn_phase    phase;
-    bool          eof;       /* the client sends no more           */
-    bool          probed;    /* and was asked whether it listens   */
-    bool          closing;   /* close when all is sent             */
-    bool          lingering; /* all is sent: wait for the client's end, discard */
-    bool          dead;      /* close now                          */
-    bool          welcomed;  /* hello was good, or no token is wanted */
-    bool          busy;      /* an answer is being made elsewhere: take no requests */
-    size_t        body_left; /* HTTP: bytes to discard             */
-    _Atomic bool  ready;     /* a subscription may have something  */
-    pending_push  push;
+    int fd;
+    wr_watch *watch;
+    wr_timer deadline, retry;
+    conn_kind kind;
+    wr_text in;
+    size_t in_at, in_seen; /* consumed; searched for the end of a line */
+    wr_text out;
+    size_t out_at; /* sent                               */
+    conn_phase phase;
+    bool eof;           /* the client sends no more           */
+    bool probed;        /* and was asked whether it listens   */
+    bool closing;       /* close when all is sent             */
+    bool lingering;     /* all is sent: wait for the client's end, discard */
+    bool dead;          /* close now                          */
+    bool welcomed;      /* hello was good, or no token is wanted */
+    bool busy;          /* an answer is being made elsewhere: take no requests */
+    size_t body_left;   /* HTTP: bytes to discard             */
+    _Atomic bool ready; /* a subscription may have something  */
+    pending_push push;
     subscription *subscriptions;
-    uint32_t      subscription_count;
+    uint32_t subscription_count;
 };
 
 struct listener {
-    server     *server;
-    int         fd;
-    wr_watch   *watch;
-    bool        http;
-    char        text[256]; /* as the file has it */
-    const char *unlink;    /* a unix socket's path; NULL */
-    char        token[SERVER_TOKEN_BYTES_MAX + 1]; /* "": none */
+    server *server;
+    int fd;
+    wr_watch *watch;
+    bool http;
+    char text[256];                         /* as the file has it */
+    const char *unlink;                     /* a unix socket's path; NULL */
+    char token[SERVER_TOKEN_BYTES_MAX + 1]; /* "": none */
 };
 
 /* A checkpoint asked for over the wire: it blocks, so it has a thread. */
 typedef struct checkpoint_job {
-    wr_thread      thread;
-    bool           running;
-    server        *server;
+    wr_thread thread;
+    bool running;
+    server *server;
     weir_pipeline *pipeline;
-    uint64_t       conn;
-    int64_t        id;
-    weir_status    status;
-    weir_error     error;
+    uint64_t conn;
+    int64_t id;
+    weir_status status;
+    weir_error error;
 } checkpoint_job;
 
 struct server {
-    weir          *engine;
-    wr_budget     *budget;
-    wr_loop       *loop;
-    wr_thread      thread;
-    wr_timer       tick;
-    _Atomic bool   stop;
-    listener       listeners[SERVER_LISTENERS_MAX];
-    uint32_t       listener_count, conn_count, subscription_count;
-    int            spare_fd; /* given up for a moment when descriptors run out */
-    conn          *conns;
-    uint64_t       serial;
-    wr_arena       scratch;  /* of the request at hand */
-    char          *read_buffer;
+    weir *engine;
+    wr_budget *budget;
+    wr_loop *loop;
+    wr_thread thread;
+    wr_timer tick;
+    _Atomic bool stop;
+    listener listeners[SERVER_LISTENERS_MAX];
+    uint32_t listener_count, conn_count, subscription_count;
+    int spare_fd; /* given up for a moment when descriptors run out */
+    conn *conns;
+    uint64_t serial;
+    wr_arena scratch; /* of the request at hand */
+    char *read_buffer;
     checkpoint_job checkpoint;
-    uint64_t       accepted, refused, slow, unauthorised, http_requests[6]; /* counters */
+    uint64_t accepted, refused, slow, unauthorised, http_requests[6]; /* counters */
 };
 
 #define REQUEST_NO_ID INT64_MIN
 
 /* listen.c: open the sockets that text says.  Errors: WEIR_CONNECT, WEIR_CONFIG_VALUE. */
-weir_status server_listen(server *s, const char *text, bool http, const weir_serve *serve, weir_error *err);
-void        server_accept(void *user, int events); /* user: a listener */
-void        listener_close(listener *l);
+weir_status
+server_listen(server *s, const char *text, bool http, const weir_serve *serve, weir_error *err);
+void server_accept(void *user, int events); /* user: a listener */
+void listener_close(listener *l);
 
 /* conn.c */
 conn *conn_open(server *s, listener *l, int fd);
-void  conn_close(conn *c);
+void conn_close(conn *c);
 /* Take, pump, send: as much as goes without waiting.  Afterwards c may be dead. */
-void  conn_work(conn *c);
+void conn_work(conn *c);
 /* The bytes that wait may grow by this; 0: nothing more for now (V3). */
 size_t conn_room(const conn *c);
 /* Of a client that sends no more: has it gone altogether? */
-void  conn_check_peer(conn *c);
+void conn_check_peer(conn *c);
 static inline size_t
 conn_waiting(const conn *c)
 {
@@ -159,20 +169,22 @@ conn_left(const conn *c)
 
 /* session.c: take one whole frame from c->in and answer it; false: there is none. */
 bool session_take(conn *c);
+void session_late(conn *c); /* a frame did not come whole in time */
 /* A client that sends no more may have gone altogether: one byte to it, and its kernel says so. */
 void session_probe(conn *c);
 void session_close(conn *c);
 void session_error(conn *c, int64_t id, const char *code, const char *text, const char *hint);
 void session_fail(conn *c, int64_t id, const weir_error *err);
-/* The pipeline that has the relation *name, which may be "pipeline.relation" and then loses its first part.
- * Errors: QUERY_NO_RELATION, QUERY_AMBIGUOUS. */
+/* The pipeline that has the relation *name, which may be "pipeline.relation" and then loses its
+ * first part. Errors: QUERY_NO_RELATION, QUERY_AMBIGUOUS. */
 weir_status server_pipeline_of(server *s, const char **name, weir_pipeline **out, weir_error *err);
 
 /* subscription.c */
 void op_sub(conn *c, const request *q, int64_t id);
 void op_credit(conn *c, const request *q, int64_t id);
 void op_unsub(conn *c, int64_t id);
-/* Messages of the subscriptions into c->out while there is room; sets ready when it stopped short. */
+/* Messages of the subscriptions into c->out while there is room; sets ready when it stopped short.
+ */
 void session_pump(conn *c);
 /* A pipeline has ended, or the server does: each subscription gets its last rows and END. */
 void session_check_ends(conn *c, bool server_stops);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server/session.c -- the wire protocol's frames: whole requests out of the bytes, each to its operation
- * (docs/protocol.md).
+ * server/session.c -- the wire protocol's frames: whole requests out of the bytes, each to its
+ * operation (docs/protocol.md).
  *
- * A request that cannot be read is answered and the session goes on: its neighbours are whole frames.  A frame
- * that is too long ends the session, for where the next one begins is not known.
+ * A request that cannot be read is answered and the session goes on: its neighbours are whole
+ * frames.  A frame that is too long ends the session, for where the next one begins is not known.
  */
 #include "server/reply.h"
 
@@ -12,7 +12,8 @@
 
 enum { FRAME_HEAD_BYTES = 4 };
 
-static const char ops[] = "hello, sub, credit, unsub, push, ping, why, explain, status, metrics, checkpoint";
+static const char ops[] =
+    "hello, sub, credit, unsub, push, ping, why, explain, status, metrics, checkpoint";
 
 /* --- errors --- */
 
@@ -31,7 +32,8 @@ session_error(conn *c, int64_t id, const char *code, const char *text, const cha
 void
 session_fail(conn *c, int64_t id, const weir_error *err)
 {
-    session_error(c, id, weir_status_name(err->code), err->text[0] != '\0' ? err->text : weir_status_text(err->code), err->hint);
+    session_error(c, id, weir_status_name(err->code),
+                  err->text[0] != '\0' ? err->text : weir_status_text(err->code), err->hint);
 }
 
 /* --- operations --- */
@@ -43,7 +45,8 @@ op_hello(conn *c, const request *q, int64_t id)
     if (wanted[0] != '\0' && (token == NULL || !server_token_equal(token, wanted))) {
         c->server->unauthorised++;
         wr_log(WR_LOG_WARN, "server", "a client's token is missing or wrong");
-        session_error(c, id, "AUTH", "the token is missing or wrong", "{\"op\":\"hello\",\"token\":\"...\"}");
+        session_error(c, id, "AUTH", "the token is missing or wrong",
+                      "{\"op\":\"hello\",\"token\":\"...\"}");
         c->closing = true;
         return;
     }
@@ -77,7 +80,7 @@ static void
 session_request(conn *c, const request *q)
 {
     const char *op = request_string(q, "op");
-    int64_t     id = REQUEST_NO_ID;
+    int64_t id = REQUEST_NO_ID;
     if (request_find(q, "id") != NULL && !request_whole(q, "id", &id)) {
         session_error(c, REQUEST_NO_ID, "USAGE", "an id is a whole number up to 2^53", NULL);
         return;
@@ -86,7 +89,8 @@ session_request(conn *c, const request *q)
         op_hello(c, q, id);
     } else if (!c->welcomed) {
         c->server->unauthorised++;
-        session_error(c, id, "AUTH", "say hello with the token first", "{\"op\":\"hello\",\"token\":\"...\"}");
+        session_error(c, id, "AUTH", "say hello with the token first",
+                      "{\"op\":\"hello\",\"token\":\"...\"}");
         c->closing = true;
     } else if (op == NULL) {
         session_error(c, id, "USAGE", "a request has an `op`", ops);
@@ -102,7 +106,8 @@ session_request(conn *c, const request *q)
         op_ping(c, id);
     } else if (strcmp(op, "checkpoint") == 0) {
         op_checkpoint(c, q, id);
-    } else if (strcmp(op, "why") == 0 || strcmp(op, "explain") == 0 || strcmp(op, "status") == 0 || strcmp(op, "metrics") == 0) {
+    } else if (strcmp(op, "why") == 0 || strcmp(op, "explain") == 0 || strcmp(op, "status") == 0 ||
+               strcmp(op, "metrics") == 0) {
         op_look(c, q, id, op);
     } else {
         session_error(c, id, "USAGE", "unknown op", ops);
@@ -114,24 +119,35 @@ session_request(conn *c, const request *q)
 static void
 session_frame(conn *c, const char *bytes, size_t length)
 {
-    request     q;
-    wr_arena   *arena = &c->server->scratch;
+    request q;
+    wr_arena *arena = &c->server->scratch;
     const char *why = NULL;
-    bool        ok = c->kind == CONN_JSON ? request_parse_json(bytes, length, arena, &q, &why)
-                                          : request_parse_msgpack(bytes, length, arena, &q, &why);
+    bool ok = c->kind == CONN_JSON ? request_parse_json(bytes, length, arena, &q, &why)
+                                   : request_parse_msgpack(bytes, length, arena, &q, &why);
     if (ok)
         session_request(c, &q);
     else
-        session_error(c, REQUEST_NO_ID, "USAGE", why != NULL ? why : "the request cannot be read", NULL);
+        session_error(c, REQUEST_NO_ID, "USAGE", why != NULL ? why : "the request cannot be read",
+                      NULL);
     wr_arena_reset(arena);
 }
 
 static bool
 frame_too_long(conn *c)
 {
-    session_error(c, REQUEST_NO_ID, "LIMIT", c->welcomed ? "a frame is longer than 4 MiB" : "a frame before hello is longer than 64 KiB", NULL);
+    session_error(c, REQUEST_NO_ID, "LIMIT",
+                  c->welcomed ? "a frame is longer than 4 MiB"
+                              : "a frame before hello is longer than 64 KiB",
+                  NULL);
     c->closing = true;
     return false;
+}
+
+void
+session_late(conn *c)
+{
+    session_error(c, REQUEST_NO_ID, "TIMEOUT", "a frame did not come whole in time", NULL);
+    c->closing = true;
 }
 
 static bool
@@ -149,10 +165,10 @@ static bool
 take_line(conn *c, size_t limit)
 {
     const char *at = c->in.data + c->in_at;
-    size_t      from = c->in_seen > c->in_at ? c->in_seen : c->in_at;
+    size_t from = c->in_seen > c->in_at ? c->in_seen : c->in_at;
     const char *newline = memchr(c->in.data + from, '\n', c->in.length - from);
     c->in_seen = c->in.length;
-    size_t n = newline != NULL ? (size_t) (newline - at) : conn_left(c);
+    size_t n = newline != NULL ? (size_t)(newline - at) : conn_left(c);
     if (n > limit)
         return frame_too_long(c);
     if (newline == NULL && (!c->eof || n == 0))
@@ -172,13 +188,13 @@ session_take(conn *c)
         return take_line(c, limit);
     if (conn_left(c) < FRAME_HEAD_BYTES)
         return false;
-    const unsigned char *h = (const unsigned char *) c->in.data + c->in_at;
-    size_t               n = (size_t) h[0] << 24 | (size_t) h[1] << 16 | (size_t) h[2] << 8 | h[3];
+    const unsigned char *h = (const unsigned char *)c->in.data + c->in_at;
+    size_t n = (size_t)h[0] << 24 | (size_t)h[1] << 16 | (size_t)h[2] << 8 | h[3];
     if (n > limit)
         return frame_too_long(c);
     if (conn_left(c) < FRAME_HEAD_BYTES + n)
         return false;
     c->in_at += FRAME_HEAD_BYTES + n;
-    session_frame(c, (const char *) h + FRAME_HEAD_BYTES, n);
+    session_frame(c, (const char *)h + FRAME_HEAD_BYTES, n);
     return true;
 }

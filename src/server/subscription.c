@@ -2,12 +2,12 @@
 /*
  * server/subscription.c -- sub, credit, unsub; messages of the engine to the client.
  *
- * Slow clients (design 12.9): a subscription never holds a stream back.  Rows are taken while there is credit
- * and room; whose place in the stream was overwritten meanwhile is told so with the cursor of the last rows it
- * got, and unless it asked for gaps it is disconnected.
+ * Slow clients (design 12.9): a subscription never holds a stream back.  Rows are taken while there
+ * is credit and room; whose place in the stream was overwritten meanwhile is told so with the
+ * cursor of the last rows it got, and unless it asked for gaps it is disconnected.
  *
- * Invariants  S1  a wake is only a flag: it is set from the publisher's thread under the stream's lock, so none
- *                 comes after weir_unsubscribe
+ * Invariants  S1  a wake is only a flag: it is set from the publisher's thread under the
+ *                 stream's lock, so none comes after weir_unsubscribe
  *             S2  a cursor is sent with, or after, the rows it covers
  */
 #include "server/reply.h"
@@ -19,20 +19,20 @@
 enum { MESSAGES_A_TURN = 64, FRAME_REST_BYTES = 1024 };
 
 struct subscription {
-    subscription      *next;
-    conn              *conn;
-    weir_pipeline     *pipeline;
+    subscription *next;
+    conn *conn;
+    weir_pipeline *pipeline;
     weir_subscription *sub;
-    int64_t            id, credit; /* rows; INT64_MAX: the client counts none */
-    bool               gaps;
-    const char        *ending;     /* why it ends once all is read; NULL: it goes on */
-    char               cursor[256]; /* "": nothing was sent yet */
+    int64_t id, credit; /* rows; INT64_MAX: the client counts none */
+    bool gaps;
+    const char *ending; /* why it ends once all is read; NULL: it goes on */
+    char cursor[256];   /* "": nothing was sent yet */
 };
 
 static void
 subscription_wake(void *user)
 {
-    conn *c = ((subscription *) user)->conn;
+    conn *c = ((subscription *)user)->conn;
     if (!atomic_exchange(&c->ready, true))
         wr_loop_wake(c->server->loop); /* S1 */
 }
@@ -40,7 +40,7 @@ subscription_wake(void *user)
 static void
 subscription_close(subscription *s)
 {
-    conn          *c = s->conn;
+    conn *c = s->conn;
     subscription **at = &c->subscriptions;
     while (*at != s)
         at = &(*at)->next;
@@ -73,11 +73,11 @@ static bool
 send_schema(subscription *s)
 {
     static const char *const kinds[] = { "insert_only", "upsert", "changelog" };
-    uint32_t                 count = weir_subscription_columns(s->sub, NULL, 0), keys = 0;
-    weir_column_info        *columns = wr_arena_alloc(&s->conn->server->scratch, count * sizeof *columns);
+    uint32_t count = weir_subscription_columns(s->sub, NULL, 0), keys = 0;
+    weir_column_info *columns = wr_arena_alloc(&s->conn->server->scratch, count * sizeof *columns);
     if (columns == NULL)
         return false;
-    (void) weir_subscription_columns(s->sub, columns, count);
+    (void)weir_subscription_columns(s->sub, columns, count);
     reply r;
     reply_begin(&r, s->conn, s->id, "schema");
     reply_string(&r, "kind", kinds[weir_subscription_kind(s->sub)]);
@@ -114,7 +114,8 @@ send_end(subscription *s, const char *reason, const weir_error *why)
 
 /* One frame: rows as encoded, `count` of them; the cursor with the last frame of a message (S2). */
 static void
-send_rows_frame(subscription *s, const weir_message *m, const char *bytes, size_t length, uint32_t count, bool last)
+send_rows_frame(subscription *s, const weir_message *m, const char *bytes, size_t length,
+                uint32_t count, bool last)
 {
     reply r;
     reply_begin(&r, s->conn, s->id, "rows");
@@ -152,16 +153,16 @@ static bool
 send_rows_split(subscription *s, const weir_message *m, const char *bytes, size_t length)
 {
     const size_t limit = SERVER_FRAME_BYTES_MAX - FRAME_REST_BYTES;
-    const char  *at = bytes, *end = bytes + length, *row, *first = NULL, *stop = NULL;
-    uint32_t     count = 0;
-    size_t       n;
+    const char *at = bytes, *end = bytes + length, *row, *first = NULL, *stop = NULL;
+    uint32_t count = 0;
+    size_t n;
     if (s->conn->kind == CONN_MSGPACK) /* past the head of the list: a frame has one of its own */
-        at += ((unsigned char) *at & 0xf0) == 0x90 ? 1 : 5;
+        at += ((unsigned char)*at & 0xf0) == 0x90 ? 1 : 5;
     while (row_next(s->conn->kind, &at, end, &row, &n)) {
         if (n > limit)
             return false;
-        if (first != NULL && (size_t) (row + n - first) > limit) {
-            send_rows_frame(s, m, first, (size_t) (stop - first), count, false);
+        if (first != NULL && (size_t)(row + n - first) > limit) {
+            send_rows_frame(s, m, first, (size_t)(stop - first), count, false);
             first = NULL;
         }
         count = first == NULL ? 1 : count + 1;
@@ -169,7 +170,7 @@ send_rows_split(subscription *s, const weir_message *m, const char *bytes, size_
         stop = row + n;
     }
     if (first != NULL)
-        send_rows_frame(s, m, first, (size_t) (stop - first), count, true);
+        send_rows_frame(s, m, first, (size_t)(stop - first), count, true);
     return true;
 }
 
@@ -178,11 +179,12 @@ static bool
 send_rows(subscription *s, const weir_message *m)
 {
     const char *bytes;
-    size_t      length;
-    weir_error  err = { 0 };
-    weir_status st = weir_rows_encode(m->rows, s->conn->kind == CONN_MSGPACK ? WEIR_MSGPACK : WEIR_JSON, false, &bytes, &length);
+    size_t length;
+    weir_error err = { 0 };
+    weir_status st = weir_rows_encode(
+        m->rows, s->conn->kind == CONN_MSGPACK ? WEIR_MSGPACK : WEIR_JSON, false, &bytes, &length);
     if (st != WEIR_OK)
-        (void) !wr_error_set(&err, st, "the rows cannot be written: %s", weir_status_text(st));
+        (void)!wr_error_set(&err, st, "the rows cannot be written: %s", weir_status_text(st));
     else if (length <= SERVER_FRAME_BYTES_MAX - FRAME_REST_BYTES)
         send_rows_frame(s, m, bytes, length, 0, true);
     else if (!send_rows_split(s, m, bytes, length))
@@ -199,24 +201,26 @@ send_rows(subscription *s, const weir_message *m)
 static void
 send_progress(subscription *s, int64_t watermark, const char *cursor)
 {
-    char  iso[64];
+    char iso[64];
     reply r;
     reply_begin(&r, s->conn, s->id, "progress");
-    time_t    seconds = (time_t) (watermark / 1000000 - (watermark % 1000000 < 0));
+    time_t seconds = (time_t)(watermark / 1000000 - (watermark % 1000000 < 0));
     struct tm t;
     if (watermark >= INT64_MAX - 1 || watermark <= INT64_MIN + 1)
         snprintf(iso, sizeof iso, "%sinfinity", watermark < 0 ? "-" : "");
     else if (gmtime_r(&seconds, &t) == NULL)
-        snprintf(iso, sizeof iso, "%lld us", (long long) watermark);
+        snprintf(iso, sizeof iso, "%lld us", (long long)watermark);
     else
-        snprintf(iso, sizeof iso, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour,
-                 t.tm_min, t.tm_sec, (int) (watermark - (int64_t) seconds * 1000000));
+        snprintf(iso, sizeof iso, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", t.tm_year + 1900,
+                 t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
+                 (int)(watermark - (int64_t)seconds * 1000000));
     reply_string(&r, "watermark", iso);
     reply_string(&r, "cursor", cursor);
     reply_end(&r);
 }
 
-/* Rows are lost to it: tell it how many, or disconnect it with the place it had reached.  False: disconnected. */
+/* Rows are lost to it: tell it how many, or disconnect it with the place it had reached.  False:
+ * disconnected. */
 static bool
 send_gap(subscription *s, const weir_message *m)
 {
@@ -224,13 +228,15 @@ send_gap(subscription *s, const weir_message *m)
     s->conn->server->slow++;
     reply_begin(&r, s->conn, s->id, s->gaps ? "gap" : "error");
     if (s->gaps) {
-        reply_int(&r, "lost_batches", (int64_t) m->lost);
+        reply_int(&r, "lost_batches", (int64_t)m->lost);
     } else {
         reply_string(&r, "code", "slow_consumer");
         reply_string(&r, "text", "rows were overwritten before the client took them");
         if (s->cursor[0] != '\0')
             reply_string(&r, "cursor", s->cursor);
-        reply_string(&r, "hint", "resume from the cursor, or from a snapshot when that is too old; or subscribe with \"gaps\": true");
+        reply_string(&r, "hint",
+                     "resume from the cursor, or from a snapshot when that is too old; or "
+                     "subscribe with \"gaps\": true");
     }
     reply_end(&r);
     s->conn->closing = !s->gaps;
@@ -243,8 +249,8 @@ static step
 subscription_step(subscription *s)
 {
     weir_message m;
-    weir_error   err = { 0 };
-    bool         goes_on = true;
+    weir_error err = { 0 };
+    bool goes_on = true;
     if (weir_subscription_next(s->sub, &m, &err) != WEIR_OK) {
         session_fail(s->conn, s->id, &err);
         return STEP_OVER;
@@ -261,7 +267,7 @@ subscription_step(subscription *s)
         if (s->ending == NULL)
             return STEP_IDLE;
         weir_error why = { 0 };
-        (void) weir_pipeline_state(s->pipeline, &why);
+        (void)weir_pipeline_state(s->pipeline, &why);
         send_end(s, s->ending, &why);
         return STEP_OVER;
     }
@@ -286,12 +292,12 @@ turn_to(conn *c, subscription *s)
     c->subscriptions = s;
 }
 
-/* One message of each in turn, so that a busy view does not starve its neighbours; who was not reached is first
- * the next time. */
+/* One message of each in turn, so that a busy view does not starve its neighbours; who was not
+ * reached is first the next time. */
 void
 session_pump(conn *c)
 {
-    int  left = MESSAGES_A_TURN;
+    int left = MESSAGES_A_TURN;
     bool more = true;
     while (more && conn_room(c) > 0) {
         more = false;
@@ -316,9 +322,10 @@ session_pump(conn *c)
 void
 session_check_ends(conn *c, bool server_stops)
 {
-    static const char *const reasons[] = {
-        [WEIR_LOADED] = "stopped", [WEIR_FINISHED] = "finished", [WEIR_FAILED] = "failed", [WEIR_STOPPED] = "stopped"
-    };
+    static const char *const reasons[] = { [WEIR_LOADED] = "stopped",
+                                           [WEIR_FINISHED] = "finished",
+                                           [WEIR_FAILED] = "failed",
+                                           [WEIR_STOPPED] = "stopped" };
     for (subscription *s = c->subscriptions; s != NULL; s = s->next) {
         weir_state state = weir_pipeline_state(s->pipeline, NULL);
         if (server_stops && state == WEIR_RUNNING)
@@ -337,29 +344,33 @@ op_sub(conn *c, const request *q, int64_t id)
 {
     const char *view = request_string(q, "view");
     if (view == NULL || id == REQUEST_NO_ID) {
-        session_error(c, id, "USAGE", "sub needs an id (a whole number) and a view", "{\"op\":\"sub\",\"id\":1,\"view\":\"per_auction\"}");
+        session_error(c, id, "USAGE", "sub needs an id (a whole number) and a view",
+                      "{\"op\":\"sub\",\"id\":1,\"view\":\"per_auction\"}");
         return;
     }
     if (c->subscription_count >= SERVER_SUBSCRIPTIONS_MAX) {
-        session_error(c, id, "TOO_MANY", "100 subscriptions a connection are the limit", "open another connection");
+        session_error(c, id, "TOO_MANY", "100 subscriptions a connection are the limit",
+                      "open another connection");
         return;
     }
     if (subscription_find(c, id) != NULL) {
         session_error(c, id, "USAGE", "the id is in use on this connection", NULL);
         return;
     }
-    weir_error    err = { 0 };
+    weir_error err = { 0 };
     subscription *s = wr_calloc(c->server->budget, 1, sizeof *s);
-    weir_status   st = s == NULL ? wr_error_set(&err, WEIR_MEMORY, "no memory for a subscription")
-                                 : server_pipeline_of(c->server, &view, &s->pipeline, &err);
+    weir_status st = s == NULL ? wr_error_set(&err, WEIR_MEMORY, "no memory for a subscription")
+                               : server_pipeline_of(c->server, &view, &s->pipeline, &err);
     if (st == WEIR_OK) {
         s->conn = c;
         s->id = id;
         s->gaps = request_flag(q, "gaps");
         if (!request_whole(q, "credit", &s->credit))
             s->credit = INT64_MAX;
-        weir_subscribe_options o = { .snapshot = request_flag(q, "snapshot"), .cursor = request_string(q, "cursor"),
-                                     .wake = subscription_wake, .user = s };
+        weir_subscribe_options o = { .snapshot = request_flag(q, "snapshot"),
+                                     .cursor = request_string(q, "cursor"),
+                                     .wake = subscription_wake,
+                                     .user = s };
         st = weir_subscribe(s->pipeline, view, &o, &s->sub, &err);
     }
     if (st != WEIR_OK) {
@@ -380,9 +391,10 @@ void
 op_credit(conn *c, const request *q, int64_t id)
 {
     subscription *s = subscription_find(c, id);
-    int64_t       n = -1;
+    int64_t n = -1;
     if (s == NULL || !request_whole(q, "n", &n) || n < 0) {
-        session_error(c, id, "USAGE", "credit needs the id of a subscription and n, a whole number of rows", NULL);
+        session_error(c, id, "USAGE",
+                      "credit needs the id of a subscription and n, a whole number of rows", NULL);
         return;
     }
     if (s->credit != INT64_MAX && __builtin_add_overflow(s->credit, n, &s->credit))

@@ -10,9 +10,9 @@
 #include "base/text.h"
 
 typedef struct parsed {
-    char        *bytes;
+    char *bytes;
     http_request request;
-    http_result  result;
+    http_result result;
 } parsed;
 
 static parsed
@@ -29,8 +29,9 @@ parse(const char *bytes, size_t length)
 static void
 a_plain_get_is_read(void **state)
 {
-    static const char text[] = "GET /metrics?a=1 HTTP/1.1\r\nhost:localhost:8080\r\nAuthorization:  Bearer s3cret \t\r\nX: \r\n\r\nrest";
-    parsed            p = parse(text, sizeof text - 1);
+    static const char text[] = "GET /metrics?a=1 HTTP/1.1\r\nhost:localhost:8080\r\nAuthorization: "
+                               " Bearer s3cret \t\r\nX: \r\n\r\nrest";
+    parsed p = parse(text, sizeof text - 1);
     assert_int_equal(p.result, HTTP_WHOLE);
     assert_true(http_slice_is(p.request.method, "GET"));
     assert_true(http_slice_is(p.request.path, "/metrics"));
@@ -44,23 +45,29 @@ a_plain_get_is_read(void **state)
 
 typedef struct good {
     const char *name, *text, *path;
-    bool        keep_alive;
-    size_t      body_bytes;
+    bool keep_alive;
+    size_t body_bytes;
 } good;
 
 static const good goods[] = {
     { "HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", "/", false, 0 },
     { "HTTP/1.0 that stays", "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", "/", true, 0 },
-    { "HTTP/1.1 that goes", "GET / HTTP/1.1\r\n" HOST "Connection: foo, Close\r\n\r\n", "/", false, 0 },
+    { "HTTP/1.1 that goes", "GET / HTTP/1.1\r\n" HOST "Connection: foo, Close\r\n\r\n", "/", false,
+      0 },
     { "HTTP/1.9", "GET / HTTP/1.9\r\n" HOST "\r\n", "/", true, 0 },
     { "blank lines before", "\r\n\r\nGET /a HTTP/1.1\r\n" HOST "\r\n", "/a", true, 0 },
     { "a body", "POST /a HTTP/1.1\r\n" HOST "Content-Length: 12\r\n\r\n", "/a", true, 12 },
-    { "a body of the limit", "POST /a HTTP/1.1\r\n" HOST "Content-Length: 1048576\r\n\r\n", "/a", true, 1048576 },
-    { "zeros before a length", "POST /a HTTP/1.1\r\n" HOST "Content-Length: 007\r\n\r\n", "/a", true, 7 },
-    { "the absolute form", "GET http://weir.example:80/a/b?c HTTP/1.1\r\n" HOST "\r\n", "/a/b", true, 0 },
-    { "the absolute form without path", "GET http://weir.example HTTP/1.1\r\n" HOST "\r\n", "/", true, 0 },
+    { "a body of the limit", "POST /a HTTP/1.1\r\n" HOST "Content-Length: 1048576\r\n\r\n", "/a",
+      true, 1048576 },
+    { "zeros before a length", "POST /a HTTP/1.1\r\n" HOST "Content-Length: 007\r\n\r\n", "/a",
+      true, 7 },
+    { "the absolute form", "GET http://weir.example:80/a/b?c HTTP/1.1\r\n" HOST "\r\n", "/a/b",
+      true, 0 },
+    { "the absolute form without path", "GET http://weir.example HTTP/1.1\r\n" HOST "\r\n", "/",
+      true, 0 },
     { "OPTIONS *", "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", "*", true, 0 },
-    { "a value of other bytes", "GET / HTTP/1.1\r\n" HOST "X: caf\xc3\xa9 \x80\r\n\r\n", "/", true, 0 },
+    { "a value of other bytes", "GET / HTTP/1.1\r\n" HOST "X: caf\xc3\xa9 \x80\r\n\r\n", "/", true,
+      0 },
     { "an empty Host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", "/", true, 0 },
     { "a method nobody knows", "BREW /pot HTTP/1.1\r\n" HOST "\r\n", "/pot", true, 0 },
 };
@@ -70,9 +77,10 @@ good_heads_are_read(void **state)
 {
     for (size_t i = 0; i < WR_COUNT(goods); i++) {
         const good *g = &goods[i];
-        parsed      p = parse(g->text, strlen(g->text));
-        if (p.result != HTTP_WHOLE || !http_slice_is(p.request.path, g->path) || p.request.keep_alive != g->keep_alive ||
-            p.request.body_bytes != g->body_bytes || p.request.head_bytes != strlen(g->text))
+        parsed p = parse(g->text, strlen(g->text));
+        if (p.result != HTTP_WHOLE || !http_slice_is(p.request.path, g->path) ||
+            p.request.keep_alive != g->keep_alive || p.request.body_bytes != g->body_bytes ||
+            p.request.head_bytes != strlen(g->text))
             fail_msg("%s: %s", g->name, p.request.why != NULL ? p.request.why : "read otherwise");
         wr_free(p.bytes);
     }
@@ -80,11 +88,14 @@ good_heads_are_read(void **state)
 
 typedef struct bad {
     const char *name, *bytes;
-    size_t      length;
-    int         status;
+    size_t length;
+    int status;
 } bad;
 
-#define BAD(name, bytes, status) { name, bytes, sizeof(bytes) - 1, status }
+#define BAD(name, bytes, status)                                                                   \
+    {                                                                                              \
+        name, bytes, sizeof(bytes) - 1, status                                                     \
+    }
 
 static const bad bads[] = {
     BAD("TLS", "\x16\x03\x01\x02\x00\x01", 400),
@@ -125,24 +136,40 @@ static const bad bads[] = {
     BAD("a folded field", "GET / HTTP/1.1\r\n" HOST "X: a\r\n b\r\n", 400),
     BAD("a field folded by a tab", "GET / HTTP/1.1\r\n" HOST "X: a\r\n\tb\r\n", 400),
     BAD("a blank before the first field", "GET / HTTP/1.1\r\n Host: a\r\n", 400),
-    BAD("two Content-Lengths", "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", 400),
-    BAD("Content-Length twice the same", "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 5\r\n\r\n", 400),
-    BAD("a list of Content-Lengths", "POST / HTTP/1.1\r\n" HOST "Content-Length: 5, 5\r\n\r\n", 400),
+    BAD("two Content-Lengths",
+        "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", 400),
+    BAD("Content-Length twice the same",
+        "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 5\r\n\r\n", 400),
+    BAD("a list of Content-Lengths", "POST / HTTP/1.1\r\n" HOST "Content-Length: 5, 5\r\n\r\n",
+        400),
     BAD("a negative Content-Length", "POST / HTTP/1.1\r\n" HOST "Content-Length: -5\r\n\r\n", 400),
-    BAD("a Content-Length with a plus", "POST / HTTP/1.1\r\n" HOST "Content-Length: +5\r\n\r\n", 400),
-    BAD("a hexadecimal Content-Length", "POST / HTTP/1.1\r\n" HOST "Content-Length: 0x5\r\n\r\n", 400),
+    BAD("a Content-Length with a plus", "POST / HTTP/1.1\r\n" HOST "Content-Length: +5\r\n\r\n",
+        400),
+    BAD("a hexadecimal Content-Length", "POST / HTTP/1.1\r\n" HOST "Content-Length: 0x5\r\n\r\n",
+        400),
     BAD("an empty Content-Length", "POST / HTTP/1.1\r\n" HOST "Content-Length:\r\n\r\n", 400),
-    BAD("a Content-Length over the limit", "POST / HTTP/1.1\r\n" HOST "Content-Length: 1048577\r\n\r\n", 413),
-    BAD("a Content-Length beyond 64 bits", "POST / HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999999999\r\n\r\n", 413),
-    BAD("length and encoding", "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-    BAD("encoding and length", "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 400),
+    BAD("a Content-Length over the limit",
+        "POST / HTTP/1.1\r\n" HOST "Content-Length: 1048577\r\n\r\n", 413),
+    BAD("a Content-Length beyond 64 bits",
+        "POST / HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999999999\r\n\r\n", 413),
+    BAD("length and encoding",
+        "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    BAD("encoding and length",
+        "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 400),
     BAD("chunked", "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", 411),
-    BAD("gzip, chunked", "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", 501),
-    BAD("an encoding with a trick", "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n", 501),
+    BAD("gzip, chunked", "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n",
+        501),
+    BAD("an encoding with a trick",
+        "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n", 501),
     BAD("identity", "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\n\r\n", 501),
-    BAD("two Transfer-Encodings", "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n", 400),
+    BAD("two Transfer-Encodings",
+        "POST / HTTP/1.1\r\n" HOST
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n",
+        400),
     BAD("encoding in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-    BAD("two Authorizations", "GET / HTTP/1.1\r\n" HOST "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n", 400),
+    BAD("two Authorizations",
+        "GET / HTTP/1.1\r\n" HOST "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n",
+        400),
 };
 
 static void
@@ -156,7 +183,8 @@ bad_heads_are_refused(void **state)
     }
 }
 
-static const char whole[] = "\r\nGET /api/v1/views/per%20auction/why?x=%41 HTTP/1.1\r\n" HOST "Authorization: Bearer t\r\nConnection: close\r\n\r\n";
+static const char whole[] = "\r\nGET /api/v1/views/per%20auction/why?x=%41 HTTP/1.1\r\n" HOST
+                            "Authorization: Bearer t\r\nConnection: close\r\n\r\n";
 
 static void
 a_head_cut_at_any_byte_waits_for_more(void **state) /* P1 */
@@ -175,9 +203,10 @@ a_head_with_any_byte_changed_never_overruns(void **state) /* P1 */
         for (int byte = 0; byte < 256; byte++) {
             char bytes[sizeof whole];
             memcpy(bytes, whole, sizeof whole);
-            bytes[at] = (char) byte;
+            bytes[at] = (char)byte;
             parsed p = parse(bytes, sizeof whole - 1);
-            assert_true(p.result != HTTP_REFUSED || (p.request.status >= 400 && p.request.why != NULL));
+            assert_true(p.result != HTTP_REFUSED ||
+                        (p.request.status >= 400 && p.request.why != NULL));
             assert_true(p.result != HTTP_WHOLE || p.request.head_bytes <= sizeof whole - 1);
             wr_free(p.bytes);
         }
@@ -201,7 +230,7 @@ status_of(size_t target, int fields, size_t value)
     }
     wr_text_puts(&text, "\r\n");
     parsed p = parse(wr_text_string(&text), text.length);
-    int    status = p.result == HTTP_WHOLE ? 200 : p.request.status;
+    int status = p.result == HTTP_WHOLE ? 200 : p.request.status;
     wr_free(p.bytes);
     wr_text_fini(&text);
     return status;
@@ -246,16 +275,25 @@ paths_are_decoded(void **state)
     static const struct {
         const char *part, *want; /* NULL: refused */
     } rows[] = {
-        { "", "" },         { "per_auction", "per_auction" }, { "a%20b", "a b" },   { "%2f", "/" }, { "%C3%A9", "\xc3\xa9" },
-        { "%00", NULL },    { "a%0", NULL },                  { "a%", NULL },       { "%zz", NULL }, { "%-1", NULL },
-        { "1234567", "1234567" }, { "12345678", NULL },
+        { "", "" },
+        { "per_auction", "per_auction" },
+        { "a%20b", "a b" },
+        { "%2f", "/" },
+        { "%C3%A9", "\xc3\xa9" },
+        { "%00", NULL },
+        { "a%0", NULL },
+        { "a%", NULL },
+        { "%zz", NULL },
+        { "%-1", NULL },
+        { "1234567", "1234567" },
+        { "12345678", NULL },
     };
     char to[8];
     for (size_t i = 0; i < WR_COUNT(rows); i++) {
         http_slice part = { rows[i].part, strlen(rows[i].part) };
-        char       wide[64];
-        bool       small = strlen(rows[i].part) == 7 || strlen(rows[i].part) == 8;
-        bool       ok = small ? http_decode(part, to, sizeof to) : http_decode(part, wide, sizeof wide);
+        char wide[64];
+        bool small = strlen(rows[i].part) == 7 || strlen(rows[i].part) == 8;
+        bool ok = small ? http_decode(part, to, sizeof to) : http_decode(part, wide, sizeof wide);
         assert_int_equal(ok, rows[i].want != NULL);
         if (ok)
             assert_string_equal(small ? to : wide, rows[i].want);

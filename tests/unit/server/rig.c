@@ -15,7 +15,8 @@
 
 enum { MESSAGES_MAX = 8192, SUBSCRIPTIONS_MAX = 2048, WAIT_MS = 5000 };
 
-/* ---- the engine: data ------------------------------------------------------------------------- */
+/* ---- the engine: data -------------------------------------------------------------------------
+ */
 
 struct weir {
     int unused;
@@ -25,32 +26,32 @@ struct weir_pipeline {
 };
 struct weir_rows {
     _Atomic uint32_t refs;
-    uint32_t         count;
-    char            *json, *pack;
-    size_t           json_length, pack_length;
+    uint32_t count;
+    char *json, *pack;
+    size_t json_length, pack_length;
 };
 struct weir_subscription {
     uint32_t at;
-    bool     waiting;
-    void   (*wake)(void *user);
-    void    *user;
+    bool waiting;
+    void (*wake)(void *user);
+    void *user;
 };
 
 static struct {
-    pthread_mutex_t    lock;
-    weir_message       messages[MESSAGES_MAX];
-    uint32_t           message_count, pipeline_count;
+    pthread_mutex_t lock;
+    weir_message messages[MESSAGES_MAX];
+    uint32_t message_count, pipeline_count;
     weir_subscription *subscriptions[SUBSCRIPTIONS_MAX];
-    uint32_t           open_subscriptions;
-    weir_state         state;
-    char               why[64];
-    bool               fail;
-    size_t             push_room, pushed_length;
-    char               pushed[1 << 16];
+    uint32_t open_subscriptions;
+    weir_state state;
+    char why[64];
+    bool fail;
+    size_t push_room, pushed_length;
+    char pushed[1 << 16];
 } engine = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct weir_pipeline pipelines[2] = { { "p" }, { "q" } };
-static _Atomic uint32_t     open_rows;
+static _Atomic uint32_t open_rows;
 
 void
 engine_reset(void)
@@ -100,7 +101,8 @@ publish(weir_message m)
 }
 
 void
-engine_rows(uint32_t count, const char *json, size_t json_length, const char *pack, size_t pack_length)
+engine_rows(uint32_t count, const char *json, size_t json_length, const char *pack,
+            size_t pack_length)
 {
     weir_rows *r = wr_calloc(NULL, 1, sizeof *r);
     wr_assert(r != NULL);
@@ -120,10 +122,10 @@ void
 engine_row(int64_t value)
 {
     char json[64], pack[] = "\x91\x92\xa1+\x92\xd3........\xa1x";
-    int  n = snprintf(json, sizeof json, "[[\"+\",[%lld,\"x\"]]]", (long long) value);
+    int n = snprintf(json, sizeof json, "[[\"+\",[%lld,\"x\"]]]", (long long)value);
     for (int i = 0; i < 8; i++)
-        pack[6 + i] = (char) ((uint64_t) value >> (56 - 8 * i));
-    engine_rows(1, json, (size_t) n, pack, sizeof pack - 1);
+        pack[6 + i] = (char)((uint64_t)value >> (56 - 8 * i));
+    engine_rows(1, json, (size_t)n, pack, sizeof pack - 1);
 }
 
 void
@@ -185,7 +187,8 @@ engine_open_rows(void)
     return open_rows;
 }
 
-/* ---- the engine: what the server calls --------------------------------------------------------- */
+/* ---- the engine: what the server calls ---------------------------------------------------------
+ */
 
 const char *
 weir_version(void)
@@ -215,9 +218,12 @@ const char *
 weir_pipeline_relation(const weir_pipeline *p, uint32_t index, weir_relation_role *role)
 {
     static const struct {
-        const char        *name;
+        const char *name;
         weir_relation_role role;
-    } relations[] = { { "in", WEIR_SOURCE }, { "v", WEIR_VIEW }, { "v.late", WEIR_SIDE_STREAM }, { "out", WEIR_SINK } };
+    } relations[] = { { "in", WEIR_SOURCE },
+                      { "v", WEIR_VIEW },
+                      { "v.late", WEIR_SIDE_STREAM },
+                      { "out", WEIR_SINK } };
     if (index >= WR_COUNT(relations))
         return NULL;
     *role = relations[index].role;
@@ -243,11 +249,13 @@ weir_pipeline_checkpoint(weir_pipeline *p, weir_error *err)
 }
 
 weir_status
-weir_subscribe(weir_pipeline *p, const char *view, const weir_subscribe_options *o, weir_subscription **out, weir_error *err)
+weir_subscribe(weir_pipeline *p, const char *view, const weir_subscribe_options *o,
+               weir_subscription **out, weir_error *err)
 {
     weir_status status = WEIR_OK;
     if (strcmp(view, "v") != 0) {
-        status = wr_error_set(err, WEIR_QUERY_NO_RELATION, "no source or view is called \"%s\"", view);
+        status =
+            wr_error_set(err, WEIR_QUERY_NO_RELATION, "no source or view is called \"%s\"", view);
         wr_error_hint(err, "did you mean \"v\"?");
         return status;
     }
@@ -257,7 +265,8 @@ weir_subscribe(weir_pipeline *p, const char *view, const weir_subscribe_options 
     s->user = o->user;
     pthread_mutex_lock(&engine.lock);
     s->at = o->snapshot ? 0 : engine.message_count;
-    if (o->cursor != NULL && (sscanf(o->cursor, "c%u", &s->at) != 1 || s->at > engine.message_count))
+    if (o->cursor != NULL &&
+        (sscanf(o->cursor, "c%u", &s->at) != 1 || s->at > engine.message_count))
         status = wr_error_set(err, WEIR_SNAPSHOT_REQUIRED, "the cursor is too old");
     for (uint32_t i = 0; status == WEIR_OK; i++) {
         wr_assert(i < SUBSCRIPTIONS_MAX);
@@ -348,7 +357,8 @@ weir_rows_count(const weir_rows *r)
 }
 
 weir_status
-weir_rows_encode(weir_rows *r, weir_encoding encoding, bool with_names, const char **bytes, size_t *length)
+weir_rows_encode(weir_rows *r, weir_encoding encoding, bool with_names, const char **bytes,
+                 size_t *length)
 {
     *bytes = encoding == WEIR_MSGPACK ? r->pack : r->json;
     *length = encoding == WEIR_MSGPACK ? r->pack_length : r->json_length;
@@ -356,7 +366,8 @@ weir_rows_encode(weir_rows *r, weir_encoding encoding, bool with_names, const ch
 }
 
 weir_status
-weir_push(weir_pipeline *p, const char *source, const char *rows, size_t length, size_t *taken, weir_error *err)
+weir_push(weir_pipeline *p, const char *source, const char *rows, size_t length, size_t *taken,
+          weir_error *err)
 {
     if (strcmp(source, "in") != 0)
         return wr_error_set(err, WEIR_QUERY_NO_RELATION, "no source is called \"%s\"", source);
@@ -375,13 +386,15 @@ static weir_status
 give(char **text, const char *what, const char *of, weir_text_format format)
 {
     char buffer[256];
-    snprintf(buffer, sizeof buffer, format == WEIR_TEXT_JSON ? "{\"%s\":\"%s\"}\n" : "%s of %s\n", what, of);
+    snprintf(buffer, sizeof buffer, format == WEIR_TEXT_JSON ? "{\"%s\":\"%s\"}\n" : "%s of %s\n",
+             what, of);
     *text = wr_strdup(NULL, buffer);
     return WEIR_OK;
 }
 
 weir_status
-weir_explain(weir_pipeline *p, const char *view, bool analyze, weir_text_format format, char **text, weir_error *err)
+weir_explain(weir_pipeline *p, const char *view, bool analyze, weir_text_format format, char **text,
+             weir_error *err)
 {
     return give(text, analyze ? "plan" : "bare plan", view, format);
 }
@@ -417,13 +430,14 @@ weir_ready(weir *w, char **reasons)
     return engine.state == WEIR_RUNNING;
 }
 
-/* ---- the server ------------------------------------------------------------------------------- */
+/* ---- the server -------------------------------------------------------------------------------
+ */
 
 void
 rig_start(rig *r, const char *token)
 {
     static weir nothing;
-    weir_error  err = { 0 };
+    weir_error err = { 0 };
     engine_reset();
     snprintf(r->dir, sizeof r->dir, "/tmp/weir-server-XXXXXX");
     wr_assert(mkdtemp(r->dir) != NULL);
@@ -445,17 +459,18 @@ rig_stop(rig *r)
     wr_assert(rmdir(r->dir) == 0); /* the sockets are gone */
 }
 
-/* ---- a client --------------------------------------------------------------------------------- */
+/* ---- a client ---------------------------------------------------------------------------------
+ */
 
 int
 wire_connect(const char *where)
 {
-    address                 a;
+    address a;
     struct sockaddr_storage to;
     wr_assert(address_parse(where, NULL, &a, NULL) == WEIR_OK);
     socklen_t length = address_unix(&a, &to);
-    int       fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    wr_assert(fd >= 0 && connect(fd, (struct sockaddr *) &to, length) == 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    wr_assert(fd >= 0 && connect(fd, (struct sockaddr *)&to, length) == 0);
     return fd;
 }
 
@@ -467,7 +482,7 @@ wire_send(int fd, const void *bytes, size_t length)
         if (n <= 0)
             return; /* the server has closed: the test sees it when it reads */
         at += n;
-        length -= (size_t) n;
+        length -= (size_t)n;
     }
 }
 
@@ -493,7 +508,7 @@ wire_read(int fd, void *bytes, size_t length)
         if (n <= 0)
             return false;
         at += n;
-        length -= (size_t) n;
+        length -= (size_t)n;
     }
     return true;
 }
@@ -502,14 +517,15 @@ const char *
 wire_line(int fd)
 {
     static char line[8 << 20];
-    size_t      n = 0;
+    size_t n = 0;
     for (;;) { /* up to the line's end and no further: looked at first, then taken */
-        ssize_t got = wait_readable(fd, WAIT_MS) ? recv(fd, line + n, sizeof line - 1 - n, MSG_PEEK) : -1;
+        ssize_t got =
+            wait_readable(fd, WAIT_MS) ? recv(fd, line + n, sizeof line - 1 - n, MSG_PEEK) : -1;
         if (got <= 0)
             return NULL;
-        char  *newline = memchr(line + n, '\n', (size_t) got);
-        size_t take = newline != NULL ? (size_t) (newline - line - (long) n) + 1 : (size_t) got;
-        wr_assert(recv(fd, line + n, take, 0) == (ssize_t) take);
+        char *newline = memchr(line + n, '\n', (size_t)got);
+        size_t take = newline != NULL ? (size_t)(newline - line - (long)n) + 1 : (size_t)got;
+        wr_assert(recv(fd, line + n, take, 0) == (ssize_t)take);
         n += take;
         if (newline != NULL) {
             line[n - 1] = '\0';
@@ -538,14 +554,14 @@ wire_silent(int fd, int ms)
 int
 wire_http(int fd, const char *ask, char *body, size_t size)
 {
-    int         status = 0;
-    size_t      length = 0;
+    int status = 0;
+    size_t length = 0;
     const char *line;
     wire_send(fd, ask, strlen(ask));
     while ((line = wire_line(fd)) != NULL && strcmp(line, "\r") != 0) {
         if (status == 0 && sscanf(line, "HTTP/1.1 %d ", &status) != 1)
             return 0;
-        (void) !sscanf(line, "content-length: %zu", &length);
+        (void)!sscanf(line, "content-length: %zu", &length);
     }
     if (line == NULL)
         return 0;
@@ -556,11 +572,12 @@ wire_http(int fd, const char *ask, char *body, size_t size)
     if (!wire_read(fd, rest, length))
         return 0;
     if (body != NULL)
-        snprintf(body, size, "%.*s", (int) length, rest);
+        snprintf(body, size, "%.*s", (int)length, rest);
     return status;
 }
 
-/* ---- what every test of sessions says --------------------------------------------------------- */
+/* ---- what every test of sessions says ---------------------------------------------------------
+ */
 
 const char *
 line_of(int fd)
@@ -573,24 +590,25 @@ int
 subscribed(const rig *r, const char *more)
 {
     char ask[256];
-    int  fd = wire_connect(r->tcp);
+    int fd = wire_connect(r->tcp);
     snprintf(ask, sizeof ask, "{\"op\":\"sub\",\"id\":1,\"view\":\"v\"%s}", more);
     wire_say(fd, ask);
     wr_assert(strcmp(line_of(fd), RIG_SCHEMA) == 0);
     return fd;
 }
 
-const char   pack_sub[] = "\x00\x00\x00\x13\x83\xa2op\xa3sub\xa2id\x01\xa4view\xa1v";
+const char pack_sub[] = "\x00\x00\x00\x13\x83\xa2op\xa3sub\xa2id\x01\xa4view\xa1v";
 const size_t pack_sub_bytes = sizeof pack_sub - 1;
 
 bool
 frame_of(int fd, wr_arena *arena, request *out)
 {
     unsigned char head[4];
-    const char   *why = NULL;
+    const char *why = NULL;
     if (!wire_read(fd, head, sizeof head))
         return false;
-    size_t n = (size_t) head[0] << 24 | (size_t) head[1] << 16 | (size_t) head[2] << 8 | head[3];
-    char  *bytes = n <= 4 << 20 ? wr_arena_alloc(arena, n) : NULL;
-    return bytes != NULL && wire_read(fd, bytes, n) && request_parse_msgpack(bytes, n, arena, out, &why);
+    size_t n = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+    char *bytes = n <= 4 << 20 ? wr_arena_alloc(arena, n) : NULL;
+    return bytes != NULL && wire_read(fd, bytes, n) &&
+           request_parse_msgpack(bytes, n, arena, out, &why);
 }

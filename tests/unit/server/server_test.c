@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- addresses -------------------------------------------------------------------------------- */
+/* ---- addresses --------------------------------------------------------------------------------
+ */
 
 static void
 addresses_are_read(void **state)
@@ -21,20 +22,30 @@ addresses_are_read(void **state)
     static const struct {
         const char *text, *host, *port, *path; /* host NULL: refused */
     } rows[] = {
-        { "127.0.0.1:7077", "127.0.0.1", "7077", "" }, { "localhost:1", "localhost", "1", "" },
-        { "[::1]:7077", "::1", "7077", "" },           { "*:80", "*", "80", "" },
-        { ":80", "*", "80", "" },                      { "a.example:65535", "a.example", "65535", "" },
-        { "unix:/run/w.sock", "", "", "/run/w.sock" }, { "h", "h", "7077", "" },
-        { "[::1]", "::1", "7077", "" },                { "127.0.0.1:65536", NULL, NULL, NULL },
-        { "127.0.0.1:", NULL, NULL, NULL },            { "127.0.0.1:http", NULL, NULL, NULL },
-        { "127.0.0.1:-1", NULL, NULL, NULL },          { "127.0.0.1:7077x", NULL, NULL, NULL },
-        { "127.0.0.1: 80", NULL, NULL, NULL },         { "::1:7077", NULL, NULL, NULL },
-        { "[::1:7077", NULL, NULL, NULL },             { "[::1]7077", NULL, NULL, NULL },
-        { "unix:", NULL, NULL, NULL },                 { "http://127.0.0.1:80", NULL, NULL, NULL },
+        { "127.0.0.1:7077", "127.0.0.1", "7077", "" },
+        { "localhost:1", "localhost", "1", "" },
+        { "[::1]:7077", "::1", "7077", "" },
+        { "*:80", "*", "80", "" },
+        { ":80", "*", "80", "" },
+        { "a.example:65535", "a.example", "65535", "" },
+        { "unix:/run/w.sock", "", "", "/run/w.sock" },
+        { "h", "h", "7077", "" },
+        { "[::1]", "::1", "7077", "" },
+        { "127.0.0.1:65536", NULL, NULL, NULL },
+        { "127.0.0.1:", NULL, NULL, NULL },
+        { "127.0.0.1:http", NULL, NULL, NULL },
+        { "127.0.0.1:-1", NULL, NULL, NULL },
+        { "127.0.0.1:7077x", NULL, NULL, NULL },
+        { "127.0.0.1: 80", NULL, NULL, NULL },
+        { "::1:7077", NULL, NULL, NULL },
+        { "[::1:7077", NULL, NULL, NULL },
+        { "[::1]7077", NULL, NULL, NULL },
+        { "unix:", NULL, NULL, NULL },
+        { "http://127.0.0.1:80", NULL, NULL, NULL },
     };
     for (size_t i = 0; i < WR_COUNT(rows); i++) {
-        address     a;
-        weir_error  err = { 0 };
+        address a;
+        weir_error err = { 0 };
         weir_status st = address_parse(rows[i].text, "7077", &a, &err);
         if (rows[i].host == NULL) {
             if (st != WEIR_CONFIG_VALUE || err.hint[0] == '\0')
@@ -47,7 +58,7 @@ addresses_are_read(void **state)
         assert_string_equal(a.path, rows[i].path);
     }
     address a;
-    char    path[200];
+    char path[200];
     memset(path, 'p', sizeof path);
     memcpy(path, "unix:", 5);
     path[5 + 107] = '\0';
@@ -61,8 +72,8 @@ addresses_are_read(void **state)
 static weir_status
 listens(const char *tcp, const char *token, bool insecure, weir_error *err)
 {
-    server     *s = NULL;
-    weir_serve  serve = { .tcp = tcp, .token = token, .insecure = insecure };
+    server *s = NULL;
+    weir_serve serve = { .tcp = tcp, .token = token, .insecure = insecure };
     assert_int_equal(server_open(NULL, &s, err), WEIR_OK);
     weir_status st = server_add(s, &serve, err);
     server_close(s);
@@ -73,7 +84,7 @@ static void
 a_public_address_needs_a_token_or_a_word(void **state)
 {
     static const char *const open[] = { "0.0.0.0:0", "*:0", "[::]:0" };
-    weir_error               err = { 0 };
+    weir_error err = { 0 };
     for (size_t i = 0; i < WR_COUNT(open); i++) {
         assert_int_equal(listens(open[i], NULL, false, &err), WEIR_CONFIG_VALUE);
         assert_non_null(strstr(err.text, "has no token"));
@@ -91,14 +102,14 @@ static void
 an_address_in_use_is_said_to_be(void **state)
 {
     struct sockaddr_in where = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t          length = sizeof where;
-    char               text[64], path[128];
-    weir_error         err = { 0 };
-    rig                r;
-    int                fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *) &where, sizeof where), 0);
+    socklen_t length = sizeof where;
+    char text[64], path[128];
+    weir_error err = { 0 };
+    rig r;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&where, sizeof where), 0);
     assert_int_equal(listen(fd, 1), 0);
-    getsockname(fd, (struct sockaddr *) &where, &length);
+    getsockname(fd, (struct sockaddr *)&where, &length);
     snprintf(text, sizeof text, "127.0.0.1:%d", ntohs(where.sin_port));
     assert_int_equal(listens(text, NULL, false, &err), WEIR_CONNECT);
     assert_non_null(strstr(err.text, "in use"));
@@ -114,16 +125,16 @@ an_address_in_use_is_said_to_be(void **state)
 static void
 a_socket_file_left_behind_is_replaced_and_nothing_else_is(void **state)
 {
-    char       dir[] = "/tmp/weir-server-XXXXXX", text[64], *path = text + 5;
+    char dir[] = "/tmp/weir-server-XXXXXX", text[64], *path = text + 5;
     weir_error err = { 0 };
     assert_non_null(mkdtemp(dir));
     snprintf(text, sizeof text, "unix:%s/s", dir);
-    address                 a;
+    address a;
     struct sockaddr_storage where;
     assert_int_equal(address_parse(text, NULL, &a, NULL), WEIR_OK);
     socklen_t length = address_unix(&a, &where);
-    int       fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *) &where, length), 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&where, length), 0);
     close(fd); /* as a killed process leaves it */
     assert_int_equal(listens(text, NULL, false, &err), WEIR_OK);
     assert_int_equal(access(path, F_OK), -1);
@@ -137,11 +148,12 @@ a_socket_file_left_behind_is_replaced_and_nothing_else_is(void **state)
 static void
 the_same_address_is_shared_when_it_means_the_same(void **state)
 {
-    server    *s = NULL;
+    server *s = NULL;
     weir_error err = { 0 };
-    weir_serve one = { .tcp = "127.0.0.1:0", .token = "a" }, other = { .tcp = "127.0.0.1:0", .token = "b" },
+    weir_serve one = { .tcp = "127.0.0.1:0", .token = "a" },
+               other = { .tcp = "127.0.0.1:0", .token = "b" },
                http = { .http = "127.0.0.1:0", .token = "a" };
-    char       token[300];
+    char token[300];
     assert_int_equal(server_open(NULL, &s, &err), WEIR_OK);
     assert_int_equal(server_add(s, &one, &err), WEIR_OK);
     assert_int_equal(server_add(s, &one, &err), WEIR_OK);
@@ -159,20 +171,21 @@ static void
 a_socket_file_is_its_owners_alone(void **state)
 {
     struct stat info;
-    rig         r;
+    rig r;
     rig_start(&r, NULL);
     assert_int_equal(stat(r.tcp + 5, &info), 0);
     assert_int_equal(info.st_mode & 0777, 0600);
     rig_stop(&r);
 }
 
-/* ---- HTTP ------------------------------------------------------------------------------------- */
+/* ---- HTTP -------------------------------------------------------------------------------------
+ */
 
 #define HOST "Host: localhost\r\n"
 
 typedef struct http_case {
     const char *ask;
-    int         status;
+    int status;
     const char *body; /* part of it */
 } http_case;
 
@@ -185,20 +198,25 @@ routes_answer(void **state)
         { "GET /readyz HTTP/1.1\r\n" HOST "\r\n", 200, "ready\n" },
         { "GET /version HTTP/1.1\r\n" HOST "\r\n", 200, "{\"version\":\"0.0.test\"}" },
         { "GET /metrics?x=1 HTTP/1.1\r\n" HOST "\r\n", 200, "weir_x 1\n" },
-        { "GET http://a/metrics HTTP/1.1\r\n" HOST "\r\n", 200, "weir_http_requests_total{class=\"2xx\"} 5\n" },
+        { "GET http://a/metrics HTTP/1.1\r\n" HOST "\r\n", 200,
+          "weir_http_requests_total{class=\"2xx\"} 5\n" },
         { "GET /api/v1/status HTTP/1.1\r\n" HOST "\r\n", 200, "{\"version\":\"0.0.test\"," },
         { "GET /api/v1/views/v/why HTTP/1.1\r\n" HOST "\r\n", 200, "{\"why\":\"p\"}" },
         { "GET /api/v1/views/p.v/why HTTP/1.1\r\n" HOST "\r\n", 200, "{\"why\":\"p\"}" },
         { "GET /api/v1/views/%76/explain HTTP/1.1\r\n" HOST "\r\n", 200, "{\"plan\":\"v\"}" },
-        { "GET /api/v1/views/w/why HTTP/1.1\r\n" HOST "\r\n", 404, "\"hint\":[\"did you mean \\\"v\\\"?\"]" },
-        { "GET /api/v1/views/a%2Fb/why HTTP/1.1\r\n" HOST "\r\n", 404, "no view is called \\\"a/b\\\"" },
+        { "GET /api/v1/views/w/why HTTP/1.1\r\n" HOST "\r\n", 404,
+          "\"hint\":[\"did you mean \\\"v\\\"?\"]" },
+        { "GET /api/v1/views/a%2Fb/why HTTP/1.1\r\n" HOST "\r\n", 404,
+          "no view is called \\\"a/b\\\"" },
         { "GET /api/v1/views//why HTTP/1.1\r\n" HOST "\r\n", 404, "nothing at this path" },
         { "GET /api/v1/views/%00/why HTTP/1.1\r\n" HOST "\r\n", 404, "nothing at this path" },
         { "GET /api/v1/views/v/why/ HTTP/1.1\r\n" HOST "\r\n", 404, "nothing at this path" },
         { "GET /healthz/ HTTP/1.1\r\n" HOST "\r\n", 404, "nothing at this path" },
         { "GET /../etc/passwd HTTP/1.1\r\n" HOST "\r\n", 404, "\"hint\":[\"GET /healthz" },
-        { "GET / HTTP/1.1\r\n" HOST "\r\n", 404, "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404," },
-        { "POST /metrics HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello", 405, "only GET and HEAD" },
+        { "GET / HTTP/1.1\r\n" HOST "\r\n", 404,
+          "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404," },
+        { "POST /metrics HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello", 405,
+          "only GET and HEAD" },
         { "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", 405, "only GET and HEAD" },
         { "get /metrics HTTP/1.1\r\n" HOST "\r\n", 501, "the method is unknown" },
         { "GET /version HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc", 200, "0.0.test" },
@@ -208,7 +226,7 @@ routes_answer(void **state)
     int fd = wire_connect(r.http); /* one connection for all: each request leaves it in step */
     for (size_t i = 0; i < WR_COUNT(cases); i++) {
         char body[8192] = "";
-        int  status = wire_http(fd, cases[i].ask, body, sizeof body);
+        int status = wire_http(fd, cases[i].ask, body, sizeof body);
         if (status != cases[i].status || strstr(body, cases[i].body) == NULL)
             fail_msg("%s\n%d %s", cases[i].ask, status, body);
     }
@@ -216,7 +234,8 @@ routes_answer(void **state)
     char body[256];
     assert_int_equal(wire_http(fd, "GET /readyz HTTP/1.1\r\n" HOST "\r\n", body, sizeof body), 503);
     assert_string_equal(body, "pipeline p has failed\n");
-    assert_int_equal(wire_http(fd, "GET /healthz HTTP/1.1\r\n" HOST "\r\n", body, sizeof body), 200);
+    assert_int_equal(wire_http(fd, "GET /healthz HTTP/1.1\r\n" HOST "\r\n", body, sizeof body),
+                     200);
     close(fd);
     rig_stop(&r);
 }
@@ -227,8 +246,10 @@ a_bad_head_is_answered_and_the_connection_closed(void **state)
     static const http_case cases[] = {
         { "GET / HTTP/1.1\n", 400, "CR LF" },
         { "GET / HTTP/1.1\r\n\r\n", 400, "Host is missing" },
-        { "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "exclude each other" },
-        { "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411, "Content-Length" },
+        { "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
+          "exclude each other" },
+        { "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411,
+          "Content-Length" },
         { "POST / HTTP/1.1\r\n" HOST "Content-Length: 99999999\r\n\r\n", 413, "1 MiB" },
         { "GET / HTTP/2.0\r\n\r\n", 505, "HTTP/1.1" },
         { "{\"op\":\"hello\"}\n", 400, "LF alone" },
@@ -237,7 +258,7 @@ a_bad_head_is_answered_and_the_connection_closed(void **state)
     rig_start(&r, NULL);
     for (size_t i = 0; i < WR_COUNT(cases); i++) {
         char body[2048] = "";
-        int  fd = wire_connect(r.http), status = wire_http(fd, cases[i].ask, body, sizeof body);
+        int fd = wire_connect(r.http), status = wire_http(fd, cases[i].ask, body, sizeof body);
         if (status != cases[i].status || strstr(body, cases[i].body) == NULL)
             fail_msg("%s\n%d %s", cases[i].ask, status, body);
         assert_true(wire_closed(fd));
@@ -249,19 +270,24 @@ a_bad_head_is_answered_and_the_connection_closed(void **state)
 static void
 heads_carry_what_browsers_must_know(void **state)
 {
-    static const char *const want[] = { "content-type: text/plain; charset=utf-8\r", "content-length: 3\r", "connection: close\r",
-                                        "cache-control: no-store\r", "x-content-type-options: nosniff\r",
-                                        "content-security-policy: default-src 'none'; frame-ancestors 'none'; base-uri 'none'\r" };
+    static const char *const want[] = {
+        "content-type: text/plain; charset=utf-8\r",
+        "content-length: 3\r",
+        "connection: close\r",
+        "cache-control: no-store\r",
+        "x-content-type-options: nosniff\r",
+        "content-security-policy: default-src 'none'; frame-ancestors 'none'; base-uri 'none'\r"
+    };
     const char *line;
-    uint32_t    seen = 0;
-    bool        date = false;
-    rig         r;
+    uint32_t seen = 0;
+    bool date = false;
+    rig r;
     rig_start(&r, NULL);
     int fd = wire_connect(r.http);
     wire_send(fd, "GET /healthz HTTP/1.0\r\n\r\n", 25);
     while ((line = wire_line(fd)) != NULL && strcmp(line, "\r") != 0) {
         for (size_t i = 0; i < WR_COUNT(want); i++)
-            seen |= (uint32_t) (strcmp(line, want[i]) == 0) << i;
+            seen |= (uint32_t)(strcmp(line, want[i]) == 0) << i;
         date |= strncmp(line, "date: ", 6) == 0 && strstr(line, " GMT\r") != NULL;
     }
     assert_int_equal(seen, (1u << WR_COUNT(want)) - 1);
@@ -277,12 +303,14 @@ pipelined_requests_are_answered_in_order(void **state)
 {
     enum { MANY = 500 };
     wr_text all;
-    rig     r;
+    rig r;
     rig_start(&r, NULL);
     wr_text_init(&all, NULL);
     for (int i = 0; i < MANY; i++)
-        wr_text_puts(&all, i % 2 == 0 ? "GET /healthz HTTP/1.1\r\n" HOST "\r\n" : "GET /nothing HTTP/1.1\r\n" HOST "\r\n");
-    wr_text_puts(&all, "GET /version HTTP/1.1\r\n" HOST "Connection: close\r\n\r\nGET /healthz HTTP/1.1\r\n" HOST "\r\n");
+        wr_text_puts(&all, i % 2 == 0 ? "GET /healthz HTTP/1.1\r\n" HOST "\r\n"
+                                      : "GET /nothing HTTP/1.1\r\n" HOST "\r\n");
+    wr_text_puts(&all, "GET /version HTTP/1.1\r\n" HOST
+                       "Connection: close\r\n\r\nGET /healthz HTTP/1.1\r\n" HOST "\r\n");
     int fd = wire_connect(r.http);
     wire_send(fd, wr_text_string(&all), all.length);
     for (int i = 0; i < MANY; i++)
@@ -306,7 +334,8 @@ the_token_guards_all_but_healthz(void **state)
         { "GET /metrics HTTP/1.1\r\n" HOST "Authorization: Bearer s3cre\r\n\r\n", 401, "" },
         { "GET /metrics HTTP/1.1\r\n" HOST "Authorization: Bearer\r\n\r\n", 401, "" },
         { "GET /metrics HTTP/1.1\r\n" HOST "Authorization: Basic s3cret\r\n\r\n", 401, "" },
-        { "GET /metrics HTTP/1.1\r\n" HOST "Authorization: bearer s3cret\r\n\r\n", 200, "weir_unauthorised_total 7\n" },
+        { "GET /metrics HTTP/1.1\r\n" HOST "Authorization: bearer s3cret\r\n\r\n", 200,
+          "weir_unauthorised_total 7\n" },
         { "GET /nothing HTTP/1.1\r\n" HOST "Authorization: Bearer s3cret\r\n\r\n", 404, "" },
     };
     rig r;
@@ -314,7 +343,7 @@ the_token_guards_all_but_healthz(void **state)
     int fd = wire_connect(r.http);
     for (size_t i = 0; i < WR_COUNT(cases); i++) {
         char body[8192] = "";
-        int  status = wire_http(fd, cases[i].ask, body, sizeof body);
+        int status = wire_http(fd, cases[i].ask, body, sizeof body);
         if (status != cases[i].status || strstr(body, cases[i].body) == NULL)
             fail_msg("%s\n%d %s", cases[i].ask, status, body);
     }
@@ -326,7 +355,7 @@ static void
 a_head_may_come_a_byte_at_a_time(void **state)
 {
     static const char ask[] = "GET /healthz HTTP/1.1\r\n" HOST "\r\n";
-    rig               r;
+    rig r;
     rig_start(&r, NULL);
     int fd = wire_connect(r.http);
     for (size_t i = 0; i < sizeof ask - 1; i++) {
@@ -338,15 +367,16 @@ a_head_may_come_a_byte_at_a_time(void **state)
     rig_stop(&r);
 }
 
-/* ---- many ------------------------------------------------------------------------------------- */
+/* ---- many -------------------------------------------------------------------------------------
+ */
 
 static void
 clients_beyond_the_limit_are_turned_away_and_others_served(void **state)
 {
     enum { ROOM = 1024, MORE = 10 };
-    static int    fds[ROOM + MORE];
+    static int fds[ROOM + MORE];
     struct rlimit limit;
-    rig           r;
+    rig r;
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = WR_MAX(limit.rlim_cur, 3 * ROOM);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -371,22 +401,22 @@ static void
 a_client_beyond_the_descriptors_is_turned_away(void **state)
 {
     enum { MANY = 4 };
-    int           fds[MANY];
+    int fds[MANY];
     struct rlimit before, low;
-    rig           r;
+    rig r;
     rig_start(&r, NULL);
     for (int i = 0; i < MANY; i++)
         fds[i] = socket(AF_UNIX, SOCK_STREAM, 0);
-    address                 a;
+    address a;
     struct sockaddr_storage where;
     assert_int_equal(address_parse(r.tcp, NULL, &a, NULL), WEIR_OK);
     socklen_t length = address_unix(&a, &where);
     getrlimit(RLIMIT_NOFILE, &before);
     low = before;
-    low.rlim_cur = (rlim_t) fds[MANY - 1] + 1; /* none is left */
+    low.rlim_cur = (rlim_t)fds[MANY - 1] + 1; /* none is left */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
     for (int i = 0; i < MANY; i++)
-        assert_int_equal(connect(fds[i], (struct sockaddr *) &where, length), 0);
+        assert_int_equal(connect(fds[i], (struct sockaddr *)&where, length), 0);
     for (int i = 0; i < MANY; i++)
         assert_true(wire_closed(fds[i]));
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
@@ -402,7 +432,7 @@ a_client_beyond_the_descriptors_is_turned_away(void **state)
 static void
 a_server_that_never_started_closes(void **state)
 {
-    server    *s = NULL;
+    server *s = NULL;
     weir_error err = { 0 };
     assert_int_equal(server_open(NULL, &s, &err), WEIR_OK);
     server_close(s);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* session_test.c -- requests and answers on the wire: JSON lines, MessagePack frames, hostile clients, pushes. */
+/* session_test.c -- requests and answers on the wire: JSON lines, MessagePack frames, hostile
+ * clients, pushes. */
 #include "rig.h"
 #include "server/request.h"
 #include "support/test.h"
@@ -7,7 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* ---- requests --------------------------------------------------------------------------------- */
+/* ---- requests ---------------------------------------------------------------------------------
+ */
 
 static void
 hello_is_welcomed_and_ping_answered(void **state)
@@ -32,14 +34,17 @@ wrong_requests_are_answered_and_the_session_goes_on(void **state)
         { "{\"op\":\"sub\"", "\"code\":\"USAGE\",\"text\":\"the object does not end\"" },
         { "{}", "\"text\":\"a request has an `op`\"" },
         { "{\"op\":7}", "\"text\":\"a request has an `op`\"" },
-        { "{\"op\":\"dance\",\"id\":3}", "{\"id\":3,\"op\":\"error\",\"code\":\"USAGE\",\"text\":\"unknown op\",\"hint\":\"hello, sub," },
+        { "{\"op\":\"dance\",\"id\":3}", "{\"id\":3,\"op\":\"error\",\"code\":\"USAGE\",\"text\":"
+                                         "\"unknown op\",\"hint\":\"hello, sub," },
         { "{\"op\":\"ping\",\"id\":1.5}", "an id is a whole number" },
         { "{\"op\":\"ping\",\"id\":1e300}", "an id is a whole number" },
         { "{\"op\":\"ping\",\"id\":\"7\"}", "an id is a whole number" },
         { "{\"op\":\"sub\",\"view\":\"v\"}", "sub needs an id" },
         { "{\"op\":\"sub\",\"id\":1}", "sub needs an id" },
         { "{\"op\":\"sub\",\"id\":1,\"view\":7}", "sub needs an id" },
-        { "{\"op\":\"sub\",\"id\":1,\"view\":\"w\"}", "\"code\":\"QUERY_NO_RELATION\",\"text\":\"no source or view is called \\\"w\\\"\",\"hint\":\"did you mean" },
+        { "{\"op\":\"sub\",\"id\":1,\"view\":\"w\"}",
+          "\"code\":\"QUERY_NO_RELATION\",\"text\":\"no source or view is called "
+          "\\\"w\\\"\",\"hint\":\"did you mean" },
         { "{\"op\":\"sub\",\"id\":1,\"view\":\"out\"}", "QUERY_NO_RELATION" },
         { "{\"op\":\"sub\",\"id\":1,\"view\":\"v\",\"cursor\":\"x9\"}", "SNAPSHOT_REQUIRED" },
         { "{\"op\":\"credit\",\"id\":1,\"n\":5}", "credit needs the id of a subscription" },
@@ -110,7 +115,7 @@ static void
 requests_may_come_a_byte_at_a_time_or_many_at_once(void **state)
 {
     static const char one[] = "{\"op\":\"ping\",\"id\":1}\n";
-    rig               r;
+    rig r;
     rig_start(&r, NULL);
     int fd = wire_connect(r.tcp);
     for (size_t i = 0; i < sizeof one - 1; i++) {
@@ -158,13 +163,14 @@ checkpoint_is_answered_when_durable_and_holds_nobody_up(void **state)
 
 enum { WIDE = 1 << 20 };
 
-/* ---- hostile ---------------------------------------------------------------------------------- */
+/* ---- hostile ----------------------------------------------------------------------------------
+ */
 
 static void
 a_line_that_never_ends_is_cut_at_four_megabytes(void **state)
 {
     char *bytes = wr_alloc(NULL, WIDE);
-    rig   r;
+    rig r;
     rig_start(&r, NULL);
     int fd = wire_connect(r.tcp);
     memset(bytes, ' ', WIDE);
@@ -182,7 +188,7 @@ static void
 another_protocol_is_told_where_it_is(void **state)
 {
     char bytes[7];
-    rig  r;
+    rig r;
     rig_start(&r, NULL);
     int fd = wire_connect(r.tcp);
     wire_send(fd, "GET / HTTP/1.1\r\n\r\n", 18);
@@ -192,7 +198,8 @@ another_protocol_is_told_where_it_is(void **state)
     fd = wire_connect(r.tcp);
     wire_send(fd, "\x16\x03\x01\x02\x00\x01\x00", 7);
     assert_true(wire_read(fd, bytes, 7));
-    assert_memory_equal(bytes, "\x15\x03\x03\x00\x02\x02\x28", 7); /* an alert that TLS libraries understand */
+    assert_memory_equal(bytes, "\x15\x03\x03\x00\x02\x02\x28",
+                        7); /* an alert that TLS libraries understand */
     assert_true(wire_closed(fd));
     close(fd);
     rig_stop(&r);
@@ -202,8 +209,14 @@ static void
 without_the_token_nothing_is_answered(void **state)
 {
     static const char *const first[] = {
-        "{\"op\":\"sub\",\"id\":1,\"view\":\"v\"}", "{\"op\":\"ping\"}", "{}", "{\"op\":\"hello\"}", "{\"op\":\"hello\",\"token\":\"s3cre\"}",
-        "{\"op\":\"hello\",\"token\":\"s3crets\"}", "{\"op\":\"hello\",\"token\":\"\"}", "{\"op\":\"hello\",\"token\":7}",
+        "{\"op\":\"sub\",\"id\":1,\"view\":\"v\"}",
+        "{\"op\":\"ping\"}",
+        "{}",
+        "{\"op\":\"hello\"}",
+        "{\"op\":\"hello\",\"token\":\"s3cre\"}",
+        "{\"op\":\"hello\",\"token\":\"s3crets\"}",
+        "{\"op\":\"hello\",\"token\":\"\"}",
+        "{\"op\":\"hello\",\"token\":7}",
     };
     rig r;
     rig_start(&r, "s3cret");
@@ -227,28 +240,30 @@ static void
 before_the_token_frames_are_small(void **state)
 {
     char *bytes = wr_alloc(NULL, WIDE);
-    rig   r;
+    rig r;
     rig_start(&r, "s3cret");
     memset(bytes, ' ', WIDE);
     bytes[0] = '{';
     int fd = wire_connect(r.tcp);
     wire_send(fd, bytes, WIDE);
-    EXPECT(fd, "{\"op\":\"error\",\"code\":\"LIMIT\",\"text\":\"a frame before hello is longer than 64 KiB\"}");
+    EXPECT(fd, "{\"op\":\"error\",\"code\":\"LIMIT\",\"text\":\"a frame before hello is longer "
+               "than 64 KiB\"}");
     assert_true(wire_closed(fd));
     close(fd);
     wr_free(bytes);
     rig_stop(&r);
 }
 
-/* ---- MessagePack ------------------------------------------------------------------------------ */
+/* ---- MessagePack ------------------------------------------------------------------------------
+ */
 
 static void
 messagepack_has_the_same_messages(void **state)
 {
     wr_arena arena;
-    request  m;
-    int64_t  id;
-    rig      r;
+    request m;
+    int64_t id;
+    rig r;
     rig_start(&r, NULL);
     wr_arena_init(&arena, NULL);
     int fd = wire_connect(r.tcp);
@@ -261,7 +276,8 @@ messagepack_has_the_same_messages(void **state)
     assert_string_equal(request_string(&m, "op"), "schema");
     assert_string_equal(request_string(&m, "kind"), "upsert");
     const request_member *columns = request_find(&m, "columns");
-    static const char     want[] = "\xdd\0\0\0\2\xdd\0\0\0\2\xa1n\xa6" "bigint\xdd\0\0\0\2\xa5te\"xt\xa4text";
+    static const char want[] = "\xdd\0\0\0\2\xdd\0\0\0\2\xa1n\xa6"
+                               "bigint\xdd\0\0\0\2\xa5te\"xt\xa4text";
     assert_int_equal(columns->length, sizeof want - 1);
     assert_memory_equal(columns->text, want, sizeof want - 1);
     engine_row(-2);
@@ -269,10 +285,11 @@ messagepack_has_the_same_messages(void **state)
     assert_string_equal(request_string(&m, "op"), "rows");
     assert_string_equal(request_string(&m, "cursor"), "c1");
     const request_member *rows = request_find(&m, "rows");
-    static const char     row[] = "\x91\x92\xa1+\x92\xd3\xff\xff\xff\xff\xff\xff\xff\xfe\xa1x";
+    static const char row[] = "\x91\x92\xa1+\x92\xd3\xff\xff\xff\xff\xff\xff\xff\xfe\xa1x";
     assert_int_equal(rows->length, sizeof row - 1);
     assert_memory_equal(rows->text, row, sizeof row - 1);
-    wire_send(fd, "\x00\x00\x00\x0c\x81\xa2op\xa6status\x00", 16); /* one byte too many in the frame */
+    wire_send(fd, "\x00\x00\x00\x0c\x81\xa2op\xa6status\x00",
+              16); /* one byte too many in the frame */
     assert_true(frame_of(fd, &arena, &m));
     assert_string_equal(request_string(&m, "code"), "USAGE");
     wire_send(fd, "\x00\x00\x00\x0b\x81\xa2op\xa6status", 15);
@@ -287,9 +304,9 @@ static void
 messagepack_frames_that_lie_end_the_session(void **state)
 {
     static const char *const heads[] = { "\x00\x40\x00\x01", "\xff\xff\xff\xff" };
-    wr_arena                 arena;
-    request                  m;
-    rig                      r;
+    wr_arena arena;
+    request m;
+    rig r;
     rig_start(&r, NULL);
     for (size_t i = 0; i < WR_COUNT(heads); i++) {
         wr_arena_init(&arena, NULL);
@@ -313,17 +330,19 @@ messagepack_bad_requests_leave_the_session(void **state)
 {
     static const struct {
         const char *bytes;
-        size_t      length;
+        size_t length;
     } bad[] = {
-        { "\x00\x00\x00\x00", 4 },                                     /* nothing */
-        { "\x00\x00\x00\x01\xc1", 5 },                                 /* the type that is never used */
-        { "\x00\x00\x00\x05\xdf\xff\xff\xff\xff", 9 },                 /* 4 G members */
-        { "\x00\x00\x00\x08\x81\xa1" "a\xdd\x10\x00\x00\x00", 12 },    /* 268 M items */
-        { "\x00\x00\x00\x04\x81\xa2op", 8 },                           /* no value */
+        { "\x00\x00\x00\x00", 4 },                     /* nothing */
+        { "\x00\x00\x00\x01\xc1", 5 },                 /* the type that is never used */
+        { "\x00\x00\x00\x05\xdf\xff\xff\xff\xff", 9 }, /* 4 G members */
+        { "\x00\x00\x00\x08\x81\xa1"
+          "a\xdd\x10\x00\x00\x00",
+          12 },                              /* 268 M items */
+        { "\x00\x00\x00\x04\x81\xa2op", 8 }, /* no value */
     };
     wr_arena arena;
-    request  m;
-    rig      r;
+    request m;
+    rig r;
     rig_start(&r, NULL);
     wr_arena_init(&arena, NULL);
     int fd = wire_connect(r.tcp);
@@ -340,7 +359,8 @@ messagepack_bad_requests_leave_the_session(void **state)
     rig_stop(&r);
 }
 
-/* ---- push ------------------------------------------------------------------------------------- */
+/* ---- push -------------------------------------------------------------------------------------
+ */
 
 static void
 pushed_rows_are_acknowledged(void **state)
@@ -348,7 +368,9 @@ pushed_rows_are_acknowledged(void **state)
     rig r;
     rig_start(&r, NULL);
     int fd = wire_connect(r.tcp);
-    wire_say(fd, "{\"op\":\"push\",\"id\":1,\"seq\":41,\"source\":\"in\",\"rows\":[{\"a\":1},{\"a\":2}]}");
+    wire_say(
+        fd,
+        "{\"op\":\"push\",\"id\":1,\"seq\":41,\"source\":\"in\",\"rows\":[{\"a\":1},{\"a\":2}]}");
     EXPECT(fd, "{\"id\":1,\"op\":\"ack\",\"seq\":41}");
     wire_say(fd, "{\"op\":\"push\",\"source\":\"p.in\",\"rows\":\"{\\\"a\\\":3}\\n\"}");
     EXPECT(fd, "{\"op\":\"ack\"}");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* subscription_test.c -- rows to clients: order, cursors, credit, ends; large rows, slow clients. */
+/* subscription_test.c -- rows to clients: order, cursors, credit, ends; large rows, slow clients.
+ */
 #include "rig.h"
 #include "server/request.h"
 #include "support/test.h"
@@ -10,7 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- subscriptions ---------------------------------------------------------------------------- */
+/* ---- subscriptions ----------------------------------------------------------------------------
+ */
 
 static void
 rows_progress_and_end_come_in_order(void **state)
@@ -21,9 +23,11 @@ rows_progress_and_end_come_in_order(void **state)
     engine_row(7);
     EXPECT(fd, "{\"id\":1,\"op\":\"rows\",\"cursor\":\"c1\",\"rows\":[[\"+\",[7,\"x\"]]]}");
     engine_progress(1767225620000000);
-    EXPECT(fd, "{\"id\":1,\"op\":\"progress\",\"watermark\":\"2026-01-01T00:00:20.000000Z\",\"cursor\":\"c2\"}");
+    EXPECT(fd, "{\"id\":1,\"op\":\"progress\",\"watermark\":\"2026-01-01T00:00:20.000000Z\","
+               "\"cursor\":\"c2\"}");
     engine_progress(-1);
-    EXPECT(fd, "{\"id\":1,\"op\":\"progress\",\"watermark\":\"1969-12-31T23:59:59.999999Z\",\"cursor\":\"c3\"}");
+    EXPECT(fd, "{\"id\":1,\"op\":\"progress\",\"watermark\":\"1969-12-31T23:59:59.999999Z\","
+               "\"cursor\":\"c3\"}");
     engine_progress(INT64_MAX);
     EXPECT(fd, "{\"id\":1,\"op\":\"progress\",\"watermark\":\"infinity\",\"cursor\":\"c4\"}");
     engine_end();
@@ -80,7 +84,7 @@ static void
 a_hundred_subscriptions_share_a_connection(void **state)
 {
     char ask[64];
-    rig  r;
+    rig r;
     rig_start(&r, NULL);
     int fd = subscribed(&r, "");
     wire_say(fd, "{\"op\":\"sub\",\"id\":1,\"view\":\"v\"}");
@@ -164,7 +168,8 @@ a_client_that_sends_no_more_still_listens(void **state)
     rig r;
     rig_start(&r, NULL);
     int fd = wire_connect(r.tcp);
-    wire_send(fd, "{\"op\":\"sub\",\"id\":1,\"view\":\"v\"}", 30); /* not even a line break: echo -n | nc -N */
+    wire_send(fd, "{\"op\":\"sub\",\"id\":1,\"view\":\"v\"}",
+              30); /* not even a line break: echo -n | nc -N */
     shutdown(fd, SHUT_WR);
     EXPECT(fd, RIG_SCHEMA);
     EXPECT(fd, "{\"op\":\"pong\"}"); /* does it still listen? */
@@ -178,7 +183,8 @@ a_client_that_sends_no_more_still_listens(void **state)
     rig_stop(&r);
 }
 
-/* ---- large and slow --------------------------------------------------------------------------- */
+/* ---- large and slow ---------------------------------------------------------------------------
+ */
 
 enum { WIDE = 1 << 20 };
 
@@ -187,16 +193,18 @@ static void
 publish_wide(uint32_t rows)
 {
     wr_text json, pack;
-    char   *cell = wr_alloc(NULL, WIDE);
+    char *cell = wr_alloc(NULL, WIDE);
     memset(cell, 'w', WIDE);
     wr_text_init(&json, NULL);
     wr_text_init(&pack, NULL);
-    wr_text_append(&pack, (unsigned char[]){ (unsigned char) (0x90 | rows) }, 1);
+    wr_text_append(&pack, (unsigned char[]){ (unsigned char)(0x90 | rows) }, 1);
     for (uint32_t i = 0; i < rows; i++) {
         wr_text_printf(&json, "%c[\"+\",[%u,\"", i == 0 ? '[' : ',', i);
         wr_text_append(&json, cell, WIDE);
         wr_text_puts(&json, "\"]]");
-        wr_text_append(&pack, (unsigned char[]){ 0x92, 0xa1, '+', 0x92, (unsigned char) i, 0xdb, 0, 0x10, 0, 0 }, 10);
+        wr_text_append(
+            &pack,
+            (unsigned char[]){ 0x92, 0xa1, '+', 0x92, (unsigned char)i, 0xdb, 0, 0x10, 0, 0 }, 10);
         wr_text_append(&pack, cell, WIDE);
     }
     wr_text_puts(&json, "]");
@@ -234,11 +242,11 @@ static void
 messagepack_rows_are_split_too(void **state)
 {
     wr_arena arena;
-    request  m;
-    bool     more = true;
-    int      frames = 0;
+    request m;
+    bool more = true;
+    int frames = 0;
     uint32_t rows = 0;
-    rig      r;
+    rig r;
     rig_start(&r, NULL);
     wr_arena_init(&arena, NULL);
     int fd = wire_connect(r.tcp);
@@ -249,8 +257,8 @@ messagepack_rows_are_split_too(void **state)
         assert_true(frame_of(fd, &arena, &m));
         more = request_flag(&m, "more");
         const request_member *list = request_find(&m, "rows");
-        assert_int_equal((unsigned char) list->text[0], 0xdd);
-        rows += (unsigned char) list->text[4];
+        assert_int_equal((unsigned char)list->text[0], 0xdd);
+        rows += (unsigned char)list->text[4];
     }
     assert_string_equal(request_string(&m, "cursor"), "c1");
     assert_int_equal(rows, 7);
@@ -264,7 +272,7 @@ static void
 a_row_larger_than_a_frame_ends_the_subscription(void **state)
 {
     enum { HUGE_BYTES = 5 << 20 };
-    rig   r;
+    rig r;
     char *json = wr_alloc(NULL, HUGE_BYTES);
     rig_start(&r, NULL);
     int fd = subscribed(&r, "");
@@ -273,7 +281,8 @@ a_row_larger_than_a_frame_ends_the_subscription(void **state)
     memcpy(json + HUGE_BYTES - 4, "\"]]]", 4);
     engine_rows(1, json, HUGE_BYTES, NULL, 0);
     wr_free(json);
-    assert_non_null(strstr(line_of(fd), "{\"id\":1,\"op\":\"error\",\"code\":\"LIMIT\",\"text\":\"a row is larger"));
+    assert_non_null(strstr(
+        line_of(fd), "{\"id\":1,\"op\":\"error\",\"code\":\"LIMIT\",\"text\":\"a row is larger"));
     wire_say(fd, "{\"op\":\"ping\"}");
     EXPECT(fd, "{\"op\":\"pong\"}");
     close(fd);
@@ -290,8 +299,10 @@ a_slow_client_is_told_its_cursor_and_disconnected(void **state)
     engine_gap(12);
     engine_row(2);
     assert_non_null(strstr(line_of(fd), "[1,\"x\"]"));
-    EXPECT(fd, "{\"id\":1,\"op\":\"error\",\"code\":\"slow_consumer\",\"text\":\"rows were overwritten before the client took them\","
-               "\"cursor\":\"c1\",\"hint\":\"resume from the cursor, or from a snapshot when that is too old; or subscribe with \\\"gaps\\\": true\"}");
+    EXPECT(fd, "{\"id\":1,\"op\":\"error\",\"code\":\"slow_consumer\",\"text\":\"rows were "
+               "overwritten before the client took them\","
+               "\"cursor\":\"c1\",\"hint\":\"resume from the cursor, or from a snapshot when that "
+               "is too old; or subscribe with \\\"gaps\\\": true\"}");
     assert_true(wire_closed(fd));
     close(fd);
     rig_stop(&r);
@@ -352,20 +363,21 @@ static void
 a_client_that_asks_and_does_not_read_is_read_no_further(void **state)
 {
     char ask[] = "{\"op\":\"metrics\"}\n";
-    rig  r;
+    rig r;
     rig_start(&r, NULL);
-    int    fd = wire_connect(r.tcp), control = wire_connect(r.tcp);
+    int fd = wire_connect(r.tcp), control = wire_connect(r.tcp);
     size_t sent = 0;
     for (int idle = 0; idle < 20 && sent < (64u << 20);) {
         ssize_t n = send(fd, ask, sizeof ask - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n == (ssize_t) sizeof ask - 1) {
-            sent += (size_t) n;
+        if (n == (ssize_t)sizeof ask - 1) {
+            sent += (size_t)n;
             idle = 0;
         } else if (n < 0) {
             idle++;
             usleep(10 * 1000);
         } else {
-            wire_send(fd, ask + n, sizeof ask - 1 - (size_t) n); /* the rest of a line that was cut */
+            wire_send(fd, ask + n,
+                      sizeof ask - 1 - (size_t)n); /* the rest of a line that was cut */
         }
     }
     assert_true(sent < (64u << 20));
@@ -375,7 +387,8 @@ a_client_that_asks_and_does_not_read_is_read_no_further(void **state)
     rig_stop(&r);
 }
 
-/* ---- threads ---------------------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------------------
+ */
 
 static void *
 publisher(void *user)
@@ -389,19 +402,21 @@ static void
 clients_come_and_go_while_rows_are_published(void **state)
 {
     pthread_t thread;
-    rig       r;
+    rig r;
     rig_start(&r, NULL);
     int whole = subscribed(&r, "");
     assert_int_equal(pthread_create(&thread, NULL, publisher, NULL), 0);
     for (int i = 0; i < 60; i++) {
         int fd = subscribed(&r, ",\"snapshot\":true");
         if (i % 3 == 0)
-            (void) line_of(fd);
+            (void)line_of(fd);
         close(fd);
     }
     for (int i = 0; i < 4000; i++) {
         char want[96];
-        snprintf(want, sizeof want, "{\"id\":1,\"op\":\"rows\",\"cursor\":\"c%d\",\"rows\":[[\"+\",[%d,\"x\"]]]}", i + 1, i);
+        snprintf(want, sizeof want,
+                 "{\"id\":1,\"op\":\"rows\",\"cursor\":\"c%d\",\"rows\":[[\"+\",[%d,\"x\"]]]}",
+                 i + 1, i);
         EXPECT(whole, want);
     }
     pthread_join(thread, NULL);

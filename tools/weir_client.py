@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A client of Weir's wire protocol (docs/protocol.md) in one file: copy it into your program.
+
+Needs the standard library alone; with the package msgpack, Client(..., encoding="msgpack") speaks MessagePack.
+
+    from weir_client import Client
+    with Client("127.0.0.1:7077") as weir:
+        view = weir.subscribe("per_auction", snapshot=True)
+        for change in view:                       # change.op is "+" or "-", change.row a dict
+            print(change.op, change.row["auction"], view.watermark)
+        # later, or in another process: weir.subscribe("per_auction", cursor=view.cursor)
+        weir.push("bids", [{"auction": 7, "price": "5.00"}])
+        print(weir.why("per_auction"))
+
+As a program:
+
+    python3 weir_client.py sub per_auction --snapshot
+    python3 weir_client.py push bids < bids.jsonl
+    python3 weir_client.py why per_auction
+
+One connection is for one thread.
+"""
+import argparse
+import collections
+import itertools
+import json
+import os
+import socket
+import struct
+import sys
+
+Change = collections.namedtuple("Change", "op row")
+Change.__doc__ = "One row: op is '+' (it is new) or '-' (it is taken back); row is a dict by column name."
+
+
+class WeirError(Exception):
+    """The server's answer was an error; code is its name, cursor where a slow subscription had come to."""
+
+    def __init__(self, message):
+        self.code = message.get("code", "INTERNAL")
+        self.text = message.get("text", "")
+        self.hint = message.get("hint", "")
+        self.cursor = message.get("cursor")
+        super().__init__(self.text + (" (hint: %s)" % self.hint if self.hint else ""))
+
+
+class JsonWire:
+    """One JSON object a line."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def write(self, message):
+        self.stream.write(json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        self.stream.flush()
+
+    def read(self):
+        line = self.stream.readline()
+        if not line.endswith(b"\n"):
+            raise ConnectionError("the server closed the connection")
+        if not line.startswith(b"{"):
+            raise ConnectionError("this is not Weir's protocol: %r" % line[:80])
+        return json.loads(line)
+
+
+class MsgpackWire:
+    """A length of four bytes, the most significant first, and a MessagePack map."""
+
+    def __init__(self, stream):
+        import msgpack
+        self.stream, self.msgpack = stream, msgpack
+
+    def write(self, message):
+        body = self.msgpack.packb(message)
+        self.stream.write(struct.pack(">I", len(body)) + body)
+        self.stream.flush()
+
+    def take(self, n):
+        data = self.stream.read(n)
+        if len(data) < n:
+            raise ConnectionError("the server closed the connection")
+        return data
+
+    def read(self):
+        message = self.msgpack.unpackb(self.take(struct.unpack(">I", self.take(4))[0]))
+        if isinstance(message.get("json"), str):
+            message["json"] = json.loads(message["json"])
+        return message
+
+
+def connect(address, timeout):
+    if address.startswith("unix:"):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(timeout)
+        s.connect(address[5:])
+        return s
+    host, _, port = address.rpartition(":")
+    if not host:
+        host, port = address, "7077"
+    s = socket.create_connection((host.strip("[]"), int(port)), timeout)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return s
+
+
+class Client:
+    """A connection.  address: host:port or unix:/path (default $WEIR_URL, else 127.0.0.1:7077); timeout: seconds
+    that connecting and each read may take (None: for ever; a quiet view is silent)."""
+
+    def __init__(self, address=None, token=None, encoding="json", timeout=None):
+        address = address or os.environ.get("WEIR_URL") or "127.0.0.1:7077"
+        token = token or os.environ.get("WEIR_TOKEN")
+        self.socket = connect(address.removeprefix("tcp://"), timeout)
+        self.wire = (MsgpackWire if encoding == "msgpack" else JsonWire)(self.socket.makefile("rwb"))
+        self.ids = itertools.count(1)
+        self.subscriptions = {}  # by id: messages that came while somebody waited for another
+        self.server = self.ask({"op": "hello", **({"token": token} if token else {})})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        self.close()
+
+    def close(self):
+        self.socket.close()
+
+    def next(self, id):
+        """The next message of id; those of subscriptions are kept for them."""
+        waiting = self.subscriptions.get(id)
+        while not waiting:
+            message = self.wire.read()
+            if message.get("id") == id:
+                return message
+            if message.get("op") == "error" and "id" not in message:
+                raise WeirError(message)
+            if message.get("id") in self.subscriptions:
+                self.subscriptions[message["id"]].append(message)
+        return waiting.popleft()
+
+    def ask(self, request):
+        """Send a request, return its answer."""
+        request["id"] = next(self.ids)
+        self.wire.write(request)
+        answer = self.next(request["id"])
+        if answer["op"] == "error":
+            raise WeirError(answer)
+        return answer
+
+    def subscribe(self, view, snapshot=False, cursor=None, credit=None, gaps=False):
+        """Follow a view, source, VIEW.late or SOURCE.dead_letter.
+
+        snapshot: begin with the rows that the view still keeps; cursor: go on after this place; credit: how many rows
+        may be on their way (None: no limit but the socket's); gaps: when too slow, go on after the loss.
+        """
+        return Subscription(self, view, snapshot, cursor, credit, gaps)
+
+    def push(self, source, rows):
+        """Rows (an iterable of dicts) into a source declared `push: {}`; returns when the last is taken."""
+        rows = iter(rows)
+        while block := list(itertools.islice(rows, 1000)):
+            self.ask({"op": "push", "source": source, "rows": "".join(json.dumps(r) + "\n" for r in block)})
+
+    def why(self, view):
+        """Why nothing (or not more) comes out of a view: a dict with verdict and detail."""
+        return self.ask({"op": "why", "view": view, "json": True})["json"]
+
+    def explain(self, view):
+        return self.ask({"op": "explain", "view": view})["text"]
+
+    def status(self):
+        return self.ask({"op": "status"})["json"]
+
+    def metrics(self):
+        return self.ask({"op": "metrics"})["text"]
+
+    def checkpoint(self, pipeline=None):
+        self.ask({"op": "checkpoint", **({"pipeline": pipeline} if pipeline else {})})
+
+
+class Subscription:
+    """Iterate over it for Changes.  columns: [(name, type)]; kind: insert_only, upsert or changelog; key: names;
+    cursor: where to go on later (after the last row of a message was taken); watermark: complete up to here; lost:
+    batches lost (gaps=True); ended: why it ended."""
+
+    def __init__(self, client, view, snapshot, cursor, credit, gaps):
+        self.client, self.view, self.credit, self.left = client, view, credit, credit
+        self.cursor, self.watermark, self.lost, self.ended = cursor, None, 0, None
+        self.id = next(client.ids)
+        request = {"op": "sub", "id": self.id, "view": view, "snapshot": snapshot, "gaps": gaps}
+        if cursor is not None:
+            request["cursor"] = cursor
+        if credit is not None:
+            request["credit"] = credit
+        client.subscriptions[self.id] = collections.deque()
+        client.wire.write(request)
+        schema = client.next(self.id)
+        if schema["op"] == "error":
+            del client.subscriptions[self.id]
+            raise WeirError(schema)
+        self.kind, self.key = schema["kind"], schema["key"]
+        self.columns = [tuple(c) for c in schema["columns"]]
+        self.names = [c[0] for c in self.columns]
+
+    def __iter__(self):
+        while self.ended is None:
+            yield from self.changes(self.client.next(self.id))
+
+    def changes(self, message):
+        """The Changes of one message; what it says of cursor and watermark afterwards."""
+        op = message["op"]
+        if op == "rows":
+            for sign, values in message["rows"]:
+                yield Change(sign, dict(zip(self.names, values)))
+            self.grant(len(message["rows"]))
+        elif op == "progress":
+            self.watermark = message["watermark"]
+        elif op == "gap":
+            self.lost += message["lost_batches"]
+        elif op in ("end", "error"):
+            self.ended = message.get("reason", op)
+            del self.client.subscriptions[self.id]
+            if op == "error":
+                raise WeirError(message)
+            if self.ended == "failed":
+                raise WeirError({"code": "FAILED", "text": message.get("text", "the pipeline has failed")})
+        self.cursor = message.get("cursor", self.cursor)
+
+    def grant(self, rows):
+        """New credit when half of it is used."""
+        if self.credit is None:
+            return
+        self.left -= rows
+        if self.left <= self.credit // 2:
+            self.client.wire.write({"op": "credit", "id": self.id, "n": self.credit - self.left})
+            self.left = self.credit
+
+    def close(self):
+        """End it; the connection stays."""
+        if self.ended is None:
+            self.client.wire.write({"op": "unsub", "id": self.id})
+            while self.client.next(self.id)["op"] not in ("end", "error"):
+                pass
+            self.ended = "unsubscribed"
+            del self.client.subscriptions[self.id]
+
+
+def run_sub(weir, a):
+    view = weir.subscribe(a.view, a.snapshot, a.cursor, a.credit, a.gaps)
+    try:
+        for change in itertools.islice(view, a.count):
+            op = {} if view.kind == "insert_only" else {"_op": change.op}
+            print(json.dumps({**op, **change.row}, ensure_ascii=False), flush=True)
+    except KeyboardInterrupt:
+        print("go on with: --from '%s'" % view.cursor, file=sys.stderr)
+        return 130
+    return 0
+
+
+def run_push(weir, a):
+    weir.push(a.source, (json.loads(line) for line in sys.stdin if line.strip()))
+    return 0
+
+
+def main():
+    p = argparse.ArgumentParser(description="talk to a running Weir")
+    p.add_argument("-s", "--server", help="host:port or unix:/path (default: $WEIR_URL, else 127.0.0.1:7077)")
+    p.add_argument("--token", help="default: $WEIR_TOKEN")
+    p.add_argument("--msgpack", action="store_true", help="speak MessagePack")
+    verbs = p.add_subparsers(dest="verb", required=True)
+    sub = verbs.add_parser("sub", help="follow a view")
+    sub.add_argument("view")
+    sub.add_argument("--snapshot", action="store_true")
+    sub.add_argument("--from", dest="cursor", metavar="CURSOR")
+    sub.add_argument("--credit", type=int)
+    sub.add_argument("--gaps", action="store_true")
+    sub.add_argument("-n", "--count", type=int)
+    push = verbs.add_parser("push", help="JSON lines from standard input into a source")
+    push.add_argument("source")
+    for verb in ("why", "explain"):
+        verbs.add_parser(verb).add_argument("view")
+    verbs.add_parser("status")
+    a = p.parse_args()
+    try:
+        with Client(a.server, a.token, "msgpack" if a.msgpack else "json") as weir:
+            if a.verb == "sub":
+                return run_sub(weir, a)
+            if a.verb == "push":
+                return run_push(weir, a)
+            if a.verb == "why":
+                print("{verdict}\n{detail}".format(**weir.why(a.view)), end="")
+            elif a.verb == "explain":
+                print(weir.explain(a.view), end="")
+            else:
+                print(json.dumps(weir.status(), indent=2))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (WeirError, ConnectionError, TimeoutError) as e:
+        print("weir_client: %s" % e, file=sys.stderr)
+        return 69 if isinstance(e, ConnectionError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
