@@ -2,15 +2,16 @@
 /*
  * operator/over.c -- window functions: rows kept until their partition is whole, then answered.
  *
- * Place       one input, one output; rows that agree on `keys` come to one shard.  Answers at the end, or,
- *             with a time column in every partition list, when the watermark has passed a row's time.
+ * Place       one input, one output; rows that agree on `keys` come to one shard.  Answers at the
+ *             end, or, with a time column in every partition list, when the watermark has passed a
+ *             row's time.
  * State       the rows as batches that own their bytes, until they are answered.
  * Invariants  V1  every row comes out once, in order of arrival, with a column for each call
  *             V2  with a time column: a row whose partition has been answered is late, and counted
  *             V3  nothing is left after the end
  *             V4  a row of which an argument fails is bad, and takes no part
- * Cost        a sort of boxed keys for each different (partition, order); running aggregates O(1) a row,
- *             sliding ones O(1) where the aggregate retracts, else O(frame).
+ * Cost        a sort of boxed keys for each different (partition, order); running aggregates O(1) a
+ *             row, sliding ones O(1) where the aggregate retracts, else O(frame).
  */
 #include "operator/over_impl.h"
 
@@ -66,7 +67,8 @@ over_close(void *self)
 static bool
 may_join(const wr_batch *older, const wr_batch *newer)
 {
-    return older->row_count <= 2 * newer->row_count && older->row_count + newer->row_count <= WR_BATCH_ROWS_MAX;
+    return older->row_count <= 2 * newer->row_count &&
+           older->row_count + newer->row_count <= WR_BATCH_ROWS_MAX;
 }
 
 /* The rows of both, in order; owned, NULL: no memory. */
@@ -79,9 +81,10 @@ batches_join(over_state *o, const wr_batch *a, const wr_batch *b)
     for (uint32_t c = 0; ok && c < a->column_count; c++) {
         out->columns[c] = wr_column_create(o->ctx->state, a->columns[c]->type, count);
         ok = out->columns[c] != NULL &&
-             wr_column_append(out->columns[c], 0, a->columns[c], a->selection, a->row_count, false) == WEIR_OK &&
-             wr_column_append(out->columns[c], a->row_count, b->columns[c], b->selection, b->row_count, false) ==
-                 WEIR_OK;
+             wr_column_append(out->columns[c], 0, a->columns[c], a->selection, a->row_count,
+                              false) == WEIR_OK &&
+             wr_column_append(out->columns[c], a->row_count, b->columns[c], b->selection,
+                              b->row_count, false) == WEIR_OK;
     }
     if (!ok) {
         wr_batch_release(out);
@@ -113,8 +116,8 @@ batch_add(over_state *o, wr_batch *batch)
         for (uint32_t i = 0; i < batch->row_count; i++) {
             uint32_t row = wr_batch_row(batch, i);
             if (!wr_column_is_null(batch->columns[o->config->time_column], row))
-                o->time_min = WR_MIN(o->time_min,
-                                     wr_event_time_get(batch->columns[o->config->time_column], row));
+                o->time_min = WR_MIN(
+                    o->time_min, wr_event_time_get(batch->columns[o->config->time_column], row));
         }
     o->rows += batch->row_count;
     o->batches[o->count++] = batch;
@@ -142,7 +145,8 @@ drop_bad(over_state *o, const wr_batch *in, uint16_t *rows, uint32_t *count)
             if (e == NULL || !wr_expr_can_fail(e))
                 continue;
             if (wr_expr_eval(&o->ctx->eval, e, in, wr_batch_rows(in), &column) != WEIR_OK)
-                return wr_ctx_fail(o->ctx, WEIR_MEMORY, "no memory for the rows of a window function");
+                return wr_ctx_fail(o->ctx, WEIR_MEMORY,
+                                   "no memory for the rows of a window function");
             wr_column_release(column);
         }
     }
@@ -243,7 +247,7 @@ work_begin(over_state *o, wr_time before)
             w->count++;
         }
     o->working = true;
-    return w->count > 0 ? over_compute(o) : WEIR_OK;
+    return w->count > 0 ? wr_over_compute(o) : WEIR_OK;
 }
 
 static weir_status
@@ -341,7 +345,8 @@ answer(over_state *o, wr_time before)
             work_drop(o);
             return o->ctx->error.code != WEIR_OK
                        ? WR_FLOW_FAIL
-                       : wr_ctx_fail(o->ctx, status, "window functions: %s", weir_status_text(status));
+                       : wr_ctx_fail(o->ctx, status, "window functions: %s",
+                                     weir_status_text(status));
         }
     }
     while (o->work.emitted < o->work.count) {

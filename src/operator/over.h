@@ -2,8 +2,8 @@
 /*
  * operator/over.h -- window functions, f(x) OVER (PARTITION BY ... ORDER BY ...) (see over.c).
  *
- * Bounded input: rows are kept and answered at the end.  With a time column among the partition columns
- * (`time_column`) a partition is answered when the watermark has passed its time.
+ * Bounded input: rows are kept and answered at the end.  With a time column among the partition
+ * columns (`time_column`) a partition is answered when the watermark has passed its time.
  * Output columns: the input's, then one a call.
  */
 #pragma once

@@ -135,7 +135,7 @@ run(running *r)
     for (uint32_t i = 0; i < p->count; i++) {
         over_frame f;
         wr_value  *out = &p->results[p->rows[i]->index];
-        WR_TRY(over_frame_of(p, i, &f));
+        WR_TRY(wr_over_frame_of(p, i, &f));
         if (f.hole_start < f.hole_end) {
             WR_TRY(whole_frame(r, &f));
             WR_TRY(read_result(r, out));
@@ -154,7 +154,7 @@ run(running *r)
 }
 
 weir_status
-over_aggregate(over_partition *p)
+wr_over_aggregate(over_partition *p)
 {
     const wr_over_spec *s = p->spec;
     running             r = { .p = p };

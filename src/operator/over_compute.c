@@ -125,7 +125,7 @@ args_eval(over_state *o, const wr_over_spec *spec, wr_column ***args)
 }
 
 weir_status
-over_arg(const over_partition *p, uint32_t position, uint32_t arg, wr_value *out)
+wr_over_arg(const over_partition *p, uint32_t position, uint32_t arg, wr_value *out)
 {
     const over_row  *r = p->rows[position];
     const wr_column *column = p->args[r->batch][arg];
@@ -174,7 +174,7 @@ static weir_status
 compute_ntile(over_partition *p)
 {
     wr_value n;
-    WR_TRY(over_arg(p, 0, 0, &n));
+    WR_TRY(wr_over_arg(p, 0, 0, &n));
     if (!n.is_null && n.integer <= 0) {
         (void) wr_ctx_fail(p->over->ctx, WEIR_ROW_INVALID_ARGUMENT,
                            "argument of ntile must be greater than zero");
@@ -201,7 +201,7 @@ compute_shift(over_partition *p)
     for (uint32_t i = 0; i < p->count; i++) {
         wr_value offset = { .type = WR_TYPE(WR_INT4), .integer = 1 };
         if (p->spec->arg_count > 1)
-            WR_TRY(over_arg(p, i, 1, &offset));
+            WR_TRY(wr_over_arg(p, i, 1, &offset));
         wr_value *out = result_of(p, i);
         *out = wr_value_null(p->spec->result);
         if (offset.is_null)
@@ -209,9 +209,9 @@ compute_shift(over_partition *p)
         int64_t at = p->spec->function == WR_OVER_LAG ? (int64_t) i - offset.integer
                                                       : (int64_t) i + offset.integer;
         if (at >= 0 && at < p->count)
-            WR_TRY(over_arg(p, (uint32_t) at, 0, out));
+            WR_TRY(wr_over_arg(p, (uint32_t) at, 0, out));
         else if (p->spec->arg_count > 2)
-            WR_TRY(over_arg(p, i, 2, out));
+            WR_TRY(wr_over_arg(p, i, 2, out));
     }
     return WEIR_OK;
 }
@@ -233,7 +233,7 @@ nth_of(over_partition *p, uint32_t i, const over_frame *f, uint32_t *at, bool *f
     int64_t n = 1;
     if (p->spec->function == WR_OVER_NTH_VALUE) {
         wr_value value;
-        WR_TRY(over_arg(p, i, 1, &value));
+        WR_TRY(wr_over_arg(p, i, 1, &value));
         if (value.is_null)
             return WEIR_OK;
         n = value.integer;
@@ -263,12 +263,12 @@ compute_value(over_partition *p)
         over_frame f;
         uint32_t   at = 0;
         bool       found;
-        WR_TRY(over_frame_of(p, i, &f));
+        WR_TRY(wr_over_frame_of(p, i, &f));
         WR_TRY(nth_of(p, i, &f, &at, &found));
         wr_value *out = result_of(p, i);
         *out = wr_value_null(p->spec->result);
         if (found)
-            WR_TRY(over_arg(p, at, 0, out));
+            WR_TRY(wr_over_arg(p, at, 0, out));
     }
     return WEIR_OK;
 }
@@ -286,7 +286,7 @@ compute_partition(over_partition *p)
     }
     p->group_start[p->group_count] = p->count;
     switch (p->spec->function) {
-    case WR_OVER_AGGREGATE: return over_aggregate(p);
+    case WR_OVER_AGGREGATE: return wr_over_aggregate(p);
     case WR_OVER_NTILE: return compute_ntile(p);
     case WR_OVER_LAG:
     case WR_OVER_LEAD: return compute_shift(p);
@@ -320,7 +320,7 @@ compute_call(over_state *o, const wr_over_spec *spec, over_row **sorted, wr_valu
 }
 
 weir_status
-over_compute(over_state *o)
+wr_over_compute(over_state *o)
 {
     const wr_over_spec *calls = o->config->calls;
     over_row          **sorted = wr_arena_alloc(&o->work.arena, o->work.count * sizeof *sorted);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * operator/over_frame.c -- the rows of a window frame: ROWS, RANGE and GROUPS, and what EXCLUDE takes out.
+ * operator/over_frame.c -- the rows of a window frame: ROWS, RANGE and GROUPS, and what EXCLUDE
+ * takes out.
  *
  * Invariants  F1  start <= end <= count
  *             F2  RANGE with an offset: a row whose key is NULL has its peers for a frame
@@ -187,7 +188,7 @@ frame_end(const over_partition *p, uint32_t i, const wr_frame_end *end, bool is_
 }
 
 weir_status
-over_frame_of(const over_partition *p, uint32_t i, over_frame *f)
+wr_over_frame_of(const over_partition *p, uint32_t i, over_frame *f)
 {
     uint32_t group = p->group[i];
     *f = (over_frame){ .kept = UINT32_MAX };

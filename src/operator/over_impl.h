@@ -59,15 +59,15 @@ typedef struct over_frame {
 } over_frame;
 
 /* over_compute.c */
-weir_status over_compute(over_state *o);
+weir_status wr_over_compute(over_state *o);
 /* The argument at a row; arg arg_count is the filter. */
-weir_status over_arg(const over_partition *p, uint32_t position, uint32_t arg, wr_value *out);
+weir_status wr_over_arg(const over_partition *p, uint32_t position, uint32_t arg, wr_value *out);
 /* over_frame.c */
-weir_status over_frame_of(const over_partition *p, uint32_t position, over_frame *frame);
+weir_status wr_over_frame_of(const over_partition *p, uint32_t position, over_frame *frame);
 static inline bool
 over_frame_has(const over_frame *f, uint32_t i)
 {
     return i >= f->start && i < f->end && (i < f->hole_start || i >= f->hole_end || i == f->kept);
 }
 /* over_aggregate.c */
-weir_status over_aggregate(over_partition *p);
+weir_status wr_over_aggregate(over_partition *p);

@@ -3,17 +3,21 @@
  * operator/session.c -- GROUP BY a session of each key: rows that lie no more than the gap apart.
  *
  * Place       one input; output: keys, then a column a call.  Late rows go to WR_PORT_LATE.
- * State       a table of sessions, each with its bounds and its aggregates' states; a table of distinct
- *             values for each DISTINCT call; a heap of timers.  A session leaves when the watermark has
- *             passed its end (and the lateness).
- * Invariants  C1  a session is [first event, last event + gap]; an event exactly a gap later belongs to it
- *             C2  what comes out depends on the rows, their order and their watermarks alone (design 12.1);
- *                 A1-A3 of session_assign.c
- *             C3  folded, the changes of `emit: changes` are the rows of `emit: final` at every watermark for
- *                 the sessions still open, and the last rows of those that have closed
+ * State       a table of sessions, each with its bounds and its aggregates' states, those of a key
+ *             in a tree by time (session_tree.c); a table of distinct values for each DISTINCT
+ *             call; a heap of timers.  A session leaves when the watermark has passed its end (and
+ *             the lateness).
+ * Invariants  C1  a session is [first event, last event + gap]; an event exactly a gap later
+ *                 belongs to it
+ *             C2  what comes out depends on the rows, their order and their watermarks alone
+ *                 (design 12.1); A1-A3 of session_assign.c
+ *             C3  folded, the changes of `emit: changes` are the rows of `emit: final` at every
+ *                 watermark for the sessions still open, and the last rows of those that have
+ *                 closed
  *             C4  after the end nothing is left
- * Cost        a row of a key with one session: key words, one probe, two comparisons, a store for each
- *             call.  A session: one timer set and taken, O(log sessions) each.
+ * Cost        a row of a key with one session: key words, one probe, two comparisons, a store for
+ *             each call.  A key with n sessions: O(log n) more.  A session: one timer, O(log
+ *             sessions).
  */
 #include "operator/session_impl.h"
 
@@ -22,7 +26,7 @@
 #include <string.h>
 
 wr_time
-ses_effective(const sessions *s, wr_time watermark)
+wr_session_effective(const sessions *s, wr_time watermark)
 {
     return wr_watermark_shift(watermark, s->config->window.watermark_offset);
 }
@@ -106,17 +110,19 @@ session_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
     s->shows = c->emit == WR_EMIT_CHANGES || s->lateness > 0;
     for (uint32_t i = 0; i < c->call_count; i++)
         s->distinct_count += c->calls[i].distinct && c->calls[i].arg_count > 0;
-    s->head_bytes = (offsetof(session_head, values) + s->distinct_count * sizeof(uint32_t) + 7) & ~(size_t) 7;
+    s->head_bytes =
+        (offsetof(session_head, values) + s->distinct_count * sizeof(uint32_t) + 7) & ~(size_t) 7;
     status = open_keys(s);
     if (status == WEIR_OK) {
         s->head_offset = wr_group_user_offset(&s->layout);
-        status = agg_calls_open(&s->calls, ctx, c->calls, c->call_count, s->head_offset + s->head_bytes, err);
+        status = wr_agg_calls_open(&s->calls, ctx, c->calls, c->call_count,
+                                   s->head_offset + s->head_bytes, err);
     }
     if (status == WEIR_OK)
         status = open_tables(s);
     if (status == WEIR_MEMORY)
-        status = wr_error_set(err, WEIR_MEMORY, "no memory for %u keys and %u aggregates", c->key_count,
-                              c->call_count);
+        status = wr_error_set(err, WEIR_MEMORY, "no memory for %u keys and %u aggregates",
+                              c->key_count, c->call_count);
     if (status != WEIR_OK)
         session_close(s);
     return status;
@@ -147,7 +153,7 @@ session_close(void *self)
     wr_group_table_fini(&s->table);
     for (uint32_t d = 0; s->values != NULL && d < s->distinct_count; d++)
         wr_group_table_fini(&s->values[d]);
-    agg_calls_close(&s->calls);
+    wr_agg_calls_close(&s->calls);
     wr_key_layout_fini(&s->layout);
     wr_free(s->values);
     wr_free(s->timers);
@@ -162,7 +168,7 @@ session_close(void *self)
 /* --- process --- */
 
 weir_status
-ses_step_create(sessions *s)
+wr_session_step_create(sessions *s)
 {
     if (s->step != NULL)
         return WEIR_OK;
@@ -198,7 +204,8 @@ times_read(sessions *s, const wr_batch *in)
         step->rows[kept] = (uint16_t) row;
         step->times[kept++] = t;
     }
-    atomic_fetch_add_explicit(&s->ctx->counters.rows_null_time, step->count - kept, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->ctx->counters.rows_null_time, step->count - kept,
+                              memory_order_relaxed);
     step->count = kept;
 }
 
@@ -206,7 +213,7 @@ times_read(sessions *s, const wr_batch *in)
 static wr_flow
 step_begin(sessions *s, const wr_batch *in)
 {
-    if (ses_step_create(s) != WEIR_OK)
+    if (wr_session_step_create(s) != WEIR_OK)
         return wr_ctx_fail(s->ctx, WEIR_MEMORY, "no memory for sessions");
     session_step *step = s->step;
     for (uint32_t i = 0; in->diff != NULL && i < in->row_count; i++)
@@ -217,14 +224,14 @@ step_begin(sessions *s, const wr_batch *in)
     step->at = step->late_count = step->created_count = step->part_count = step->touched_count = 0;
     for (uint32_t i = 0; i < in->row_count; i++)
         step->rows[i] = (uint16_t) wr_batch_row(in, i);
-    if (!agg_calls_begin(&s->calls, in, step->rows, &step->count))
+    if (!wr_agg_calls_begin(&s->calls, in, step->rows, &step->count))
         return WR_FLOW_FAIL;
     times_read(s, in);
     for (uint32_t k = 0; k < s->table_key_count; k++)
         step->key_columns[k] = in->columns[s->table_keys[k]];
     memset(step->prefixes, 0, step->count * sizeof *step->prefixes);
-    if (wr_row_keys_fill(&step->keys, step->key_columns, step->rows, step->count, in->physical_count,
-                         step->prefixes) != WEIR_OK ||
+    if (wr_row_keys_fill(&step->keys, step->key_columns, step->rows, step->count,
+                         in->physical_count, step->prefixes) != WEIR_OK ||
         wr_group_table_find(&s->table, &step->keys, NULL, step->count, step->firsts, step->created,
                             &step->created_count) != WEIR_OK)
         return wr_ctx_fail(s->ctx, WEIR_MEMORY, "no memory for %u keys", step->count);
@@ -237,15 +244,16 @@ step_end(sessions *s, const wr_batch *in)
 {
     session_step *step = s->step;
     step->begun = false;
-    agg_calls_end(&s->calls);
+    wr_agg_calls_end(&s->calls);
     for (uint32_t i = 0; i < step->created_count; i++) /* keys of which all rows were late */
-        if (ses_remove_empty(s, step->created[i]) != WEIR_OK)
+        if (wr_session_remove_empty(s, step->created[i]) != WEIR_OK)
             return wr_ctx_fail(s->ctx, WEIR_MEMORY, "no memory for sessions");
-    ses_count_state(s);
+    wr_session_count_state(s);
     if (step->late_count == 0)
         return WR_FLOW_NEXT;
     atomic_fetch_add_explicit(&s->ctx->counters.rows_late, step->late_count, memory_order_relaxed);
-    atomic_fetch_add_explicit(&s->ctx->counters.windows_late, step->late_count, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->ctx->counters.windows_late, step->late_count,
+                              memory_order_relaxed);
     if (!s->ctx->late_wanted)
         return WR_FLOW_NEXT;
     wr_batch *late = wr_batch_select(s->ctx->flow, in, step->late, step->late_count);
@@ -262,7 +270,7 @@ session_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
     wr_assert(port == 0);
     if (in->row_count == 0)
         return WR_FLOW_NEXT;
-    if (!ses_drain(s))
+    if (!wr_session_drain(s))
         return WR_FLOW_AGAIN;
     if (s->step == NULL || !s->step->begun) {
         wr_flow flow = step_begin(s, in);
@@ -270,25 +278,25 @@ session_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
             return flow;
     }
     while (s->step->at < s->step->count) {
-        weir_status status = ses_assign(s, in);
+        weir_status status = wr_session_assign(s, in);
         if (status == WEIR_MEMORY)
             return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for %u sessions", s->table.live);
         if (status != WEIR_OK)
             return WR_FLOW_FAIL; /* it has said why */
-        if (ses_before_take(s) != WR_FLOW_NEXT)
+        if (wr_session_before_take(s) != WR_FLOW_NEXT)
             return WR_FLOW_FAIL;
-        if (ses_update(s, in) != WEIR_OK)
+        if (wr_session_update(s, in) != WEIR_OK)
             return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for the aggregates' state");
-        if (ses_after_emit(s) != WR_FLOW_NEXT)
+        if (wr_session_after_emit(s) != WR_FLOW_NEXT)
             return WR_FLOW_FAIL;
-        if (!ses_drain(s))
+        if (!wr_session_drain(s))
             return WR_FLOW_AGAIN;
     }
     return step_end(s, in);
 }
 
 void
-ses_count_state(sessions *s)
+wr_session_count_state(sessions *s)
 {
     atomic_store_explicit(&s->ctx->counters.state_keys, s->table.live, memory_order_relaxed);
 }
@@ -297,8 +305,8 @@ static wr_flow
 session_advance(void *self, wr_ctx *ctx, wr_time watermark)
 {
     (void) ctx;
-    wr_flow flow = ses_close_until(self, watermark);
-    ses_count_state(self);
+    wr_flow flow = wr_session_close_until(self, watermark);
+    wr_session_count_state(self);
     return flow;
 }
 
@@ -337,10 +345,10 @@ const wr_operator_ops wr_session_aggregate_ops = {
     .process = session_process,
     .advance = session_advance,
     .finish = session_finish,
-    .freeze = ses_freeze,
-    .write = ses_write,
-    .thaw = ses_thaw,
-    .restore = ses_restore,
+    .freeze = wr_session_freeze,
+    .write = wr_session_write,
+    .thaw = wr_session_thaw,
+    .restore = wr_session_restore,
     .close = session_close,
     .explain = session_explain,
 };

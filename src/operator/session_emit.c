@@ -2,14 +2,16 @@
 /*
  * operator/session_emit.c -- sessions as rows: results, changes, timers, closing.
  *
- * Timers are a heap with one live entry a session; a session that has grown since its timer was set is given
- * a new one when the old one rings.
+ * Timers are a heap with one live entry a session; a session that has grown since its timer was set
+ * is given a new one when the old one rings.
  *
- * Invariants  E1  emit final: a session comes out once, when its end <= W; a late row that updates it takes
- *                 it back, and it comes out again as it is then, or when it closes again
- *             E2  emit changes: the old and the new row of a session stand in one batch, the old ones first
+ * Invariants  E1  emit final: a session comes out once, when its end <= W; a late row that updates
+ *                 it takes it back, and it comes out again as it is then, or when it closes again
+ *             E2  emit changes: the old and the new row of a session stand in one batch, the old
+ *                 ones first
  *             E3  a session's EMITTED flag says that what it showed last has not been taken back
- *             E4  a batch has at most 4,096 rows; between AGAIN and the same call the place is in self
+ *             E4  a batch has at most 4,096 rows; between AGAIN and the same call the place is in
+ *                 self
  *             E5  a session has a timer that rings no later than it is due
  */
 #include "operator/session_impl.h"
@@ -35,7 +37,7 @@ static void
 shown_add(const sessions *s, shown *list, uint32_t id)
 {
     wr_group           *g = wr_group_table_row(&s->table, id);
-    const session_head *h = ses_head(s, g);
+    const session_head *h = wr_session_head(s, g);
     list->groups[list->count] = (char *) g;
     list->starts[list->count] = h->start;
     list->lasts[list->count++] = h->last;
@@ -61,7 +63,8 @@ bound_column(const sessions *s, wr_type type, const wr_time *times, uint32_t cou
     for (uint32_t i = 0; c != NULL && i < count; i++) {
         wr_time t = times[i] + add;
         if (type.id == WR_DATE)
-            ((int32_t *) c->data)[i] = (int32_t) (wr_window_align(t, WR_US_PER_DAY, 0) / WR_US_PER_DAY);
+            ((int32_t *) c->data)[i] =
+                (int32_t) (wr_window_align(t, WR_US_PER_DAY, 0) / WR_US_PER_DAY);
         else
             ((wr_time *) c->data)[i] = t;
     }
@@ -84,8 +87,8 @@ key_column(const sessions *s, uint32_t key, shown *list)
 }
 
 static wr_flow
-result_failed(sessions *s, const agg_call *call, weir_status status, wr_column *column, uint32_t row,
-              shown *list)
+result_failed(sessions *s, const agg_call *call, weir_status status, wr_column *column,
+              uint32_t row, shown *list)
 {
     const char *name = call->spec->aggregate->name;
     if (!wr_status_is_row(status) || s->ctx->on_row_error == WR_ROW_FAIL)
@@ -122,7 +125,7 @@ results(sessions *s, shown *list)
 {
     uint32_t  keys = s->config->key_count;
     wr_batch *b = wr_batch_create(s->ctx->flow, keys + s->calls.count);
-    bool      ok = b != NULL && agg_calls_enter(&s->calls, &s->table);
+    bool      ok = b != NULL && wr_agg_calls_enter(&s->calls, &s->table);
     for (uint32_t k = 0; ok && k < keys; k++)
         ok = (b->columns[k] = key_column(s, k, list)) != NULL;
     if (!ok) {
@@ -142,7 +145,7 @@ results(sessions *s, shown *list)
 /* --- pending batches --- */
 
 bool
-ses_drain(sessions *s)
+wr_session_drain(sessions *s)
 {
     uint32_t taken = 0;
     while (taken < s->pending_count && wr_ctx_has_room(s->ctx, WR_PORT_MAIN))
@@ -173,11 +176,13 @@ pend_good(sessions *s, wr_batch *batch, const shown *list)
         pend(s, batch);
         return WR_FLOW_NEXT;
     }
-    wr_batch *good = rows != NULL && kept > 0 ? wr_batch_select(s->ctx->flow, batch, rows, kept) : NULL;
+    wr_batch *good =
+        rows != NULL && kept > 0 ? wr_batch_select(s->ctx->flow, batch, rows, kept) : NULL;
     wr_batch_release(batch);
     if (rows == NULL || (kept > 0 && good == NULL))
         return wr_ctx_fail(s->ctx, WEIR_MEMORY, "no memory for %u results", list->count);
-    atomic_fetch_add_explicit(&s->ctx->counters.rows_failed, list->count - kept, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->ctx->counters.rows_failed, list->count - kept,
+                              memory_order_relaxed);
     if (good != NULL)
         pend(s, good);
     return WR_FLOW_NEXT;
@@ -186,16 +191,16 @@ pend_good(sessions *s, wr_batch *batch, const shown *list)
 /* --- changes --- */
 
 weir_status
-ses_touch(sessions *s, uint32_t id)
+wr_session_touch(sessions *s, uint32_t id)
 {
     wr_group     *g;
     session_step *step = s->step;
     if (!s->shows)
         return WEIR_OK;
-    WR_TRY(ses_own(s, id, &g));
+    WR_TRY(wr_session_own(s, id, &g));
     if ((g->flags & WR_GROUP_DIRTY) != 0)
         return WEIR_OK;
-    const session_head *h = ses_head(s, g);
+    const session_head *h = wr_session_head(s, g);
     bool                out = (g->flags & WR_GROUP_EMITTED) != 0; /* E3 */
     g->flags |= WR_GROUP_DIRTY;
     wr_assert(step->touched_count < WR_COUNT(step->touched));
@@ -205,7 +210,7 @@ ses_touch(sessions *s, uint32_t id)
 }
 
 wr_flow
-ses_before_take(sessions *s)
+wr_session_before_take(sessions *s)
 {
     session_step *step = s->step;
     if (step->before_taken || step->touched_count == 0)
@@ -239,7 +244,8 @@ column_join(const sessions *s, uint32_t c, const wr_batch *old, const uint16_t *
     if (ok && old_count > 0)
         ok = wr_column_append(made, 0, old->columns[c], old_rows, old_count, false) == WEIR_OK;
     if (ok && now_count > 0)
-        ok = wr_column_append(made, old_count, now->columns[c], now_rows, now_count, false) == WEIR_OK;
+        ok = wr_column_append(made, old_count, now->columns[c], now_rows, now_count, false) ==
+             WEIR_OK;
     if (!ok) {
         wr_column_release(made);
         return NULL;
@@ -284,12 +290,12 @@ touched_settle(sessions *s, shown *list, uint32_t *of)
         of[i] = AGG_NO_ROW;
         if (step->touched[i].id == UINT32_MAX)
             continue;
-        WR_TRY(ses_own(s, step->touched[i].id, &g));
-        session_head *h = ses_head(s, g);
-        bool          passed = ses_end(s, h) <= s->closed && s->config->emit == WR_EMIT_FINAL;
+        WR_TRY(wr_session_own(s, step->touched[i].id, &g));
+        session_head *h = wr_session_head(s, g);
+        bool passed = wr_session_end(s, h) <= s->closed && s->config->emit == WR_EMIT_FINAL;
         g->flags &= ~(uint32_t) (WR_GROUP_DIRTY | WR_GROUP_EMITTED);
         h->flags = passed ? SESSION_CLOSED : 0;
-        WR_TRY(ses_arm(s, g->id));
+        WR_TRY(wr_session_arm(s, g->id));
         if (!passed && s->config->emit == WR_EMIT_FINAL)
             continue;
         of[i] = list->count;
@@ -322,7 +328,8 @@ changes_emit(sessions *s, const wr_batch *now, const shown *list, const uint32_t
             now_rows[now_count++] = (uint16_t) of[i];
         }
         if (old_count == PAIRS_MAX || now_count == PAIRS_MAX) {
-            wr_flow flow = pend_changes(s, step->before, old_rows, old_count, now, now_rows, now_count);
+            wr_flow flow =
+                pend_changes(s, step->before, old_rows, old_count, now, now_rows, now_count);
             if (flow != WR_FLOW_NEXT)
                 return flow;
             old_count = now_count = 0;
@@ -332,7 +339,7 @@ changes_emit(sessions *s, const wr_batch *now, const shown *list, const uint32_t
 }
 
 wr_flow
-ses_after_emit(sessions *s)
+wr_session_after_emit(sessions *s)
 {
     session_step *step = s->step;
     wr_flow       flow = WR_FLOW_NEXT;
@@ -341,7 +348,8 @@ ses_after_emit(sessions *s)
         shown    *list = shown_create(s);
         uint32_t *of = wr_arena_alloc(&s->ctx->eval.step, step->touched_count * sizeof *of);
         if (list == NULL || of == NULL || touched_settle(s, list, of) != WEIR_OK)
-            flow = wr_ctx_fail(s->ctx, WEIR_MEMORY, "no memory for %u changes", step->touched_count);
+            flow =
+                wr_ctx_fail(s->ctx, WEIR_MEMORY, "no memory for %u changes", step->touched_count);
         if (flow == WR_FLOW_NEXT && list->count > 0 && (now = results(s, list)) == NULL)
             flow = WR_FLOW_FAIL;
         if (flow == WR_FLOW_NEXT)
@@ -361,18 +369,19 @@ ses_after_emit(sessions *s)
 static wr_time
 session_due(const sessions *s, const session_head *h)
 {
-    wr_time end = ses_end(s, h), last;
+    wr_time end = wr_session_end(s, h), last;
     if (s->config->emit == WR_EMIT_FINAL && (h->flags & SESSION_CLOSED) == 0)
         return end;
-    return __builtin_add_overflow(end, s->lateness, &last) ? WR_TIME_POSINF : WR_MIN(last, WR_TIME_POSINF);
+    return __builtin_add_overflow(end, s->lateness, &last) ? WR_TIME_POSINF
+                                                           : WR_MIN(last, WR_TIME_POSINF);
 }
 
 weir_status
-ses_arm(sessions *s, uint32_t id)
+wr_session_arm(sessions *s, uint32_t id)
 {
     wr_group *g;
-    WR_TRY(ses_own(s, id, &g));
-    session_head *h = ses_head(s, g);
+    WR_TRY(wr_session_own(s, id, &g));
+    session_head *h = wr_session_head(s, g);
     wr_time       due = session_due(s, h);
     if (due >= h->armed)
         return WEIR_OK; /* E5: it is given another when it rings */
@@ -424,13 +433,13 @@ due_collect(sessions *s, wr_time w, due_sessions *due)
         session_timer   timer = timer_pop(s);
         const wr_group *g = wr_group_table_row(&s->table, timer.id);
         wr_group       *own;
-        if ((g->flags & WR_GROUP_DEAD) != 0 || ses_head(s, g)->armed != timer.due)
+        if ((g->flags & WR_GROUP_DEAD) != 0 || wr_session_head(s, g)->armed != timer.due)
             continue; /* a timer of one that has left, or has another */
-        WR_TRY(ses_own(s, timer.id, &own));
-        session_head *h = ses_head(s, own);
+        WR_TRY(wr_session_own(s, timer.id, &own));
+        session_head *h = wr_session_head(s, own);
         h->armed = WR_TIME_END;
         if (session_due(s, h) > w) {
-            WR_TRY(ses_arm(s, timer.id));
+            WR_TRY(wr_session_arm(s, timer.id));
             continue;
         }
         if (s->config->emit == WR_EMIT_FINAL && (h->flags & SESSION_CLOSED) == 0)
@@ -441,16 +450,11 @@ due_collect(sessions *s, wr_time w, due_sessions *due)
     return WEIR_OK;
 }
 
-/* First rows go last: another session of the key takes their place. */
 static weir_status
 remove_all(sessions *s, const uint32_t *ids, uint32_t count)
 {
-    for (int pass = 0; pass < 2; pass++)
-        for (uint32_t i = 0; i < count; i++) {
-            const wr_group *g = wr_group_table_row(&s->table, ids[i]);
-            if ((g->flags & WR_GROUP_DEAD) == 0 && (ses_head(s, g)->first == ids[i]) == (pass == 1))
-                WR_TRY(ses_remove(s, ids[i]));
-        }
+    for (uint32_t i = 0; i < count; i++)
+        WR_TRY(wr_session_remove(s, ids[i]));
     return WEIR_OK;
 }
 
@@ -470,12 +474,12 @@ close_some(sessions *s, due_sessions *due)
     }
     for (uint32_t i = 0; i < due->closing_count && s->lateness > 0 && status == WEIR_OK; i++) {
         wr_group *g;
-        status = ses_own(s, due->closing[i], &g);
+        status = wr_session_own(s, due->closing[i], &g);
         if (status != WEIR_OK)
             break;
         g->flags |= wr_bitmap_get(list->failed, i) ? 0 : WR_GROUP_EMITTED;
-        ses_head(s, g)->flags |= SESSION_CLOSED;
-        status = ses_arm(s, due->closing[i]);
+        wr_session_head(s, g)->flags |= SESSION_CLOSED;
+        status = wr_session_arm(s, due->closing[i]);
     }
     if (status == WEIR_OK && s->lateness == 0)
         status = remove_all(s, due->closing, due->closing_count);
@@ -486,10 +490,10 @@ close_some(sessions *s, due_sessions *due)
 }
 
 wr_flow
-ses_close_until(sessions *s, wr_time watermark)
+wr_session_close_until(sessions *s, wr_time watermark)
 {
-    wr_time w = ses_effective(s, watermark);
-    if (!ses_drain(s))
+    wr_time w = wr_session_effective(s, watermark);
+    if (!wr_session_drain(s))
         return WR_FLOW_AGAIN;
     while (s->timer_count > 0 && s->timers[0].due <= w) {
         due_sessions *due = wr_arena_alloc(&s->ctx->eval.step, sizeof *due);
@@ -497,11 +501,11 @@ ses_close_until(sessions *s, wr_time watermark)
             return wr_ctx_fail(s->ctx, WEIR_MEMORY, "no memory to close sessions");
         if (close_some(s, due) != WR_FLOW_NEXT)
             return WR_FLOW_FAIL;
-        if (!ses_drain(s))
+        if (!wr_session_drain(s))
             return WR_FLOW_AGAIN; /* E4 */
     }
     s->closed = WR_MAX(s->closed, w);
-    if (ses_compact(s) != WEIR_OK)
+    if (wr_session_compact(s) != WEIR_OK)
         return wr_ctx_fail(s->ctx, WEIR_MEMORY, "no memory to tidy up sessions");
     return WR_FLOW_NEXT;
 }

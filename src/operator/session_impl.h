@@ -4,6 +4,7 @@
  *
  *     session.c           open, close, a batch from its arguments to its sessions, the watermark
  *     session_assign.c    which row joins which session; what is late, what merges
+ *     session_tree.c      the sessions of a key by time
  *     session_update.c    rows into the states of their sessions; distinct values; merging, leaving
  *     session_emit.c      results as batches; changes; closing
  *     session_snapshot.c  freeze, write, restore
@@ -13,9 +14,10 @@
 #include "operator/aggregate_impl.h"
 
 /*
- * A key's sessions are rows of one table, under (0, key) the first and under (serial, key) the others, which
- * the first leads to.  A row: wr_group, key, this head, the states.  wr_group.count is the session's rows, by
- * diff; a first row without a session has 0 and stays only within a step.
+ * A key's sessions are rows of one table, under (0, key) the first and under (serial, key) the
+ * others; the first row leads to the tree of all.  A row: wr_group, key, this head, the states.
+ * wr_group.count is the session's rows, by diff; a first row may stand without a session, and has 0
+ * then, while others have one.
  */
 typedef struct session_head {
     wr_time  start, last;
@@ -23,9 +25,11 @@ typedef struct session_head {
     uint32_t flags;    /* session_flag                                         */
     uint32_t spare;
     /* What follows belongs to the place and does not move with a session: */
-    wr_time  armed;    /* when its timer rings; WR_TIME_END: none is set       */
-    uint32_t first;    /* id of the key's first row                            */
-    uint32_t next;     /* id + 1 of the key's next row; 0: none                */
+    wr_time  armed;       /* when its timer rings; WR_TIME_END: none is set    */
+    wr_time  min_start;   /* of the tree from here down                        */
+    uint32_t first;       /* id of the key's first row                         */
+    uint32_t root;        /* first rows: the key's tree                        */
+    uint32_t left, right; /* ids + 1, 0: none                                  */
     uint32_t values[]; /* a DISTINCT call: id + 1 of the newest of its values (moves) */
 } session_head;
 enum session_flag { SESSION_CLOSED = 1 }; /* the watermark has passed its end; kept for late rows */
@@ -100,18 +104,18 @@ typedef struct sessions {
 } sessions;
 
 static inline session_head *
-ses_head(const sessions *s, const wr_group *g)
+wr_session_head(const sessions *s, const wr_group *g)
 {
     return (session_head *) ((char *) g + s->head_offset);
 }
 static inline wr_time
-ses_end(const sessions *s, const session_head *h)
+wr_session_end(const sessions *s, const session_head *h)
 {
     return h->last + s->gap; /* wr_window_can_hold: no overflow */
 }
 /* The row for writing. */
 static inline weir_status
-ses_own(sessions *s, uint32_t id, wr_group **g)
+wr_session_own(sessions *s, uint32_t id, wr_group **g)
 {
     WR_TRY(wr_group_table_own(&s->table, &id, 1));
     *g = wr_group_table_row(&s->table, id);
@@ -119,42 +123,57 @@ ses_own(sessions *s, uint32_t id, wr_group **g)
 }
 
 /* --- session.c --- */
-wr_time     ses_effective(const sessions *s, wr_time watermark);
-weir_status ses_step_create(sessions *s);
-void        ses_count_state(sessions *s);
+wr_time     wr_session_effective(const sessions *s, wr_time watermark);
+weir_status wr_session_step_create(sessions *s);
+void        wr_session_count_state(sessions *s);
 
 /* --- session_assign.c --- */
 /* Give rows from step->at on to sessions, up to the next one that merges some. */
-weir_status ses_assign(sessions *s, const wr_batch *in);
-/* A session in an empty first row, or in a row of its own behind it (its key: step->one_key). */
-weir_status ses_place(sessions *s, uint32_t first, uint32_t *id);
+weir_status wr_session_assign(sessions *s, const wr_batch *in);
+/* A session [start, last] without rows, in an empty first row or in a row of its own (its key:
+ * step->one_key). */
+weir_status
+wr_session_place(sessions *s, uint32_t first, wr_time start, wr_time last, uint32_t *id);
+
+/* --- session_tree.c --- */
+typedef bool (*wr_session_wanted)(const sessions *s, const session_head *h, wr_time w);
+weir_status wr_session_tree_insert(sessions *s, uint32_t id);
+weir_status wr_session_tree_remove(sessions *s, uint32_t id);
+/* Is the session its key's only one? */
+bool        wr_session_tree_single(const sessions *s, uint32_t id);
+/* Sessions with start <= high and last >= low that are wanted, by last, into found; as many as a
+ * batch has rows at most. */
+uint32_t wr_session_tree_find(const sessions *s, uint32_t first, wr_time low, wr_time high,
+                              wr_session_wanted wanted, wr_time w, uint32_t *found);
 
 /* --- session_update.c --- */
 /* The part's rows into their sessions' states. */
-weir_status ses_update(sessions *s, const wr_batch *in);
+weir_status wr_session_update(sessions *s, const wr_batch *in);
 /* into takes what `from` has. */
-weir_status ses_merge(sessions *s, uint32_t into, uint32_t from);
-/* Two sessions of a key change places. */
-weir_status ses_swap(sessions *s, uint32_t a, uint32_t b);
-/* The session leaves; where it stood first, the next one takes its place. */
-weir_status ses_remove(sessions *s, uint32_t id);
-/* Drop a first row without a session. */
-weir_status ses_remove_empty(sessions *s, uint32_t id);
-weir_status ses_compact(sessions *s);
+weir_status wr_session_merge(sessions *s, uint32_t into, uint32_t from);
+/* Two sessions of a key, outside its tree, change places. */
+weir_status wr_session_swap(sessions *s, uint32_t a, uint32_t b);
+/* The session leaves its tree and its row. */
+weir_status wr_session_remove(sessions *s, uint32_t id);
+/* The row of a session outside the tree becomes free. */
+weir_status wr_session_free(sessions *s, uint32_t id);
+/* Drop a first row when its key has no session. */
+weir_status wr_session_remove_empty(sessions *s, uint32_t id);
+weir_status wr_session_compact(sessions *s);
 
 /* --- session_emit.c --- */
-bool        ses_drain(sessions *s);
+bool        wr_session_drain(sessions *s);
 /* Note a session that is about to change. */
-weir_status ses_touch(sessions *s, uint32_t id);
+weir_status wr_session_touch(sessions *s, uint32_t id);
 /* What the touched sessions showed; before any state is written. */
-wr_flow     ses_before_take(sessions *s);
+wr_flow     wr_session_before_take(sessions *s);
 /* Changes of the touched sessions into pending; the part is over. */
-wr_flow     ses_after_emit(sessions *s);
-weir_status ses_arm(sessions *s, uint32_t id);
-wr_flow     ses_close_until(sessions *s, wr_time watermark);
+wr_flow     wr_session_after_emit(sessions *s);
+weir_status wr_session_arm(sessions *s, uint32_t id);
+wr_flow     wr_session_close_until(sessions *s, wr_time watermark);
 
 /* --- session_snapshot.c --- */
-weir_status ses_freeze(void *self, wr_epoch epoch, wr_frozen **out);
-weir_status ses_write(const wr_frozen *f, wr_snapshot_writer *to);
-void        ses_thaw(wr_frozen *f);
-weir_status ses_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from);
+weir_status wr_session_freeze(void *self, wr_epoch epoch, wr_frozen **out);
+weir_status wr_session_write(const wr_frozen *f, wr_snapshot_writer *to);
+void        wr_session_thaw(wr_frozen *f);
+weir_status wr_session_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from);

@@ -5,10 +5,12 @@
  * Format      global section   closed i64
  *             section of a key group: session count u64; each:
  *               the values of its keys; start, last, count i64; flags u64; the states;
- *               for each DISTINCT call: value count u64, each: count i64, values (or encoding bytes)
- *             A session's key group is that of its keys but the window's bounds, in order: what an exchange
- *             to this operator hashes.
- * Invariants  S1  freeze retains chunks; only states that keep memory of their own are encoded at once
+ *               for each DISTINCT call: value count u64, each: count i64, values (or encoding
+ *               bytes)
+ *             A session's key group is that of its keys but the window's bounds, in order: what an
+ *             exchange to this operator hashes.
+ * Invariants  S1  freeze retains chunks; only states that keep memory of their own are encoded at
+ *                 once
  *             S2  timers are not written: each session is given one when it is restored
  */
 #include "operator/session_impl.h"
@@ -37,7 +39,8 @@ group_of(const sessions *s, const wr_group *g, wr_text *scratch, uint32_t *group
     for (uint32_t k = 0; k < s->config->key_count; k++) {
         if (s->key_source[k] < 0)
             continue;
-        wr_value value = wr_key_value(&s->layout, (const uint64_t *) (g + 1), (uint32_t) s->key_source[k]);
+        wr_value value =
+            wr_key_value(&s->layout, (const uint64_t *) (g + 1), (uint32_t) s->key_source[k]);
         WR_TRY(wr_key_encode_value(&value, scratch));
     }
     *group = wr_key_group(wr_hash_stable(wr_text_string(scratch), scratch->length));
@@ -51,7 +54,8 @@ put_values(const wr_frozen *f, uint32_t d, uint32_t newest, wr_snapshot_writer *
     size_t               link = wr_group_user_offset(view->layout);
     uint64_t             count = 0;
     for (uint32_t at = newest; at != 0; count++)
-        at = ((const session_value *) ((const char *) wr_group_view_row(view, at - 1) + link))->next;
+        at =
+            ((const session_value *) ((const char *) wr_group_view_row(view, at - 1) + link))->next;
     wr_snapshot_put_u64(to, count);
     for (uint32_t at = newest; at != 0;) {
         const wr_group *g = wr_group_view_row(view, at - 1);
@@ -76,7 +80,7 @@ static weir_status
 put_session(const wr_frozen *f, const wr_group *g, wr_snapshot_writer *to)
 {
     const sessions     *s = f->s;
-    const session_head *h = ses_head(s, g);
+    const session_head *h = wr_session_head(s, g);
     for (uint32_t k = 0; k < s->table_key_count; k++) {
         wr_value value = wr_key_value(&s->layout, (const uint64_t *) (g + 1), k);
         WR_TRY(wr_snapshot_put_value(to, &value));
@@ -86,7 +90,7 @@ put_session(const wr_frozen *f, const wr_group *g, wr_snapshot_writer *to)
     wr_snapshot_put_i64(to, g->count);
     wr_snapshot_put_u64(to, ((g->flags & WR_GROUP_EMITTED) != 0 ? FLAG_EMITTED : 0) |
                                 ((h->flags & SESSION_CLOSED) != 0 ? FLAG_CLOSED : 0));
-    agg_calls_encode(&s->calls, g, to);
+    wr_agg_calls_encode(&s->calls, g, to);
     for (uint32_t d = 0; d < s->distinct_count; d++)
         WR_TRY(put_values(f, d, h->values[d], to));
     return WEIR_OK;
@@ -104,7 +108,7 @@ sort_by_group(const wr_frozen *f, uint32_t *starts, uint32_t *ids, uint16_t *of)
         const wr_group *g = wr_group_view_row(&f->table, id);
         uint32_t        group = 0;
         of[id] = UINT16_MAX;
-        if ((g->flags & WR_GROUP_DEAD) != 0)
+        if ((g->flags & WR_GROUP_DEAD) != 0 || g->count == 0)
             continue;
         status = group_of(f->s, g, &scratch, &group);
         of[id] = (uint16_t) group;
@@ -125,7 +129,8 @@ put_all(const wr_frozen *f, wr_snapshot_writer *to)
     uint32_t    starts[WR_KEY_GROUPS + 2];
     uint32_t   *ids = wr_alloc(f->s->ctx->state, f->table.high * sizeof *ids);
     uint16_t   *of = wr_alloc(f->s->ctx->state, f->table.high * sizeof *of);
-    weir_status status = ids != NULL && of != NULL ? sort_by_group(f, starts, ids, of) : WEIR_MEMORY;
+    weir_status status =
+        ids != NULL && of != NULL ? sort_by_group(f, starts, ids, of) : WEIR_MEMORY;
     wr_snapshot_begin(to, WR_SNAPSHOT_GLOBAL);
     wr_snapshot_put_i64(to, f->closed);
     wr_snapshot_end(to);
@@ -144,7 +149,7 @@ put_all(const wr_frozen *f, wr_snapshot_writer *to)
 }
 
 void
-ses_thaw(wr_frozen *f)
+wr_session_thaw(wr_frozen *f)
 {
     if (f == NULL)
         return;
@@ -156,7 +161,7 @@ ses_thaw(wr_frozen *f)
 }
 
 weir_status
-ses_freeze(void *self, wr_epoch epoch, wr_frozen **out)
+wr_session_freeze(void *self, wr_epoch epoch, wr_frozen **out)
 {
     sessions *s = self;
     (void) epoch;
@@ -177,7 +182,7 @@ ses_freeze(void *self, wr_epoch epoch, wr_frozen **out)
         f->encoded = true;
     }
     if (status != WEIR_OK) {
-        ses_thaw(f);
+        wr_session_thaw(f);
         return status;
     }
     *out = f;
@@ -185,7 +190,7 @@ ses_freeze(void *self, wr_epoch epoch, wr_frozen **out)
 }
 
 weir_status
-ses_write(const wr_frozen *f, wr_snapshot_writer *to)
+wr_session_write(const wr_frozen *f, wr_snapshot_writer *to)
 {
     if (!f->encoded)
         return put_all(f, to);
@@ -228,7 +233,8 @@ get_values(sessions *s, agg_call *call, session_head *h, wr_arena *arena, wr_sna
         if (value->count != 0 || n <= 0)
             return WEIR_CHECKPOINT_CORRUPT;
         value->count = n;
-        ((session_value *) ((char *) value + wr_group_user_offset(&call->values)))->next = h->values[d];
+        ((session_value *) ((char *) value + wr_group_user_offset(&call->values)))->next =
+            h->values[d];
         h->values[d] = id + 1;
     }
     return from->failed ? WEIR_CHECKPOINT_CORRUPT : WEIR_OK;
@@ -244,27 +250,26 @@ get_session(sessions *s, wr_value *keys, wr_arena *arena, wr_snapshot_reader *fr
     wr_time  start = wr_snapshot_get_i64(from), last = wr_snapshot_get_i64(from);
     int64_t  count = wr_snapshot_get_i64(from);
     uint64_t flags = wr_snapshot_get_u64(from);
-    if (from->failed || count <= 0 || start > last || !wr_window_can_hold(&s->config->window, start) ||
+    if (from->failed || count <= 0 || start > last ||
+        !wr_window_can_hold(&s->config->window, start) ||
         !wr_window_can_hold(&s->config->window, last))
         return WEIR_CHECKPOINT_CORRUPT;
     WR_TRY(wr_row_keys_set(&step->one_key, keys, 0));
     WR_TRY(wr_group_table_find(&s->table, &step->one_key, NULL, 1, &first, NULL, NULL));
     WR_TRY(wr_row_keys_set(&step->one_key, keys, s->serial + 1));
-    WR_TRY(ses_place(s, first, &id));
+    WR_TRY(wr_session_place(s, first, start, last, &id));
     wr_group     *g = wr_group_table_row(&s->table, id);
-    session_head *h = ses_head(s, g);
-    h->start = start;
-    h->last = last;
+    session_head *h = wr_session_head(s, g);
     h->flags = (flags & FLAG_CLOSED) != 0 ? SESSION_CLOSED : 0;
     g->count = count;
     g->flags |= (flags & FLAG_EMITTED) != 0 ? WR_GROUP_EMITTED : 0;
-    WR_TRY(agg_calls_decode(&s->calls, g, from));
-    if (agg_calls_failed(&s->calls))
+    WR_TRY(wr_agg_calls_decode(&s->calls, g, from));
+    if (wr_agg_calls_failed(&s->calls))
         return WEIR_MEMORY;
     for (uint32_t i = 0; i < s->calls.count; i++)
         if (s->calls.calls[i].table != 0)
             WR_TRY(get_values(s, &s->calls.calls[i], h, arena, from));
-    return ses_arm(s, id); /* S2 */
+    return wr_session_arm(s, id); /* S2 */
 }
 
 static weir_status
@@ -287,11 +292,11 @@ get_sections(sessions *s, wr_value *keys, wr_arena *arena, wr_snapshot_reader *f
 }
 
 weir_status
-ses_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from)
+wr_session_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from)
 {
     sessions *s = self;
     wr_arena  arena;
-    WR_TRY(ses_step_create(s));
+    WR_TRY(wr_session_step_create(s));
     wr_value *keys = wr_calloc(ctx->flow, s->table_key_count, sizeof *keys);
     if (keys == NULL)
         return WEIR_MEMORY;
@@ -299,6 +304,6 @@ ses_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from)
     weir_status status = get_sections(s, keys, &arena, from);
     wr_arena_fini(&arena);
     wr_free(keys);
-    ses_count_state(s);
+    wr_session_count_state(s);
     return status;
 }

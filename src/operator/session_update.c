@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * operator/session_update.c -- rows into the states of their sessions; sessions that merge, move and leave.
+ * operator/session_update.c -- rows into the states of their sessions; sessions that merge, move
+ * and leave.
  *
  * Invariants  U1  a row of diff n counts n times; rows are never taken back
- *             U2  a DISTINCT call sees a value of a session once, also when two sessions that both had it
- *                 merge
- *             U3  a key's first row holds a session as long as the key has one
+ *             U2  a DISTINCT call sees a value of a session once, also when two sessions that both
+ *                 had it merge
+ *             U3  a key's first row stays as long as the key has a session
  */
 #include "operator/session_impl.h"
 
@@ -52,14 +53,15 @@ rows_distinct(sessions *s, agg_call *call, const wr_batch *in, uint32_t *count)
     uint32_t        d = call->table - 1, kept = 0;
     wr_group_table *values = &s->values[d];
     for (uint32_t i = 0; i < *count; i++)
-        step->prefixes[i] = ses_head(s, (wr_group *) step->call_groups[i])->serial;
+        step->prefixes[i] = wr_session_head(s, (wr_group *) step->call_groups[i])->serial;
     WR_TRY(wr_row_keys_fill(&call->value_keys, call->args, step->call_rows, *count,
                             in->physical_count, step->prefixes));
-    WR_TRY(wr_group_table_find(values, &call->value_keys, NULL, *count, step->value_ids, NULL, NULL));
+    WR_TRY(
+        wr_group_table_find(values, &call->value_keys, NULL, *count, step->value_ids, NULL, NULL));
     WR_TRY(wr_group_table_own(values, step->value_ids, *count));
     for (uint32_t i = 0; i < *count; i++) {
         wr_group     *value = wr_group_table_row(values, step->value_ids[i]);
-        session_head *h = ses_head(s, (wr_group *) step->call_groups[i]);
+        session_head *h = wr_session_head(s, (wr_group *) step->call_groups[i]);
         bool          new = value->count == 0;
         value->count += wr_batch_diff(in, step->call_rows[i]);
         if (!new)
@@ -74,10 +76,10 @@ rows_distinct(sessions *s, agg_call *call, const wr_batch *in, uint32_t *count)
 }
 
 weir_status
-ses_update(sessions *s, const wr_batch *in)
+wr_session_update(sessions *s, const wr_batch *in)
 {
     session_step *step = s->step;
-    if (!agg_calls_enter(&s->calls, &s->table))
+    if (!wr_agg_calls_enter(&s->calls, &s->table))
         return WEIR_MEMORY;
     wr_group_table_rows(&s->table, step->part_ids, step->part_count, step->part_groups);
     for (uint32_t i = 0; i < s->calls.count; i++) {
@@ -95,7 +97,7 @@ ses_update(sessions *s, const wr_batch *in)
                 break;
         }
     }
-    return agg_calls_failed(&s->calls) ? WEIR_MEMORY : WEIR_OK;
+    return wr_agg_calls_failed(&s->calls) ? WEIR_MEMORY : WEIR_OK;
 }
 
 /* --- distinct values of a session --- */
@@ -134,7 +136,8 @@ value_rekey(sessions *s, agg_call *call, const wr_group *value, uint64_t prefix,
                                        length);
     if (own == NULL)
         return WEIR_MEMORY;
-    WR_TRY(wr_key_decode(own, length, call->arg_types, call->spec->arg_count, &s->ctx->eval.step, out));
+    WR_TRY(wr_key_decode(own, length, call->arg_types, call->spec->arg_count, &s->ctx->eval.step,
+                         out));
     return wr_row_keys_set_encoded(&call->value_keys, own, length, prefix);
 }
 
@@ -145,7 +148,8 @@ values_merge(sessions *s, agg_call *call, uint32_t into, uint32_t from)
     uint32_t        d = call->table - 1;
     wr_group_table *values = &s->values[d];
     wr_group       *to = wr_group_table_row(&s->table, into);
-    session_head   *h = ses_head(s, to), *old = ses_head(s, wr_group_table_row(&s->table, from));
+    session_head *h = wr_session_head(s, to),
+                 *old = wr_session_head(s, wr_group_table_row(&s->table, from));
     while (old->values[d] != 0) {
         uint32_t id = old->values[d] - 1, kept;
         wr_value boxed[WR_COUNT(call->args)];
@@ -184,12 +188,12 @@ values_drop(sessions *s, session_head *h)
 /* --- sessions --- */
 
 weir_status
-ses_merge(sessions *s, uint32_t into, uint32_t from)
+wr_session_merge(sessions *s, uint32_t into, uint32_t from)
 {
     wr_group *to, *old;
-    WR_TRY(ses_own(s, into, &to));
-    WR_TRY(ses_own(s, from, &old));
-    if (!agg_calls_enter(&s->calls, &s->table))
+    WR_TRY(wr_session_own(s, into, &to));
+    WR_TRY(wr_session_own(s, from, &old));
+    if (!wr_agg_calls_enter(&s->calls, &s->table))
         return WEIR_MEMORY;
     for (uint32_t i = 0; i < s->calls.count; i++) {
         agg_call *call = &s->calls.calls[i];
@@ -199,11 +203,11 @@ ses_merge(sessions *s, uint32_t into, uint32_t from)
             call->spec->aggregate->merge(&call->ctx, (char *) to + call->offset,
                                          (const char *) old + call->offset);
     }
-    session_head *h = ses_head(s, to), *gone = ses_head(s, old);
+    session_head *h = wr_session_head(s, to), *gone = wr_session_head(s, old);
     h->start = WR_MIN(h->start, gone->start);
     h->last = WR_MAX(h->last, gone->last);
     to->count += old->count;
-    return agg_calls_failed(&s->calls) ? WEIR_MEMORY : WEIR_OK;
+    return wr_agg_calls_failed(&s->calls) ? WEIR_MEMORY : WEIR_OK;
 }
 
 static void
@@ -219,12 +223,12 @@ bytes_swap(char *a, char *b, size_t count)
 }
 
 weir_status
-ses_swap(sessions *s, uint32_t a, uint32_t b)
+wr_session_swap(sessions *s, uint32_t a, uint32_t b)
 {
     wr_group *x, *y;
-    WR_TRY(ses_own(s, a, &x));
-    WR_TRY(ses_own(s, b, &y));
-    char    *p = (char *) ses_head(s, x), *q = (char *) ses_head(s, y);
+    WR_TRY(wr_session_own(s, a, &x));
+    WR_TRY(wr_session_own(s, b, &y));
+    char    *p = (char *) wr_session_head(s, x), *q = (char *) wr_session_head(s, y);
     size_t   moves = offsetof(session_head, values);
     int64_t  count = x->count;
     uint32_t differ = (x->flags ^ y->flags) & WR_GROUP_EMITTED;
@@ -237,47 +241,38 @@ ses_swap(sessions *s, uint32_t a, uint32_t b)
     return WEIR_OK;
 }
 
-/* Out of its key's list, which it does not lead. */
-static weir_status
-unlink_row(sessions *s, const wr_group *g)
-{
-    const session_head *h = ses_head(s, g);
-    wr_group           *before;
-    uint32_t            at = h->first, link = g->id + 1;
-    while (ses_head(s, wr_group_table_row(&s->table, at))->next != link)
-        at = ses_head(s, wr_group_table_row(&s->table, at))->next - 1;
-    uint32_t next = h->next;
-    WR_TRY(ses_own(s, at, &before));
-    ses_head(s, before)->next = next;
-    return WEIR_OK;
-}
-
 weir_status
-ses_remove(sessions *s, uint32_t id)
+wr_session_free(sessions *s, uint32_t id)
 {
     wr_group *g;
-    WR_TRY(ses_own(s, id, &g));
-    WR_TRY(values_drop(s, ses_head(s, g)));
-    session_head *h = ses_head(s, g);
-    if (h->first != id || h->next == 0) {
-        if (h->first != id)
-            WR_TRY(unlink_row(s, g));
-        return wr_group_table_remove(&s->table, id);
+    WR_TRY(wr_session_own(s, id, &g));
+    session_head *h = wr_session_head(s, g);
+    uint32_t      first = h->first;
+    WR_TRY(values_drop(s, h));
+    if (id == first) {
+        g->count = 0;
+        g->flags &= ~(uint32_t) WR_GROUP_EMITTED;
+        h->flags = 0;
+        h->armed = WR_TIME_END;
+        memset((char *) h + s->head_bytes, 0, s->calls.user_bytes);
+    } else {
+        WR_TRY(wr_group_table_remove(&s->table, id));
     }
-    uint32_t second = h->next - 1; /* U3 */
-    WR_TRY(ses_swap(s, id, second));
-    WR_TRY(unlink_row(s, wr_group_table_row(&s->table, second)));
-    WR_TRY(wr_group_table_remove(&s->table, second));
-    WR_TRY(ses_own(s, id, &g));
-    ses_head(s, g)->armed = WR_TIME_END;
-    return ses_arm(s, id);
+    return wr_session_remove_empty(s, first); /* U3 */
 }
 
 weir_status
-ses_remove_empty(sessions *s, uint32_t id)
+wr_session_remove(sessions *s, uint32_t id)
+{
+    WR_TRY(wr_session_tree_remove(s, id));
+    return wr_session_free(s, id);
+}
+
+weir_status
+wr_session_remove_empty(sessions *s, uint32_t id)
 {
     const wr_group *g = wr_group_table_row(&s->table, id);
-    if ((g->flags & WR_GROUP_DEAD) != 0 || g->count != 0)
+    if ((g->flags & WR_GROUP_DEAD) != 0 || g->count != 0 || wr_session_head(s, g)->root != 0)
         return WEIR_OK;
     WR_TRY(wr_group_table_own(&s->table, &id, 1));
     return wr_group_table_remove(&s->table, id);
@@ -298,18 +293,18 @@ session_move(void *user, wr_group *row, wr_arena *to)
     memset((char *) row + states, 0, s->calls.user_bytes);
     for (uint32_t i = 0; i < s->calls.count; i++)
         s->calls.calls[i].ctx.arena = to;
-    agg_calls_init(&s->calls, row);
+    wr_agg_calls_init(&s->calls, row);
     for (uint32_t i = 0; i < s->calls.count; i++) {
         agg_call *call = &s->calls.calls[i];
         call->spec->aggregate->merge(&call->ctx, (char *) row + call->offset,
                                      old + (call->offset - states));
     }
     wr_free(old);
-    return !agg_calls_failed(&s->calls);
+    return !wr_agg_calls_failed(&s->calls);
 }
 
 weir_status
-ses_compact(sessions *s)
+wr_session_compact(sessions *s)
 {
     if (wr_group_table_wasteful(&s->table))
         WR_TRY(wr_group_table_compact(&s->table, s->calls.nested ? session_move : NULL, s));

@@ -51,7 +51,7 @@ typedef struct unnest_set {
 typedef struct unnest {
     const wr_unnest_config *config;
     unnest_set             *sets;
-    wr_arena                numbers; /* of the row at hand: its numeric series, decimals of its arrays */
+    wr_arena                numbers;    /* of the row at hand: its numeric series, decimals */
     wr_arena                spare;
     uint16_t               *rows;       /* physical rows of the batch that did not fail */
     uint32_t                row_count, row_next;
@@ -162,9 +162,10 @@ check_series(unnest *u, wr_ctx *ctx, const unnest_set *set, const wr_batch *in)
             (void) wr_eval_fail(&ctx->eval, row, WEIR_ROW_INVALID_ARGUMENT,
                                 "step size cannot equal zero");
         else if (set->arg_count == 3 && args[2].type.id == WR_INTERVAL && is_endless(args))
-            (void) wr_eval_fail(&ctx->eval, row, WEIR_ROW_INVALID_ARGUMENT,
-                                "generate_series would not end: its start and stop must be finite, and its "
-                                "step go one way");
+            (void) wr_eval_fail(
+                &ctx->eval, row, WEIR_ROW_INVALID_ARGUMENT,
+                "generate_series would not end: its start and stop must be finite, and its "
+                "step go one way");
         else if (set->type.id == WR_NUMERIC
                  && (!is_finite(&args[0]) || !is_finite(&args[1])
                      || (set->arg_count == 3 && !is_finite(&args[2]))))

@@ -348,6 +348,15 @@ random_rows_late(void **state) /* A1, A2 */
 }
 
 static void
+random_rows_of_a_key_with_many_sessions(void **state) /* T1, T2 */
+{
+    (void) state;
+    for (uint64_t seed = 31; seed <= 33; seed++)
+        random_rows_make_the_sessions_of_a_plain_list(seed, 400, 1, 6000, 7000, WR_EMIT_FINAL);
+    random_rows_make_the_sessions_of_a_plain_list(34, 400, 1, 6000, 300, WR_EMIT_FINAL);
+}
+
+static void
 random_rows_as_changes(void **state) /* C3 */
 {
     (void) state;
@@ -369,5 +378,6 @@ WR_TESTS = { WR_TEST(session_ends_a_gap_after_its_last_event),
              WR_TEST(no_key_but_time_is_one_key),
              WR_TEST(random_rows_in_time),
              WR_TEST(random_rows_late),
+             WR_TEST(random_rows_of_a_key_with_many_sessions),
              WR_TEST(random_rows_as_changes),
              { NULL, NULL } };
