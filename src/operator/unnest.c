@@ -140,8 +140,11 @@ is_endless(const wr_value *args)
     bool               down = wr_interval_normal(step) < 0;
     if (down ? args[0].integer < args[1].integer : args[0].integer > args[1].integer)
         return false;
-    return !is_finite(&args[0]) || !is_finite(&args[1]) || (step->months > 0 && rest < 0)
-           || (step->months < 0 && rest > 0);
+    /* a month is 28 to 31 days: the step must go the same way with the shortest and the longest */
+    wr_int128 shortest = (wr_int128) step->months * 28 * WR_US_PER_DAY + rest;
+    wr_int128 longest = (wr_int128) step->months * 31 * WR_US_PER_DAY + rest;
+    return !is_finite(&args[0]) || !is_finite(&args[1]) || shortest == 0 || longest == 0
+           || (shortest < 0) != (longest < 0);
 }
 
 /* Mark the rows whose series cannot be made. */
