@@ -4,6 +4,7 @@
  *
  * Invariants  V1  what the decoder of the same settings reads back is the same row
  *             V2  a record ends with a newline; newlines inside a csv field stand in quotes
+ *             V3  hidden columns are not written
  */
 #include "data/datetime.h"
 #include "format/csv.h"
@@ -184,15 +185,16 @@ encoder_begin(wr_encoder *self, wr_text *to)
     csv_encoder *e = (csv_encoder *) self;
     if (!e->header)
         return WEIR_OK;
-    if (e->with_op) {
+    bool begun = e->with_op;
+    if (e->with_op)
         wr_text_puts(to, "_op");
-        if (e->schema->field_count > 0)
-            wr_text_putc(to, e->delimiter);
-    }
     for (uint32_t c = 0; c < e->schema->field_count; c++) {
         const char *name = e->schema->fields[c].name;
-        if (c > 0)
+        if (e->schema->fields[c].hidden)
+            continue;
+        if (begun)
             wr_text_putc(to, e->delimiter);
+        begun = true;
         field_put(e, to, name, strlen(name));
     }
     wr_text_putc(to, '\n');
@@ -202,14 +204,15 @@ encoder_begin(wr_encoder *self, wr_text *to)
 static weir_status
 row_put(csv_encoder *e, wr_text *to, const wr_batch *batch, uint32_t row, bool plus)
 {
-    if (e->with_op) {
+    bool begun = e->with_op;
+    if (e->with_op)
         wr_text_putc(to, plus ? '+' : '-');
-        if (e->schema->field_count > 0)
-            wr_text_putc(to, e->delimiter);
-    }
     for (uint32_t c = 0; c < e->schema->field_count; c++) {
-        if (c > 0)
+        if (e->schema->fields[c].hidden)
+            continue;
+        if (begun)
             wr_text_putc(to, e->delimiter);
+        begun = true;
         WR_TRY(value_put(e, to, batch->columns[c], row));
     }
     wr_text_putc(to, '\n');

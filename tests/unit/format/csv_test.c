@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* csv_test.c -- F1..F4 for format/csv.c and line.c, V1 and V2 of format/csv_encode.c. */
+/* csv_test.c -- F1..F4 for format/csv.c and line.c, V1..V3 of format/csv_encode.c. */
 #include "format/csv.h"
 #include "support/decode.h"
 #include "support/test.h"
@@ -248,6 +248,33 @@ changes_have_a_column(void **state)
 }
 
 static void
+hidden_columns_are_not_written(void **state) /* V3 */
+{
+    wr_decoding          d;
+    wr_text              text;
+    wr_encoder          *e;
+    weir_error           err;
+    wr_csv_encode_config config = { .header = true, .delimiter = ",", .quote = "\"" };
+    wr_decoding_open(&d, "json", "a int8, b text, c int8", NULL);
+    wr_batch *batch = wr_decoding_batch(&d, "{\"a\":1,\"b\":\"x\",\"c\":3}", NULL);
+    wr_text_init(&text, NULL);
+    for (uint32_t hidden = 0; hidden < 3; hidden++) {
+        static const char *const want[] = { "b,c\nx,3\n", "a,c\n1,3\n", "a,b\n1,x\n" };
+        wr_text_clear(&text);
+        d.schema->fields[hidden].hidden = true;
+        assert_int_equal(wr_csv_encoder_ops.create(&config, d.schema, NULL, &e, &err), WEIR_OK);
+        assert_int_equal(e->ops->begin(e, &text), WEIR_OK);
+        assert_int_equal(e->ops->encode(e, batch, 0, 1, &text, NULL), WEIR_OK);
+        assert_string_equal(wr_text_string(&text), want[hidden]);
+        e->ops->destroy(e);
+        d.schema->fields[hidden].hidden = false;
+    }
+    wr_batch_release(batch);
+    wr_text_fini(&text);
+    wr_decoding_close(&d);
+}
+
+static void
 lines_are_written(void **state)
 {
     wr_decoding           d;
@@ -281,6 +308,7 @@ WR_TESTS = {
     WR_TEST(frozen_header_goes_on),
     WR_TEST(written_rows_read_back),
     WR_TEST(changes_have_a_column),
+    WR_TEST(hidden_columns_are_not_written),
     WR_TEST(lines_are_written),
     { NULL, NULL },
 };
