@@ -35,6 +35,14 @@ server_tick(void *user)
         wr_log(WR_LOG_ERROR, "server", "no memory for a timer: ends of pipelines are not told");
 }
 
+static void
+server_progress(void *user)
+{
+    const server *s = user;
+    for (conn *c = s->conns; c != NULL; c = c->next)
+        session_check_owed(c);
+}
+
 /* Work on what is ready, close what died.  True: somebody is ready again. */
 static bool
 server_turn(server *s)
@@ -110,6 +118,7 @@ server_open(weir *engine, server **out, weir_error *err)
         return st;
     }
     wr_timer_init(&s->tick, s->loop, server_tick, s);
+    wr_timer_init(&s->progress, s->loop, server_progress, s);
     *out = s;
     return WEIR_OK;
 }
@@ -175,8 +184,10 @@ server_close(server *s)
     }
     for (uint32_t i = 0; i < s->listener_count; i++)
         listener_close(&s->listeners[i]);
-    if (s->loop != NULL)
+    if (s->loop != NULL) {
         wr_timer_cancel(&s->tick);
+        wr_timer_cancel(&s->progress);
+    }
     wr_loop_destroy(s->loop);
     wr_arena_fini(&s->scratch);
     wr_free(s->read_buffer);

@@ -43,6 +43,7 @@ enum {
     SERVER_LINGER_US = 2 * 1000 * 1000, /* for the client to read the last words    */
     SERVER_TICK_US = 1000 * 1000,
     SERVER_PUSH_RETRY_US = 5 * 1000,
+    SERVER_PROGRESS_US = 100 * 1000, /* between two marks of progress of a subscription */
 };
 
 typedef struct conn conn;
@@ -126,7 +127,7 @@ struct server {
     wr_budget *budget;
     wr_loop *loop;
     wr_thread thread;
-    wr_timer tick;
+    wr_timer tick, progress;
     _Atomic bool stop;
     listener listeners[SERVER_LISTENERS_MAX];
     uint32_t listener_count, conn_count, subscription_count;
@@ -183,11 +184,12 @@ weir_status server_pipeline_of(server *s, const char **name, weir_pipeline **out
 void op_sub(conn *c, const request *q, int64_t id);
 void op_credit(conn *c, const request *q, int64_t id);
 void op_unsub(conn *c, int64_t id);
-/* Messages of the subscriptions into c->out while there is room; sets ready when it stopped short.
- */
+/* Messages into c->out while there is room; sets ready when it stopped short. */
 void session_pump(conn *c);
 /* A pipeline has ended, or the server does: each subscription gets its last rows and END. */
 void session_check_ends(conn *c, bool server_stops);
+/* Progress that is not told yet makes it ready. */
+void session_check_owed(conn *c);
 
 /* control.c: push, why, explain, status, metrics, checkpoint */
 void op_push(conn *c, const request *q, int64_t id);

@@ -26,7 +26,9 @@ struct subscription {
     int64_t id, credit; /* rows; INT64_MAX: the client counts none */
     bool gaps;
     const char *ending; /* why it ends once all is read; NULL: it goes on */
-    char cursor[256];   /* "": nothing was sent yet */
+    bool owes;          /* progress that is not told yet */
+    int64_t watermark, told_us;
+    char cursor[256]; /* "": nothing was sent yet */
 };
 
 static void
@@ -199,23 +201,41 @@ send_rows(subscription *s, const weir_message *m)
 }
 
 static void
-send_progress(subscription *s, int64_t watermark, const char *cursor)
+put_time(reply *r, const char *name, int64_t us)
 {
     char iso[64];
-    reply r;
-    reply_begin(&r, s->conn, s->id, "progress");
-    time_t seconds = (time_t)(watermark / 1000000 - (watermark % 1000000 < 0));
     struct tm t;
-    if (watermark >= INT64_MAX - 1 || watermark <= INT64_MIN + 1)
-        snprintf(iso, sizeof iso, "%sinfinity", watermark < 0 ? "-" : "");
+    time_t seconds = (time_t)(us / 1000000 - (us % 1000000 < 0));
+    if (us >= INT64_MAX - 1 || us <= INT64_MIN + 1)
+        snprintf(iso, sizeof iso, "%sinfinity", us < 0 ? "-" : "");
     else if (gmtime_r(&seconds, &t) == NULL)
-        snprintf(iso, sizeof iso, "%lld us", (long long)watermark);
+        snprintf(iso, sizeof iso, "%lld us", (long long)us);
     else
         snprintf(iso, sizeof iso, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", t.tm_year + 1900,
                  t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
-                 (int)(watermark - (int64_t)seconds * 1000000));
-    reply_string(&r, "watermark", iso);
-    reply_string(&r, "cursor", cursor);
+                 (int)(us - (int64_t)seconds * 1000000));
+    reply_string(r, name, iso);
+}
+
+static bool
+progress_is_due(const subscription *s)
+{
+    return wr_clock_monotonic(wr_loop_clock(s->conn->server->loop)) - s->told_us >=
+           SERVER_PROGRESS_US;
+}
+
+/* What is complete by now, at most every 100 ms: watermarks move with every batch of the input. */
+static void
+tell_progress(subscription *s)
+{
+    reply r;
+    if (!s->owes)
+        return;
+    s->owes = false;
+    s->told_us = wr_clock_monotonic(wr_loop_clock(s->conn->server->loop));
+    reply_begin(&r, s->conn, s->id, "progress");
+    put_time(&r, "watermark", s->watermark);
+    reply_string(&r, "cursor", s->cursor);
     reply_end(&r);
 }
 
@@ -245,6 +265,24 @@ send_gap(subscription *s, const weir_message *m)
 
 typedef enum step { STEP_IDLE, STEP_MORE, STEP_OVER } step;
 
+/* Everything is read. */
+static step
+subscription_rest(subscription *s)
+{
+    weir_error why = { 0 };
+    wr_timer *timer = &s->conn->server->progress;
+    if (s->ending != NULL || progress_is_due(s))
+        tell_progress(s);
+    else if (s->owes && !wr_timer_is_set(timer) &&
+             wr_timer_set_after(timer, SERVER_PROGRESS_US) != WEIR_OK)
+        tell_progress(s);
+    if (s->ending == NULL)
+        return STEP_IDLE;
+    (void)weir_pipeline_state(s->pipeline, &why);
+    send_end(s, s->ending, &why);
+    return STEP_OVER;
+}
+
 static step
 subscription_step(subscription *s)
 {
@@ -260,17 +298,16 @@ subscription_step(subscription *s)
         goes_on = send_rows(s, &m);
         weir_rows_release(m.rows);
         break;
-    case WEIR_PROGRESS: send_progress(s, m.watermark, m.cursor); break;
+    case WEIR_PROGRESS:
+        s->owes = true;
+        s->watermark = m.watermark;
+        break;
     case WEIR_GAP: return send_gap(s, &m) ? STEP_MORE : STEP_OVER;
-    case WEIR_END: send_end(s, "finished", NULL); return STEP_OVER;
-    case WEIR_NOTHING: {
-        if (s->ending == NULL)
-            return STEP_IDLE;
-        weir_error why = { 0 };
-        (void)weir_pipeline_state(s->pipeline, &why);
-        send_end(s, s->ending, &why);
+    case WEIR_END:
+        tell_progress(s);
+        send_end(s, "finished", NULL);
         return STEP_OVER;
-    }
+    case WEIR_NOTHING: return subscription_rest(s);
     }
     memcpy(s->cursor, m.cursor, sizeof s->cursor);
     return goes_on ? STEP_MORE : STEP_OVER;
@@ -335,6 +372,14 @@ session_check_ends(conn *c, bool server_stops)
         if (s->ending != NULL)
             atomic_store(&c->ready, true);
     }
+}
+
+void
+session_check_owed(conn *c)
+{
+    for (subscription *s = c->subscriptions; s != NULL; s = s->next)
+        if (s->owes)
+            atomic_store(&c->ready, true);
 }
 
 /* --- operations --- */

@@ -39,6 +39,32 @@ rows_progress_and_end_come_in_order(void **state)
 }
 
 static void
+marks_of_progress_are_drawn_together(void **state)
+{
+    enum { MARKS = 2000 };
+    rig r;
+    rig_start(&r, NULL);
+    int fd = subscribed(&r, ""), lines = 0;
+    for (int i = 1; i <= MARKS; i++) {
+        engine_progress(i * 1000000ll);
+        if (i == MARKS / 2)
+            engine_row(1);
+    }
+    bool row = false;
+    const char *line = "";
+    for (; strstr(line, "1970-01-01T00:33:20.000000Z\",\"cursor\":\"c2001\"") == NULL; lines++) {
+        line = line_of(fd);
+        assert_string_not_equal(line, "(the end)");
+        row |= strstr(line, "[1,\"x\"]") != NULL;
+    }
+    assert_true(row);
+    assert_true(lines < 50);
+    assert_true(wire_silent(fd, 250));
+    close(fd);
+    rig_stop(&r);
+}
+
+static void
 a_snapshot_begins_at_the_beginning_and_a_cursor_where_it_says(void **state)
 {
     rig r;
@@ -426,6 +452,7 @@ clients_come_and_go_while_rows_are_published(void **state)
 
 WR_TESTS = {
     WR_TEST(rows_progress_and_end_come_in_order),
+    WR_TEST(marks_of_progress_are_drawn_together),
     WR_TEST(a_snapshot_begins_at_the_beginning_and_a_cursor_where_it_says),
     WR_TEST(credit_is_counted_in_rows),
     WR_TEST(a_hundred_subscriptions_share_a_connection),
