@@ -211,6 +211,26 @@ done:
     return status;
 }
 
+/* A batch that shares nothing with the runtime it came from.  NULL: no memory. */
+static wr_batch *
+batch_apart(const wr_batch *from, const wr_schema *schema, wr_budget *budget)
+{
+    wr_snapshot_writer w;
+    wr_snapshot_reader r;
+    wr_batch *copy = NULL;
+    wr_snapshot_writer_init(&w, budget);
+    wr_snapshot_begin(&w, WR_SNAPSHOT_GLOBAL);
+    bool good = wr_snapshot_put_batch(&w, from) == WEIR_OK;
+    wr_snapshot_end(&w);
+    if (good && wr_snapshot_finish(&w) == WEIR_OK) {
+        wr_snapshot_reader_init(&r, wr_text_string(&w.bytes), w.bytes.length, WR_GROUPS_ALL);
+        if (wr_snapshot_next(&r) && wr_snapshot_get_batch(&r, budget, schema, &copy) != WEIR_OK)
+            copy = NULL;
+    }
+    wr_snapshot_writer_fini(&w);
+    return copy;
+}
+
 /* Keep what the query gave before the barrier of `epoch`; what came after it comes again. */
 static weir_status
 restart_collect(weir_result *r, bool *past_barrier)
@@ -224,6 +244,11 @@ restart_collect(weir_result *r, bool *past_barrier)
                 wr_batch_release(b);
                 continue;
             }
+            wr_batch *copy = batch_apart(b, r->schema, r->pipeline->engine->budget);
+            wr_batch_release(b);
+            b = copy;
+            if (b == NULL)
+                return WEIR_MEMORY;
             if (r->before_count == r->before_capacity) {
                 uint32_t more = r->before_capacity == 0 ? 64 : r->before_capacity * 2;
                 wr_batch **grown =

@@ -363,4 +363,7 @@ wr_runtime_unbuild(wr_runtime *rt)
         wr_source_close(&rt->sources[i]);
     for (uint32_t i = 0; rt->streams != NULL && i < rt->job->stream_count; i++)
         wr_stream_destroy(rt->streams[i]);
+    for (uint32_t g = 0; rt->segments != NULL && g < rt->job->segment_count; g++)
+        for (uint32_t k = 0; rt->segments[g].shards != NULL && k < rt->segments[g].count; k++)
+            wr_chain_fini(&rt->segments[g].shards[k].chain);
 }

@@ -438,11 +438,18 @@ wr_chain_close(chain *c)
         if (op->opened && op->job->ops->close != NULL)
             op->job->ops->close(op->self);
         wr_ctx_fini(&op->ctx);
-        wr_budget_destroy(op->state);
-        op->state = NULL;
     }
     wr_output_close(&c->out);
     for (int p = WR_PORT_LATE; p <= WR_PORT_BAD; p++)
         if (c->sides[p] != NULL)
             wr_output_close(c->sides[p]);
+}
+
+void
+wr_chain_fini(chain *c)
+{
+    for (uint32_t i = 0; i < c->count; i++) {
+        wr_budget_destroy(c->ops[i].state);
+        c->ops[i].state = NULL;
+    }
 }

@@ -62,5 +62,7 @@ chain_flow wr_chain_run(chain *c);
 void       wr_chain_offer(chain *c, int port, wr_batch *batch);
 /* Before the first run, after a restore: operators that had ended stay so, and END goes out. */
 void       wr_chain_resume(chain *c);
-/* Close the operators and release everything. */
+/* Close the operators and release everything but their budgets: batches under way may share strings with state. */
 void       wr_chain_close(chain *c);
+/* The budgets, when no batch of the runtime is left. */
+void       wr_chain_fini(chain *c);
