@@ -169,7 +169,9 @@ plan_query(weir_pipeline *p, const char *sql, const weir_query_options *options,
                                     .late_given = true,
                                     .late = WR_LATE_DROP,
                                     .unbounded_state = true,
-                                    .now = wr_clock_now(p->engine->clock) };
+                                    .now = wr_clock_now(p->engine->clock),
+                                    .params = options->params,
+                                    .param_count = options->param_count };
     if (options->emit_changes)
         v->options.emit = WR_EMIT_CHANGES;
     WR_TRY(

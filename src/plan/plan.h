@@ -131,6 +131,8 @@ typedef struct wr_plan_options {
     bool           unbounded_state; /* state: { unbounded: true }                             */
     uint64_t       ttl_us;
     wr_time        now;          /* what now() folds to in bounded queries                   */
+    const char *const *params;   /* $1, $2, ... as text, NULL elements are NULL; borrowed while binding */
+    uint32_t       param_count;
 } wr_plan_options;
 
 wr_plan *wr_plan_create(wr_arena *arena, wr_plan_kind kind, uint32_t input_count, uint32_t field_count);

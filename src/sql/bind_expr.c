@@ -28,14 +28,6 @@ sql_make(sql_binder *b, wr_expr_kind kind, wr_type type, wr_expr **args, uint32_
 weir_status
 sql_cast(sql_binder *b, wr_expr *expr, wr_type type, wr_cast_context context, wr_expr **out)
 {
-    if (expr->kind == WR_EXPR_PARAM && expr->type.id == WR_UNKNOWN) {
-        wr_expr *typed = wr_expr_copy(b->arena, expr);
-        if (typed == NULL)
-            return SQL_NOMEM(b);
-        typed->type = type;
-        *out = typed;
-        return WEIR_OK;
-    }
     weir_status status = wr_expr_cast(b->arena, expr, type, context, out, b->err);
     if (status == WEIR_OK && (*out)->location < 0 && *out != expr)
         (*out)->location = expr->location;
@@ -449,14 +441,27 @@ bind_collate(sql_query *q, const PgQuery__CollateClause *e, wr_expr **out)
     return WEIR_OK;
 }
 
+/* $n stands for its value as an untyped literal: what is around it decides the type. */
 static weir_status
 bind_param(sql_query *q, const PgQuery__ParamRef *e, wr_expr **out)
 {
-    WR_TRY(sql_make(q->b, WR_EXPR_PARAM, WR_TYPE(WR_UNKNOWN), NULL, 0, e->location, out));
-    if (e->number < 1)
-        return wr_error_at(q->b->err, WEIR_QUERY, e->location, "there is no parameter $%d", e->number);
-    (*out)->column = (uint32_t) e->number;
-    return WEIR_OK;
+    const wr_plan_options *o = q->b->options;
+    if (e->number < 1 || o == NULL || (uint32_t) e->number > o->param_count) {
+        weir_status status = wr_error_at(q->b->err, WEIR_QUERY, e->location,
+                                         "there is no parameter $%d", e->number);
+        wr_error_hint(q->b->err, "%u parameters are given", o != NULL ? o->param_count : 0);
+        return status;
+    }
+    const char *text = o->params[e->number - 1];
+    wr_value    value = { .type = WR_TYPE(WR_UNKNOWN), .is_null = text == NULL };
+    if (text != NULL) {
+        const char *copy = wr_arena_strdup(q->b->arena, text);
+        if (copy == NULL)
+            return SQL_NOMEM(q->b);
+        value.string = wr_string_make(copy, strlen(copy));
+    }
+    *out = sql_constant(q->b, &value, e->location);
+    return *out != NULL ? WEIR_OK : SQL_NOMEM(q->b);
 }
 
 weir_status

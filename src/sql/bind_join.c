@@ -341,11 +341,26 @@ join_sides(sql_query *q, join_parts *j, const PgQuery__JoinExpr *join)
     return place_merged(q, j, columns);
 }
 
+/* A join has no place of its own: its condition's, or that of the item on its right. */
+static int32_t
+join_location(const PgQuery__JoinExpr *join)
+{
+    int32_t          quals = sql_location(join->quals);
+    const tree_node *right = join->rarg;
+    if (quals >= 0)
+        return quals;
+    if (right->node_case == PG_QUERY__NODE__NODE_RANGE_VAR)
+        return right->range_var->location;
+    if (right->node_case == PG_QUERY__NODE__NODE_JOIN_EXPR)
+        return join_location(right->join_expr);
+    return -1;
+}
+
 weir_status
 sql_bind_join(sql_query *q, const PgQuery__JoinExpr *join, sql_scope *left, sql_scope *outer,
               sql_scope **out)
 {
-    join_parts j = { .location = sql_location(join->quals) };
+    join_parts j = { .location = join_location(join) };
     WR_TRY(join_kind(q, join, &j.kind));
     WR_TRY(sql_bind_item(q, join->larg, left, outer, &j.left));
     WR_TRY(sql_bind_item(q, join->rarg, j.left, outer, &j.right));

@@ -107,6 +107,7 @@ names_that_mean_nothing_or_two_things_are_refused(void **state)
         { "SELECT a FROM t FOR UPDATE", WEIR_QUERY_UNSUPPORTED, NULL, "FOR UPDATE" },
         { "SELECT c COLLATE \"de_DE\" FROM t", WEIR_QUERY_UNSUPPORTED, "COLLATE", "collation" },
         { "SELECT (SELECT a, x FROM u)", WEIR_QUERY, "(SELECT a", "only one column" },
+        { "SELECT a FROM t WHERE a = $1", WEIR_QUERY, "$1", "there is no parameter $1" },
         { "SELECT ROW(1, 2)", WEIR_QUERY_UNSUPPORTED, "ROW", "row" },
     };
     (void) state;
@@ -192,7 +193,6 @@ what_postgres_takes_is_taken(void **state)
         "SELECT * FROM cumulate(bids, ts, interval '1 s', max => interval '1 h')",
         "SELECT * FROM u LEFT JOIN t ON u.a = t.a AND EXISTS (SELECT 1 FROM keyed WHERE k = t.a)",
         "SELECT a IS NOT DISTINCT FROM b, (a, b) IS DISTINCT FROM (1, 2), a IS NULL FROM t",
-        "SELECT $1::int + a FROM t",
         "TABLE t",
         "SELECT FROM t",
     };
@@ -220,6 +220,24 @@ exponential_statements_are_capped(void **state)
     wr_text_puts(&sql, " SELECT * FROM w59");
     assert_int_equal(wr_plans_plan(&p, wr_text_string(&sql)), WEIR_QUERY_TOO_COMPLEX);
     wr_text_fini(&sql);
+    wr_plans_fini(&p);
+}
+
+static void
+parameters_take_the_type_around_them(void **state)
+{
+    static const char *const params[] = { "5", "web", NULL };
+    wr_plans                 p;
+    (void) state;
+    wr_plans_init(&p, true);
+    p.options.params = params;
+    p.options.param_count = 3;
+    assert_string_equal(wr_plans_columns(&p, "SELECT a + $1, $2, $3::date, c = $2 FROM t WHERE b > $1"),
+                        "?column? integer, ?column? text, date date, ?column? boolean");
+    assert_int_equal(wr_plans_plan(&p, "SELECT a + $2 FROM t"), WEIR_QUERY_TYPE);
+    assert_int_equal(p.err.offset, 11);
+    assert_int_equal(wr_plans_plan(&p, "SELECT a FROM t LIMIT $1"), WEIR_OK);
+    assert_int_equal(wr_plans_plan(&p, "SELECT $4"), WEIR_QUERY);
     wr_plans_fini(&p);
 }
 
@@ -271,5 +289,5 @@ memory_may_run_out_anywhere(void **state)
 WR_TESTS = { WR_TEST(columns_are_named_and_typed_as_postgres_does),
              WR_TEST(names_that_mean_nothing_or_two_things_are_refused), WR_TEST(grouping_is_checked),
              WR_TEST(windows_are_checked), WR_TEST(what_postgres_takes_is_taken),
-             WR_TEST(exponential_statements_are_capped), WR_TEST(long_joins_are_planned), WR_TEST(memory_may_run_out_anywhere),
+             WR_TEST(exponential_statements_are_capped), WR_TEST(long_joins_are_planned), WR_TEST(parameters_take_the_type_around_them), WR_TEST(memory_may_run_out_anywhere),
              { NULL, NULL } };
