@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* catalog/catalog.c -- relations by name (see catalog.h).  Cost: lookups are linear; a pipeline names tens. */
+/* catalog/catalog.c -- relations by name (see catalog.h).  Cost: lookups are linear; a pipeline
+ * names tens. */
 #include "catalog/catalog.h"
 
 #include <string.h>
@@ -16,7 +17,7 @@ wr_catalog_init(wr_catalog *catalog, wr_arena *arena)
 static weir_status
 catalog_grow(wr_catalog *catalog)
 {
-    uint32_t      capacity = catalog->capacity == 0 ? 16 : catalog->capacity * 2;
+    uint32_t capacity = catalog->capacity == 0 ? 16 : catalog->capacity * 2;
     wr_relation **grown = wr_arena_alloc(catalog->arena, capacity * sizeof *grown);
     if (grown == NULL)
         return WEIR_MEMORY;
@@ -54,12 +55,13 @@ wr_catalog_find(const wr_catalog *catalog, const char *name)
     return NULL;
 }
 
-/* Levenshtein distance of two short names; names beyond NAME_MAX_COMPARED bytes are far from all. */
+/* Levenshtein distance of two short names; names beyond NAME_MAX_COMPARED bytes are far from all.
+ */
 static uint32_t
 edit_distance(const char *a, const char *b)
 {
     uint32_t row[NAME_MAX_COMPARED + 1];
-    size_t   n = strlen(a), m = strlen(b);
+    size_t n = strlen(a), m = strlen(b);
     if (n > NAME_MAX_COMPARED || m > NAME_MAX_COMPARED)
         return UINT32_MAX;
     for (uint32_t j = 0; j <= m; j++)
@@ -81,7 +83,7 @@ const char *
 wr_catalog_nearest(const wr_catalog *catalog, const char *name)
 {
     const char *best = NULL;
-    uint32_t    best_distance = NEAREST_MAX + 1;
+    uint32_t best_distance = NEAREST_MAX + 1;
     for (uint32_t i = 0; i < catalog->count; i++) {
         uint32_t d = edit_distance(catalog->relations[i]->name, name);
         if (d < best_distance && d < strlen(name)) {

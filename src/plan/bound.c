@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan/bound.c -- refuse, with the place and what to write instead, a query whose state has no bound.
+ * plan/bound.c -- refuse, with the place and what to write instead, a query whose state has no
+ * bound.
  *
  * Invariants  B1  a bounded query is never refused: every input ends
- *             B2  what passes keeps state for open windows, time bounds or a ttl only, or the author has
- *                 said state: { unbounded: true }
+ *             B2  what passes keeps state for open windows, time bounds or a ttl only, or the
+ * author has said state: { unbounded: true }
  */
 #include "plan/rules_impl.h"
 
@@ -55,32 +56,36 @@ check_retractions(const wr_plan *plan, weir_error *err)
         weir_status status =
             wr_error_at(err, WEIR_QUERY_UNSUPPORTED, call->location,
                         "%s over rows that change is not supported", call->aggregate->name);
-        wr_error_hint(err, "make the input final: emit: final on the view below, or aggregate over a window");
+        wr_error_hint(
+            err, "make the input final: emit: final on the view below, or aggregate over a window");
         return status;
     }
     return WEIR_OK;
 }
 
 static weir_status
-check_aggregate(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir_error *err)
+check_aggregate(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan,
+                weir_error *err)
 {
     wr_plan_time time;
     WR_TRY(wr_plan_aggregate_time(arena, options, plan, &time));
     WR_TRY(check_retractions(plan, err));
     bool allowed = options->unbounded_state || options->ttl_us > 0;
     if (time.fused && time.window->window.spec.watermark_offset == WR_NO_WATERMARK && !allowed)
-        return unbounded(time.window, err, "the windows never close: their time column has no watermark",
-                         "set watermark: on the source to this column, or window over the column that "
-                         "has one");
+        return unbounded(
+            time.window, err, "the windows never close: their time column has no watermark",
+            "set watermark: on the source to this column, or window over the column that "
+            "has one");
     if (time.fused || time.time_key >= 0 || plan->aggregate.global || allowed)
         return WEIR_OK;
     if (plan->aggregate.call_count == 0)
         return unbounded(plan, err, "DISTINCT keeps every row it has seen, without bound",
                          "use a window: SELECT DISTINCT window_start, ... FROM tumble(...), or set "
                          "state: { ttl: 1h } or state: { unbounded: true }");
-    return unbounded(plan, err, "GROUP BY keeps every key it has seen, without bound",
-                     "group by a window: FROM tumble(t, ts, interval '1 minute') GROUP BY window_start, ..., "
-                     "or set state: { ttl: 1h } or state: { unbounded: true }");
+    return unbounded(
+        plan, err, "GROUP BY keeps every key it has seen, without bound",
+        "group by a window: FROM tumble(t, ts, interval '1 minute') GROUP BY window_start, ..., "
+        "or set state: { ttl: 1h } or state: { unbounded: true }");
 }
 
 static weir_status
@@ -89,9 +94,10 @@ check_join(const wr_plan_options *options, const wr_plan *plan, weir_error *err)
     wr_plan_bounds bounds;
     if (options->unbounded_state || options->ttl_us > 0 || wr_plan_join_bounds(plan, &bounds))
         return WEIR_OK;
-    return unbounded(plan, err, "the join keeps every row of both sides, without bound",
-                     "join on equal window_start columns, or add a time bound: a.ts BETWEEN b.ts - interval "
-                     "'10 minutes' AND b.ts, or set state: { ttl: 1h } or state: { unbounded: true }");
+    return unbounded(
+        plan, err, "the join keeps every row of both sides, without bound",
+        "join on equal window_start columns, or add a time bound: a.ts BETWEEN b.ts - interval "
+        "'10 minutes' AND b.ts, or set state: { ttl: 1h } or state: { unbounded: true }");
 }
 
 typedef struct clock_use {
@@ -113,10 +119,11 @@ check_predicate(const wr_plan *plan, const wr_expr *predicate, weir_error *err)
     if (predicate == NULL || !wr_expr_is_stable(predicate))
         return WEIR_OK;
     wr_expr_walk(predicate, note_clock, &use);
-    weir_status status = wr_error_at(err, WEIR_QUERY_UNSUPPORTED,
-                                     use.location >= 0 ? use.location : place(plan),
-                                     "a condition on now() would have to take rows back as time goes by");
-    wr_error_hint(err, "use a window: FROM hop(t, ts, interval '10 seconds', interval '5 minutes')");
+    weir_status status =
+        wr_error_at(err, WEIR_QUERY_UNSUPPORTED, use.location >= 0 ? use.location : place(plan),
+                    "a condition on now() would have to take rows back as time goes by");
+    wr_error_hint(err,
+                  "use a window: FROM hop(t, ts, interval '10 seconds', interval '5 minutes')");
     return status;
 }
 
@@ -126,9 +133,9 @@ check_insert_only(const wr_plan *plan, weir_error *err)
 {
     if (plan->inputs[0]->schema->kind == WR_INSERT_ONLY)
         return WEIR_OK;
-    weir_status status = wr_error_at(err, WEIR_QUERY_UNSUPPORTED, place(plan),
-                                     "%s over rows that change is not supported",
-                                     plan->kind == WR_PLAN_OVER ? "a window function" : "ORDER BY or LIMIT");
+    weir_status status = wr_error_at(
+        err, WEIR_QUERY_UNSUPPORTED, place(plan), "%s over rows that change is not supported",
+        plan->kind == WR_PLAN_OVER ? "a window function" : "ORDER BY or LIMIT");
     wr_error_hint(err, "make the input final: emit: final on the view below");
     return status;
 }
@@ -148,11 +155,12 @@ check(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir
     case WR_PLAN_FILTER: return check_predicate(plan, plan->filter.predicate, err);
     case WR_PLAN_SCAN: return check_predicate(plan, plan->scan.predicate, err);
     case WR_PLAN_SORT:
-        return unbounded(plan, err,
-                         plan->sort.key_count > 0 ? "ORDER BY waits for the end of an endless input"
-                                                  : "LIMIT counts rows of an endless input",
-                         "leave it to the reader of the view, or rank within a window: row_number() OVER "
-                         "(PARTITION BY window_start ORDER BY ...)");
+        return unbounded(
+            plan, err,
+            plan->sort.key_count > 0 ? "ORDER BY waits for the end of an endless input"
+                                     : "LIMIT counts rows of an endless input",
+            "leave it to the reader of the view, or rank within a window: row_number() OVER "
+            "(PARTITION BY window_start ORDER BY ...)");
     case WR_PLAN_OVER: {
         int32_t column;
         if (wr_plan_over_time(plan, &column))
@@ -164,7 +172,8 @@ check(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir
     }
 }
 
-/* Sessions that are not grouped by exactly their keys: expanded where the input ends, else refused. */
+/* Sessions that are not grouped by exactly their keys: expanded where the input ends, else refused.
+ */
 static weir_status
 settle_sessions(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, bool fused,
                 bool *expanded, weir_error *err)
@@ -174,18 +183,20 @@ settle_sessions(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, 
         WR_TRY(wr_plan_aggregate_time(arena, options, plan, &time));
     bool passes = plan->kind == WR_PLAN_PROJECT || plan->kind == WR_PLAN_FILTER;
     for (uint32_t i = 0; i < plan->input_count; i++)
-        WR_TRY(settle_sessions(arena, options, plan->inputs[i], passes ? fused : time.fused, expanded,
-                               err));
+        WR_TRY(settle_sessions(arena, options, plan->inputs[i], passes ? fused : time.fused,
+                               expanded, err));
     if (plan->kind != WR_PLAN_WINDOW || plan->window.spec.kind != WR_WINDOW_SESSION || fused)
         return WEIR_OK;
     if (options->bounded) {
         *expanded = true;
         return wr_plan_expand_session(arena, plan, err);
     }
-    weir_status status = wr_error_at(err, WEIR_QUERY_UNSUPPORTED, plan->location,
-                                     "session() without a GROUP BY of exactly its keys is not supported "
-                                     "over an endless input");
-    wr_error_hint(err, "write GROUP BY key, window_start, window_end with the keys given to session()");
+    weir_status status =
+        wr_error_at(err, WEIR_QUERY_UNSUPPORTED, plan->location,
+                    "session() without a GROUP BY of exactly its keys is not supported "
+                    "over an endless input");
+    wr_error_hint(err,
+                  "write GROUP BY key, window_start, window_end with the keys given to session()");
     return status;
 }
 

@@ -2,8 +2,9 @@
 /*
  * plan/build.h -- making and walking plan nodes: what the binder and the rules share.
  *
- * Every maker computes the node's schema from its inputs (P1) and returns NULL when the arena is out of
- * memory.  Inputs and expressions are taken by reference: a node belongs to one tree only (wr_plan_copy).
+ * Every maker computes the node's schema from its inputs (P1) and returns NULL when the arena is
+ * out of memory.  Inputs and expressions are taken by reference: a node belongs to one tree only
+ * (wr_plan_copy).
  */
 #pragma once
 
@@ -20,7 +21,8 @@ wr_plan *wr_plan_make_filter(wr_arena *arena, wr_plan *input, wr_expr *predicate
 wr_plan *wr_plan_make_project(wr_arena *arena, wr_plan *input, wr_expr **exprs,
                               const char *const *names, uint32_t count, int32_t location);
 /* Columns picked and reordered; names from the input. */
-wr_plan *wr_plan_make_pick(wr_arena *arena, wr_plan *input, const uint32_t *columns, uint32_t count);
+wr_plan *
+wr_plan_make_pick(wr_arena *arena, wr_plan *input, const uint32_t *columns, uint32_t count);
 /* window_start and window_end are appended; type is theirs. */
 wr_plan *wr_plan_make_window(wr_arena *arena, wr_plan *input, const wr_window_spec *spec,
                              const uint32_t *keys, uint32_t key_count, int32_t location);
@@ -30,52 +32,54 @@ wr_plan *wr_plan_make_aggregate(wr_arena *arena, wr_plan *input, const uint32_t 
                                 bool global, int32_t location);
 wr_plan *wr_plan_make_join(wr_arena *arena, wr_join_kind kind, wr_plan *left, wr_plan *right,
                            wr_expr *residual, int32_t location);
-wr_plan *wr_plan_make_union(wr_arena *arena, wr_plan *const *inputs, uint32_t count, int32_t location);
-wr_plan *wr_plan_make_setop(wr_arena *arena, wr_plan *left, wr_plan *right, bool intersect, bool all,
-                            int32_t location);
-wr_plan *wr_plan_make_sort(wr_arena *arena, wr_plan *input, const wr_sort_key *keys,
-                           uint32_t key_count, uint64_t limit, uint64_t offset, bool with_ties,
-                           int32_t location);
+wr_plan *
+wr_plan_make_union(wr_arena *arena, wr_plan *const *inputs, uint32_t count, int32_t location);
+wr_plan *wr_plan_make_setop(wr_arena *arena, wr_plan *left, wr_plan *right, bool intersect,
+                            bool all, int32_t location);
+wr_plan *
+wr_plan_make_sort(wr_arena *arena, wr_plan *input, const wr_sort_key *keys, uint32_t key_count,
+                  uint64_t limit, uint64_t offset, bool with_ties, int32_t location);
 wr_plan *wr_plan_make_over(wr_arena *arena, wr_plan *input, const wr_over_call *calls,
                            uint32_t call_count, int32_t location);
 /* types[i] is what one row of calls[i] gives. */
-wr_plan *wr_plan_make_unnest(wr_arena *arena, wr_plan *input, wr_expr **calls,
-                             const wr_type *types, uint32_t call_count, bool ordinality, bool outer,
-                             int32_t location);
+wr_plan *wr_plan_make_unnest(wr_arena *arena, wr_plan *input, wr_expr **calls, const wr_type *types,
+                             uint32_t call_count, bool ordinality, bool outer, int32_t location);
 
 /* A deep copy: nodes and arrays; expressions are const and shared. */
 wr_plan *wr_plan_copy(wr_arena *arena, const wr_plan *plan);
 
 /*
- * Replace each expression of one node (not of its inputs) by map(expr, user); map returns NULL to stop.
- * false: stopped.
+ * Replace each expression of one node (not of its inputs) by map(expr, user); map returns NULL to
+ * stop. false: stopped.
  */
 typedef wr_expr *(*wr_plan_expr_map)(wr_expr *expr, void *user);
 bool wr_plan_map_exprs(wr_plan *plan, wr_plan_expr_map map, void *user);
 
-/* Copy of expr in which map(node, user) replaces a subtree where it returns non-NULL; NULL: no memory. */
+/* Copy of expr in which map(node, user) replaces a subtree where it returns non-NULL; NULL: no
+ * memory. */
 wr_expr *wr_expr_rewrite(wr_arena *arena, wr_expr *expr, wr_plan_expr_map map, void *user);
 /* Calls visit for each node of the tree, parents first. */
-void     wr_expr_walk(const wr_expr *expr, void (*visit)(const wr_expr *expr, void *user), void *user);
+void wr_expr_walk(const wr_expr *expr, void (*visit)(const wr_expr *expr, void *user), void *user);
 /* a AND b, either may be NULL. */
 wr_expr *wr_expr_and(wr_arena *arena, wr_expr *a, wr_expr *b);
-/* Top-level conjuncts of expr into list (room for max); returns the count, or max + 1 when there are more. */
+/* Top-level conjuncts of expr into list (room for max); returns the count, or max + 1 when there
+ * are more. */
 uint32_t wr_expr_conjuncts(wr_expr *expr, wr_expr **list, uint32_t max);
 
 /*
- * Recompute what follows from the inputs, bottom up over the whole tree: watermark offsets, kinds, keys,
- * NOT NULL, the window specs' watermark offsets.
+ * Recompute what follows from the inputs, bottom up over the whole tree: watermark offsets, kinds,
+ * keys, NOT NULL, the window specs' watermark offsets.
  */
 weir_status wr_plan_derive(wr_arena *arena, const wr_plan_options *options, wr_plan *plan);
 
 /* How an aggregate meets time; see plan/fuse.c. */
 typedef struct wr_plan_time {
-    bool           fused;      /* with `window`, a WINDOW below                              */
-    bool           session;
+    bool fused; /* with `window`, a WINDOW below                              */
+    bool session;
     const wr_plan *window;
-    int32_t       *key_bounds; /* fused: WR_KEY_WINDOW_START or _END for such keys, else 0   */
-    int32_t        time_key;   /* index into keys, -1: none                                  */
-    int64_t        time_offset;
+    int32_t *key_bounds; /* fused: WR_KEY_WINDOW_START or _END for such keys, else 0   */
+    int32_t time_key;    /* index into keys, -1: none                                  */
+    int64_t time_offset;
 } wr_plan_time;
 /* options may be NULL: bounded. */
 weir_status wr_plan_aggregate_time(wr_arena *arena, const wr_plan_options *options,
@@ -84,14 +88,15 @@ weir_status wr_plan_aggregate_time(wr_arena *arena, const wr_plan_options *optio
  * The input of a fused aggregate without its WINDOW: the same columns (window bounds are NULL), and
  * more; *time is where its time column stands.
  */
-weir_status wr_plan_strip_window(wr_arena *arena, const wr_plan *aggregate, wr_plan **out,
-                                 uint32_t *time);
+weir_status
+wr_plan_strip_window(wr_arena *arena, const wr_plan *aggregate, wr_plan **out, uint32_t *time);
 
-/* The distance of two time columns that a join keeps within bounds, from its keys or its residual. */
+/* The distance of two time columns that a join keeps within bounds, from its keys or its residual.
+ */
 typedef struct wr_plan_bounds {
     uint32_t left_time, right_time; /* columns of left and of right */
-    int64_t  low_us, high_us;       /* left_time between right_time + low and right_time + high */
-    int64_t  left_offset, right_offset;
+    int64_t low_us, high_us;        /* left_time between right_time + low and right_time + high */
+    int64_t left_offset, right_offset;
 } wr_plan_bounds;
 bool wr_plan_join_bounds(const wr_plan *join, wr_plan_bounds *bounds);
 /* Is there a column with a watermark in every partition list of an OVER?  Then partitions end. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan/derive.c -- what follows from the inputs: watermark offsets, kinds of relation, keys, emit modes.
+ * plan/derive.c -- what follows from the inputs: watermark offsets, kinds of relation, keys, emit
+ * modes.
  *
- * A watermark W passes operators unchanged; a column's offset o says that no later row has a value below
- * W + o.  An offset is given only where the operator keeps that promise: one that holds rows back until
- * the end (an unwindowed aggregate, a sort, a join without a bound) promises nothing.
+ * A watermark W passes operators unchanged; a column's offset o says that no later row has a value
+ * below W + o.  An offset is given only where the operator keeps that promise: one that holds rows
+ * back until the end (an unwindowed aggregate, a sort, a join without a bound) promises nothing.
  *
  * Invariants  D1  offsets are lower bounds: when in doubt, WR_NO_WATERMARK
- *             D2  bounded queries hold rows to the end wherever no window says otherwise, so that no late
- *                 row is lost by an operator without windows
+ *             D2  bounded queries hold rows to the end wherever no window says otherwise, so that
+ * no late row is lost by an operator without windows
  */
 #include "plan/rules_impl.h"
 
@@ -24,34 +25,32 @@ constant_interval_us(const wr_expr *e, int64_t *us, int64_t *slack)
     if (e->kind != WR_EXPR_CONSTANT || e->type.id != WR_INTERVAL || e->constant.is_null)
         return false;
     wr_interval v = e->constant.interval;
-    int64_t     days;
+    int64_t days;
     *slack = 0;
     if (v.months != 0)
         *slack = 31; /* a month is 28 to 31 days: handled by the caller's sign */
-    return !__builtin_mul_overflow((int64_t) v.days, WR_US_PER_DAY, &days)
-           && !__builtin_add_overflow(days, v.us, us);
+    return !__builtin_mul_overflow((int64_t)v.days, WR_US_PER_DAY, &days) &&
+           !__builtin_add_overflow(days, v.us, us);
 }
 
-/* The longest that truncation to the unit takes away, in days; 0: less than a day; -1: not known. */
+/* The longest that truncation to the unit takes away, in days; 0: less than a day; -1: not known.
+ */
 static int64_t
 unit_days(const wr_string *unit, int64_t *us)
 {
     static const struct {
         const char *name;
-        int64_t     days, us;
+        int64_t days, us;
     } units[] = {
-        { "microseconds", 0, 1 },       { "microsecond", 0, 1 },
-        { "milliseconds", 0, 1000 },    { "millisecond", 0, 1000 },
-        { "second", 0, 1000000 },       { "minute", 0, 60000000 },
-        { "hour", 0, 3600000000 },      { "day", 1, 0 },
-        { "week", 7, 0 },               { "month", 31, 0 },
-        { "quarter", 92, 0 },           { "year", 366, 0 },
-        { "decade", 3653, 0 },          { "century", 36525, 0 },
-        { "millennium", 365250, 0 },
+        { "microseconds", 0, 1 },   { "microsecond", 0, 1 },  { "milliseconds", 0, 1000 },
+        { "millisecond", 0, 1000 }, { "second", 0, 1000000 }, { "minute", 0, 60000000 },
+        { "hour", 0, 3600000000 },  { "day", 1, 0 },          { "week", 7, 0 },
+        { "month", 31, 0 },         { "quarter", 92, 0 },     { "year", 366, 0 },
+        { "decade", 3653, 0 },      { "century", 36525, 0 },  { "millennium", 365250, 0 },
     };
     for (uint32_t i = 0; i < WR_COUNT(units); i++)
-        if (strlen(units[i].name) == unit->length
-            && memcmp(units[i].name, wr_string_data(unit), unit->length) == 0) {
+        if (strlen(units[i].name) == unit->length &&
+            memcmp(units[i].name, wr_string_data(unit), unit->length) == 0) {
             *us = units[i].us;
             return units[i].days;
         }
@@ -62,8 +61,8 @@ static int64_t
 offset_add(int64_t offset, int64_t us)
 {
     int64_t sum;
-    if (offset == WR_NO_WATERMARK || __builtin_add_overflow(offset, us, &sum) || sum < -INT64_MAX / 4
-        || sum > INT64_MAX / 4)
+    if (offset == WR_NO_WATERMARK || __builtin_add_overflow(offset, us, &sum) ||
+        sum < -INT64_MAX / 4 || sum > INT64_MAX / 4)
         return WR_NO_WATERMARK;
     return sum;
 }
@@ -72,30 +71,30 @@ static int64_t
 call_offset(const wr_expr *e, const wr_schema *input)
 {
     const char *name = e->function->name;
-    int64_t     us, slack;
-    if (e->arg_count == 2 && (strcmp(name, "+") == 0 || strcmp(name, "-") == 0)
-        && wr_type_is_time(e->type) && constant_interval_us(e->args[1], &us, &slack)) {
+    int64_t us, slack;
+    if (e->arg_count == 2 && (strcmp(name, "+") == 0 || strcmp(name, "-") == 0) &&
+        wr_type_is_time(e->type) && constant_interval_us(e->args[1], &us, &slack)) {
         if (slack != 0 || e->type.id == WR_DATE)
             return WR_NO_WATERMARK;
         return offset_add(wr_plan_expr_offset(e->args[0], input), name[0] == '+' ? us : -us);
     }
-    if (strcmp(name, "date_trunc") == 0 && e->arg_count == 2
-        && e->args[0]->kind == WR_EXPR_CONSTANT && !e->args[0]->constant.is_null
-        && e->args[0]->type.id == WR_TEXT && wr_type_is_time(e->args[1]->type)) {
+    if (strcmp(name, "date_trunc") == 0 && e->arg_count == 2 &&
+        e->args[0]->kind == WR_EXPR_CONSTANT && !e->args[0]->constant.is_null &&
+        e->args[0]->type.id == WR_TEXT && wr_type_is_time(e->args[1]->type)) {
         int64_t days = unit_days(&e->args[0]->constant.string, &us);
         return days < 0 ? WR_NO_WATERMARK
                         : offset_add(wr_plan_expr_offset(e->args[1], input),
                                      1 - us - days * WR_US_PER_DAY);
     }
-    if (strcmp(name, "date_bin") == 0 && e->arg_count == 3
-        && constant_interval_us(e->args[0], &us, &slack) && slack == 0 && us > 0
-        && wr_expr_is_constant(e->args[2]))
+    if (strcmp(name, "date_bin") == 0 && e->arg_count == 3 &&
+        constant_interval_us(e->args[0], &us, &slack) && slack == 0 && us > 0 &&
+        wr_expr_is_constant(e->args[2]))
         return offset_add(wr_plan_expr_offset(e->args[1], input), 1 - us);
     /* a cast between the two kinds of timestamp: the session's zone is UTC */
-    if (e->arg_count >= 1 && (e->type.id == WR_TIMESTAMP || e->type.id == WR_TIMESTAMPTZ)
-        && (e->args[0]->type.id == WR_TIMESTAMP || e->args[0]->type.id == WR_TIMESTAMPTZ)
-        && e->type.modifier < 0
-        && wr_cast_find(e->args[0]->type, e->type, WR_CAST_EXPLICIT) == e->function)
+    if (e->arg_count >= 1 && (e->type.id == WR_TIMESTAMP || e->type.id == WR_TIMESTAMPTZ) &&
+        (e->args[0]->type.id == WR_TIMESTAMP || e->args[0]->type.id == WR_TIMESTAMPTZ) &&
+        e->type.modifier < 0 &&
+        wr_cast_find(e->args[0]->type, e->type, WR_CAST_EXPLICIT) == e->function)
         return wr_plan_expr_offset(e->args[0], input);
     return WR_NO_WATERMARK;
 }
@@ -134,13 +133,14 @@ choose_time(wr_schema *schema)
         int64_t offset = schema->fields[i].watermark_offset;
         if (offset == WR_NO_WATERMARK)
             continue;
-        if (schema->time_column < 0
-            || offset > schema->fields[schema->time_column].watermark_offset)
-            schema->time_column = (int32_t) i;
+        if (schema->time_column < 0 ||
+            offset > schema->fields[schema->time_column].watermark_offset)
+            schema->time_column = (int32_t)i;
     }
 }
 
-/* Keys of the input as columns of the output; map[c] is where input column c stands, UINT32_MAX nowhere. */
+/* Keys of the input as columns of the output; map[c] is where input column c stands, UINT32_MAX
+ * nowhere. */
 static weir_status
 map_key(wr_arena *arena, const wr_schema *input, const uint32_t *map, wr_schema *out)
 {
@@ -161,7 +161,7 @@ static weir_status
 derive_scan(wr_arena *arena, wr_plan *plan)
 {
     const wr_schema *source = plan->scan.relation->schema;
-    uint32_t        *map = wr_arena_alloc(arena, (source->field_count + 1) * sizeof *map);
+    uint32_t *map = wr_arena_alloc(arena, (source->field_count + 1) * sizeof *map);
     if (map == NULL)
         return WEIR_MEMORY;
     for (uint32_t i = 0; i < source->field_count; i++)
@@ -182,7 +182,7 @@ static weir_status
 derive_same(wr_arena *arena, wr_plan *plan)
 {
     const wr_schema *input = plan->inputs[0]->schema;
-    uint32_t        *map = wr_arena_alloc(arena, (input->field_count + 1) * sizeof *map);
+    uint32_t *map = wr_arena_alloc(arena, (input->field_count + 1) * sizeof *map);
     if (map == NULL)
         return WEIR_MEMORY;
     for (uint32_t i = 0; i < input->field_count; i++) {
@@ -199,14 +199,14 @@ static weir_status
 derive_project(wr_arena *arena, wr_plan *plan)
 {
     const wr_schema *input = plan->inputs[0]->schema;
-    uint32_t        *map = wr_arena_alloc(arena, (input->field_count + 1) * sizeof *map);
+    uint32_t *map = wr_arena_alloc(arena, (input->field_count + 1) * sizeof *map);
     if (map == NULL)
         return WEIR_MEMORY;
     for (uint32_t i = 0; i < input->field_count; i++)
         map[i] = UINT32_MAX;
     for (uint32_t i = 0; i < plan->schema->field_count; i++) {
         const wr_expr *e = plan->project.exprs[i];
-        wr_field      *field = &plan->schema->fields[i];
+        wr_field *field = &plan->schema->fields[i];
         field->watermark_offset = wr_plan_expr_offset(e, input);
         if (e->kind == WR_EXPR_COLUMN) {
             field->not_null = input->fields[e->column].not_null;
@@ -224,14 +224,15 @@ derive_project(wr_arena *arena, wr_plan *plan)
 static weir_status
 derive_window(wr_arena *arena, wr_plan *plan)
 {
-    uint32_t        n = plan->inputs[0]->schema->field_count;
+    uint32_t n = plan->inputs[0]->schema->field_count;
     wr_window_spec *spec = &plan->window.spec;
     WR_TRY(derive_same(arena, plan));
     plan->schema->key_count = 0; /* a row stands once in each of its windows */
     spec->watermark_offset = plan->inputs[0]->schema->fields[spec->time_column].watermark_offset;
     /* rows pass as they come: a window holds times down to its start */
     if (spec->kind != WR_WINDOW_SESSION) {
-        plan->schema->fields[n].watermark_offset = offset_add(spec->watermark_offset, 1 - spec->size);
+        plan->schema->fields[n].watermark_offset =
+            offset_add(spec->watermark_offset, 1 - spec->size);
         plan->schema->fields[n + 1].watermark_offset = offset_add(spec->watermark_offset, 1);
     }
     plan->schema->fields[n].not_null = plan->schema->fields[n + 1].not_null = true;
@@ -243,26 +244,27 @@ static void
 aggregate_offsets(const wr_plan_options *options, wr_plan *plan, const wr_plan_time *time)
 {
     int64_t late = options != NULL && options->late_given && options->late == WR_LATE_UPDATE
-                       ? (int64_t) options->lateness_us
+                       ? (int64_t)options->lateness_us
                        : 0;
     for (uint32_t i = 0; i < plan->aggregate.key_count && time->fused; i++) {
         const wr_window_spec *spec = &time->window->window.spec;
-        int64_t               closed = offset_add(spec->watermark_offset, 1 - late);
+        int64_t closed = offset_add(spec->watermark_offset, 1 - late);
         if (time->key_bounds[i] == WR_KEY_WINDOW_END)
             plan->schema->fields[i].watermark_offset = closed;
         else if (time->key_bounds[i] == WR_KEY_WINDOW_START && !time->session)
             plan->schema->fields[i].watermark_offset = offset_add(closed, -spec->size);
     }
     if (!time->fused && time->time_key >= 0)
-        plan->schema->fields[time->time_key].watermark_offset = offset_add(time->time_offset, -late);
+        plan->schema->fields[time->time_key].watermark_offset =
+            offset_add(time->time_offset, -late);
 }
 
 static weir_status
 derive_aggregate(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, bool top)
 {
     const wr_schema *input = plan->inputs[0]->schema;
-    uint32_t         k = plan->aggregate.key_count;
-    wr_plan_time     time;
+    uint32_t k = plan->aggregate.key_count;
+    wr_plan_time time;
     WR_TRY(wr_plan_aggregate_time(arena, options, plan, &time));
     bool bounded = options == NULL || options->bounded;
     bool timed = time.fused || time.time_key >= 0;
@@ -273,8 +275,8 @@ derive_aggregate(wr_arena *arena, const wr_plan_options *options, wr_plan *plan,
     aggregate_offsets(options, plan, &time);
     for (uint32_t i = 0; i < k; i++)
         plan->schema->fields[i].not_null = input->fields[plan->aggregate.keys[i]].not_null;
-    bool updates = options != NULL && !bounded && options->late_given
-                   && options->late == WR_LATE_UPDATE && timed;
+    bool updates = options != NULL && !bounded && options->late_given &&
+                   options->late == WR_LATE_UPDATE && timed;
     bool only_keys = plan->aggregate.call_count == 0 && input->kind == WR_INSERT_ONLY;
     bool changes = plan->aggregate.emit == WR_EMIT_CHANGES || updates;
     plan->schema->kind = changes && !only_keys ? WR_CHANGELOG : WR_INSERT_ONLY;
@@ -293,12 +295,12 @@ static weir_status
 derive_join(wr_arena *arena, const wr_plan_options *options, wr_plan *plan)
 {
     const wr_schema *left = plan->inputs[0]->schema, *right = plan->inputs[1]->schema;
-    wr_join_kind     kind = plan->join.kind;
-    uint32_t         n = left->field_count;
-    wr_plan_bounds   b;
-    bool             bound = (options != NULL && !options->bounded) && wr_plan_join_bounds(plan, &b);
-    bool             left_kept = kind != WR_JOIN_RIGHT && kind != WR_JOIN_FULL;
-    bool             right_kept = kind == WR_JOIN_INNER || kind == WR_JOIN_RIGHT;
+    wr_join_kind kind = plan->join.kind;
+    uint32_t n = left->field_count;
+    wr_plan_bounds b;
+    bool bound = (options != NULL && !options->bounded) && wr_plan_join_bounds(plan, &b);
+    bool left_kept = kind != WR_JOIN_RIGHT && kind != WR_JOIN_FULL;
+    bool right_kept = kind == WR_JOIN_INNER || kind == WR_JOIN_RIGHT;
     if (bound) {
         wr_field *f = plan->schema->fields;
         f[b.left_time].watermark_offset =
@@ -310,8 +312,8 @@ derive_join(wr_arena *arena, const wr_plan_options *options, wr_plan *plan)
     for (uint32_t i = 0; i < plan->schema->field_count; i++)
         plan->schema->fields[i].not_null = i < n ? left_kept && left->fields[i].not_null
                                                  : right_kept && right->fields[i - n].not_null;
-    bool outer = kind == WR_JOIN_LEFT || kind == WR_JOIN_RIGHT || kind == WR_JOIN_FULL
-                 || kind == WR_JOIN_ANTI;
+    bool outer = kind == WR_JOIN_LEFT || kind == WR_JOIN_RIGHT || kind == WR_JOIN_FULL ||
+                 kind == WR_JOIN_ANTI;
     bool retracts = outer && !bound && options != NULL && !options->bounded;
     plan->schema->kind = left->kind != WR_INSERT_ONLY || right->kind != WR_INSERT_ONLY || retracts
                              ? WR_CHANGELOG
@@ -332,7 +334,9 @@ derive_union(wr_plan *plan)
 {
     for (uint32_t i = 0; i < plan->schema->field_count; i++) {
         wr_field *field = &plan->schema->fields[i];
-        *field = (wr_field){ .name = field->name, .type = field->type, .not_null = true,
+        *field = (wr_field){ .name = field->name,
+                             .type = field->type,
+                             .not_null = true,
                              .watermark_offset = INT64_MAX };
         for (uint32_t k = 0; k < plan->input_count; k++) {
             const wr_field *from = &plan->inputs[k]->schema->fields[i];
@@ -354,7 +358,7 @@ derive_waiting(const wr_plan_options *options, wr_plan *plan)
     if (plan->kind == WR_PLAN_OVER && options != NULL && !options->bounded)
         wr_plan_over_time(plan, &column);
     for (uint32_t i = 0; i < plan->schema->field_count; i++)
-        if ((int32_t) i != column)
+        if ((int32_t)i != column)
             plan->schema->fields[i].watermark_offset = WR_NO_WATERMARK;
     plan->schema->time_column = column;
 }

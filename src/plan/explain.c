@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan/explain.c -- EXPLAIN: one line a node, then what it is keyed by, when it lets go, what was pushed down.
+ * plan/explain.c -- EXPLAIN: one line a node, then what it is keyed by, when it lets go, what was
+ * pushed down.
  */
 #include "plan/rules_impl.h"
 
@@ -12,8 +13,8 @@ enum { NAMES_MAX = 256, EXPLAIN_DEPTH_MAX = 64 };
 
 typedef struct explain_state {
     const wr_plan_options *options;
-    wr_text               *to;
-    wr_arena              *arena;
+    wr_text *to;
+    wr_arena *arena;
 } explain_state;
 
 static void
@@ -26,7 +27,7 @@ put_indent(wr_text *to, uint32_t depth)
 static void
 put_us(wr_text *to, int64_t us)
 {
-    wr_interval v = { 0, (int32_t) (us / WR_US_PER_DAY), us % WR_US_PER_DAY };
+    wr_interval v = { 0, (int32_t)(us / WR_US_PER_DAY), us % WR_US_PER_DAY };
     wr_interval_print(&v, to);
 }
 
@@ -101,7 +102,9 @@ static void
 put_call(explain_state *s, const wr_plan *plan, const wr_agg_call *call)
 {
     wr_text_printf(s->to, "%s(%s", call->aggregate->name,
-                   call->arg_count == 0 ? "*" : call->distinct ? "distinct " : "");
+                   call->arg_count == 0 ? "*"
+                   : call->distinct     ? "distinct "
+                                        : "");
     for (uint32_t i = 0; i < call->arg_count; i++) {
         wr_text_puts(s->to, i > 0 ? ", " : "");
         put_expr(s, plan, call->args[i]);
@@ -116,7 +119,7 @@ put_call(explain_state *s, const wr_plan *plan, const wr_agg_call *call)
 static void
 put_aggregate(explain_state *s, const wr_plan *plan, uint32_t depth)
 {
-    wr_text     *to = s->to;
+    wr_text *to = s->to;
     wr_plan_time time;
     if (wr_plan_aggregate_time(s->arena, s->options, plan, &time) != WEIR_OK)
         return;
@@ -150,7 +153,7 @@ put_aggregate(explain_state *s, const wr_plan *plan, uint32_t depth)
     } else if (plan->aggregate.key_count == 0) {
         wr_text_puts(to, "state: one group");
     } else {
-        wr_text_puts(to, bounded ? "state: all keys of the input"
+        wr_text_puts(to, bounded                  ? "state: all keys of the input"
                          : s->options->ttl_us > 0 ? "state: keys seen within the ttl"
                                                   : "state: all keys ever seen");
     }
@@ -161,16 +164,15 @@ static void
 put_join(explain_state *s, const wr_plan *plan, uint32_t depth)
 {
     static const char *const kinds[] = { "inner", "left", "right", "full", "semi", "anti" };
-    wr_plan_bounds           b;
-    wr_text                 *to = s->to;
+    wr_plan_bounds b;
+    wr_text *to = s->to;
     wr_text_printf(to, "%s join", kinds[plan->join.kind]);
     for (uint32_t i = 0; i < plan->join.key_count; i++)
-        wr_text_printf(to, "%s%s %s %s", i == 0 ? " on " : " and ",
-                       side_name(s, plan, 0,
-                                 plan->inputs[0]->schema->fields[plan->join.left_keys[i]].name),
-                       plan->join.null_equal ? "is not distinct from" : "=",
-                       side_name(s, plan, 1,
-                                 plan->inputs[1]->schema->fields[plan->join.right_keys[i]].name));
+        wr_text_printf(
+            to, "%s%s %s %s", i == 0 ? " on " : " and ",
+            side_name(s, plan, 0, plan->inputs[0]->schema->fields[plan->join.left_keys[i]].name),
+            plan->join.null_equal ? "is not distinct from" : "=",
+            side_name(s, plan, 1, plan->inputs[1]->schema->fields[plan->join.right_keys[i]].name));
     if (plan->join.residual != NULL) {
         wr_text_puts(to, plan->join.key_count > 0 ? " and " : " on ");
         put_expr(s, plan, plan->join.residual);
@@ -201,10 +203,10 @@ put_sort(explain_state *s, const wr_plan *plan)
                            ? (plan->sort.keys[i].nulls_first ? " nulls first" : " nulls last")
                            : "");
     if (plan->sort.limit != UINT64_MAX)
-        wr_text_printf(s->to, " limit %llu%s", (unsigned long long) plan->sort.limit,
+        wr_text_printf(s->to, " limit %llu%s", (unsigned long long)plan->sort.limit,
                        plan->sort.with_ties ? " with ties" : "");
     if (plan->sort.offset > 0)
-        wr_text_printf(s->to, " offset %llu", (unsigned long long) plan->sort.offset);
+        wr_text_printf(s->to, " offset %llu", (unsigned long long)plan->sort.offset);
     wr_text_putc(s->to, '\n');
 }
 
@@ -232,9 +234,9 @@ put_exprs(explain_state *s, const wr_plan *plan)
         const wr_expr *e = plan->project.exprs[i];
         wr_text_puts(s->to, i == 0 ? " " : ", ");
         put_expr(s, plan, e);
-        bool same = e->kind == WR_EXPR_COLUMN
-                    && strcmp(plan->inputs[0]->schema->fields[e->column].name,
-                              plan->schema->fields[i].name) == 0;
+        bool same =
+            e->kind == WR_EXPR_COLUMN && strcmp(plan->inputs[0]->schema->fields[e->column].name,
+                                                plan->schema->fields[i].name) == 0;
         if (!same)
             wr_text_printf(s->to, " as %s", plan->schema->fields[i].name);
     }
@@ -337,11 +339,12 @@ put_exceptions(const wr_plan *plan, wr_text *to, bool *floats, bool *order)
 {
     for (uint32_t i = 0; plan->kind == WR_PLAN_AGGREGATE && i < plan->aggregate.call_count; i++) {
         const wr_agg_call *call = &plan->aggregate.calls[i];
-        bool               real = false;
+        bool real = false;
         for (uint32_t a = 0; a < call->arg_count; a++)
             real |= call->args[a]->type.id == WR_FLOAT4 || call->args[a]->type.id == WR_FLOAT8;
-        real &= strcmp(call->aggregate->name, "count") != 0 && strcmp(call->aggregate->name, "min") != 0
-                && strcmp(call->aggregate->name, "max") != 0;
+        real &= strcmp(call->aggregate->name, "count") != 0 &&
+                strcmp(call->aggregate->name, "min") != 0 &&
+                strcmp(call->aggregate->name, "max") != 0;
         if (real && !*floats)
             wr_text_puts(to, "note: sums of floats agree to 1e-12, not to the last bit\n");
         if (call->aggregate->order_matters && !*order)
@@ -356,9 +359,9 @@ put_exceptions(const wr_plan *plan, wr_text *to, bool *floats, bool *order)
 void
 wr_plan_explain(const wr_plan *plan, const wr_plan_options *options, wr_text *to)
 {
-    wr_arena      arena;
+    wr_arena arena;
     explain_state s = { options, to, &arena };
-    bool          floats = false, order = false;
+    bool floats = false, order = false;
     wr_arena_init(&arena, NULL);
     wr_text_printf(to, "output: %s", kind_name(plan->schema->kind));
     if (plan->schema->key_count > 0) {

@@ -9,7 +9,7 @@
 
 typedef struct fold_state {
     wr_rule_context *c;
-    bool             failed;
+    bool failed;
 } fold_state;
 
 static wr_expr *fold(wr_expr *expr, fold_state *s);
@@ -24,7 +24,7 @@ is_bool(const wr_expr *e, bool value)
 static wr_expr *
 shorten(fold_state *s, const wr_expr *expr, wr_expr **args)
 {
-    bool     is_and = expr->kind == WR_EXPR_AND;
+    bool is_and = expr->kind == WR_EXPR_AND;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < expr->arg_count; i++) {
         if (is_bool(args[i], !is_and))
@@ -45,11 +45,11 @@ static wr_expr *
 fold_whole(fold_state *s, wr_expr *expr)
 {
     wr_value value;
-    bool     bounded = s->c->options == NULL || s->c->options->bounded;
-    if (expr->kind == WR_EXPR_CONSTANT || expr->kind == WR_EXPR_PARAM || !wr_expr_is_constant(expr)
-        || (!bounded && wr_expr_is_stable(expr)))
+    bool bounded = s->c->options == NULL || s->c->options->bounded;
+    if (expr->kind == WR_EXPR_CONSTANT || expr->kind == WR_EXPR_PARAM ||
+        !wr_expr_is_constant(expr) || (!bounded && wr_expr_is_stable(expr)))
         return expr;
-    wr_time     now = s->c->options != NULL ? s->c->options->now : 0;
+    wr_time now = s->c->options != NULL ? s->c->options->now : 0;
     weir_status status = wr_expr_fold(expr, now, s->c->arena, &value, NULL);
     if (status != WEIR_OK)
         return expr; /* C1 */
@@ -79,7 +79,7 @@ static wr_expr *
 fold_args(fold_state *s, wr_expr *expr)
 {
     wr_expr **args = wr_arena_alloc(s->c->arena, (expr->arg_count + 1) * sizeof *args);
-    bool      changed = false;
+    bool changed = false;
     if (args == NULL) {
         s->failed = true;
         return expr;
@@ -164,14 +164,15 @@ static weir_status
 fold_project(wr_rule_context *c, wr_plan **plan)
 {
     wr_plan *p = *plan, *input = p->inputs[0];
-    uint32_t n = p->schema->field_count, rows = input->kind == WR_PLAN_VALUES ? input->values.row_count : 0;
+    uint32_t n = p->schema->field_count,
+             rows = input->kind == WR_PLAN_VALUES ? input->values.row_count : 0;
     if (input->kind != WR_PLAN_VALUES || rows != 1 || n == 0)
         return WEIR_OK;
     for (uint32_t i = 0; i < n; i++)
         if (p->project.exprs[i]->kind != WR_EXPR_CONSTANT)
             return WEIR_OK;
-    wr_plan    *values = make_empty(c->arena, p);
-    wr_expr  ***table = wr_arena_alloc(c->arena, sizeof *table);
+    wr_plan *values = make_empty(c->arena, p);
+    wr_expr ***table = wr_arena_alloc(c->arena, sizeof *table);
     if (values == NULL || table == NULL)
         return WEIR_MEMORY;
     table[0] = p->project.exprs;
@@ -187,8 +188,8 @@ static weir_status
 inline_row(wr_rule_context *c, wr_plan *p)
 {
     wr_plan *input = p->inputs[0];
-    if (input->kind != WR_PLAN_VALUES || input->values.row_count != 1
-        || input->schema->field_count == 0)
+    if (input->kind != WR_PLAN_VALUES || input->values.row_count != 1 ||
+        input->schema->field_count == 0)
         return WEIR_OK;
     for (uint32_t i = 0; i < input->schema->field_count; i++)
         if (input->values.rows[0][i]->kind != WR_EXPR_CONSTANT)

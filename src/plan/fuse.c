@@ -2,13 +2,14 @@
 /*
  * plan/fuse.c -- how aggregates and joins meet time.
  *
- * An AGGREGATE grouped by window_start or window_end, with only projects and filters between it and the
- * WINDOW, is one operator: rows go into panes, and no row is copied into its windows.
+ * An AGGREGATE grouped by window_start or window_end, with only projects and filters between it and
+ * the WINDOW, is one operator: rows go into panes, and no row is copied into its windows.
  *
  * Invariants  F1  nothing between the two reads a window bound, other than to hand it on
  *             F2  the keys name one window: start or end; of cumulating windows the end
  *             F3  a session is fused only when it is kept for exactly the aggregate's other keys
- *             F4  where they do not fuse, a window's bound among the keys still says which rows are late
+ *             F4  where they do not fuse, a window's bound among the keys still says which rows are
+ * late
  */
 #include "plan/rules_impl.h"
 
@@ -20,14 +21,14 @@ static void
 note_volatile(const wr_expr *e, void *user)
 {
     if (e->kind == WR_EXPR_CALL && e->function->volatility == WR_VOLATILE)
-        *(bool *) user = true;
+        *(bool *)user = true;
 }
 
 static void
 note_stable(const wr_expr *e, void *user)
 {
     if (e->kind == WR_EXPR_CALL && e->function->volatility != WR_IMMUTABLE)
-        *(bool *) user = true;
+        *(bool *)user = true;
 }
 
 bool
@@ -48,7 +49,7 @@ wr_expr_is_stable(const wr_expr *expr)
 
 typedef struct column_range {
     uint32_t first, count;
-    bool     found;
+    bool found;
 } column_range;
 
 static void
@@ -71,7 +72,7 @@ wr_expr_reads(const wr_expr *expr, uint32_t first, uint32_t count)
 
 typedef struct bound_check {
     const int32_t *bounds; /* by column: 0, WR_KEY_WINDOW_START or _END */
-    bool           reads;
+    bool reads;
 } bound_check;
 
 static void
@@ -91,9 +92,11 @@ reads_bound(const wr_expr *e, const int32_t *bounds)
     return check.reads;
 }
 
-/* For each column of plan: is it a bound of the WINDOW below?  *window NULL: there is none; *read: F1 fails. */
+/* For each column of plan: is it a bound of the WINDOW below?  *window NULL: there is none; *read:
+ * F1 fails. */
 static weir_status
-trace_bounds(wr_arena *arena, const wr_plan *plan, const wr_plan **window, int32_t **out, bool *read)
+trace_bounds(wr_arena *arena, const wr_plan *plan, const wr_plan **window, int32_t **out,
+             bool *read)
 {
     uint32_t n = plan->schema->field_count;
     int32_t *bounds = wr_arena_calloc(arena, n + 1, sizeof *bounds), *below;
@@ -143,8 +146,8 @@ expr_at(wr_arena *arena, const wr_plan *plan, const wr_plan *base, uint32_t c)
 
 /* F3.  Keys are compared as expressions below the projects under the WINDOW. */
 static weir_status
-session_fits(wr_arena *arena, const wr_plan *aggregate, const wr_plan *window, const int32_t *bounds,
-             bool *fits)
+session_fits(wr_arena *arena, const wr_plan *aggregate, const wr_plan *window,
+             const int32_t *bounds, bool *fits)
 {
     const wr_plan *base = window->inputs[0];
     while (base->kind == WR_PLAN_PROJECT || base->kind == WR_PLAN_FILTER)
@@ -180,9 +183,9 @@ session_fits(wr_arena *arena, const wr_plan *aggregate, const wr_plan *window, c
 static weir_status
 try_fuse(wr_arena *arena, const wr_plan *plan, wr_plan_time *time, int32_t **bounds_out)
 {
-    int32_t       *bounds;
+    int32_t *bounds;
     const wr_plan *window;
-    bool           start = false, end = false, read;
+    bool start = false, end = false, read;
     WR_TRY(trace_bounds(arena, plan->inputs[0], &window, &bounds, &read));
     *bounds_out = bounds;
     if (window == NULL || read)
@@ -223,19 +226,19 @@ wr_plan_aggregate_time(wr_arena *arena, const wr_plan_options *options, const wr
                        wr_plan_time *time)
 {
     const wr_schema *input = plan->inputs[0]->schema;
-    int32_t         *bounds = NULL;
+    int32_t *bounds = NULL;
     *time = (wr_plan_time){ .time_key = -1 };
     WR_TRY(try_fuse(arena, plan, time, &bounds));
     if (time->fused || options == NULL)
         return WEIR_OK;
     for (uint32_t i = 0; i < plan->aggregate.key_count; i++) {
         uint32_t c = plan->aggregate.keys[i];
-        int64_t  offset = input->fields[c].watermark_offset;
+        int64_t offset = input->fields[c].watermark_offset;
         if (offset == WR_NO_WATERMARK || (time->time_key >= 0 && offset <= time->time_offset))
             continue;
         if (options->bounded && bounds[c] == 0) /* D2 */
             continue;
-        time->time_key = (int32_t) i;
+        time->time_key = (int32_t)i;
         time->time_offset = offset;
     }
     return WEIR_OK;
@@ -256,16 +259,16 @@ strip(wr_arena *arena, const wr_plan *plan, wr_plan **out, uint32_t *time)
         *out = wr_plan_make_filter(arena, input, plan->filter.predicate, plan->location);
         return *out != NULL ? WEIR_OK : WEIR_MEMORY;
     }
-    uint32_t     n = plan->schema->field_count, width = input->schema->field_count;
-    wr_expr    **exprs = wr_arena_alloc(arena, (n + 1) * sizeof *exprs);
+    uint32_t n = plan->schema->field_count, width = input->schema->field_count;
+    wr_expr **exprs = wr_arena_alloc(arena, (n + 1) * sizeof *exprs);
     const char **names = wr_arena_alloc(arena, (n + 1) * sizeof *names);
     if (exprs == NULL || names == NULL)
         return WEIR_MEMORY;
     for (uint32_t i = 0; i < n; i++) {
         const wr_field *field = &plan->schema->fields[i];
-        wr_value        null = wr_value_null(field->type);
-        bool gone = plan->project.exprs[i]->kind == WR_EXPR_COLUMN
-                    && plan->project.exprs[i]->column >= width;
+        wr_value null = wr_value_null(field->type);
+        bool gone = plan->project.exprs[i]->kind == WR_EXPR_COLUMN &&
+                    plan->project.exprs[i]->column >= width;
         names[i] = field->name;
         exprs[i] = gone ? wr_expr_constant(arena, &null) : plan->project.exprs[i];
         if (exprs[i] == NULL)
@@ -294,18 +297,19 @@ wr_plan_over_time(const wr_plan *over, int32_t *column)
     *column = -1;
     for (uint32_t p = 0; over->over.call_count > 0 && p < first->partition_count; p++) {
         uint32_t c = first->partition[p];
-        bool     everywhere = input->fields[c].watermark_offset != WR_NO_WATERMARK;
+        bool everywhere = input->fields[c].watermark_offset != WR_NO_WATERMARK;
         for (uint32_t i = 1; i < over->over.call_count && everywhere; i++) {
             const wr_over_call *call = &over->over.calls[i];
-            bool                found = false;
+            bool found = false;
             for (uint32_t k = 0; k < call->partition_count; k++)
                 found |= call->partition[k] == c;
             everywhere = found;
         }
         if (!everywhere)
             continue;
-        if (*column < 0 || input->fields[c].watermark_offset > input->fields[*column].watermark_offset)
-            *column = (int32_t) c;
+        if (*column < 0 ||
+            input->fields[c].watermark_offset > input->fields[*column].watermark_offset)
+            *column = (int32_t)c;
     }
     return *column >= 0;
 }

@@ -40,14 +40,15 @@ put_sort_keys(wr_text *to, const wr_sort_key *keys, uint32_t count)
 {
     put_u64(to, count);
     for (uint32_t i = 0; i < count; i++)
-        put_u64(to, (uint64_t) keys[i].column << 2 | (uint64_t) keys[i].descending << 1
-                        | (uint64_t) keys[i].nulls_first);
+        put_u64(to, (uint64_t)keys[i].column << 2 | (uint64_t)keys[i].descending << 1 |
+                        (uint64_t)keys[i].nulls_first);
 }
 
 static void
 put_frame_end(wr_text *to, const wr_frame_end *end)
 {
-    put_u64(to, (uint64_t) end->unbounded << 2 | (uint64_t) end->following << 1 | end->offset.is_null);
+    put_u64(to,
+            (uint64_t)end->unbounded << 2 | (uint64_t)end->following << 1 | end->offset.is_null);
     if (!end->offset.is_null)
         wr_value_print(&end->offset, to);
 }
@@ -63,7 +64,7 @@ put_over(wr_text *to, const wr_over_call *call)
     put_expr(to, call->filter);
     put_columns(to, call->partition, call->partition_count);
     put_sort_keys(to, call->order, call->order_count);
-    put_u64(to, (uint64_t) call->mode << 8 | call->exclude);
+    put_u64(to, (uint64_t)call->mode << 8 | call->exclude);
     put_frame_end(to, &call->start);
     put_frame_end(to, &call->end);
 }
@@ -73,9 +74,9 @@ put_window(wr_text *to, const wr_plan *plan)
 {
     const wr_window_spec *w = &plan->window.spec;
     put_u64(to, w->kind);
-    put_u64(to, (uint64_t) w->size);
-    put_u64(to, (uint64_t) w->slide);
-    put_u64(to, (uint64_t) w->offset);
+    put_u64(to, (uint64_t)w->size);
+    put_u64(to, (uint64_t)w->slide);
+    put_u64(to, (uint64_t)w->offset);
     put_u64(to, w->time_column);
     put_columns(to, plan->window.keys, plan->window.key_count);
 }
@@ -84,12 +85,12 @@ static void
 put_aggregate(wr_text *to, const wr_plan *plan)
 {
     put_columns(to, plan->aggregate.keys, plan->aggregate.key_count);
-    put_u64(to, (uint64_t) plan->aggregate.global << 1 | plan->aggregate.emit);
+    put_u64(to, (uint64_t)plan->aggregate.global << 1 | plan->aggregate.emit);
     put_u64(to, plan->aggregate.call_count);
     for (uint32_t i = 0; i < plan->aggregate.call_count; i++) {
         const wr_agg_call *call = &plan->aggregate.calls[i];
         put_name(to, call->aggregate->name);
-        put_u64(to, (uint64_t) call->arg_count << 1 | call->distinct);
+        put_u64(to, (uint64_t)call->arg_count << 1 | call->distinct);
         for (uint32_t a = 0; a < call->arg_count; a++)
             put_expr(to, call->args[a]);
         put_expr(to, call->filter);
@@ -120,8 +121,8 @@ put_node(wr_text *to, const wr_plan *plan)
     case WR_PLAN_WINDOW: put_window(to, plan); break;
     case WR_PLAN_AGGREGATE: put_aggregate(to, plan); break;
     case WR_PLAN_JOIN:
-        put_u64(to, (uint64_t) plan->join.kind << 2 | (uint64_t) plan->join.null_equal << 1
-                        | plan->join.single);
+        put_u64(to, (uint64_t)plan->join.kind << 2 | (uint64_t)plan->join.null_equal << 1 |
+                        plan->join.single);
         put_columns(to, plan->join.left_keys, plan->join.key_count);
         put_columns(to, plan->join.right_keys, plan->join.key_count);
         put_expr(to, plan->join.residual);
@@ -133,17 +134,15 @@ put_node(wr_text *to, const wr_plan *plan)
         put_u64(to, plan->sort.offset);
         put_u64(to, plan->sort.with_ties);
         break;
-    case WR_PLAN_SETOP:
-        put_u64(to, (uint64_t) plan->setop.intersect << 1 | plan->setop.all);
-        break;
+    case WR_PLAN_SETOP: put_u64(to, (uint64_t)plan->setop.intersect << 1 | plan->setop.all); break;
     case WR_PLAN_OVER:
         put_u64(to, plan->over.call_count);
         for (uint32_t i = 0; i < plan->over.call_count; i++)
             put_over(to, &plan->over.calls[i]);
         break;
     case WR_PLAN_UNNEST:
-        put_u64(to, (uint64_t) plan->unnest.call_count << 2 | (uint64_t) plan->unnest.outer << 1
-                        | plan->unnest.ordinality);
+        put_u64(to, (uint64_t)plan->unnest.call_count << 2 | (uint64_t)plan->unnest.outer << 1 |
+                        plan->unnest.ordinality);
         for (uint32_t i = 0; i < plan->unnest.call_count; i++)
             put_expr(to, plan->unnest.calls[i]);
         break;

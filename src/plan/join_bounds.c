@@ -17,9 +17,9 @@ enum { CONJUNCTS_MAX = 128 };
 
 /* column + us, of one side */
 typedef struct time_term {
-    bool     left;
+    bool left;
     uint32_t column; /* of its side */
-    int64_t  us;
+    int64_t us;
 } time_term;
 
 static bool
@@ -33,14 +33,14 @@ read_term(const wr_expr *e, uint32_t left_count, time_term *out)
         out->us = 0;
         return true;
     }
-    bool shifted = e->kind == WR_EXPR_CALL && e->arg_count == 2
-                   && (strcmp(e->function->name, "+") == 0 || strcmp(e->function->name, "-") == 0)
-                   && e->args[1]->kind == WR_EXPR_CONSTANT && e->args[1]->type.id == WR_INTERVAL
-                   && !e->args[1]->constant.is_null && e->args[1]->constant.interval.months == 0;
+    bool shifted = e->kind == WR_EXPR_CALL && e->arg_count == 2 &&
+                   (strcmp(e->function->name, "+") == 0 || strcmp(e->function->name, "-") == 0) &&
+                   e->args[1]->kind == WR_EXPR_CONSTANT && e->args[1]->type.id == WR_INTERVAL &&
+                   !e->args[1]->constant.is_null && e->args[1]->constant.interval.months == 0;
     if (!shifted || !read_term(e->args[0], left_count, out))
         return false;
     wr_interval v = e->args[1]->constant.interval;
-    int64_t     us = (int64_t) v.days * WR_US_PER_DAY;
+    int64_t us = (int64_t)v.days * WR_US_PER_DAY;
     if (__builtin_add_overflow(us, v.us, &us))
         return false;
     return e->function->name[0] == '+' ? !__builtin_add_overflow(out->us, us, &out->us)
@@ -49,7 +49,7 @@ read_term(const wr_expr *e, uint32_t left_count, time_term *out)
 
 typedef struct bound_state {
     wr_plan_bounds b;
-    bool           has_columns, has_low, has_high;
+    bool has_columns, has_low, has_high;
 } bound_state;
 
 /* left column - right column >= us, or <= us. */
@@ -69,12 +69,12 @@ static void
 read_conjunct(bound_state *s, const wr_expr *e, const wr_schema *left, const wr_schema *right)
 {
     time_term a, c;
-    if (e->kind != WR_EXPR_CALL || e->arg_count != 2
-        || !read_term(e->args[0], left->field_count, &a)
-        || !read_term(e->args[1], left->field_count, &c) || a.left == c.left)
+    if (e->kind != WR_EXPR_CALL || e->arg_count != 2 ||
+        !read_term(e->args[0], left->field_count, &a) ||
+        !read_term(e->args[1], left->field_count, &c) || a.left == c.left)
         return;
     const char *op = e->function->name;
-    bool        less = op[0] == '<' && op[1] != '>', greater = op[0] == '>', equal = op[0] == '=';
+    bool less = op[0] == '<' && op[1] != '>', greater = op[0] == '>', equal = op[0] == '=';
     if (!less && !greater && !equal)
         return;
     if (!a.left) { /* b op a: turn around */
@@ -85,8 +85,8 @@ read_conjunct(bound_state *s, const wr_expr *e, const wr_schema *left, const wr_
         less = greater;
         greater = swap;
     }
-    if (left->fields[a.column].watermark_offset == WR_NO_WATERMARK
-        || right->fields[c.column].watermark_offset == WR_NO_WATERMARK)
+    if (left->fields[a.column].watermark_offset == WR_NO_WATERMARK ||
+        right->fields[c.column].watermark_offset == WR_NO_WATERMARK)
         return;
     if (s->has_columns && (s->b.left_time != a.column || s->b.right_time != c.column))
         return;
@@ -107,14 +107,14 @@ bool
 wr_plan_join_bounds(const wr_plan *join, wr_plan_bounds *bounds)
 {
     const wr_schema *left = join->inputs[0]->schema, *right = join->inputs[1]->schema;
-    wr_expr         *parts[CONJUNCTS_MAX];
-    bound_state      s = { 0 };
+    wr_expr *parts[CONJUNCTS_MAX];
+    bound_state s = { 0 };
     for (uint32_t i = 0; i < join->join.key_count && !join->join.null_equal; i++) {
         uint32_t l = join->join.left_keys[i], r = join->join.right_keys[i];
-        int64_t  lo = left->fields[l].watermark_offset, ro = right->fields[r].watermark_offset;
-        if (lo == WR_NO_WATERMARK || ro == WR_NO_WATERMARK
-            || left->fields[l].type.id != right->fields[r].type.id
-            || left->fields[l].type.id == WR_DATE)
+        int64_t lo = left->fields[l].watermark_offset, ro = right->fields[r].watermark_offset;
+        if (lo == WR_NO_WATERMARK || ro == WR_NO_WATERMARK ||
+            left->fields[l].type.id != right->fields[r].type.id ||
+            left->fields[l].type.id == WR_DATE)
             continue;
         if (!s.has_columns || lo > left->fields[s.b.left_time].watermark_offset) {
             s.b.left_time = l;
@@ -125,7 +125,7 @@ wr_plan_join_bounds(const wr_plan *join, wr_plan_bounds *bounds)
     }
     if (!s.has_columns) {
         uint32_t n = wr_expr_conjuncts(join->join.residual, parts, CONJUNCTS_MAX);
-        for (uint32_t i = 0; i < WR_MIN(n, (uint32_t) CONJUNCTS_MAX); i++)
+        for (uint32_t i = 0; i < WR_MIN(n, (uint32_t)CONJUNCTS_MAX); i++)
             read_conjunct(&s, parts[i], left, right);
     }
     if (!s.has_low || !s.has_high || s.b.low_us > s.b.high_us)

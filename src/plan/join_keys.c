@@ -3,7 +3,8 @@
  * plan/join_keys.c -- equalities of a join's condition become its keys: left.a = right.b.
  *
  * Invariants  K1  the two columns of a key have one type: the binder has cast both sides of =
- *             K2  a key is a column: a project below computes what is not, after the side's own columns
+ *             K2  a key is a column: a project below computes what is not, after the side's own
+ * columns
  */
 #include "plan/rules_impl.h"
 
@@ -19,8 +20,8 @@ static wr_expr *
 move_column(wr_expr *e, void *user)
 {
     const void *const *args = user;
-    wr_arena          *arena = (wr_arena *) args[0];
-    uint32_t           by = *(const uint32_t *) args[1];
+    wr_arena *arena = (wr_arena *)args[0];
+    uint32_t by = *(const uint32_t *)args[1];
     if (e->kind != WR_EXPR_COLUMN)
         return NULL;
     return wr_expr_column(arena, e->column - by, e->type);
@@ -38,13 +39,13 @@ split(wr_rule_context *c, const wr_plan *join, const wr_expr *e, key_pair *pair,
 {
     uint32_t n = join->inputs[0]->schema->field_count;
     *is_key = false;
-    if (e->kind != WR_EXPR_CALL || e->arg_count != 2 || strcmp(e->function->name, "=") != 0
-        || !can_be_key(e->args[0]->type, e->args[1]->type) || wr_expr_is_volatile(e))
+    if (e->kind != WR_EXPR_CALL || e->arg_count != 2 || strcmp(e->function->name, "=") != 0 ||
+        !can_be_key(e->args[0]->type, e->args[1]->type) || wr_expr_is_volatile(e))
         return WEIR_OK;
     for (uint32_t side = 0; side < 2; side++) {
         wr_expr *l = e->args[side], *r = e->args[1 - side];
-        bool     fits = wr_expr_reads(l, 0, n) && !wr_expr_reads(l, n, UINT32_MAX - n)
-                    && wr_expr_reads(r, n, UINT32_MAX - n) && !wr_expr_reads(r, 0, n);
+        bool fits = wr_expr_reads(l, 0, n) && !wr_expr_reads(l, n, UINT32_MAX - n) &&
+                    wr_expr_reads(r, n, UINT32_MAX - n) && !wr_expr_reads(r, 0, n);
         if (!fits)
             continue;
         const void *args[2] = { c->arena, &n };
@@ -60,8 +61,8 @@ split(wr_rule_context *c, const wr_plan *join, const wr_expr *e, key_pair *pair,
 static weir_status
 make_columns(wr_rule_context *c, wr_plan **side, wr_expr **exprs, uint32_t count, uint32_t *columns)
 {
-    uint32_t     base = (*side)->schema->field_count, n = base;
-    wr_expr    **all = wr_arena_alloc(c->arena, (base + count + 1) * sizeof *all);
+    uint32_t base = (*side)->schema->field_count, n = base;
+    wr_expr **all = wr_arena_alloc(c->arena, (base + count + 1) * sizeof *all);
     const char **names = wr_arena_alloc(c->arena, (base + count + 1) * sizeof *names);
     if (all == NULL || names == NULL)
         return WEIR_MEMORY;
@@ -88,13 +89,13 @@ make_columns(wr_rule_context *c, wr_plan **side, wr_expr **exprs, uint32_t count
 static weir_status
 restore_columns(wr_rule_context *c, wr_plan **plan, uint32_t n, uint32_t m)
 {
-    wr_plan     *old = *plan;
-    uint32_t     grown = old->inputs[0]->schema->field_count - n;
+    wr_plan *old = *plan;
+    uint32_t grown = old->inputs[0]->schema->field_count - n;
     wr_join_kind kind = old->join.kind;
-    bool         left_only = kind == WR_JOIN_SEMI || kind == WR_JOIN_ANTI;
-    wr_plan     *join = wr_plan_make_join(c->arena, kind, old->inputs[0], old->inputs[1],
-                                          old->join.residual, old->location);
-    uint32_t    *columns = wr_arena_alloc(c->arena, (n + m + 1) * sizeof *columns);
+    bool left_only = kind == WR_JOIN_SEMI || kind == WR_JOIN_ANTI;
+    wr_plan *join = wr_plan_make_join(c->arena, kind, old->inputs[0], old->inputs[1],
+                                      old->join.residual, old->location);
+    uint32_t *columns = wr_arena_alloc(c->arena, (n + m + 1) * sizeof *columns);
     if (join == NULL || columns == NULL)
         return WEIR_MEMORY;
     join->join = old->join;
@@ -112,7 +113,7 @@ restore_columns(wr_rule_context *c, wr_plan **plan, uint32_t n, uint32_t m)
 
 typedef struct grow_state {
     wr_arena *arena;
-    uint32_t  first, by;
+    uint32_t first, by;
 } grow_state;
 
 static wr_expr *
@@ -127,9 +128,9 @@ grow_column(wr_expr *e, void *user)
 static weir_status
 add_keys(wr_rule_context *c, wr_plan **plan, const key_pair *pairs, uint32_t count)
 {
-    wr_plan  *join = *plan;
-    uint32_t  n = join->inputs[0]->schema->field_count, m = join->inputs[1]->schema->field_count;
-    uint32_t  old = join->join.key_count;
+    wr_plan *join = *plan;
+    uint32_t n = join->inputs[0]->schema->field_count, m = join->inputs[1]->schema->field_count;
+    uint32_t old = join->join.key_count;
     uint32_t *keys = wr_arena_alloc(c->arena, 2 * (old + count + 1) * sizeof *keys);
     wr_expr **exprs = wr_arena_alloc(c->arena, (count + 1) * sizeof *exprs);
     if (keys == NULL || exprs == NULL)

@@ -3,8 +3,8 @@
  * plan/join_order.c -- inner joins in an order that needs no cross product, where there is one.
  *
  * FROM a, b, c WHERE a.x = c.x AND b.y = c.y is ((a x b) join c) as written; here it becomes
- * ((a join c) join b).  The order is the written one, but that an input joined by no equality to those
- * before it waits until it is.
+ * ((a join c) join b).  The order is the written one, but that an input joined by no equality to
+ * those before it waits until it is.
  *
  * Invariants  O1  only inner joins without keys, directly above one another, are one group
  *             O2  the columns are put back in the written order by a project
@@ -21,12 +21,12 @@ typedef struct join_group {
     uint32_t count, width;
     wr_expr *conjuncts[CONJUNCTS_MAX];
     uint32_t conjunct_count;
-    bool     overflow;
+    bool overflow;
 } join_group;
 
 typedef struct shift_state {
     wr_arena *arena;
-    uint32_t  by;
+    uint32_t by;
 } shift_state;
 
 static wr_expr *
@@ -41,8 +41,8 @@ shift_column(wr_expr *e, void *user)
 static bool
 is_free_join(const wr_plan *plan)
 {
-    return plan->kind == WR_PLAN_JOIN && plan->join.kind == WR_JOIN_INNER && plan->join.key_count == 0
-           && !plan->join.single;
+    return plan->kind == WR_PLAN_JOIN && plan->join.kind == WR_JOIN_INNER &&
+           plan->join.key_count == 0 && !plan->join.single;
 }
 
 static weir_status
@@ -114,7 +114,7 @@ choose_order(const join_group *g, uint32_t *order)
 {
     uint64_t set = 1, all = g->count == 64 ? UINT64_MAX : (1ull << g->count) - 1;
     uint32_t at = 0;
-    bool     differs = false;
+    bool differs = false;
     order[at++] = 0;
     while (set != all) {
         uint32_t next = UINT32_MAX, first_left = UINT32_MAX;
@@ -140,10 +140,10 @@ static weir_status
 build(wr_rule_context *c, const join_group *g, const uint32_t *order, wr_plan **out)
 {
     uint32_t *where = wr_arena_alloc(c->arena, (g->width + 1) * sizeof *where);
-    bool     *placed = wr_arena_calloc(c->arena, g->conjunct_count + 1, sizeof *placed);
-    wr_plan  *plan = NULL;
-    uint64_t  set = 0;
-    uint32_t  width = 0;
+    bool *placed = wr_arena_calloc(c->arena, g->conjunct_count + 1, sizeof *placed);
+    wr_plan *plan = NULL;
+    uint64_t set = 0;
+    uint32_t width = 0;
     if (where == NULL || placed == NULL)
         return WEIR_MEMORY;
     for (uint32_t i = 0; i < g->count; i++) {
@@ -162,7 +162,8 @@ build(wr_rule_context *c, const join_group *g, const uint32_t *order, wr_plan **
                 return WEIR_MEMORY;
         }
         plan = i == 0 ? leaf
-                      : wr_plan_make_join(c->arena, WR_JOIN_INNER, plan, leaf, residual, leaf->location);
+                      : wr_plan_make_join(c->arena, WR_JOIN_INNER, plan, leaf, residual,
+                                          leaf->location);
         if (plan == NULL)
             return WEIR_MEMORY;
     }
@@ -175,7 +176,7 @@ wr_rule_join_order(wr_rule_context *c, wr_plan **plan)
 {
     if (is_free_join(*plan)) {
         join_group *g = wr_arena_calloc(c->arena, 1, sizeof *g);
-        uint32_t    order[LEAVES_MAX];
+        uint32_t order[LEAVES_MAX];
         if (g == NULL)
             return WEIR_MEMORY;
         WR_TRY(collect(c, *plan, g));

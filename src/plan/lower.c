@@ -38,7 +38,7 @@ grow(wr_arena *arena, void *array, uint32_t count, size_t bytes)
     bool full = count == 0 || (count >= ARRAY_FIRST && (count & (count - 1)) == 0);
     if (!full)
         return array;
-    void *grown = wr_arena_calloc(arena, count == 0 ? ARRAY_FIRST : 2 * (size_t) count, bytes);
+    void *grown = wr_arena_calloc(arena, count == 0 ? ARRAY_FIRST : 2 * (size_t)count, bytes);
     if (grown != NULL && count > 0)
         memcpy(grown, array, count * bytes);
     return grown;
@@ -54,7 +54,7 @@ wr_lowering_init(wr_lowering *l, wr_arena *arena, wr_job *job)
 weir_status
 wr_lowering_add_stream(wr_lowering *l, const wr_job_stream *stream, uint32_t *index)
 {
-    wr_job        *job = l->job;
+    wr_job *job = l->job;
     wr_job_stream *streams = grow(l->arena, job->streams, job->stream_count, sizeof *streams);
     if (streams == NULL)
         return WEIR_MEMORY;
@@ -120,8 +120,9 @@ wr_lower_append(lower_state *s, lower_chain *chain, const wr_operator_ops *ops, 
 weir_status
 wr_lower_close(lower_state *s, lower_chain *chain, int32_t stream, uint32_t *index)
 {
-    wr_job         *job = s->l->job;
-    wr_job_segment *segments = grow(s->l->arena, job->segments, job->segment_count, sizeof *segments);
+    wr_job *job = s->l->job;
+    wr_job_segment *segments =
+        grow(s->l->arena, job->segments, job->segment_count, sizeof *segments);
     if (segments == NULL)
         return wr_lower_nomem(s);
     job->segments = segments;
@@ -146,7 +147,7 @@ wr_lower_meet(lower_state *s, lower_chain *const *inputs, const uint32_t *const 
     chain->segment.single = key_count == 0;
     for (uint32_t i = 0; i < input_count; i++) {
         wr_job_input *in = &chain->segment.inputs[i];
-        uint32_t      index;
+        uint32_t index;
         WR_TRY(wr_lower_close(s, inputs[i], -1, &index));
         *in = (wr_job_input){ .index = index,
                               .partitioning = key_count == 0 ? WR_SINGLE : WR_HASH,
@@ -177,7 +178,7 @@ append_project(lower_state *s, lower_chain *chain, wr_expr *const *exprs, const 
     if (config == NULL)
         return wr_lower_nomem(s);
     config->count = schema->field_count;
-    config->exprs = (const wr_expr *const *) exprs;
+    config->exprs = (const wr_expr *const *)exprs;
     return wr_lower_append(s, chain, &wr_project_ops, config, schema, id);
 }
 
@@ -197,9 +198,9 @@ static weir_status
 scan_columns(lower_state *s, const wr_plan *plan, uint32_t **columns, uint32_t *count)
 {
     const wr_schema *source = plan->scan.relation->schema;
-    uint32_t         n = source->field_count, at = plan->scan.column_count;
-    uint32_t        *list = wr_lower_alloc(s, (n + at + 1) * sizeof *list);
-    uint64_t        *bits = wr_lower_alloc(s, (n / 64 + 1) * sizeof *bits);
+    uint32_t n = source->field_count, at = plan->scan.column_count;
+    uint32_t *list = wr_lower_alloc(s, (n + at + 1) * sizeof *list);
+    uint64_t *bits = wr_lower_alloc(s, (n / 64 + 1) * sizeof *bits);
     if (list == NULL || bits == NULL)
         return wr_lower_nomem(s);
     memcpy(list, plan->scan.columns, at * sizeof *list);
@@ -221,14 +222,14 @@ static weir_status
 lower_scan(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
 {
     const wr_schema *source = plan->scan.relation->schema;
-    uint32_t         stream = 0, *columns = NULL, count = 0;
+    uint32_t stream = 0, *columns = NULL, count = 0;
     if (find_stream(s->l, plan->scan.relation->name, &stream) == NULL)
         return wr_error_at(s->err, WEIR_QUERY_NO_RELATION, plan->location,
                            "relation \"%s\" has no stream", plan->scan.relation->name);
     WR_TRY(scan_columns(s, plan, &columns, &count));
-    wr_schema   *schema = wr_schema_create(s->l->arena, count);
+    wr_schema *schema = wr_schema_create(s->l->arena, count);
     lower_chain *chain = wr_lower_chain(s, schema);
-    uint32_t    *map = wr_lower_alloc(s, (source->field_count + 1) * sizeof *map);
+    uint32_t *map = wr_lower_alloc(s, (source->field_count + 1) * sizeof *map);
     if (schema == NULL || chain == NULL || map == NULL)
         return wr_lower_nomem(s);
     for (uint32_t i = 0; i < count; i++) {
@@ -238,7 +239,8 @@ lower_scan(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
     schema->kind = source->kind;
     chain->segment.input_count = 1;
     chain->segment.inputs[0] = (wr_job_input){
-        .from_stream = true, .index = stream, .columns = columns, .column_count = count };
+        .from_stream = true, .index = stream, .columns = columns, .column_count = count
+    };
     *out = chain;
     if (plan->scan.predicate == NULL) {
         chain->schema = plan->schema;
@@ -277,7 +279,7 @@ append_unnest(lower_state *s, lower_chain *chain, const wr_plan *plan, int32_t i
     if (config == NULL)
         return wr_lower_nomem(s);
     config->call_count = plan->unnest.call_count;
-    config->calls = (const wr_expr *const *) plan->unnest.calls;
+    config->calls = (const wr_expr *const *)plan->unnest.calls;
     config->ordinality = plan->unnest.ordinality;
     config->outer = plan->unnest.outer;
     config->output = plan->schema;
@@ -317,11 +319,11 @@ weir_status
 wr_lowering_add_plan(wr_lowering *l, const wr_plan *plan, const wr_plan_options *options,
                      const char *name, uint32_t stream_index, weir_error *err)
 {
-    lower_state  s = { .l = l, .options = options, .name = name, .err = err };
+    lower_state s = { .l = l, .options = options, .name = name, .err = err };
     lower_chain *chain;
-    uint32_t     index;
+    uint32_t index;
     WR_TRY(wr_lower_node(&s, plan, &chain));
-    WR_TRY(wr_lower_close(&s, chain, (int32_t) stream_index, &index));
+    WR_TRY(wr_lower_close(&s, chain, (int32_t)stream_index, &index));
     l->job->streams[stream_index].origin_index = index;
     return WEIR_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan/lower_aggregate.c -- AGGREGATE: with its window where they fuse, by a time key, or over everything.
+ * plan/lower_aggregate.c -- AGGREGATE: with its window where they fuse, by a time key, or over
+ * everything.
  *
  * Filters and projects below it stay on the producer's side of the exchange.
  */
@@ -13,24 +14,25 @@ static wr_late_policy
 inherited_late(const wr_plan *plan)
 {
     if (plan->kind == WR_PLAN_SCAN)
-        return (wr_late_policy) plan->scan.relation->late;
+        return (wr_late_policy)plan->scan.relation->late;
     wr_late_policy found = WR_LATE_DROP;
     for (uint32_t i = 0; i < plan->input_count && found == WR_LATE_DROP; i++)
         found = inherited_late(plan->inputs[i]);
     return found;
 }
 
-/* The aggregate's input without the window, cut to what the operator reads; map: old column -> new. */
+/* The aggregate's input without the window, cut to what the operator reads; map: old column -> new.
+ */
 static weir_status
 fused_input(lower_state *s, const wr_plan *plan, const wr_plan_time *time, wr_plan **out,
             uint32_t **map_out, uint32_t *time_column)
 {
     wr_arena *arena = s->l->arena;
-    wr_plan  *stripped;
+    wr_plan *stripped;
     if (wr_plan_strip_window(arena, plan, &stripped, time_column) != WEIR_OK)
         return wr_lower_nomem(s);
-    uint32_t  n = stripped->schema->field_count, old = plan->inputs[0]->schema->field_count, at = 0;
-    uint32_t  width = WR_MAX(n, old);
+    uint32_t n = stripped->schema->field_count, old = plan->inputs[0]->schema->field_count, at = 0;
+    uint32_t width = WR_MAX(n, old);
     uint64_t *bits = wr_lower_alloc(s, (width / 64 + 1) * sizeof *bits);
     uint32_t *columns = wr_lower_alloc(s, (n + 1) * sizeof *columns);
     uint32_t *map = wr_lower_alloc(s, (width + 1) * sizeof *map);
@@ -57,9 +59,9 @@ fused_input(lower_state *s, const wr_plan *plan, const wr_plan_time *time, wr_pl
     if (pick == NULL)
         return wr_lower_nomem(s);
     wr_rule_context rules = { .arena = arena, .options = s->options };
-    if (wr_rule_merge_projects(&rules, &pick) != WEIR_OK
-        || wr_rule_prune_columns(&rules, &pick) != WEIR_OK
-        || wr_plan_derive(arena, s->options, pick) != WEIR_OK)
+    if (wr_rule_merge_projects(&rules, &pick) != WEIR_OK ||
+        wr_rule_prune_columns(&rules, &pick) != WEIR_OK ||
+        wr_plan_derive(arena, s->options, pick) != WEIR_OK)
         return wr_lower_nomem(s);
     *out = pick;
     *map_out = map;
@@ -79,8 +81,8 @@ remap_calls(lower_state *s, const wr_plan *plan, const uint32_t *map, wr_agg_cal
         for (uint32_t a = 0; a < calls[i].arg_count; a++)
             if ((calls[i].args[a] = wr_expr_remap(s->l->arena, calls[i].args[a], map)) == NULL)
                 return wr_lower_nomem(s);
-        if (calls[i].filter != NULL
-            && (calls[i].filter = wr_expr_remap(s->l->arena, calls[i].filter, map)) == NULL)
+        if (calls[i].filter != NULL &&
+            (calls[i].filter = wr_expr_remap(s->l->arena, calls[i].filter, map)) == NULL)
             return wr_lower_nomem(s);
     }
     *out = calls;
@@ -91,18 +93,18 @@ static weir_status
 make_config(lower_state *s, const wr_plan *plan, const wr_plan_time *time, const uint32_t *map,
             const wr_schema *input, wr_aggregate_config **out)
 {
-    uint32_t             k = plan->aggregate.key_count;
+    uint32_t k = plan->aggregate.key_count;
     wr_aggregate_config *c = wr_lower_alloc(s, sizeof *c);
-    int32_t             *keys = wr_lower_alloc(s, (k + 1) * sizeof *keys);
-    wr_type             *types = wr_lower_alloc(s, (k + 1) * sizeof *types);
-    wr_agg_call         *calls = NULL;
+    int32_t *keys = wr_lower_alloc(s, (k + 1) * sizeof *keys);
+    wr_type *types = wr_lower_alloc(s, (k + 1) * sizeof *types);
+    wr_agg_call *calls = NULL;
     if (c == NULL || keys == NULL || types == NULL)
         return wr_lower_nomem(s);
     WR_TRY(remap_calls(s, plan, map, &calls));
     for (uint32_t i = 0; i < k; i++) {
         uint32_t column = plan->aggregate.keys[i];
-        bool     bound = time->fused && time->key_bounds[i] != 0;
-        keys[i] = bound ? time->key_bounds[i] : (int32_t) (map != NULL ? map[column] : column);
+        bool bound = time->fused && time->key_bounds[i] != 0;
+        keys[i] = bound ? time->key_bounds[i] : (int32_t)(map != NULL ? map[column] : column);
         types[i] = plan->schema->fields[i].type;
     }
     *c = (wr_aggregate_config){
@@ -128,10 +130,10 @@ make_config(lower_state *s, const wr_plan *plan, const wr_plan_time *time, const
 weir_status
 wr_lower_aggregate(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
 {
-    wr_plan_time         time;
-    wr_plan             *input = plan->inputs[0];
-    uint32_t            *map = NULL, time_column = 0, hashed = 0;
-    lower_chain         *chain = NULL;
+    wr_plan_time time;
+    wr_plan *input = plan->inputs[0];
+    uint32_t *map = NULL, time_column = 0, hashed = 0;
+    lower_chain *chain = NULL;
     wr_aggregate_config *config = NULL;
     if (wr_plan_aggregate_time(s->l->arena, s->options, plan, &time) != WEIR_OK)
         return wr_lower_nomem(s);
@@ -148,7 +150,7 @@ wr_lower_aggregate(lower_state *s, const wr_plan *plan, int32_t id, lower_chain 
         return wr_lower_nomem(s);
     for (uint32_t i = 0; i < config->key_count; i++)
         if (config->keys[i] >= 0)
-            keys[hashed++] = (uint32_t) config->keys[i];
+            keys[hashed++] = (uint32_t)config->keys[i];
     if (!chain->segment.single) { /* L3 */
         const uint32_t *lists[1] = { keys };
         WR_TRY(wr_lower_meet(s, &chain, lists, 1, hashed, &chain));

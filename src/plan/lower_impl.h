@@ -9,18 +9,18 @@
 
 /* A segment that is still growing at its end. */
 typedef struct lower_chain {
-    wr_job_segment   segment;
-    uint32_t         op_capacity;
+    wr_job_segment segment;
+    uint32_t op_capacity;
     const wr_schema *schema; /* of what comes out at its end */
 } lower_chain;
 
 typedef struct lower_state {
-    wr_lowering           *l;
+    wr_lowering *l;
     const wr_plan_options *options;
-    const char            *name; /* of the query */
-    uint32_t               segment_count;
-    int32_t                next_id; /* of plan nodes, parents first */
-    weir_error            *err;
+    const char *name; /* of the query */
+    uint32_t segment_count;
+    int32_t next_id; /* of plan nodes, parents first */
+    weir_error *err;
 } lower_state;
 
 weir_status wr_lower_node(lower_state *s, const wr_plan *plan, lower_chain **out);
@@ -29,12 +29,13 @@ weir_status wr_lower_append(lower_state *s, lower_chain *chain, const wr_operato
                             const void *config, const wr_schema *output, int32_t plan_id);
 /* Close the chain: its segment's number. */
 weir_status wr_lower_close(lower_state *s, lower_chain *chain, int32_t stream, uint32_t *index);
-/* A chain whose first operator has these inputs; each is closed.  No keys: everything meets on shard 0. */
+/* A chain whose first operator has these inputs; each is closed.  No keys: everything meets on
+ * shard 0. */
 weir_status wr_lower_meet(lower_state *s, lower_chain *const *inputs, const uint32_t *const *keys,
                           uint32_t input_count, uint32_t key_count, lower_chain **out);
 lower_chain *wr_lower_chain(lower_state *s, const wr_schema *schema);
-void        *wr_lower_alloc(lower_state *s, size_t bytes);
-weir_status  wr_lower_nomem(lower_state *s);
+void *wr_lower_alloc(lower_state *s, size_t bytes);
+weir_status wr_lower_nomem(lower_state *s);
 
 /* lower_aggregate.c, lower_join.c, lower_rows.c */
 weir_status wr_lower_aggregate(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out);

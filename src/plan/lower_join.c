@@ -11,9 +11,9 @@
 weir_status
 wr_lower_join(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
 {
-    lower_chain    *sides[2];
+    lower_chain *sides[2];
     const uint32_t *keys[2] = { plan->join.left_keys, plan->join.right_keys };
-    wr_plan_bounds  b;
+    wr_plan_bounds b;
     wr_join_config *c = wr_lower_alloc(s, sizeof *c);
     if (c == NULL)
         return wr_lower_nomem(s);
@@ -49,8 +49,8 @@ wr_lower_join(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out
 static weir_status
 union_input(lower_state *s, lower_chain *chain, bool single, wr_job_input *in)
 {
-    bool bare = chain->segment.op_count == 0 && chain->segment.input_count == 1
-                && chain->segment.inputs[0].from_stream;
+    bool bare = chain->segment.op_count == 0 && chain->segment.input_count == 1 &&
+                chain->segment.inputs[0].from_stream;
     if (bare) {
         *in = chain->segment.inputs[0];
         return WEIR_OK;
@@ -66,8 +66,8 @@ static weir_status
 merge_chains(lower_state *s, lower_chain **chains, uint32_t count, const wr_plan *plan, int32_t id,
              lower_chain **out)
 {
-    bool             single = true;
-    lower_chain     *merged = wr_lower_chain(s, plan->schema);
+    bool single = true;
+    lower_chain *merged = wr_lower_chain(s, plan->schema);
     wr_merge_config *config = wr_lower_alloc(s, sizeof *config);
     if (merged == NULL || config == NULL)
         return wr_lower_nomem(s);
@@ -85,7 +85,7 @@ merge_chains(lower_state *s, lower_chain **chains, uint32_t count, const wr_plan
 weir_status
 wr_lower_union(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
 {
-    uint32_t      count = plan->input_count;
+    uint32_t count = plan->input_count;
     lower_chain **chains = wr_lower_alloc(s, (count + 1) * sizeof *chains);
     if (chains == NULL)
         return wr_lower_nomem(s);
@@ -94,7 +94,7 @@ wr_lower_union(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **ou
     while (count > 1) {
         uint32_t made = 0;
         for (uint32_t i = 0; i < count; i += WR_OP_PORTS_MAX) {
-            uint32_t n = WR_MIN(count - i, (uint32_t) WR_OP_PORTS_MAX);
+            uint32_t n = WR_MIN(count - i, (uint32_t)WR_OP_PORTS_MAX);
             if (n == 1)
                 chains[made] = chains[i];
             else

@@ -35,12 +35,12 @@ static uint32_t
 shared_partition(const wr_plan *plan, uint32_t *columns)
 {
     const wr_over_call *first = &plan->over.calls[0];
-    uint32_t            count = 0;
+    uint32_t count = 0;
     for (uint32_t p = 0; p < first->partition_count; p++) {
         bool everywhere = true;
         for (uint32_t i = 1; i < plan->over.call_count && everywhere; i++) {
             const wr_over_call *call = &plan->over.calls[i];
-            bool                found = false;
+            bool found = false;
             for (uint32_t k = 0; k < call->partition_count; k++)
                 found |= call->partition[k] == first->partition[p];
             everywhere = found;
@@ -75,9 +75,9 @@ over_spec(const wr_over_call *call)
 weir_status
 wr_lower_over(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
 {
-    uint32_t        n = plan->over.call_count;
+    uint32_t n = plan->over.call_count;
     wr_over_config *c = wr_lower_alloc(s, sizeof *c);
-    wr_over_spec   *specs = wr_lower_alloc(s, (n + 1) * sizeof *specs);
+    wr_over_spec *specs = wr_lower_alloc(s, (n + 1) * sizeof *specs);
     uint32_t *keys = wr_lower_alloc(s, (plan->over.calls[0].partition_count + 1) * sizeof *keys);
     if (c == NULL || specs == NULL || keys == NULL)
         return wr_lower_nomem(s);
@@ -115,13 +115,13 @@ is_constant_row(const wr_plan *plan, uint32_t row)
 static weir_status
 make_batch(lower_state *s, const wr_plan *plan, uint32_t first, uint32_t count, wr_batch **out)
 {
-    uint32_t         n = plan->schema->field_count;
+    uint32_t n = plan->schema->field_count;
     wr_batch_builder builder;
-    wr_value        *values = wr_lower_alloc(s, (n + 1) * sizeof *values);
+    wr_value *values = wr_lower_alloc(s, (n + 1) * sizeof *values);
     if (values == NULL)
         return wr_lower_nomem(s);
     if (n == 0 || count == 0) {
-        *out = wr_batch_create(s->l->arena->budget, (uint16_t) n);
+        *out = wr_batch_create(s->l->arena->budget, (uint16_t)n);
         if (*out == NULL)
             return wr_lower_nomem(s);
         (*out)->row_count = (*out)->physical_count = count;
@@ -149,7 +149,8 @@ make_batch(lower_state *s, const wr_plan *plan, uint32_t first, uint32_t count, 
 }
 
 static weir_status
-constant_rows(lower_state *s, const wr_plan *plan, uint32_t first, uint32_t count, lower_chain **out)
+constant_rows(lower_state *s, const wr_plan *plan, uint32_t first, uint32_t count,
+              lower_chain **out)
 {
     lower_chain *chain = wr_lower_chain(s, plan->schema);
     if (chain == NULL)
@@ -164,17 +165,18 @@ constant_rows(lower_state *s, const wr_plan *plan, uint32_t first, uint32_t coun
 static weir_status
 computed_row(lower_state *s, const wr_plan *plan, uint32_t row, int32_t id, lower_chain **out)
 {
-    wr_plan           *one = wr_plan_make_one_row(s->l->arena, -1);
+    wr_plan *one = wr_plan_make_one_row(s->l->arena, -1);
     wr_project_config *config = wr_lower_alloc(s, sizeof *config);
     if (one == NULL || config == NULL)
         return wr_lower_nomem(s);
     WR_TRY(constant_rows(s, one, 0, 1, out));
     config->count = plan->schema->field_count;
-    config->exprs = (const wr_expr *const *) plan->values.rows[row];
+    config->exprs = (const wr_expr *const *)plan->values.rows[row];
     return wr_lower_append(s, *out, &wr_project_ops, config, plan->schema, id);
 }
 
-/* Pieces in order, merged by as many ports as there are; a single shard keeps each piece's order. */
+/* Pieces in order, merged by as many ports as there are; a single shard keeps each piece's order.
+ */
 static weir_status
 merge_pieces(lower_state *s, lower_chain **pieces, uint32_t count, const wr_plan *plan, int32_t id,
              lower_chain **out)
@@ -182,13 +184,13 @@ merge_pieces(lower_state *s, lower_chain **pieces, uint32_t count, const wr_plan
     while (count > 1) {
         uint32_t made = 0;
         for (uint32_t i = 0; i < count; i += WR_OP_PORTS_MAX) {
-            uint32_t n = WR_MIN(count - i, (uint32_t) WR_OP_PORTS_MAX);
+            uint32_t n = WR_MIN(count - i, (uint32_t)WR_OP_PORTS_MAX);
             if (n == 1) {
                 pieces[made++] = pieces[i];
                 continue;
             }
             wr_merge_config *config = wr_lower_alloc(s, sizeof *config);
-            lower_chain     *chain;
+            lower_chain *chain;
             if (config == NULL)
                 return wr_lower_nomem(s);
             config->port_count = n;

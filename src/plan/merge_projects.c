@@ -15,7 +15,7 @@ static void
 note_use(const wr_expr *e, void *user)
 {
     if (e->kind == WR_EXPR_COLUMN)
-        ((use_count *) user)->counts[e->column]++;
+        ((use_count *)user)->counts[e->column]++;
 }
 
 static bool
@@ -71,7 +71,7 @@ wr_rule_merge_projects(wr_rule_context *c, wr_plan **plan)
         return WEIR_OK;
     }
     wr_plan *lower = p->inputs[0];
-    bool     can = false;
+    bool can = false;
     if (lower->kind == WR_PLAN_PROJECT)
         WR_TRY(can_merge(c->arena, p, lower, &can));
     if (!can)

@@ -125,7 +125,7 @@ wr_plan_make_project(wr_arena *arena, wr_plan *input, wr_expr **exprs, const cha
 wr_plan *
 wr_plan_make_pick(wr_arena *arena, wr_plan *input, const uint32_t *columns, uint32_t count)
 {
-    wr_expr    **exprs = wr_arena_alloc(arena, (count + 1) * sizeof *exprs);
+    wr_expr **exprs = wr_arena_alloc(arena, (count + 1) * sizeof *exprs);
     const char **names = wr_arena_alloc(arena, (count + 1) * sizeof *names);
     if (exprs == NULL || names == NULL)
         return NULL;
@@ -140,8 +140,8 @@ wr_plan_make_pick(wr_arena *arena, wr_plan *input, const uint32_t *columns, uint
 }
 
 wr_plan *
-wr_plan_make_window(wr_arena *arena, wr_plan *input, const wr_window_spec *spec, const uint32_t *keys,
-                    uint32_t key_count, int32_t location)
+wr_plan_make_window(wr_arena *arena, wr_plan *input, const wr_window_spec *spec,
+                    const uint32_t *keys, uint32_t key_count, int32_t location)
 {
     uint32_t n = input->schema->field_count;
     wr_plan *plan = make_unary(arena, WR_PLAN_WINDOW, input, 2, location);
@@ -186,7 +186,7 @@ wr_plan *
 wr_plan_make_join(wr_arena *arena, wr_join_kind kind, wr_plan *left, wr_plan *right,
                   wr_expr *residual, int32_t location)
 {
-    bool     left_only = kind == WR_JOIN_SEMI || kind == WR_JOIN_ANTI;
+    bool left_only = kind == WR_JOIN_SEMI || kind == WR_JOIN_ANTI;
     uint32_t n = left->schema->field_count, m = left_only ? 0 : right->schema->field_count;
     wr_plan *plan = wr_plan_create(arena, WR_PLAN_JOIN, 2, n + m);
     if (plan == NULL)
@@ -211,8 +211,8 @@ wr_plan_make_union(wr_arena *arena, wr_plan *const *inputs, uint32_t count, int3
     plan->location = location;
     memcpy(plan->inputs, inputs, count * sizeof *inputs);
     for (uint32_t i = 0; i < n; i++)
-        plan->schema->fields[i] = field_make(inputs[0]->schema->fields[i].name,
-                                             inputs[0]->schema->fields[i].type);
+        plan->schema->fields[i] =
+            field_make(inputs[0]->schema->fields[i].name, inputs[0]->schema->fields[i].type);
     return plan;
 }
 
@@ -221,7 +221,7 @@ wr_plan_make_setop(wr_arena *arena, wr_plan *left, wr_plan *right, bool intersec
                    int32_t location)
 {
     wr_plan *const inputs[2] = { left, right };
-    wr_plan       *plan = wr_plan_make_union(arena, inputs, 2, location);
+    wr_plan *plan = wr_plan_make_union(arena, inputs, 2, location);
     if (plan == NULL)
         return NULL;
     plan->kind = WR_PLAN_SETOP;
@@ -273,8 +273,8 @@ wr_plan_make_unnest(wr_arena *arena, wr_plan *input, wr_expr **calls, const wr_t
     plan->unnest.ordinality = ordinality;
     plan->unnest.outer = outer;
     for (uint32_t i = 0; i < call_count; i++)
-        plan->schema->fields[n + i] = field_make(
-            calls[i]->function != NULL ? calls[i]->function->name : "unnest", types[i]);
+        plan->schema->fields[n + i] =
+            field_make(calls[i]->function != NULL ? calls[i]->function->name : "unnest", types[i]);
     if (ordinality)
         plan->schema->fields[n + call_count] = field_make("ordinality", WR_TYPE(WR_INT8));
     return plan;
@@ -380,8 +380,8 @@ wr_plan_map_exprs(wr_plan *plan, wr_plan_expr_map map, void *user)
     case WR_PLAN_AGGREGATE:
         for (uint32_t i = 0; i < plan->aggregate.call_count; i++) {
             wr_agg_call *call = &plan->aggregate.calls[i];
-            if (!map_list(call->args, call->arg_count, map, user)
-                || !map_one(&call->filter, map, user))
+            if (!map_list(call->args, call->arg_count, map, user) ||
+                !map_one(&call->filter, map, user))
                 return false;
         }
         return true;
@@ -389,8 +389,8 @@ wr_plan_map_exprs(wr_plan *plan, wr_plan_expr_map map, void *user)
     case WR_PLAN_OVER:
         for (uint32_t i = 0; i < plan->over.call_count; i++) {
             wr_over_call *call = &plan->over.calls[i];
-            if (!map_list(call->args, call->arg_count, map, user)
-                || !map_one(&call->filter, map, user))
+            if (!map_list(call->args, call->arg_count, map, user) ||
+                !map_one(&call->filter, map, user))
                 return false;
         }
         return true;
@@ -438,8 +438,8 @@ wr_expr_and(wr_arena *arena, wr_expr *a, wr_expr *b)
 {
     if (a == NULL || b == NULL)
         return a != NULL ? a : b;
-    uint32_t  n = a->kind == WR_EXPR_AND ? a->arg_count : 1;
-    uint32_t  m = b->kind == WR_EXPR_AND ? b->arg_count : 1;
+    uint32_t n = a->kind == WR_EXPR_AND ? a->arg_count : 1;
+    uint32_t m = b->kind == WR_EXPR_AND ? b->arg_count : 1;
     wr_expr **args = wr_arena_alloc(arena, (n + m) * sizeof *args);
     if (args == NULL)
         return NULL;

@@ -2,8 +2,8 @@
 /*
  * plan/prune_columns.c -- columns nobody reads are not carried, nor decoded.
  *
- * prune(plan, needed) leaves at least the needed columns, in their old order, and says in map[] where
- * each went (GONE: nowhere).
+ * prune(plan, needed) leaves at least the needed columns, in their old order, and says in map[]
+ * where each went (GONE: nowhere).
  *
  * Invariants  P1  what decides which rows there are is kept: grouping columns, sort keys, sets
  *             P2  a node keeps at least one column
@@ -16,7 +16,7 @@
 
 typedef struct prune_state {
     wr_rule_context *c;
-    const uint32_t  *map;
+    const uint32_t *map;
 } prune_state;
 
 static weir_status prune(wr_rule_context *c, wr_plan **plan, const bool *needed, uint32_t *map);
@@ -25,7 +25,7 @@ static void
 note_need(const wr_expr *e, void *user)
 {
     if (e->kind == WR_EXPR_COLUMN)
-        ((bool *) user)[e->column] = true;
+        ((bool *)user)[e->column] = true;
 }
 
 static void
@@ -55,7 +55,7 @@ static void
 keep_fields(wr_rule_context *c, wr_plan *plan, const bool *keep, uint32_t *map)
 {
     wr_schema *schema = plan->schema;
-    uint32_t   n = 0;
+    uint32_t n = 0;
     for (uint32_t i = 0; i < schema->field_count; i++) {
         map[i] = keep[i] ? n : GONE;
         if (keep[i])
@@ -97,7 +97,7 @@ static weir_status
 prune_scan(wr_rule_context *c, wr_plan *plan, const bool *needed, uint32_t *map)
 {
     uint32_t n = plan->schema->field_count, at = 0;
-    bool    *keep = bools(c, n);
+    bool *keep = bools(c, n);
     if (keep == NULL)
         return WEIR_MEMORY;
     memcpy(keep, needed, n);
@@ -113,8 +113,8 @@ prune_scan(wr_rule_context *c, wr_plan *plan, const bool *needed, uint32_t *map)
 static weir_status
 prune_project(wr_rule_context *c, wr_plan *plan, const bool *needed, uint32_t *map)
 {
-    uint32_t  n = plan->schema->field_count, width = plan->inputs[0]->schema->field_count, at = 0;
-    bool     *keep = bools(c, n), *below = bools(c, width);
+    uint32_t n = plan->schema->field_count, width = plan->inputs[0]->schema->field_count, at = 0;
+    bool *keep = bools(c, n), *below = bools(c, width);
     uint32_t *below_map = numbers(c, width);
     if (keep == NULL || below == NULL || below_map == NULL)
         return WEIR_MEMORY;
@@ -131,14 +131,15 @@ prune_project(wr_rule_context *c, wr_plan *plan, const bool *needed, uint32_t *m
     return remap_exprs(c, plan, below_map);
 }
 
-/* Nodes whose output is their input's columns, then `own` of theirs.  below: what the node itself reads. */
+/* Nodes whose output is their input's columns, then `own` of theirs.  below: what the node itself
+ * reads. */
 static weir_status
 prune_through(wr_rule_context *c, wr_plan *plan, bool *below, uint32_t own, uint32_t *map,
               uint32_t *below_map)
 {
     uint32_t n = plan->schema->field_count - own;
     WR_TRY(prune(c, &plan->inputs[0], below, below_map));
-    uint32_t         width = plan->inputs[0]->schema->field_count;
+    uint32_t width = plan->inputs[0]->schema->field_count;
     const wr_schema *input = plan->inputs[0]->schema;
     for (uint32_t i = 0; i < n; i++)
         map[i] = below_map[i];
@@ -156,9 +157,9 @@ prune_through(wr_rule_context *c, wr_plan *plan, bool *below, uint32_t own, uint
 static weir_status
 prune_unary(wr_rule_context *c, wr_plan *plan, const bool *needed, uint32_t *map)
 {
-    uint32_t  width = plan->inputs[0]->schema->field_count;
-    uint32_t  own = plan->schema->field_count - width;
-    bool     *below = bools(c, width);
+    uint32_t width = plan->inputs[0]->schema->field_count;
+    uint32_t own = plan->schema->field_count - width;
+    bool *below = bools(c, width);
     uint32_t *below_map = numbers(c, width);
     if (below == NULL || below_map == NULL)
         return WEIR_MEMORY;
@@ -194,9 +195,9 @@ prune_unary(wr_rule_context *c, wr_plan *plan, const bool *needed, uint32_t *map
 static weir_status
 prune_aggregate(wr_rule_context *c, wr_plan *plan, const bool *needed, uint32_t *map)
 {
-    uint32_t  k = plan->aggregate.key_count, n = plan->schema->field_count, at = 0;
-    uint32_t  width = plan->inputs[0]->schema->field_count;
-    bool     *keep = bools(c, n), *below = bools(c, width);
+    uint32_t k = plan->aggregate.key_count, n = plan->schema->field_count, at = 0;
+    uint32_t width = plan->inputs[0]->schema->field_count;
+    bool *keep = bools(c, n), *below = bools(c, width);
     uint32_t *below_map = numbers(c, width);
     if (keep == NULL || below == NULL || below_map == NULL)
         return WEIR_MEMORY;
@@ -225,9 +226,9 @@ prune_aggregate(wr_rule_context *c, wr_plan *plan, const bool *needed, uint32_t 
 static weir_status
 prune_join(wr_rule_context *c, wr_plan *plan, const bool *needed, uint32_t *map)
 {
-    uint32_t  n = plan->inputs[0]->schema->field_count, m = plan->inputs[1]->schema->field_count;
-    bool      left_only = plan->join.kind == WR_JOIN_SEMI || plan->join.kind == WR_JOIN_ANTI;
-    bool     *below = bools(c, n + m);
+    uint32_t n = plan->inputs[0]->schema->field_count, m = plan->inputs[1]->schema->field_count;
+    bool left_only = plan->join.kind == WR_JOIN_SEMI || plan->join.kind == WR_JOIN_ANTI;
+    bool *below = bools(c, n + m);
     uint32_t *below_map = numbers(c, n + m);
     if (below == NULL || below_map == NULL)
         return WEIR_MEMORY;
@@ -268,8 +269,8 @@ prune_join(wr_rule_context *c, wr_plan *plan, const bool *needed, uint32_t *map)
 static weir_status
 prune_union(wr_rule_context *c, wr_plan *plan, const bool *needed, uint32_t *map)
 {
-    uint32_t  n = plan->schema->field_count, count = 0;
-    bool     *keep = bools(c, n);
+    uint32_t n = plan->schema->field_count, count = 0;
+    bool *keep = bools(c, n);
     uint32_t *below_map = numbers(c, n), *columns = numbers(c, n);
     if (keep == NULL || below_map == NULL || columns == NULL)
         return WEIR_MEMORY;
@@ -298,11 +299,11 @@ prune_union(wr_rule_context *c, wr_plan *plan, const bool *needed, uint32_t *map
 static weir_status
 prune_over(wr_rule_context *c, wr_plan **slot, const bool *needed, uint32_t *map)
 {
-    wr_plan  *plan = *slot;
-    uint32_t  width = plan->inputs[0]->schema->field_count, kept = 0;
-    bool     *below = bools(c, width);
+    wr_plan *plan = *slot;
+    uint32_t width = plan->inputs[0]->schema->field_count, kept = 0;
+    bool *below = bools(c, width);
     uint32_t *below_map = numbers(c, width), *call_map = numbers(c, plan->over.call_count);
-    uint32_t  old_count = plan->over.call_count;
+    uint32_t old_count = plan->over.call_count;
     if (below == NULL || below_map == NULL || call_map == NULL)
         return WEIR_MEMORY;
     memcpy(below, needed, width);
@@ -342,8 +343,8 @@ prune_over(wr_rule_context *c, wr_plan **slot, const bool *needed, uint32_t *map
         map[width + i] = call_map[i] == GONE ? GONE : own_map[width + call_map[i]];
     for (uint32_t i = 0; i < kept; i++) {
         wr_over_call *call = &plan->over.calls[i];
-        uint32_t     *partition = numbers(c, call->partition_count);
-        wr_sort_key  *order = wr_arena_calloc(c->arena, call->order_count + 1, sizeof *order);
+        uint32_t *partition = numbers(c, call->partition_count);
+        wr_sort_key *order = wr_arena_calloc(c->arena, call->order_count + 1, sizeof *order);
         if (partition == NULL || order == NULL)
             return WEIR_MEMORY;
         for (uint32_t k = 0; k < call->partition_count; k++)
@@ -384,8 +385,8 @@ prune(wr_rule_context *c, wr_plan **plan, const bool *needed, uint32_t *map)
 weir_status
 wr_rule_prune_columns(wr_rule_context *c, wr_plan **plan)
 {
-    uint32_t  n = (*plan)->schema->field_count;
-    bool     *needed = bools(c, n);
+    uint32_t n = (*plan)->schema->field_count;
+    bool *needed = bools(c, n);
     uint32_t *map = numbers(c, n);
     if (needed == NULL || map == NULL)
         return WEIR_MEMORY;

@@ -9,8 +9,8 @@
  *     union               into every branch
  *     aggregate           below, when it reads grouping columns alone
  *     join                to the side it reads, or into an inner join's condition
- *     over, unnest, sort  below, when it reads partition columns / input columns / there is no limit
- *     scan                into the scan
+ *     over, unnest, sort  below, when it reads partition columns / input columns / there is no
+ * limit scan                into the scan
  *
  * Invariants  P1  a condition with a volatile function stays where it is written
  *             P2  an outer join's filling side keeps its conditions above
@@ -23,8 +23,8 @@ enum { CONJUNCTS_MAX = 512 };
 
 typedef struct remap_state {
     wr_arena *arena;
-    uint32_t  first; /* columns from here on move down by `by` */
-    uint32_t  by;
+    uint32_t first; /* columns from here on move down by `by` */
+    uint32_t by;
 } remap_state;
 
 static wr_expr *
@@ -59,7 +59,7 @@ place_filter(wr_rule_context *c, wr_plan **slot, wr_expr *predicate, int32_t loc
 
 typedef struct column_use {
     const wr_plan *plan;
-    bool           plain;
+    bool plain;
 } column_use;
 
 static void
@@ -89,7 +89,7 @@ note_partition_use(const wr_expr *e, void *user)
         return;
     for (uint32_t i = 0; i < use->plan->over.call_count; i++) {
         const wr_over_call *call = &use->plan->over.calls[i];
-        bool                found = false;
+        bool found = false;
         for (uint32_t k = 0; k < call->partition_count; k++)
             found |= call->partition[k] == e->column;
         use->plain = use->plain && found;
@@ -100,9 +100,9 @@ note_partition_use(const wr_expr *e, void *user)
 static weir_status
 go_below(wr_rule_context *c, wr_plan *node, wr_expr *e, wr_expr **below)
 {
-    wr_arena  *arena = c->arena;
+    wr_arena *arena = c->arena;
     column_use use = { node, true };
-    uint32_t   n = node->input_count > 0 ? node->inputs[0]->schema->field_count : 0;
+    uint32_t n = node->input_count > 0 ? node->inputs[0]->schema->field_count : 0;
     *below = NULL;
     switch (node->kind) {
     case WR_PLAN_PROJECT:
@@ -131,8 +131,7 @@ go_below(wr_rule_context *c, wr_plan *node, wr_expr *e, wr_expr **below)
         if (node->aggregate.global)
             return WEIR_OK;
         wr_expr_walk(e, note_key_use, &use);
-        if (use.plain
-            && (*below = wr_expr_remap(arena, e, node->aggregate.keys)) == NULL)
+        if (use.plain && (*below = wr_expr_remap(arena, e, node->aggregate.keys)) == NULL)
             return WEIR_MEMORY;
         return WEIR_OK;
     }
@@ -162,13 +161,13 @@ push_scan(wr_rule_context *c, wr_plan *node, wr_expr *e)
 static weir_status
 push_join(wr_rule_context *c, wr_plan *join, wr_expr *e, int32_t location, bool *stays)
 {
-    uint32_t     n = join->inputs[0]->schema->field_count;
+    uint32_t n = join->inputs[0]->schema->field_count;
     wr_join_kind kind = join->join.kind;
     bool reads_left = wr_expr_reads(e, 0, n), reads_right = wr_expr_reads(e, n, UINT32_MAX - n);
     bool left_only = kind == WR_JOIN_SEMI || kind == WR_JOIN_ANTI;
     *stays = false;
-    if (!reads_right && (left_only || kind == WR_JOIN_INNER || kind == WR_JOIN_LEFT)
-        && !(kind == WR_JOIN_INNER && !reads_left && join->join.single))
+    if (!reads_right && (left_only || kind == WR_JOIN_INNER || kind == WR_JOIN_LEFT) &&
+        !(kind == WR_JOIN_INNER && !reads_left && join->join.single))
         return place_filter(c, &join->inputs[0], e, location);
     if (!reads_left && reads_right && (kind == WR_JOIN_INNER || kind == WR_JOIN_RIGHT)) {
         wr_expr *moved = move_down(c->arena, e, n);
@@ -212,8 +211,8 @@ push_filter(wr_rule_context *c, wr_plan **plan)
     if (n > CONJUNCTS_MAX)
         return WEIR_OK;
     if (node->kind == WR_PLAN_FILTER) {
-        node->filter.predicate = wr_expr_and(c->arena, node->filter.predicate,
-                                             filter->filter.predicate);
+        node->filter.predicate =
+            wr_expr_and(c->arena, node->filter.predicate, filter->filter.predicate);
         *plan = node;
         c->changed = true;
         return node->filter.predicate != NULL ? WEIR_OK : WEIR_MEMORY;
@@ -239,17 +238,17 @@ push_filter(wr_rule_context *c, wr_plan **plan)
 static weir_status
 push_residual(wr_rule_context *c, wr_plan *join)
 {
-    wr_expr     *parts[CONJUNCTS_MAX], *kept = NULL;
+    wr_expr *parts[CONJUNCTS_MAX], *kept = NULL;
     wr_join_kind kind = join->join.kind;
-    uint32_t     n = join->inputs[0]->schema->field_count, moved = 0;
-    uint32_t     count = wr_expr_conjuncts(join->join.residual, parts, CONJUNCTS_MAX);
+    uint32_t n = join->inputs[0]->schema->field_count, moved = 0;
+    uint32_t count = wr_expr_conjuncts(join->join.residual, parts, CONJUNCTS_MAX);
     if (count > CONJUNCTS_MAX)
         return WEIR_OK;
     for (uint32_t i = 0; i < count; i++) {
         wr_expr *e = parts[i];
-        bool     left = wr_expr_reads(e, 0, n), right = wr_expr_reads(e, n, UINT32_MAX - n);
-        bool     to_left = left && !right
-                       && (kind == WR_JOIN_INNER || kind == WR_JOIN_RIGHT || kind == WR_JOIN_SEMI);
+        bool left = wr_expr_reads(e, 0, n), right = wr_expr_reads(e, n, UINT32_MAX - n);
+        bool to_left = left && !right &&
+                       (kind == WR_JOIN_INNER || kind == WR_JOIN_RIGHT || kind == WR_JOIN_SEMI);
         bool to_right = right && !left && kind != WR_JOIN_RIGHT && kind != WR_JOIN_FULL;
         if (wr_expr_is_volatile(e) || (!to_left && !to_right)) {
             if ((kept = wr_expr_and(c->arena, kept, e)) == NULL)
@@ -274,7 +273,7 @@ wr_rule_push_predicates(wr_rule_context *c, wr_plan **plan)
 {
     /* down first, so that a condition passes through several nodes in one run */
     while ((*plan)->kind == WR_PLAN_FILTER) {
-        wr_plan       *before = *plan;
+        wr_plan *before = *plan;
         const wr_expr *predicate = before->filter.predicate;
         WR_TRY(push_filter(c, plan));
         if (*plan == before && before->filter.predicate == predicate)

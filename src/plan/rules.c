@@ -3,7 +3,8 @@
  * plan/rules.c -- run the rules until none changes anything.
  *
  * Invariants  R1  a rule keeps the rows and the columns of what it rewrites
- *             R2  at most PASSES_MAX passes, so that two rules that undo each other cost time, not a hang
+ *             R2  at most PASSES_MAX passes, so that two rules that undo each other cost time, not
+ * a hang
  */
 #include "plan/rules_impl.h"
 
@@ -21,14 +22,14 @@ keep_names(wr_arena *arena, const wr_schema *wanted, wr_plan *plan)
     wr_assert(plan->schema->field_count == wanted->field_count);
     for (uint32_t i = 0; i < wanted->field_count; i++)
         plan->schema->fields[i].name = wanted->fields[i].name;
-    (void) arena;
+    (void)arena;
     return WEIR_OK;
 }
 
 weir_status
 wr_plan_optimise(wr_arena *arena, const wr_plan_options *options, wr_plan **plan, weir_error *err)
 {
-    wr_rule_context  c = { .arena = arena, .options = options };
+    wr_rule_context c = { .arena = arena, .options = options };
     const wr_schema *wanted = wr_schema_copy(arena, (*plan)->schema);
     if (wanted == NULL)
         return wr_error_set(err, WEIR_MEMORY, "the plan does not fit the memory budget");

@@ -2,17 +2,17 @@
 /*
  * plan/rules_impl.h -- the rules, one a file, and what they share.
  *
- * A rule takes a plan and gives one with the same rows and the same columns, at least as cheap.  *changed
- * is set when it did something: wr_plan_optimise runs the rules until none does.
+ * A rule takes a plan and gives one with the same rows and the same columns, at least as cheap.
+ * *changed is set when it did something: wr_plan_optimise runs the rules until none does.
  */
 #pragma once
 
 #include "plan/build.h"
 
 typedef struct wr_rule_context {
-    wr_arena              *arena;
+    wr_arena *arena;
     const wr_plan_options *options; /* may be NULL */
-    bool                   changed;
+    bool changed;
 } wr_rule_context;
 
 typedef weir_status (*wr_rule)(wr_rule_context *c, wr_plan **plan);
@@ -27,9 +27,10 @@ weir_status wr_rule_prune_columns(wr_rule_context *c, wr_plan **plan);
 /* After W no row has expr < W + offset; WR_NO_WATERMARK: no promise. */
 int64_t wr_plan_expr_offset(const wr_expr *expr, const wr_schema *input);
 /* Is there a function in expr that gives another value each time (or each batch)? */
-bool    wr_expr_is_volatile(const wr_expr *expr);
-bool    wr_expr_is_stable(const wr_expr *expr); /* volatile, or now() */
+bool wr_expr_is_volatile(const wr_expr *expr);
+bool wr_expr_is_stable(const wr_expr *expr); /* volatile, or now() */
 /* Does expr read a column in [first, first + count)? */
-bool    wr_expr_reads(const wr_expr *expr, uint32_t first, uint32_t count);
-/* A session WINDOW that no aggregate takes, as window functions; bounded queries (plan/session_rows.c). */
+bool wr_expr_reads(const wr_expr *expr, uint32_t first, uint32_t count);
+/* A session WINDOW that no aggregate takes, as window functions; bounded queries
+ * (plan/session_rows.c). */
 weir_status wr_plan_expand_session(wr_arena *arena, wr_plan *window, weir_error *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan/session_rows.c -- FROM session(t, ts, gap, k) whose rows are wanted, not their groups: window functions.
+ * plan/session_rows.c -- FROM session(t, ts, gap, k) whose rows are wanted, not their groups:
+ * window functions.
  *
  *     new      ts > lag(ts) OVER (PARTITION BY k ORDER BY ts) + gap
  *     session  sum(new) OVER (PARTITION BY k ORDER BY ts)
@@ -15,18 +16,18 @@
 #include "data/datetime.h"
 
 typedef struct session_state {
-    wr_arena      *arena;
+    wr_arena *arena;
     const wr_plan *window;
-    weir_error    *err;
-    uint32_t       width; /* of the input's columns */
+    weir_error *err;
+    uint32_t width; /* of the input's columns */
 } session_state;
 
 static weir_status
 call(session_state *s, const char *name, wr_expr *a, wr_expr *b, wr_expr **out)
 {
     const wr_function *function;
-    wr_type            have[2] = { a->type, b->type }, want[2], result;
-    wr_expr          **args = wr_arena_alloc(s->arena, 2 * sizeof *args);
+    wr_type have[2] = { a->type, b->type }, want[2], result;
+    wr_expr **args = wr_arena_alloc(s->arena, 2 * sizeof *args);
     if (args == NULL)
         return WEIR_MEMORY;
     WR_TRY(wr_function_resolve(name, have, 2, &function, want, &result, s->err));
@@ -49,14 +50,15 @@ time_of(session_state *s, const wr_plan *plan, wr_expr **out)
     wr_expr *time = column(s, plan, s->window->window.spec.time_column);
     if (time == NULL)
         return WEIR_MEMORY;
-    return wr_expr_cast(s->arena, time, s->window->schema->fields[s->width].type, WR_CAST_EXPLICIT, out,
-                        s->err);
+    return wr_expr_cast(s->arena, time, s->window->schema->fields[s->width].type, WR_CAST_EXPLICIT,
+                        out, s->err);
 }
 
 static wr_expr *
 gap_of(session_state *s)
 {
-    wr_value gap = { .type = WR_TYPE(WR_INTERVAL), .interval = { .us = s->window->window.spec.size } };
+    wr_value gap = { .type = WR_TYPE(WR_INTERVAL),
+                     .interval = { .us = s->window->window.spec.size } };
     return wr_expr_constant(s->arena, &gap);
 }
 
@@ -64,7 +66,7 @@ gap_of(session_state *s)
 static weir_status
 project(session_state *s, wr_plan **plan, uint32_t keep, wr_expr *const *extra, uint32_t count)
 {
-    wr_expr    **exprs = wr_arena_alloc(s->arena, (keep + count + 1) * sizeof *exprs);
+    wr_expr **exprs = wr_arena_alloc(s->arena, (keep + count + 1) * sizeof *exprs);
     const char **names = wr_arena_alloc(s->arena, (keep + count + 1) * sizeof *names);
     if (exprs == NULL || names == NULL)
         return WEIR_MEMORY;
@@ -84,7 +86,7 @@ over_call(session_state *s, wr_over_function function, const char *name, wr_expr
           const uint32_t *more, uint32_t more_count, bool ordered, uint32_t time, wr_over_call *out)
 {
     uint32_t n = s->window->window.key_count;
-    wr_type  have = arg->type, want;
+    wr_type have = arg->type, want;
     *out = (wr_over_call){ .name = name,
                            .function = function,
                            .result = arg->type,
@@ -114,7 +116,7 @@ over_call(session_state *s, wr_over_function function, const char *name, wr_expr
 static weir_status
 is_new(session_state *s, wr_expr *time, wr_expr *previous, wr_expr **out)
 {
-    wr_value  zero = { .type = WR_TYPE(WR_INT4) }, one = { .type = WR_TYPE(WR_INT4), .integer = 1 };
+    wr_value zero = { .type = WR_TYPE(WR_INT4) }, one = { .type = WR_TYPE(WR_INT4), .integer = 1 };
     wr_expr **args = wr_arena_alloc(s->arena, 3 * sizeof *args), *limit, *gap = gap_of(s);
     if (args == NULL || gap == NULL)
         return WEIR_MEMORY;
@@ -131,10 +133,10 @@ is_new(session_state *s, wr_expr *time, wr_expr *previous, wr_expr **out)
 static weir_status
 expand(session_state *s, wr_plan **out)
 {
-    wr_plan     *plan = s->window->inputs[0];
-    uint32_t     n = s->width, time = s->window->window.spec.time_column;
+    wr_plan *plan = s->window->inputs[0];
+    uint32_t n = s->width, time = s->window->window.spec.time_column;
     wr_over_call calls[2];
-    wr_expr     *arg, *extra[2], *t, **test = wr_arena_alloc(s->arena, sizeof *test);
+    wr_expr *arg, *extra[2], *t, **test = wr_arena_alloc(s->arena, sizeof *test);
     if (test == NULL || (test[0] = column(s, plan, time)) == NULL)
         return WEIR_MEMORY;
     wr_expr *known = wr_expr_make(s->arena, WR_EXPR_IS_NOT_NULL, WR_TYPE(WR_BOOL), test, 1);
@@ -171,9 +173,11 @@ expand(session_state *s, wr_plan **out)
 weir_status
 wr_plan_expand_session(wr_arena *arena, wr_plan *window, weir_error *err)
 {
-    session_state s = { .arena = arena, .window = window, .err = err,
+    session_state s = { .arena = arena,
+                        .window = window,
+                        .err = err,
                         .width = window->inputs[0]->schema->field_count };
-    wr_plan      *made;
+    wr_plan *made;
     WR_TRY(expand(&s, &made));
     wr_assert(made->schema->field_count == window->schema->field_count);
     for (uint32_t i = 0; i < made->schema->field_count; i++)

@@ -18,8 +18,8 @@ one_select(const PgQuery__ParseResult *tree, weir_error *err, const tree_select 
     }
     const tree_node *stmt = tree->stmts[0]->stmt;
     if (stmt->node_case != PG_QUERY__NODE__NODE_SELECT_STMT) {
-        weir_status status = wr_error_at(err, WEIR_QUERY_UNSUPPORTED, 0,
-                                         "only SELECT, WITH and VALUES are queries");
+        weir_status status =
+            wr_error_at(err, WEIR_QUERY_UNSUPPORTED, 0, "only SELECT, WITH and VALUES are queries");
         wr_error_hint(err, "sources, views and sinks are declared in the pipeline file");
         return status;
     }
@@ -28,17 +28,18 @@ one_select(const PgQuery__ParseResult *tree, weir_error *err, const tree_select 
 }
 
 static weir_status
-bind_statement(const char *text, size_t length, sql_binder *b, wr_plan **plan, wr_sql_extras *extras)
+bind_statement(const char *text, size_t length, sql_binder *b, wr_plan **plan,
+               wr_sql_extras *extras)
 {
-    wr_sql_scan           scan;
+    wr_sql_scan scan;
     PgQuery__ParseResult *tree;
-    const tree_select    *stmt;
+    const tree_select *stmt;
     WR_TRY(wr_sql_tree("", text, length, "", true, b->arena, &scan, &tree, b->err));
     if (extras != NULL)
         *extras = (wr_sql_extras){ .emit_given = scan.emit_given,
                                    .emit = scan.emit_final ? WR_EMIT_FINAL : WR_EMIT_CHANGES };
     WR_TRY(one_select(tree, b->err, &stmt));
-    return sql_bind_select(b, stmt, NULL, false, plan);
+    return wr_bind_select(b, stmt, NULL, false, plan);
 }
 
 weir_status
@@ -51,7 +52,7 @@ wr_sql_bind(const char *text, size_t length, const wr_catalog *catalog,
     wr_error_clear(&local);
     weir_status status = bind_statement(text, length, &b, plan, extras);
     if (status != WEIR_OK) {
-        status = sql_place(&b, status, -1);
+        status = wr_sql_place(&b, status, -1);
         if (err != NULL)
             *err = local;
     }
@@ -60,26 +61,27 @@ wr_sql_bind(const char *text, size_t length, const wr_catalog *catalog,
 
 /* The one expression of SELECT <text>. */
 static weir_status
-bind_text_expr(const char *text, size_t length, const wr_schema *schema, sql_binder *b, wr_expr **expr)
+bind_text_expr(const char *text, size_t length, const wr_schema *schema, sql_binder *b,
+               wr_expr **expr)
 {
-    wr_sql_scan           scan;
+    wr_sql_scan scan;
     PgQuery__ParseResult *tree;
-    const tree_select    *stmt;
+    const tree_select *stmt;
     WR_TRY(wr_sql_tree("SELECT ", text, length, "", false, b->arena, &scan, &tree, b->err));
     WR_TRY(one_select(tree, b->err, &stmt));
-    bool plain = stmt->n_target_list == 1 && stmt->n_from_clause == 0 && stmt->where_clause == NULL
-                 && stmt->n_group_clause == 0 && stmt->n_sort_clause == 0
-                 && stmt->op == PG_QUERY__SET_OPERATION__SETOP_NONE && stmt->limit_count == NULL
-                 && stmt->target_list[0]->res_target->name[0] == '\0';
+    bool plain = stmt->n_target_list == 1 && stmt->n_from_clause == 0 &&
+                 stmt->where_clause == NULL && stmt->n_group_clause == 0 &&
+                 stmt->n_sort_clause == 0 && stmt->op == PG_QUERY__SET_OPERATION__SETOP_NONE &&
+                 stmt->limit_count == NULL && stmt->target_list[0]->res_target->name[0] == '\0';
     if (!plain)
         return wr_error_at(b->err, WEIR_QUERY_SYNTAX, 0, "one expression is expected");
-    sql_scope *scope = sql_scope_create(b, NULL);
+    sql_scope *scope = wr_sql_scope_create(b, NULL);
     if (scope == NULL)
         return SQL_NOMEM(b);
     sql_query q = { .b = b, .scope = scope, .clause = "an expression" };
-    WR_TRY(sql_scope_add_range(b, scope, NULL, NULL, -1));
-    WR_TRY(sql_scope_add_columns(b, scope, schema, 0));
-    return sql_bind_typed(&q, stmt->target_list[0]->res_target->val, expr);
+    WR_TRY(wr_sql_scope_add_range(b, scope, NULL, NULL, -1));
+    WR_TRY(wr_sql_scope_add_columns(b, scope, schema, 0));
+    return wr_bind_typed(&q, stmt->target_list[0]->res_target->val, expr);
 }
 
 weir_status
@@ -91,7 +93,7 @@ wr_sql_bind_expr(const char *text, size_t length, const wr_schema *schema, wr_ar
     wr_error_clear(&local);
     weir_status status = bind_text_expr(text, length, schema, &b, expr);
     if (status != WEIR_OK) {
-        status = sql_place(&b, status, 0);
+        status = wr_sql_place(&b, status, 0);
         if (err != NULL)
             *err = local;
     }

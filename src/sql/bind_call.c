@@ -14,13 +14,17 @@
 
 /* Functions that give a set; those of the registry give it as an array. */
 static const char *const set_functions[] = {
-    "generate_series", "unnest", "generate_subscripts", "regexp_split_to_table", "regexp_matches",
-    "string_to_table", "json_array_elements", "json_array_elements_text", "jsonb_array_elements",
-    "jsonb_array_elements_text", "json_object_keys", "jsonb_object_keys", "jsonb_path_query",
+    "generate_series",      "unnest",
+    "generate_subscripts",  "regexp_split_to_table",
+    "regexp_matches",       "string_to_table",
+    "json_array_elements",  "json_array_elements_text",
+    "jsonb_array_elements", "jsonb_array_elements_text",
+    "json_object_keys",     "jsonb_object_keys",
+    "jsonb_path_query",
 };
 
 bool
-sql_is_set_returning(const char *name)
+wr_sql_is_set_returning(const char *name)
 {
     for (uint32_t i = 0; i < WR_COUNT(set_functions); i++)
         if (strcmp(set_functions[i], name) == 0)
@@ -50,21 +54,22 @@ check_place(sql_query *q, const PgQuery__FuncCall *call)
 static weir_status
 bind_agg_order(sql_query *q, const PgQuery__FuncCall *call)
 {
-    uint32_t   n = (uint32_t) call->n_agg_order;
+    uint32_t n = (uint32_t)call->n_agg_order;
     sql_order *order = wr_arena_calloc(q->b->arena, n + 1, sizeof *order);
     if (order == NULL)
         return SQL_NOMEM(q->b);
     for (uint32_t i = 0; i < n; i++) {
         const PgQuery__SortBy *by = call->agg_order[i]->sort_by;
-        WR_TRY(sql_bind_typed(q, by->node, &order[i].expr));
-        WR_TRY(sql_sort_direction(q->b, by, &order[i].descending, &order[i].nulls_first));
+        WR_TRY(wr_bind_typed(q, by->node, &order[i].expr));
+        WR_TRY(wr_sql_sort_direction(q->b, by, &order[i].descending, &order[i].nulls_first));
     }
     uint32_t shared = WR_MIN(n, q->agg_order_count);
     for (uint32_t i = 0; i < shared; i++) {
         const sql_order *have = &q->agg_order[i];
-        if (!wr_expr_equal(have->expr, order[i].expr) || have->descending != order[i].descending
-            || have->nulls_first != order[i].nulls_first)
-            return sql_unsupported(q->b, call->location, "aggregates with different ORDER BY are");
+        if (!wr_expr_equal(have->expr, order[i].expr) || have->descending != order[i].descending ||
+            have->nulls_first != order[i].nulls_first)
+            return wr_sql_unsupported(q->b, call->location,
+                                      "aggregates with different ORDER BY are");
     }
     if (n > q->agg_order_count) {
         q->agg_order = order;
@@ -73,25 +78,26 @@ bind_agg_order(sql_query *q, const PgQuery__FuncCall *call)
     return WEIR_OK;
 }
 
-/* percentile_cont(f) WITHIN GROUP (ORDER BY x): the arguments are f, x; descending turns f around. */
+/* percentile_cont(f) WITHIN GROUP (ORDER BY x): the arguments are f, x; descending turns f around.
+ */
 static weir_status
 bind_within_group(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **args,
                   uint32_t *count)
 {
     if (call->n_agg_order != 1 || *count > 3)
-        return sql_unsupported(q->b, call->location, "this WITHIN GROUP is");
+        return wr_sql_unsupported(q->b, call->location, "this WITHIN GROUP is");
     const PgQuery__SortBy *by = call->agg_order[0]->sort_by;
-    WR_TRY(sql_bind_typed(q, by->node, &args[*count]));
+    WR_TRY(wr_bind_typed(q, by->node, &args[*count]));
     (*count)++;
     if (by->sortby_dir != PG_QUERY__SORT_BY_DIR__SORTBY_DESC)
         return WEIR_OK;
     if (strcmp(name, "percentile_cont") != 0 || args[0]->type.id == WR_ARRAY)
-        return sql_unsupported(q->b, call->location, "WITHIN GROUP (ORDER BY ... DESC) is");
+        return wr_sql_unsupported(q->b, call->location, "WITHIN GROUP (ORDER BY ... DESC) is");
     wr_value one = { .type = WR_TYPE(WR_FLOAT8), .real = 1.0 };
-    wr_expr *turned[2] = { sql_constant(q->b, &one, call->location), args[0] };
+    wr_expr *turned[2] = { wr_sql_constant(q->b, &one, call->location), args[0] };
     if (turned[0] == NULL)
         return SQL_NOMEM(q->b);
-    return sql_call(q->b, "-", turned, 2, call->location, &args[0]);
+    return wr_sql_call(q->b, "-", turned, 2, call->location, &args[0]);
 }
 
 static weir_status
@@ -100,10 +106,10 @@ add_call(sql_query *q, const wr_agg_call *call, wr_expr **out)
     uint32_t at = 0;
     for (; at < q->call_count; at++) {
         const wr_agg_call *have = &q->calls[at];
-        bool same = have->aggregate == call->aggregate && have->distinct == call->distinct
-                    && have->arg_count == call->arg_count
-                    && (have->filter == NULL) == (call->filter == NULL)
-                    && (have->filter == NULL || wr_expr_equal(have->filter, call->filter));
+        bool same = have->aggregate == call->aggregate && have->distinct == call->distinct &&
+                    have->arg_count == call->arg_count &&
+                    (have->filter == NULL) == (call->filter == NULL) &&
+                    (have->filter == NULL || wr_expr_equal(have->filter, call->filter));
         for (uint32_t i = 0; same && i < call->arg_count; i++)
             same = wr_expr_equal(have->args[i], call->args[i]);
         if (same)
@@ -123,16 +129,17 @@ add_call(sql_query *q, const wr_agg_call *call, wr_expr **out)
 
 /* Arguments, FILTER and the aggregate itself, for GROUP BY and for OVER alike. */
 static weir_status
-bind_aggregate_parts(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_agg_call *out)
+bind_aggregate_parts(sql_query *q, const PgQuery__FuncCall *call, const char *name,
+                     wr_agg_call *out)
 {
     wr_expr *args[4];
-    wr_type  have[4], want[4];
-    uint32_t n = (uint32_t) call->n_args;
+    wr_type have[4], want[4];
+    uint32_t n = (uint32_t)call->n_args;
     if (n > 3)
         return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
                            "no aggregate %s takes %u arguments", name, n);
     for (uint32_t i = 0; i < n; i++)
-        WR_TRY(sql_bind_expr(q, call->args[i], &args[i]));
+        WR_TRY(wr_bind_expr(q, call->args[i], &args[i]));
     if (call->agg_within_group)
         WR_TRY(bind_within_group(q, call, name, args, &n));
     if (n == 0 && !call->agg_star)
@@ -141,17 +148,17 @@ bind_aggregate_parts(sql_query *q, const PgQuery__FuncCall *call, const char *na
                            strcmp(name, "count") == 0 ? ": count(*) counts rows" : "");
     for (uint32_t i = 0; i < n; i++)
         have[i] = args[i]->type;
-    *out = (wr_agg_call){ .arg_count = n, .distinct = call->agg_distinct, .location = call->location };
-    WR_TRY(sql_place(q->b,
-                     wr_aggregate_resolve(name, have, n, &out->aggregate, want, &out->result,
-                                          q->b->err),
-                     call->location));
+    *out =
+        (wr_agg_call){ .arg_count = n, .distinct = call->agg_distinct, .location = call->location };
+    WR_TRY(wr_sql_place(
+        q->b, wr_aggregate_resolve(name, have, n, &out->aggregate, want, &out->result, q->b->err),
+        call->location));
     for (uint32_t i = 0; i < n; i++)
-        WR_TRY(sql_cast(q->b, args[i], want[i], WR_CAST_IMPLICIT, &out->args[i]));
+        WR_TRY(wr_sql_cast(q->b, args[i], want[i], WR_CAST_IMPLICIT, &out->args[i]));
     if (call->agg_filter != NULL) {
         const char *clause = q->clause;
         q->clause = "FILTER";
-        WR_TRY(sql_bind_bool(q, call->agg_filter, &out->filter));
+        WR_TRY(wr_bind_bool(q, call->agg_filter, &out->filter));
         q->clause = clause;
     }
     return WEIR_OK;
@@ -171,7 +178,8 @@ note_level(const wr_expr *expr, void *user)
         check->own = true;
 }
 
-/* An aggregate over outer columns alone belongs to the outer query, in PostgreSQL: it is not computed here. */
+/* An aggregate over outer columns alone belongs to the outer query, in PostgreSQL: it is not
+ * computed here. */
 static weir_status
 check_level(sql_query *q, const wr_agg_call *made)
 {
@@ -180,8 +188,8 @@ check_level(sql_query *q, const wr_agg_call *made)
         wr_expr_walk(made->args[i], note_level, &check);
     if (!check.outer || check.own)
         return WEIR_OK;
-    weir_status status = sql_unsupported(q->b, made->location,
-                                         "an aggregate of the outer query within a subquery is");
+    weir_status status = wr_sql_unsupported(q->b, made->location,
+                                            "an aggregate of the outer query within a subquery is");
     wr_error_hint(q->b->err, "compute it in a sub-select in FROM and use its column");
     return status;
 }
@@ -211,31 +219,31 @@ static weir_status
 bind_series(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out, wr_type *type)
 {
     wr_expr **args;
-    uint32_t  n = (uint32_t) call->n_args;
+    uint32_t n = (uint32_t)call->n_args;
     if (n < 2 || n > 3)
         return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
                            "generate_series takes a start, a stop and a step");
-    WR_TRY(sql_bind_list(q, call->args, n, &args));
+    WR_TRY(wr_bind_list(q, call->args, n, &args));
     bool times = wr_type_is_time(args[0]->type) || wr_type_is_time(args[1]->type);
     if (!times) {
-        WR_TRY(sql_unify(q->b, args, n, "generate_series", call->location, type));
+        WR_TRY(wr_sql_unify(q->b, args, n, "generate_series", call->location, type));
         if (type->id == WR_INT2) {
             *type = WR_TYPE(WR_INT4);
             for (uint32_t i = 0; i < n; i++)
-                WR_TRY(sql_cast(q->b, args[i], *type, WR_CAST_IMPLICIT, &args[i]));
+                WR_TRY(wr_sql_cast(q->b, args[i], *type, WR_CAST_IMPLICIT, &args[i]));
         }
     } else {
-        WR_TRY(sql_unify(q->b, args, 2, "generate_series", call->location, type));
+        WR_TRY(wr_sql_unify(q->b, args, 2, "generate_series", call->location, type));
         if (type->id == WR_DATE) {
             *type = WR_TYPE(WR_TIMESTAMPTZ);
             for (uint32_t i = 0; i < 2; i++)
-                WR_TRY(sql_cast(q->b, args[i], *type, WR_CAST_IMPLICIT, &args[i]));
+                WR_TRY(wr_sql_cast(q->b, args[i], *type, WR_CAST_IMPLICIT, &args[i]));
         }
         if (n == 3)
-            WR_TRY(sql_cast(q->b, args[2], WR_TYPE(WR_INTERVAL), WR_CAST_IMPLICIT, &args[2]));
+            WR_TRY(wr_sql_cast(q->b, args[2], WR_TYPE(WR_INTERVAL), WR_CAST_IMPLICIT, &args[2]));
     }
-    bool known = type->id == WR_INT4 || type->id == WR_INT8 || type->id == WR_NUMERIC
-                 || (n == 3 && (type->id == WR_TIMESTAMP || type->id == WR_TIMESTAMPTZ));
+    bool known = type->id == WR_INT4 || type->id == WR_INT8 || type->id == WR_NUMERIC ||
+                 (n == 3 && (type->id == WR_TIMESTAMP || type->id == WR_TIMESTAMPTZ));
     if (!known)
         return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
                            "function generate_series(%s, ...) does not exist", wr_type_name(*type));
@@ -246,21 +254,24 @@ bind_series(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out, wr_type 
 
 /* The call whose items are the set, and the type of one item. */
 static weir_status
-bind_set(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **out, wr_type *type)
+bind_set(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **out,
+         wr_type *type)
 {
     if (strcmp(name, "generate_series") == 0)
         return bind_series(q, call, out, type);
     if (strcmp(name, "unnest") == 0) {
         if (call->n_args != 1)
-            return sql_unsupported(q->b, call->location, "unnest of several arrays in this place is");
-        WR_TRY(sql_bind_expr(q, call->args[0], out));
+            return wr_sql_unsupported(q->b, call->location,
+                                      "unnest of several arrays in this place is");
+        WR_TRY(wr_bind_expr(q, call->args[0], out));
     } else {
-        wr_expr   **args;
-        const char *array_name = strcmp(name, "string_to_table") == 0         ? "string_to_array"
-                                 : strcmp(name, "regexp_split_to_table") == 0 ? "regexp_split_to_array"
-                                                                              : name;
-        WR_TRY(sql_bind_list(q, call->args, call->n_args, &args));
-        WR_TRY(sql_call(q->b, array_name, args, (uint32_t) call->n_args, call->location, out));
+        wr_expr **args;
+        const char *array_name = strcmp(name, "string_to_table") == 0 ? "string_to_array"
+                                 : strcmp(name, "regexp_split_to_table") == 0
+                                     ? "regexp_split_to_array"
+                                     : name;
+        WR_TRY(wr_bind_list(q, call->args, call->n_args, &args));
+        WR_TRY(wr_sql_call(q->b, array_name, args, (uint32_t)call->n_args, call->location, out));
     }
     if ((*out)->type.id != WR_ARRAY)
         return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
@@ -273,10 +284,11 @@ static weir_status
 bind_set_returning(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **out)
 {
     wr_expr *set;
-    wr_type  type;
+    wr_type type;
     if (!q->can_unnest) {
-        weir_status status = wr_error_at(q->b->err, WEIR_QUERY, call->location,
-                                         "set-returning functions are not allowed in %s", q->clause);
+        weir_status status =
+            wr_error_at(q->b->err, WEIR_QUERY, call->location,
+                        "set-returning functions are not allowed in %s", q->clause);
         wr_error_hint(q->b->err, "put it into FROM: FROM %s(...) AS x", name);
         return status;
     }
@@ -308,9 +320,9 @@ static weir_status
 bind_typeof(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out)
 {
     wr_expr *arg;
-    wr_text  text;
-    wr_type  type;
-    WR_TRY(sql_bind_expr(q, call->args[0], &arg));
+    wr_text text;
+    wr_type type;
+    WR_TRY(wr_bind_expr(q, call->args[0], &arg));
     type = arg->type;
     type.modifier = -1;
     type.scale = 0;
@@ -319,14 +331,14 @@ bind_typeof(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out)
         wr_text_puts(&text, "unknown");
     else
         wr_type_print(type, &text);
-    char    *name = wr_arena_strdup(q->b->arena, wr_text_string(&text));
-    bool     ok = wr_text_ok(&text);
+    char *name = wr_arena_strdup(q->b->arena, wr_text_string(&text));
+    bool ok = wr_text_ok(&text);
     wr_value value = { .type = WR_TYPE(WR_TEXT) };
     wr_text_fini(&text);
     if (name == NULL || !ok)
         return SQL_NOMEM(q->b);
     value.string = wr_string_make(name, strlen(name));
-    *out = sql_constant(q->b, &value, call->location);
+    *out = wr_sql_constant(q->b, &value, call->location);
     return *out != NULL ? WEIR_OK : SQL_NOMEM(q->b);
 }
 
@@ -350,11 +362,12 @@ group_window_column(const char *name, const char **column)
 static weir_status
 bind_window_part(sql_query *q, const PgQuery__FuncCall *call, const char *column, wr_expr **out)
 {
-    const sql_column *c = sql_scope_find(q->scope, column);
+    const sql_column *c = wr_sql_scope_find(q->scope, column);
     if (c == NULL) {
-        weir_status status = wr_error_at(q->b->err, WEIR_QUERY_WINDOW, call->location,
-                                         "there is no window here");
-        wr_error_hint(q->b->err, "write FROM tumble(t, ts, interval '1 minute') and select %s", column);
+        weir_status status =
+            wr_error_at(q->b->err, WEIR_QUERY_WINDOW, call->location, "there is no window here");
+        wr_error_hint(q->b->err, "write FROM tumble(t, ts, interval '1 minute') and select %s",
+                      column);
         return status;
     }
     *out = wr_expr_column(q->b->arena, c->column, c->type);
@@ -364,12 +377,12 @@ bind_window_part(sql_query *q, const PgQuery__FuncCall *call, const char *column
 static weir_status
 refuse_modifiers(sql_query *q, const PgQuery__FuncCall *call, const char *name)
 {
-    const char *what = call->agg_distinct             ? "DISTINCT"
-                       : call->agg_star               ? "(*)"
-                       : call->n_agg_order > 0        ? "ORDER BY"
-                       : call->agg_filter != NULL     ? "FILTER"
-                       : call->agg_within_group       ? "WITHIN GROUP"
-                                                      : NULL;
+    const char *what = call->agg_distinct         ? "DISTINCT"
+                       : call->agg_star           ? "(*)"
+                       : call->n_agg_order > 0    ? "ORDER BY"
+                       : call->agg_filter != NULL ? "FILTER"
+                       : call->agg_within_group   ? "WITHIN GROUP"
+                                                  : NULL;
     if (what == NULL)
         return WEIR_OK;
     return wr_error_at(q->b->err, WEIR_QUERY, call->location,
@@ -379,8 +392,9 @@ refuse_modifiers(sql_query *q, const PgQuery__FuncCall *call, const char *name)
 static bool
 is_over_only(const char *name)
 {
-    static const char *const names[] = { "row_number", "rank", "dense_rank", "percent_rank",
-                                         "cume_dist", "ntile", "lag", "lead", "nth_value" };
+    static const char *const names[] = { "row_number",   "rank",      "dense_rank",
+                                         "percent_rank", "cume_dist", "ntile",
+                                         "lag",          "lead",      "nth_value" };
     for (uint32_t i = 0; i < WR_COUNT(names); i++)
         if (strcmp(names[i], name) == 0)
             return true;
@@ -390,7 +404,7 @@ is_over_only(const char *name)
 /* Names of arguments, for calls that give them by name; what is left out takes the default. */
 static const struct {
     const char *function;
-    uint32_t    place;
+    uint32_t place;
     const char *name, *otherwise;
 } named_arguments[] = {
     { "make_interval", 0, "years", "0" },
@@ -411,18 +425,19 @@ place_named(sql_query *q, const PgQuery__NamedArgExpr *arg, const char *function
             uint32_t *count)
 {
     for (uint32_t i = 0; i < WR_COUNT(named_arguments); i++) {
-        if (strcmp(named_arguments[i].function, function) != 0
-            || strcmp(named_arguments[i].name, arg->name) != 0)
+        if (strcmp(named_arguments[i].function, function) != 0 ||
+            strcmp(named_arguments[i].name, arg->name) != 0)
             continue;
         uint32_t place = named_arguments[i].place;
         if (place < *count && list[place] != NULL)
             return wr_error_at(q->b->err, WEIR_QUERY, arg->location,
                                "argument \"%s\" is given twice", arg->name);
         *count = WR_MAX(*count, place + 1);
-        return sql_bind_expr(q, arg->arg, &list[place]);
+        return wr_bind_expr(q, arg->arg, &list[place]);
     }
-    weir_status status = wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, arg->location,
-                                     "function %s has no argument named \"%s\"", function, arg->name);
+    weir_status status =
+        wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, arg->location,
+                    "function %s has no argument named \"%s\"", function, arg->name);
     wr_error_hint(q->b->err, "leave out the name: arguments go by place");
     return status;
 }
@@ -441,16 +456,16 @@ bind_arguments(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr
         if (call->args[i]->node_case == PG_QUERY__NODE__NODE_NAMED_ARG_EXPR)
             WR_TRY(place_named(q, call->args[i]->named_arg_expr, name, list, count));
         else
-            WR_TRY(sql_bind_expr(q, call->args[i], &list[(*count)++]));
+            WR_TRY(wr_bind_expr(q, call->args[i], &list[(*count)++]));
     }
     for (uint32_t place = 0; place < *count; place++)
         for (uint32_t i = 0; i < WR_COUNT(named_arguments) && list[place] == NULL; i++) {
             if (strcmp(named_arguments[i].function, name) != 0 || named_arguments[i].place != place)
                 continue;
             const char *text = named_arguments[i].otherwise;
-            wr_value    value = { .type = WR_TYPE(WR_UNKNOWN),
-                                  .string = wr_string_make(text, strlen(text)) };
-            if ((list[place] = sql_constant(q->b, &value, call->location)) == NULL)
+            wr_value value = { .type = WR_TYPE(WR_UNKNOWN),
+                               .string = wr_string_make(text, strlen(text)) };
+            if ((list[place] = wr_sql_constant(q->b, &value, call->location)) == NULL)
                 return SQL_NOMEM(q->b);
         }
     for (uint32_t place = 0; place < *count; place++)
@@ -474,13 +489,14 @@ spread_variadic(sql_query *q, const PgQuery__FuncCall *call, wr_expr ***args, ui
         return wr_error_at(q->b->err, WEIR_QUERY_TYPE, call->location,
                            "VARIADIC argument must be an array");
     if (!wr_expr_is_constant(last)) {
-        weir_status status = sql_unsupported(q->b, call->location,
-                                             "VARIADIC with an array that is not constant is");
+        weir_status status = wr_sql_unsupported(q->b, call->location,
+                                                "VARIADIC with an array that is not constant is");
         wr_error_hint(q->b->err, "write the arguments one by one");
         return status;
     }
     wr_time now = q->b->options != NULL ? q->b->options->now : 0;
-    WR_TRY(sql_place(q->b, wr_expr_fold(last, now, q->b->arena, &array, q->b->err), call->location));
+    WR_TRY(wr_sql_place(q->b, wr_expr_fold(last, now, q->b->arena, &array, q->b->err),
+                        call->location));
     if (array.is_null) {
         *is_null = true;
         return WEIR_OK;
@@ -495,11 +511,11 @@ spread_variadic(sql_query *q, const PgQuery__FuncCall *call, wr_expr ***args, ui
         return SQL_NOMEM(q->b);
     memcpy(spread, *args, (*count - 1) * sizeof *spread);
     const char *at = view.items;
-    wr_value    item;
-    uint32_t    n = *count - 1;
+    wr_value item;
+    uint32_t n = *count - 1;
     while (wr_array_next(&view, &at, &item)) {
         item.type = wr_type_element(last->type);
-        if ((spread[n++] = sql_constant(q->b, &item, call->location)) == NULL)
+        if ((spread[n++] = wr_sql_constant(q->b, &item, call->location)) == NULL)
             return SQL_NOMEM(q->b);
     }
     *args = spread;
@@ -511,10 +527,10 @@ static weir_status
 bind_scalar(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **out)
 {
     const char *column;
-    wr_expr   **args = NULL;
+    wr_expr **args = NULL;
     if (group_window_column(name, &column))
         return bind_window_part(q, call, column, out);
-    if (sql_is_window_function(name)) {
+    if (wr_sql_is_window_function(name)) {
         weir_status status = wr_error_at(q->b->err, WEIR_QUERY_WINDOW, call->location,
                                          "%s stands in FROM or in GROUP BY", name);
         wr_error_hint(q->b->err, "select window_start, window_end");
@@ -523,7 +539,7 @@ bind_scalar(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_ex
     if (is_over_only(name) && !wr_function_exists(name))
         return wr_error_at(q->b->err, WEIR_QUERY, call->location,
                            "window function %s requires an OVER clause", name);
-    uint32_t count = (uint32_t) call->n_args;
+    uint32_t count = (uint32_t)call->n_args;
     WR_TRY(refuse_modifiers(q, call, name));
     if (strcmp(name, "pg_typeof") == 0 && count == 1)
         return bind_typeof(q, call, out);
@@ -535,26 +551,26 @@ bind_scalar(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_ex
             count--; /* no values for the format */
         } else if (is_null) {
             wr_value nothing = wr_value_null(WR_TYPE(WR_TEXT));
-            if ((args[count - 1] = sql_constant(q->b, &nothing, call->location)) == NULL)
+            if ((args[count - 1] = wr_sql_constant(q->b, &nothing, call->location)) == NULL)
                 return SQL_NOMEM(q->b);
-            WR_TRY(sql_call(q->b, name, args, count, call->location, out));
+            WR_TRY(wr_sql_call(q->b, name, args, count, call->location, out));
             wr_value null = wr_value_null((*out)->type);
-            *out = sql_constant(q->b, &null, call->location);
+            *out = wr_sql_constant(q->b, &null, call->location);
             return *out != NULL ? WEIR_OK : SQL_NOMEM(q->b);
         }
     }
-    return sql_call(q->b, name, args, count, call->location, out);
+    return wr_sql_call(q->b, name, args, count, call->location, out);
 }
 
 weir_status
-sql_bind_call(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out)
+wr_bind_call(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out)
 {
-    const char *name = sql_last_name(call->funcname, call->n_funcname);
+    const char *name = wr_sql_last_name(call->funcname, call->n_funcname);
     if (call->over != NULL)
-        return sql_bind_over_call(q, call, out);
-    if (sql_is_set_returning(name))
+        return wr_bind_over_call(q, call, out);
+    if (wr_sql_is_set_returning(name))
         return bind_set_returning(q, call, name, out);
-    if (sql_is_aggregate(call))
+    if (wr_sql_is_aggregate(call))
         return bind_aggregate(q, call, name, out);
     return bind_scalar(q, call, name, out);
 }
@@ -562,13 +578,13 @@ sql_bind_call(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out)
 /* --- arguments of an aggregate used as a window function (bind_over.c) --- */
 
 weir_status
-sql_bind_over_aggregate(sql_query *q, const PgQuery__FuncCall *call, wr_agg_call *out)
+wr_bind_over_aggregate(sql_query *q, const PgQuery__FuncCall *call, wr_agg_call *out)
 {
-    return bind_aggregate_parts(q, call, sql_last_name(call->funcname, call->n_funcname), out);
+    return bind_aggregate_parts(q, call, wr_sql_last_name(call->funcname, call->n_funcname), out);
 }
 
 weir_status
-sql_bind_set(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out, wr_type *type)
+wr_bind_set(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out, wr_type *type)
 {
-    return bind_set(q, call, sql_last_name(call->funcname, call->n_funcname), out, type);
+    return bind_set(q, call, wr_sql_last_name(call->funcname, call->n_funcname), out, type);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sql/bind_correlate.c -- outer JOIN sub, where sub refers to outer's columns: three ways, cheapest first.
+ * sql/bind_correlate.c -- outer JOIN sub, where sub refers to outer's columns: three ways, cheapest
+ * first.
  *
  *   graft     sub is expressions over one row, sets of them too: they are computed on outer's rows
  *   pull up   the references stand in conditions that can move up into the join's (bind_pullup.c)
- *   domain    sub is evaluated once for each distinct combination of the outer values it uses, and the
- *             result joined on them (bind_domain.c; Neumann and Kemper, "Unnesting Arbitrary Queries")
+ *   domain    sub is evaluated once for each distinct combination of the outer values it uses, and
+ * the result joined on them (bind_domain.c; Neumann and Kemper, "Unnesting Arbitrary Queries")
  *
  * Invariants  A1  the result's columns are outer's, then sub's, then columns nobody names
  *             A2  no OUTER column of the scope is left in it
@@ -42,24 +43,24 @@ collect_expr(wr_expr *expr, void *user)
 }
 
 void
-sql_collect_outers(const wr_plan *plan, sql_outers *outers)
+wr_sql_collect_outers(const wr_plan *plan, sql_outers *outers)
 {
     /* the map gives back what it is given: nothing is written */
-    wr_plan_map_exprs((wr_plan *) plan, collect_expr, outers);
+    wr_plan_map_exprs((wr_plan *)plan, collect_expr, outers);
     for (uint32_t i = 0; i < plan->input_count; i++)
-        sql_collect_outers(plan->inputs[i], outers);
+        wr_sql_collect_outers(plan->inputs[i], outers);
 }
 
 bool
-sql_plan_refers(const wr_plan *plan, uint32_t scope)
+wr_sql_plan_refers(const wr_plan *plan, uint32_t scope)
 {
     sql_outers outers = { .scope = scope };
-    sql_collect_outers(plan, &outers);
+    wr_sql_collect_outers(plan, &outers);
     return outers.count > 0;
 }
 
 bool
-sql_expr_refers(const wr_expr *expr, uint32_t scope)
+wr_sql_expr_refers(const wr_expr *expr, uint32_t scope)
 {
     sql_outers outers = { .scope = scope };
     wr_expr_walk(expr, note_outer, &outers);
@@ -70,11 +71,11 @@ static void
 note_column(const wr_expr *expr, void *user)
 {
     if (expr->kind == WR_EXPR_COLUMN && (expr->column & WR_SQL_OUTER) == 0)
-        *(bool *) user = true;
+        *(bool *)user = true;
 }
 
 bool
-sql_expr_has_column(const wr_expr *expr)
+wr_sql_expr_has_column(const wr_expr *expr)
 {
     bool has = false;
     wr_expr_walk(expr, note_column, &has);
@@ -82,10 +83,10 @@ sql_expr_has_column(const wr_expr *expr)
 }
 
 typedef struct replace_outers {
-    sql_binder       *b;
+    sql_binder *b;
     const sql_outers *outers;
-    const uint32_t   *map;
-    uint32_t          first, offset;
+    const uint32_t *map;
+    uint32_t first, offset;
 } replace_outers;
 
 static wr_expr *
@@ -105,7 +106,7 @@ replace_outer(wr_expr *expr, void *user)
 }
 
 wr_expr *
-sql_outers_replace(sql_binder *b, const sql_outers *outers, const uint32_t *map, wr_expr *expr)
+wr_sql_outers_replace(sql_binder *b, const sql_outers *outers, const uint32_t *map, wr_expr *expr)
 {
     replace_outers r = { .b = b, .outers = outers, .map = map };
     return wr_expr_rewrite(b->arena, expr, replace_outer, &r);
@@ -115,8 +116,8 @@ static wr_expr *
 shift_column(wr_expr *expr, void *user)
 {
     replace_outers *r = user;
-    if (expr->kind != WR_EXPR_COLUMN || (expr->column & WR_SQL_OUTER) != 0
-        || expr->column < r->first)
+    if (expr->kind != WR_EXPR_COLUMN || (expr->column & WR_SQL_OUTER) != 0 ||
+        expr->column < r->first)
         return NULL;
     wr_expr *to = wr_expr_column(r->b->arena, expr->column + r->offset, expr->type);
     if (to != NULL)
@@ -125,7 +126,7 @@ shift_column(wr_expr *expr, void *user)
 }
 
 wr_expr *
-sql_expr_shift(sql_binder *b, wr_expr *expr, uint32_t first, uint32_t offset)
+wr_sql_expr_shift(sql_binder *b, wr_expr *expr, uint32_t first, uint32_t offset)
 {
     replace_outers r = { .b = b, .first = first, .offset = offset };
     return offset == 0 ? expr : wr_expr_rewrite(b->arena, expr, shift_column, &r);
@@ -136,8 +137,8 @@ sql_expr_shift(sql_binder *b, wr_expr *expr, uint32_t first, uint32_t offset)
 static bool
 is_one_row(const wr_plan *plan)
 {
-    return plan->kind == WR_PLAN_VALUES && plan->values.row_count == 1
-           && plan->schema->field_count == 0;
+    return plan->kind == WR_PLAN_VALUES && plan->values.row_count == 1 &&
+           plan->schema->field_count == 0;
 }
 
 /* Is sub a chain of projects, filters and sets over one row? */
@@ -149,20 +150,21 @@ can_graft(const wr_plan *sub, wr_join_kind kind, const wr_expr *on)
     bool top = true;
     for (; !is_one_row(sub); sub = sub->inputs[0], top = false) {
         bool keeps_row = sub->kind == WR_PLAN_PROJECT || (sub->kind == WR_PLAN_UNNEST && top);
-        bool keeps = sub->kind == WR_PLAN_PROJECT || sub->kind == WR_PLAN_FILTER
-                     || sub->kind == WR_PLAN_UNNEST;
+        bool keeps = sub->kind == WR_PLAN_PROJECT || sub->kind == WR_PLAN_FILTER ||
+                     sub->kind == WR_PLAN_UNNEST;
         if (kind == WR_JOIN_LEFT ? !keeps_row : !keeps)
             return false;
     }
     return true;
 }
 
-/* An expression over a grafted input: own columns stand after outer's, OUTER columns are outer's. */
+/* An expression over a grafted input: own columns stand after outer's, OUTER columns are outer's.
+ */
 static wr_expr *
 graft_expr(sql_binder *b, const sql_outers *outers, uint32_t n, wr_expr *expr)
 {
-    wr_expr *moved = sql_expr_shift(b, expr, 0, n);
-    return moved != NULL ? sql_outers_replace(b, outers, outers->columns, moved) : NULL;
+    wr_expr *moved = wr_sql_expr_shift(b, expr, 0, n);
+    return moved != NULL ? wr_sql_outers_replace(b, outers, outers->columns, moved) : NULL;
 }
 
 static weir_status
@@ -182,11 +184,11 @@ graft(sql_binder *b, const sql_outers *outers, wr_plan *outer, wr_plan *sub, boo
                                  : NULL;
         return *out != NULL ? WEIR_OK : SQL_NOMEM(b);
     }
-    bool         is_set = sub->kind == WR_PLAN_UNNEST;
-    uint32_t     own = is_set ? sub->unnest.call_count : m;
-    wr_expr    **exprs = wr_arena_alloc(b->arena, (n + own + 1) * sizeof *exprs);
+    bool is_set = sub->kind == WR_PLAN_UNNEST;
+    uint32_t own = is_set ? sub->unnest.call_count : m;
+    wr_expr **exprs = wr_arena_alloc(b->arena, (n + own + 1) * sizeof *exprs);
     const char **names = wr_arena_alloc(b->arena, (n + m + 1) * sizeof *names);
-    wr_type     *types = wr_arena_alloc(b->arena, (own + 1) * sizeof *types);
+    wr_type *types = wr_arena_alloc(b->arena, (own + 1) * sizeof *types);
     if (exprs == NULL || names == NULL || types == NULL)
         return SQL_NOMEM(b);
     for (uint32_t i = 0; i < own; i++) {
@@ -228,8 +230,8 @@ join_plain(sql_binder *b, wr_plan *outer, wr_plan *sub, wr_join_kind kind, wr_ex
 static weir_status
 fill_empties(sql_binder *b, const sql_pulled *pulled, uint32_t n, uint32_t m, wr_plan **plan)
 {
-    uint32_t     width = (*plan)->schema->field_count;
-    wr_expr    **exprs = wr_arena_alloc(b->arena, (width + 1) * sizeof *exprs);
+    uint32_t width = (*plan)->schema->field_count;
+    wr_expr **exprs = wr_arena_alloc(b->arena, (width + 1) * sizeof *exprs);
     const char **names = wr_arena_alloc(b->arena, (width + 1) * sizeof *names);
     if (exprs == NULL || names == NULL)
         return SQL_NOMEM(b);
@@ -248,8 +250,8 @@ fill_empties(sql_binder *b, const sql_pulled *pulled, uint32_t n, uint32_t m, wr
         wr_expr *args[3] = { NULL, exprs[i], empty };
         if (marker == NULL)
             return SQL_NOMEM(b);
-        WR_TRY(sql_make(b, WR_EXPR_IS_NOT_NULL, WR_TYPE(WR_BOOL), &marker, 1, -1, &args[0]));
-        WR_TRY(sql_make(b, WR_EXPR_CASE, type, args, 3, -1, &exprs[i]));
+        WR_TRY(wr_sql_make(b, WR_EXPR_IS_NOT_NULL, WR_TYPE(WR_BOOL), &marker, 1, -1, &args[0]));
+        WR_TRY(wr_sql_make(b, WR_EXPR_CASE, type, args, 3, -1, &exprs[i]));
     }
     *plan = wr_plan_make_project(b->arena, *plan, exprs, names, width, -1);
     return *plan != NULL ? WEIR_OK : SQL_NOMEM(b);
@@ -261,9 +263,9 @@ join_pulled(sql_binder *b, const sql_outers *outers, wr_plan *outer, uint32_t m,
 {
     uint32_t n = outer->schema->field_count;
     for (uint32_t i = 0; i < pulled->condition_count; i++) {
-        wr_expr *condition = sql_expr_shift(b, pulled->conditions[i], 0, n);
+        wr_expr *condition = wr_sql_expr_shift(b, pulled->conditions[i], 0, n);
         if (condition != NULL)
-            condition = sql_outers_replace(b, outers, outers->columns, condition);
+            condition = wr_sql_outers_replace(b, outers, outers->columns, condition);
         if (condition == NULL || (on = wr_expr_and(b->arena, on, condition)) == NULL)
             return SQL_NOMEM(b);
     }
@@ -277,30 +279,30 @@ join_pulled(sql_binder *b, const sql_outers *outers, wr_plan *outer, uint32_t m,
 static weir_status
 make_domain(sql_binder *b, const sql_outers *outers, const wr_plan *outer, wr_plan **out)
 {
-    wr_plan  *copy = wr_plan_copy(b->arena, outer);
+    wr_plan *copy = wr_plan_copy(b->arena, outer);
     uint32_t *keys = wr_arena_alloc(b->arena, (outers->count + 1) * sizeof *keys);
     if (copy == NULL || keys == NULL)
         return SQL_NOMEM(b);
     for (uint32_t i = 0; i < outers->count; i++)
         keys[i] = i;
     wr_plan *picked = wr_plan_make_pick(b->arena, copy, outers->columns, outers->count);
-    *out = picked != NULL ? wr_plan_make_aggregate(b->arena, picked, keys, outers->count, NULL, 0,
-                                                   false, -1)
-                          : NULL;
+    *out = picked != NULL
+               ? wr_plan_make_aggregate(b->arena, picked, keys, outers->count, NULL, 0, false, -1)
+               : NULL;
     return *out != NULL ? WEIR_OK : SQL_NOMEM(b);
 }
 
 static weir_status
-join_domain(sql_binder *b, const sql_outers *outers, wr_plan *outer, wr_plan *sub, wr_join_kind kind,
-            wr_expr *on, bool single, int32_t location, wr_plan **out)
+join_domain(sql_binder *b, const sql_outers *outers, wr_plan *outer, wr_plan *sub,
+            wr_join_kind kind, wr_expr *on, bool single, int32_t location, wr_plan **out)
 {
-    uint32_t  m = sub->schema->field_count;
-    wr_plan  *domain, *pushed;
+    uint32_t m = sub->schema->field_count;
+    wr_plan *domain, *pushed;
     uint32_t *keys = wr_arena_alloc(b->arena, 2 * (outers->count + 1) * sizeof *keys);
     if (keys == NULL)
         return SQL_NOMEM(b);
     WR_TRY(make_domain(b, outers, outer, &domain));
-    WR_TRY(sql_push_domain(b, outers, domain, sub, &pushed));
+    WR_TRY(wr_sql_push_domain(b, outers, domain, sub, &pushed));
     for (uint32_t i = 0; i < outers->count; i++) {
         keys[i] = outers->columns[i];
         keys[outers->count + i] = m + i;
@@ -313,14 +315,15 @@ join_domain(sql_binder *b, const sql_outers *outers, wr_plan *outer, wr_plan *su
     return WEIR_OK;
 }
 
-/* EXISTS asks only whether there are rows: what is selected, and in which order, does not matter. */
+/* EXISTS asks only whether there are rows: what is selected, and in which order, does not matter.
+ */
 static wr_plan *
 strip_for_exists(wr_plan *sub)
 {
     for (;;) {
         bool sort = sub->kind == WR_PLAN_SORT && sub->sort.limit > 0 && sub->sort.offset == 0;
-        bool distinct = sub->kind == WR_PLAN_AGGREGATE && !sub->aggregate.global
-                        && sub->aggregate.call_count == 0;
+        bool distinct = sub->kind == WR_PLAN_AGGREGATE && !sub->aggregate.global &&
+                        sub->aggregate.call_count == 0;
         if (!sort && !distinct && sub->kind != WR_PLAN_PROJECT)
             return sub;
         sub = sub->inputs[0];
@@ -328,14 +331,14 @@ strip_for_exists(wr_plan *sub)
 }
 
 weir_status
-sql_apply(sql_binder *b, uint32_t scope, wr_plan *outer, wr_plan *sub, wr_join_kind kind, wr_expr *on,
-          bool single, int32_t location, wr_plan **out)
+wr_sql_apply(sql_binder *b, uint32_t scope, wr_plan *outer, wr_plan *sub, wr_join_kind kind,
+             wr_expr *on, bool single, int32_t location, wr_plan **out)
 {
     sql_outers outers = { .scope = scope };
-    bool       exists = (kind == WR_JOIN_SEMI || kind == WR_JOIN_ANTI) && on == NULL;
+    bool exists = (kind == WR_JOIN_SEMI || kind == WR_JOIN_ANTI) && on == NULL;
     if (exists)
         sub = strip_for_exists(sub);
-    sql_collect_outers(sub, &outers);
+    wr_sql_collect_outers(sub, &outers);
     if (outers.overflow)
         return wr_error_at(b->err, WEIR_QUERY_TOO_COMPLEX, location,
                            "the subquery uses more than %d outer columns", WR_SQL_OUTERS_MAX);
@@ -348,8 +351,8 @@ sql_apply(sql_binder *b, uint32_t scope, wr_plan *outer, wr_plan *sub, wr_join_k
         return WEIR_OK;
     }
     sql_pulled pulled = { 0 };
-    bool       ok;
-    WR_TRY(sql_pull_up(b, scope, sub, exists, &pulled, &ok));
+    bool ok;
+    WR_TRY(wr_sql_pull_up(b, scope, sub, exists, &pulled, &ok));
     if (ok && pulled.empties != NULL)
         ok = on == NULL && (kind == WR_JOIN_LEFT || kind == WR_JOIN_INNER);
     if (ok)

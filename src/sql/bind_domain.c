@@ -2,14 +2,12 @@
 /*
  * sql/bind_domain.c -- evaluate a correlated plan for every row of a domain at once.
  *
- * The domain D holds the distinct combinations of outer values.  push(plan) gives plan's rows for each
- * row of D, with D's columns appended; every reference to an outer column becomes one to D's copy:
- *     no reference      plan x D
- *     filter, project   over push(input), D's columns carried along
- *     aggregate         D's columns are grouping columns; a global one is joined back to D, since it
- *                       gives a row for no rows
- *     join              both sides pushed where both must be, joined on D's columns as well
- *     LIMIT             row_number() over each combination
+ * The domain D holds the distinct combinations of outer values.  push(plan) gives plan's rows for
+ * each row of D, with D's columns appended; every reference to an outer column becomes one to D's
+ * copy: no reference      plan x D filter, project   over push(input), D's columns carried along
+ *     aggregate         D's columns are grouping columns; a global one is joined back to D, since
+ * it gives a row for no rows join              both sides pushed where both must be, joined on D's
+ * columns as well LIMIT             row_number() over each combination
  *
  * Invariants  D1  the result's columns are plan's, then D's, in order
  *             D2  D's columns are compared with NULLs equal
@@ -19,9 +17,9 @@
 #include <string.h>
 
 typedef struct push_state {
-    sql_binder       *b;
+    sql_binder *b;
     const sql_outers *outers;
-    const wr_plan    *domain;
+    const wr_plan *domain;
 } push_state;
 
 static weir_status push(push_state *s, wr_plan *plan, wr_plan **out);
@@ -50,7 +48,7 @@ replace(push_state *s, uint32_t width, wr_expr *expr, wr_expr **out)
     uint32_t map[WR_SQL_OUTERS_MAX];
     for (uint32_t i = 0; i < s->outers->count; i++)
         map[i] = width + i;
-    *out = sql_outers_replace(s->b, s->outers, map, expr);
+    *out = wr_sql_outers_replace(s->b, s->outers, map, expr);
     return *out != NULL ? WEIR_OK : SQL_NOMEM(s->b);
 }
 
@@ -65,7 +63,7 @@ pick(push_state *s, wr_plan *input, const uint32_t *columns, uint32_t count, wr_
 static weir_status
 reorder(push_state *s, wr_plan *plan, uint32_t own, uint32_t more, wr_plan **out)
 {
-    uint32_t  d = s->outers->count, at = 0;
+    uint32_t d = s->outers->count, at = 0;
     uint32_t *columns = wr_arena_alloc(s->b->arena, (own + d + more + 1) * sizeof *columns);
     if (columns == NULL)
         return SQL_NOMEM(s->b);
@@ -93,9 +91,9 @@ static weir_status
 project_with_domain(push_state *s, wr_plan *input, wr_expr **own, const wr_schema *schema,
                     wr_plan **out)
 {
-    uint32_t     m = schema->field_count, d = s->outers->count;
-    uint32_t     width = input->schema->field_count - d;
-    wr_expr    **exprs = wr_arena_alloc(s->b->arena, (m + d + 1) * sizeof *exprs);
+    uint32_t m = schema->field_count, d = s->outers->count;
+    uint32_t width = input->schema->field_count - d;
+    wr_expr **exprs = wr_arena_alloc(s->b->arena, (m + d + 1) * sizeof *exprs);
     const char **names = wr_arena_alloc(s->b->arena, (m + d + 1) * sizeof *names);
     if (exprs == NULL || names == NULL)
         return SQL_NOMEM(s->b);
@@ -103,8 +101,8 @@ project_with_domain(push_state *s, wr_plan *input, wr_expr **own, const wr_schem
         names[i] = i < m ? schema->fields[i].name : "?column?";
         if (i < m)
             WR_TRY(replace(s, width, own[i], &exprs[i]));
-        else if ((exprs[i] = wr_expr_column(s->b->arena, width + i - m, s->outers->types[i - m]))
-                 == NULL)
+        else if ((exprs[i] = wr_expr_column(s->b->arena, width + i - m, s->outers->types[i - m])) ==
+                 NULL)
             return SQL_NOMEM(s->b);
     }
     *out = wr_plan_make_project(s->b->arena, input, exprs, names, m + d, -1);
@@ -114,7 +112,7 @@ project_with_domain(push_state *s, wr_plan *input, wr_expr **own, const wr_schem
 static weir_status
 push_values(push_state *s, wr_plan *plan, wr_plan **out)
 {
-    uint32_t  n = plan->values.row_count;
+    uint32_t n = plan->values.row_count;
     wr_plan **rows = wr_arena_alloc(s->b->arena, (n + 1) * sizeof *rows);
     if (rows == NULL || n == 0)
         return n == 0 ? cross(s, plan, out) : SQL_NOMEM(s->b);
@@ -131,11 +129,11 @@ push_values(push_state *s, wr_plan *plan, wr_plan **out)
 static weir_status
 rejoin_global(push_state *s, const wr_plan *plan, wr_plan *grouped, wr_plan **out)
 {
-    wr_arena    *arena = s->b->arena;
-    uint32_t     d = s->outers->count, n = plan->aggregate.call_count;
-    wr_plan     *domain;
-    uint32_t    *keys = wr_arena_alloc(arena, (d + 1) * sizeof *keys);
-    wr_expr    **exprs = wr_arena_alloc(arena, (n + d + 1) * sizeof *exprs);
+    wr_arena *arena = s->b->arena;
+    uint32_t d = s->outers->count, n = plan->aggregate.call_count;
+    wr_plan *domain;
+    uint32_t *keys = wr_arena_alloc(arena, (d + 1) * sizeof *keys);
+    wr_expr **exprs = wr_arena_alloc(arena, (n + d + 1) * sizeof *exprs);
     const char **names = wr_arena_alloc(arena, (n + d + 1) * sizeof *names);
     if (keys == NULL || exprs == NULL || names == NULL)
         return SQL_NOMEM(s->b);
@@ -155,13 +153,13 @@ rejoin_global(push_state *s, const wr_plan *plan, wr_plan *grouped, wr_plan **ou
         if (exprs[i] == NULL)
             return SQL_NOMEM(s->b);
         const char *name = i < n ? plan->aggregate.calls[i].aggregate->name : "";
-        if (strcmp(name, "count") == 0 || strcmp(name, "regr_count") == 0
-            || strcmp(name, "approx_count_distinct") == 0) {
+        if (strcmp(name, "count") == 0 || strcmp(name, "regr_count") == 0 ||
+            strcmp(name, "approx_count_distinct") == 0) {
             wr_value zero = { .type = WR_TYPE(WR_INT8), .integer = 0 };
-            wr_expr *pair[2] = { exprs[i], sql_constant(s->b, &zero, -1) };
+            wr_expr *pair[2] = { exprs[i], wr_sql_constant(s->b, &zero, -1) };
             if (pair[1] == NULL)
                 return SQL_NOMEM(s->b);
-            WR_TRY(sql_make(s->b, WR_EXPR_COALESCE, exprs[i]->type, pair, 2, -1, &exprs[i]));
+            WR_TRY(wr_sql_make(s->b, WR_EXPR_COALESCE, exprs[i]->type, pair, 2, -1, &exprs[i]));
         }
     }
     *out = wr_plan_make_project(arena, join, exprs, names, n + d, -1);
@@ -171,12 +169,12 @@ rejoin_global(push_state *s, const wr_plan *plan, wr_plan *grouped, wr_plan **ou
 static weir_status
 push_aggregate(push_state *s, wr_plan *plan, wr_plan **out)
 {
-    wr_arena    *arena = s->b->arena;
-    uint32_t     d = s->outers->count, k = plan->aggregate.key_count, n = plan->aggregate.call_count;
-    uint32_t     width = plan->inputs[0]->schema->field_count;
-    uint32_t    *keys = wr_arena_alloc(arena, (d + k + 1) * sizeof *keys);
+    wr_arena *arena = s->b->arena;
+    uint32_t d = s->outers->count, k = plan->aggregate.key_count, n = plan->aggregate.call_count;
+    uint32_t width = plan->inputs[0]->schema->field_count;
+    uint32_t *keys = wr_arena_alloc(arena, (d + k + 1) * sizeof *keys);
     wr_agg_call *calls = wr_arena_alloc(arena, (n + 1) * sizeof *calls);
-    wr_plan     *input;
+    wr_plan *input;
     if (keys == NULL || calls == NULL)
         return SQL_NOMEM(s->b);
     WR_TRY(push(s, plan->inputs[0], &input));
@@ -191,8 +189,8 @@ push_aggregate(push_state *s, wr_plan *plan, wr_plan **out)
         if (calls[i].filter != NULL)
             WR_TRY(replace(s, width, calls[i].filter, &calls[i].filter));
     }
-    wr_plan *grouped = wr_plan_make_aggregate(arena, input, keys, d + k, calls, n, false,
-                                              plan->location);
+    wr_plan *grouped =
+        wr_plan_make_aggregate(arena, input, keys, d + k, calls, n, false, plan->location);
     if (grouped == NULL)
         return SQL_NOMEM(s->b);
     if (plan->aggregate.global)
@@ -214,7 +212,7 @@ join_residual(push_state *s, wr_expr *residual, uint32_t n, wr_expr **out)
     *out = NULL;
     if (residual == NULL)
         return WEIR_OK;
-    wr_expr *moved = sql_expr_shift(s->b, residual, n, s->outers->count);
+    wr_expr *moved = wr_sql_expr_shift(s->b, residual, n, s->outers->count);
     return moved != NULL ? replace(s, n, moved, out) : SQL_NOMEM(s->b);
 }
 
@@ -222,12 +220,12 @@ join_residual(push_state *s, wr_expr *residual, uint32_t n, wr_expr **out)
 static weir_status
 push_both(push_state *s, wr_plan *plan, wr_plan *left, wr_plan *right, wr_plan **out)
 {
-    wr_arena    *arena = s->b->arena;
+    wr_arena *arena = s->b->arena;
     wr_join_kind kind = plan->join.kind;
-    uint32_t     d = s->outers->count, n = plan->inputs[0]->schema->field_count;
-    uint32_t     m = plan->inputs[1]->schema->field_count;
-    bool         left_only = kind == WR_JOIN_SEMI || kind == WR_JOIN_ANTI;
-    wr_expr     *residual;
+    uint32_t d = s->outers->count, n = plan->inputs[0]->schema->field_count;
+    uint32_t m = plan->inputs[1]->schema->field_count;
+    bool left_only = kind == WR_JOIN_SEMI || kind == WR_JOIN_ANTI;
+    wr_expr *residual;
     WR_TRY(join_residual(s, plan->join.residual, n, &residual));
     wr_plan *join = wr_plan_make_join(arena, kind, left, right, residual, plan->location);
     uint32_t old = plan->join.key_count;
@@ -247,8 +245,9 @@ push_both(push_state *s, wr_plan *plan, wr_plan *left, wr_plan *right, wr_plan *
         *out = join;
         return WEIR_OK;
     }
-    /* [left, D, right, D'] -> [left, right, D]; D may be NULL-extended on one side of an outer join */
-    wr_expr    **exprs = wr_arena_alloc(arena, (n + m + d + 1) * sizeof *exprs);
+    /* [left, D, right, D'] -> [left, right, D]; D may be NULL-extended on one side of an outer join
+     */
+    wr_expr **exprs = wr_arena_alloc(arena, (n + m + d + 1) * sizeof *exprs);
     const char **names = wr_arena_alloc(arena, (n + m + d + 1) * sizeof *names);
     if (exprs == NULL || names == NULL)
         return SQL_NOMEM(s->b);
@@ -264,7 +263,7 @@ push_both(push_state *s, wr_plan *plan, wr_plan *left, wr_plan *right, wr_plan *
             wr_expr *pair[2] = { exprs[i], other };
             if (other == NULL)
                 return SQL_NOMEM(s->b);
-            WR_TRY(sql_make(s->b, WR_EXPR_COALESCE, exprs[i]->type, pair, 2, -1, &exprs[i]));
+            WR_TRY(wr_sql_make(s->b, WR_EXPR_COALESCE, exprs[i]->type, pair, 2, -1, &exprs[i]));
         }
     }
     *out = wr_plan_make_project(arena, join, exprs, names, n + m + d, -1);
@@ -276,7 +275,7 @@ push_join(push_state *s, wr_plan *plan, wr_plan **out)
 {
     wr_plan *left, *right;
     if (plan->join.key_count > 0 && !plan->join.null_equal)
-        return sql_unsupported(s->b, plan->location, "this correlated join is");
+        return wr_sql_unsupported(s->b, plan->location, "this correlated join is");
     WR_TRY(push(s, plan->inputs[0], &left));
     WR_TRY(push(s, plan->inputs[1], &right));
     return push_both(s, plan, left, right, out);
@@ -299,8 +298,8 @@ static weir_status
 push_sort(push_state *s, wr_plan *plan, wr_plan **out)
 {
     wr_arena *arena = s->b->arena;
-    uint32_t  d = s->outers->count, m = plan->schema->field_count;
-    wr_plan  *input;
+    uint32_t d = s->outers->count, m = plan->schema->field_count;
+    wr_plan *input;
     WR_TRY(push(s, plan->inputs[0], &input));
     *out = input;
     if (plan->sort.limit == UINT64_MAX && plan->sort.offset == 0)
@@ -329,12 +328,12 @@ push_sort(push_state *s, wr_plan *plan, wr_plan **out)
         if (side == 1 && __builtin_add_overflow(plan->sort.limit, plan->sort.offset, &bound))
             continue;
         wr_value value = { .type = WR_TYPE(WR_INT8),
-                           .integer = (int64_t) WR_MIN(bound, (uint64_t) INT64_MAX) };
+                           .integer = (int64_t)WR_MIN(bound, (uint64_t)INT64_MAX) };
         wr_expr *number = wr_expr_column(arena, m + d, WR_TYPE(WR_INT8)), *one;
-        wr_expr *limit = sql_constant(s->b, &value, -1);
+        wr_expr *limit = wr_sql_constant(s->b, &value, -1);
         if (number == NULL || limit == NULL)
             return SQL_NOMEM(s->b);
-        WR_TRY(sql_compare(s->b, side == 0 ? ">" : "<=", number, limit, -1, &one));
+        WR_TRY(wr_sql_compare(s->b, side == 0 ? ">" : "<=", number, limit, -1, &one));
         if ((kept = wr_expr_and(arena, kept, one)) == NULL)
             return SQL_NOMEM(s->b);
     }
@@ -351,16 +350,16 @@ static weir_status
 push_over(push_state *s, wr_plan *plan, wr_plan **out)
 {
     wr_arena *arena = s->b->arena;
-    uint32_t  d = s->outers->count, n = plan->over.call_count;
-    uint32_t  own = plan->inputs[0]->schema->field_count;
-    wr_plan  *input;
+    uint32_t d = s->outers->count, n = plan->over.call_count;
+    uint32_t own = plan->inputs[0]->schema->field_count;
+    wr_plan *input;
     WR_TRY(push(s, plan->inputs[0], &input));
     wr_over_call *calls = wr_arena_alloc(arena, (n + 1) * sizeof *calls);
     if (calls == NULL)
         return SQL_NOMEM(s->b);
     for (uint32_t i = 0; i < n; i++) {
         calls[i] = plan->over.calls[i];
-        uint32_t  p = calls[i].partition_count;
+        uint32_t p = calls[i].partition_count;
         uint32_t *partition = wr_arena_alloc(arena, (p + d + 1) * sizeof *partition);
         if (partition == NULL)
             return SQL_NOMEM(s->b);
@@ -381,10 +380,10 @@ static weir_status
 push_unnest(push_state *s, wr_plan *plan, wr_plan **out)
 {
     wr_arena *arena = s->b->arena;
-    uint32_t  n = plan->unnest.call_count, own = plan->inputs[0]->schema->field_count;
-    wr_plan  *input;
+    uint32_t n = plan->unnest.call_count, own = plan->inputs[0]->schema->field_count;
+    wr_plan *input;
     wr_expr **calls = wr_arena_alloc(arena, (n + 1) * sizeof *calls);
-    wr_type  *types = wr_arena_alloc(arena, (n + 1) * sizeof *types);
+    wr_type *types = wr_arena_alloc(arena, (n + 1) * sizeof *types);
     if (calls == NULL || types == NULL)
         return SQL_NOMEM(s->b);
     WR_TRY(push(s, plan->inputs[0], &input));
@@ -401,7 +400,7 @@ push_unnest(push_state *s, wr_plan *plan, wr_plan **out)
 static weir_status
 push(push_state *s, wr_plan *plan, wr_plan **out)
 {
-    if (!sql_plan_refers(plan, s->outers->scope))
+    if (!wr_sql_plan_refers(plan, s->outers->scope))
         return cross(s, plan, out);
     switch (plan->kind) {
     case WR_PLAN_FILTER: return push_filter(s, plan, out);
@@ -421,14 +420,15 @@ push(push_state *s, wr_plan *plan, wr_plan **out)
     case WR_PLAN_WINDOW:
     case WR_PLAN_SETOP: break;
     }
-    weir_status status = sql_unsupported(s->b, plan->location, "a correlated subquery of this shape is");
+    weir_status status =
+        wr_sql_unsupported(s->b, plan->location, "a correlated subquery of this shape is");
     wr_error_hint(s->b->err, "write it as a join");
     return status;
 }
 
 weir_status
-sql_push_domain(sql_binder *b, const sql_outers *outers, const wr_plan *domain, wr_plan *plan,
-                wr_plan **out)
+wr_sql_push_domain(sql_binder *b, const sql_outers *outers, const wr_plan *domain, wr_plan *plan,
+                   wr_plan **out)
 {
     push_state s = { .b = b, .outers = outers, .domain = domain };
     return push(&s, plan, out);

@@ -59,21 +59,22 @@ check_group(sql_query *q, const wr_expr *expr, int32_t location)
 static weir_status
 bind_group_expr(sql_query *q, const tree_node *node, const sql_targets *targets, wr_expr **out)
 {
-    int32_t location = sql_location(node);
+    int32_t location = wr_sql_location(node);
     if (node->node_case == PG_QUERY__NODE__NODE_A_CONST) {
         if (node->a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL || node->a_const->isnull)
             return wr_error_at(q->b->err, WEIR_QUERY, location, "non-integer constant in GROUP BY");
         int32_t at = node->a_const->ival->ival;
-        if (at < 1 || (uint32_t) at > targets->count)
+        if (at < 1 || (uint32_t)at > targets->count)
             return wr_error_at(q->b->err, WEIR_QUERY, location,
                                "GROUP BY position %d is not in select list", at);
         *out = targets->items[at - 1].expr;
         return WEIR_OK;
     }
-    bool bare = node->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && node->column_ref->n_fields == 1
-                && node->column_ref->fields[0]->node_case == PG_QUERY__NODE__NODE_STRING;
+    bool bare = node->node_case == PG_QUERY__NODE__NODE_COLUMN_REF &&
+                node->column_ref->n_fields == 1 &&
+                node->column_ref->fields[0]->node_case == PG_QUERY__NODE__NODE_STRING;
     const char *name = bare ? node->column_ref->fields[0]->string->sval : NULL;
-    if (name != NULL && sql_scope_find(q->scope, name) == NULL) {
+    if (name != NULL && wr_sql_scope_find(q->scope, name) == NULL) {
         const sql_target *found = NULL;
         for (uint32_t i = 0; i < targets->count; i++) {
             if (strcmp(targets->items[i].name, name) != 0)
@@ -88,23 +89,23 @@ bind_group_expr(sql_query *q, const tree_node *node, const sql_targets *targets,
             return WEIR_OK;
         }
     }
-    return sql_bind_typed(q, node, out);
+    return wr_bind_typed(q, node, out);
 }
 
 /* One item of GROUP BY; *set: the groups it stands for. */
 weir_status
-sql_bind_group_item(sql_query *q, const tree_node *node, const sql_targets *targets, uint64_t *set)
+wr_bind_group_item(sql_query *q, const tree_node *node, const sql_targets *targets, uint64_t *set)
 {
     wr_expr *expr;
     uint32_t index;
     *set = 0;
-    bool     is_window = node->node_case == PG_QUERY__NODE__NODE_FUNC_CALL
-                     && sql_is_window_function(
-                         sql_last_name(node->func_call->funcname, node->func_call->n_funcname));
+    bool is_window = node->node_case == PG_QUERY__NODE__NODE_FUNC_CALL &&
+                     wr_sql_is_window_function(
+                         wr_sql_last_name(node->func_call->funcname, node->func_call->n_funcname));
     if (is_window) {
         static const char *const columns[] = { "window_start", "window_end" };
         for (uint32_t i = 0; i < 2; i++) {
-            const sql_column *c = sql_scope_find(q->scope, columns[i]);
+            const sql_column *c = wr_sql_scope_find(q->scope, columns[i]);
             wr_assert(c != NULL);
             if ((expr = wr_expr_column(q->b->arena, c->column, c->type)) == NULL)
                 return SQL_NOMEM(q->b);
@@ -115,14 +116,15 @@ sql_bind_group_item(sql_query *q, const tree_node *node, const sql_targets *targ
     }
     WR_TRY(bind_group_expr(q, node, targets, &expr));
     if (expr->type.id == WR_UNKNOWN)
-        WR_TRY(sql_cast(q->b, expr, WR_TYPE(WR_TEXT), WR_CAST_IMPLICIT, &expr));
-    WR_TRY(check_group(q, expr, sql_location(node)));
+        WR_TRY(wr_sql_cast(q->b, expr, WR_TYPE(WR_TEXT), WR_CAST_IMPLICIT, &expr));
+    WR_TRY(check_group(q, expr, wr_sql_location(node)));
     WR_TRY(add_group(q, expr, &index));
     *set = index < 64 ? 1ull << index : 0;
     return WEIR_OK;
 }
 
-/* A subquery of the select list that is grouped by is joined below the aggregate instead of above. */
+/* A subquery of the select list that is grouped by is joined below the aggregate instead of above.
+ */
 typedef struct early_state {
     sql_query *q;
     weir_status status;
@@ -132,12 +134,12 @@ static wr_expr *
 join_early(wr_expr *expr, void *user)
 {
     early_state *s = user;
-    if (expr->kind != WR_EXPR_COLUMN || (expr->column & WR_SQL_OUTER) != 0
-        || (expr->column & WR_SQL_SPACE) != WR_SQL_SUBQUERY)
+    if (expr->kind != WR_EXPR_COLUMN || (expr->column & WR_SQL_OUTER) != 0 ||
+        (expr->column & WR_SQL_SPACE) != WR_SQL_SUBQUERY)
         return NULL;
     sql_subquery *sub = &s->q->subqueries[expr->column - WR_SQL_SUBQUERY];
     if (!sub->early) {
-        weir_status status = sql_join_subquery(s->q, sub, &s->q->scope->plan);
+        weir_status status = wr_sql_join_subquery(s->q, sub, &s->q->scope->plan);
         if (status != WEIR_OK) {
             s->status = status;
             return expr;
@@ -151,8 +153,8 @@ static wr_expr *
 use_early(wr_expr *expr, void *user)
 {
     early_state *s = user;
-    bool is_subquery = expr->kind == WR_EXPR_COLUMN && (expr->column & WR_SQL_OUTER) == 0
-                       && (expr->column & WR_SQL_SPACE) == WR_SQL_SUBQUERY;
+    bool is_subquery = expr->kind == WR_EXPR_COLUMN && (expr->column & WR_SQL_OUTER) == 0 &&
+                       (expr->column & WR_SQL_SPACE) == WR_SQL_SUBQUERY;
     if (!is_subquery)
         return NULL;
     const sql_subquery *sub = &s->q->subqueries[expr->column - WR_SQL_SUBQUERY];
@@ -170,7 +172,8 @@ settle_subqueries(sql_query *q, sql_targets *targets)
             return SQL_NOMEM(q->b);
     }
     for (uint32_t i = 0; i < targets->count; i++) {
-        targets->items[i].expr = wr_expr_rewrite(q->b->arena, targets->items[i].expr, use_early, &s);
+        targets->items[i].expr =
+            wr_expr_rewrite(q->b->arena, targets->items[i].expr, use_early, &s);
         if (targets->items[i].expr == NULL)
             return SQL_NOMEM(q->b);
     }
@@ -178,13 +181,13 @@ settle_subqueries(sql_query *q, sql_targets *targets)
 }
 
 weir_status
-sql_bind_groups(sql_query *q, const tree_select *stmt, sql_targets *targets)
+wr_bind_groups(sql_query *q, const tree_select *stmt, sql_targets *targets)
 {
     const char *clause = q->clause;
-    bool        can_aggregate = q->can_aggregate;
+    bool can_aggregate = q->can_aggregate;
     q->clause = "GROUP BY";
     q->can_aggregate = false;
-    WR_TRY(sql_bind_sets(q, stmt, targets));
+    WR_TRY(wr_bind_sets(q, stmt, targets));
     q->clause = clause;
     q->can_aggregate = can_aggregate;
     return q->subquery_count > 0 ? settle_subqueries(q, targets) : WEIR_OK;
@@ -193,10 +196,10 @@ sql_bind_groups(sql_query *q, const tree_select *stmt, sql_targets *targets)
 /* --- the plan --- */
 
 typedef struct group_rewrite {
-    sql_query     *q;
+    sql_query *q;
     const wr_expr *bad; /* first column that is not grouped */
-    bool           failed;
-    weir_status    status; /* of a GROUPING(...) */
+    bool failed;
+    weir_status status; /* of a GROUPING(...) */
 } group_rewrite;
 
 static wr_expr *
@@ -214,7 +217,7 @@ static wr_expr *
 rewrite_one(wr_expr *expr, void *user)
 {
     group_rewrite *r = user;
-    sql_query     *q = r->q;
+    sql_query *q = r->q;
     for (uint32_t i = 0; i < q->group_count; i++)
         if (wr_expr_equal(expr, q->groups[i]))
             return group_column(r, i, q->groups[i]->type, expr->location);
@@ -223,7 +226,7 @@ rewrite_one(wr_expr *expr, void *user)
     uint32_t space = expr->column & WR_SQL_SPACE;
     if (space == WR_SQL_GROUPING) {
         wr_expr *value = NULL;
-        r->status = sql_grouping_value(q, expr->column - WR_SQL_GROUPING, &value);
+        r->status = wr_sql_grouping_value(q, expr->column - WR_SQL_GROUPING, &value);
         return r->status == WEIR_OK ? value : expr;
     }
     if (space == WR_SQL_AGGREGATE)
@@ -266,8 +269,8 @@ add_dependent(sql_query *q, const wr_expr *column)
     for (uint32_t k = 0; k < range->key_count; k++) {
         bool grouped = false;
         for (uint32_t g = 0; g < q->group_count && !grouped; g++)
-            grouped = q->groups[g]->kind == WR_EXPR_COLUMN
-                      && q->groups[g]->column == range->first + range->key[k];
+            grouped = q->groups[g]->kind == WR_EXPR_COLUMN &&
+                      q->groups[g]->column == range->first + range->key[k];
         if (!grouped)
             return false;
     }
@@ -282,7 +285,7 @@ rewrite(sql_query *q, wr_expr **expr)
 {
     for (;;) {
         group_rewrite r = { .q = q };
-        wr_expr      *done = wr_expr_rewrite(q->b->arena, *expr, rewrite_one, &r);
+        wr_expr *done = wr_expr_rewrite(q->b->arena, *expr, rewrite_one, &r);
         WR_TRY(r.status);
         if (done == NULL || r.failed)
             return SQL_NOMEM(q->b);
@@ -295,7 +298,8 @@ rewrite(sql_query *q, wr_expr **expr)
     }
 }
 
-/* Find every column that G2 brings along before any expression is rewritten: calls are numbered after groups. */
+/* Find every column that G2 brings along before any expression is rewritten: calls are numbered
+ * after groups. */
 static weir_status
 settle_groups(sql_query *q, wr_expr ***exprs, uint32_t count)
 {
@@ -317,7 +321,8 @@ sort_input(sql_query *q, wr_plan **plan, wr_expr **order_columns)
         keys[i] = (wr_sort_key){ .column = order_columns[i]->column,
                                  .descending = q->agg_order[i].descending,
                                  .nulls_first = q->agg_order[i].nulls_first };
-    *plan = wr_plan_make_sort(q->b->arena, *plan, keys, q->agg_order_count, UINT64_MAX, 0, false, -1);
+    *plan =
+        wr_plan_make_sort(q->b->arena, *plan, keys, q->agg_order_count, UINT64_MAX, 0, false, -1);
     return *plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
 }
 
@@ -325,9 +330,9 @@ sort_input(sql_query *q, wr_plan **plan, wr_expr **order_columns)
 static weir_status
 columns_for(sql_query *q, wr_plan **plan, wr_expr **exprs, uint32_t count)
 {
-    wr_arena    *arena = q->b->arena;
-    uint32_t     base = (*plan)->schema->field_count, n = base;
-    wr_expr    **all = wr_arena_alloc(arena, (base + count + 1) * sizeof *all);
+    wr_arena *arena = q->b->arena;
+    uint32_t base = (*plan)->schema->field_count, n = base;
+    wr_expr **all = wr_arena_alloc(arena, (base + count + 1) * sizeof *all);
     const char **names = wr_arena_alloc(arena, (base + count + 1) * sizeof *names);
     if (all == NULL || names == NULL)
         return SQL_NOMEM(q->b);
@@ -352,14 +357,14 @@ columns_for(sql_query *q, wr_plan **plan, wr_expr **exprs, uint32_t count)
 }
 
 weir_status
-sql_plan_groups(sql_query *q, wr_expr ***exprs, uint32_t expr_count, int32_t location)
+wr_sql_plan_groups(sql_query *q, wr_expr ***exprs, uint32_t expr_count, int32_t location)
 {
     wr_arena *arena = q->b->arena;
-    wr_plan  *plan = q->scope->plan;
+    wr_plan *plan = q->scope->plan;
     WR_TRY(settle_groups(q, exprs, expr_count));
 
     /* group keys and the order of aggregates as columns */
-    uint32_t  total = q->group_count + q->agg_order_count;
+    uint32_t total = q->group_count + q->agg_order_count;
     wr_expr **columns = wr_arena_alloc(arena, (total + 1) * sizeof *columns);
     uint32_t *keys = wr_arena_alloc(arena, (q->group_count + 1) * sizeof *keys);
     if (columns == NULL || keys == NULL)
@@ -376,7 +381,7 @@ sql_plan_groups(sql_query *q, wr_expr ***exprs, uint32_t expr_count, int32_t loc
         if (*exprs[i] != NULL)
             WR_TRY(rewrite(q, exprs[i]));
     if (q->set_count > 0)
-        WR_TRY(sql_plan_sets(q, plan, keys, location, &plan));
+        WR_TRY(wr_sql_plan_sets(q, plan, keys, location, &plan));
     else
         plan = wr_plan_make_aggregate(arena, plan, keys, q->group_count, q->calls, q->call_count,
                                       q->group_count == 0, location);

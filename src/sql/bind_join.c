@@ -2,8 +2,8 @@
 /*
  * sql/bind_join.c -- JOIN ... ON, USING, NATURAL.
  *
- * Invariants  J1  the columns of USING come first, once; each side's own stay under their qualified names
- *             J2  ON of an outer join is the join's residual; ON of an inner join a filter above it
+ * Invariants  J1  the columns of USING come first, once; each side's own stay under their qualified
+ * names J2  ON of an outer join is the join's residual; ON of an inner join a filter above it
  */
 #include "sql/bind_impl.h"
 
@@ -11,7 +11,7 @@
 
 typedef struct using_list {
     const char **names;
-    uint32_t     count, capacity;
+    uint32_t count, capacity;
 } using_list;
 
 static weir_status
@@ -29,7 +29,7 @@ natural_names(sql_query *q, const sql_scope *left, const sql_scope *right, using
 {
     for (uint32_t i = 0; i < left->column_count; i++) {
         const sql_column *c = &left->columns[i];
-        if (!c->shadowed && !c->hidden && sql_scope_find(right, c->name) != NULL)
+        if (!c->shadowed && !c->hidden && wr_sql_scope_find(right, c->name) != NULL)
             WR_TRY(add_name(q->b, list, c->name));
     }
     return WEIR_OK;
@@ -52,8 +52,8 @@ using_column(sql_query *q, const sql_scope *scope, const char *name, const char 
     }
     if (*out == NULL)
         return wr_error_at(q->b->err, WEIR_QUERY_NO_COLUMN, location,
-                           "column \"%s\" specified in USING clause does not exist in %s table", name,
-                           side);
+                           "column \"%s\" specified in USING clause does not exist in %s table",
+                           name, side);
     return WEIR_OK;
 }
 
@@ -63,23 +63,24 @@ merged_expr(sql_query *q, wr_join_kind kind, wr_expr *left, wr_expr *right, int3
             wr_expr **out)
 {
     wr_expr *both[2] = { left, right };
-    wr_type  type;
-    WR_TRY(sql_unify(q->b, both, 2, "JOIN/USING", location, &type));
+    wr_type type;
+    WR_TRY(wr_sql_unify(q->b, both, 2, "JOIN/USING", location, &type));
     if (kind != WR_JOIN_FULL) {
         *out = kind == WR_JOIN_RIGHT ? both[1] : both[0];
         return WEIR_OK;
     }
-    return sql_make(q->b, WR_EXPR_COALESCE, type, both, 2, location, out);
+    return wr_sql_make(q->b, WR_EXPR_COALESCE, type, both, 2, location, out);
 }
 
-/* Columns of the plan as they are, then those of exprs that are not plain columns; columns[i] says where each is. */
+/* Columns of the plan as they are, then those of exprs that are not plain columns; columns[i] says
+ * where each is. */
 static weir_status
 append_exprs(sql_query *q, wr_plan **plan, wr_expr **exprs, const char **names, uint32_t count,
              uint32_t *columns)
 {
-    sql_binder  *b = q->b;
-    uint32_t     base = (*plan)->schema->field_count, n = base;
-    wr_expr    **all = wr_arena_alloc(b->arena, (base + count + 1) * sizeof *all);
+    sql_binder *b = q->b;
+    uint32_t base = (*plan)->schema->field_count, n = base;
+    wr_expr **all = wr_arena_alloc(b->arena, (base + count + 1) * sizeof *all);
     const char **all_names = wr_arena_alloc(b->arena, (base + count + 1) * sizeof *all_names);
     if (all == NULL || all_names == NULL)
         return SQL_NOMEM(b);
@@ -105,11 +106,11 @@ append_exprs(sql_query *q, wr_plan **plan, wr_expr **exprs, const char **names, 
 }
 
 typedef struct join_parts {
-    sql_scope   *left, *right;
+    sql_scope *left, *right;
     wr_join_kind kind;
-    using_list   using;
-    int32_t      location;
-    uint32_t     offset; /* of right's columns */
+    using_list using;
+    int32_t location;
+    uint32_t offset; /* of right's columns */
 } join_parts;
 
 /* USING (a, b): the condition and the merged columns' expressions. */
@@ -119,14 +120,14 @@ bind_using(sql_query *q, join_parts *j, wr_expr **on, wr_expr **merged)
     *on = NULL;
     for (uint32_t i = 0; i < j->using.count; i++) {
         const sql_column *l, *r;
-        wr_expr          *equal;
+        wr_expr *equal;
         WR_TRY(using_column(q, j->left, j->using.names[i], "left", j->location, &l));
         WR_TRY(using_column(q, j->right, j->using.names[i], "right", j->location, &r));
         wr_expr *left = wr_expr_column(q->b->arena, l->column, l->type);
         wr_expr *right = wr_expr_column(q->b->arena, r->column + j->offset, r->type);
         if (left == NULL || right == NULL)
             return SQL_NOMEM(q->b);
-        WR_TRY(sql_compare(q->b, "=", left, right, j->location, &equal));
+        WR_TRY(wr_sql_compare(q->b, "=", left, right, j->location, &equal));
         if ((*on = wr_expr_and(q->b->arena, *on, equal)) == NULL)
             return SQL_NOMEM(q->b);
         WR_TRY(merged_expr(q, j->kind, left, right, j->location, &merged[i]));
@@ -138,9 +139,9 @@ bind_using(sql_query *q, join_parts *j, wr_expr **on, wr_expr **merged)
 static weir_status
 place_merged(sql_query *q, join_parts *j, const uint32_t *columns)
 {
-    sql_scope  *scope = j->left;
+    sql_scope *scope = j->left;
     sql_column *old = scope->columns;
-    uint32_t    count = scope->column_count;
+    uint32_t count = scope->column_count;
     scope->columns = NULL;
     scope->column_count = scope->column_capacity = 0;
     for (uint32_t i = 0; i < j->using.count; i++) {
@@ -148,13 +149,13 @@ place_merged(sql_query *q, join_parts *j, const uint32_t *columns)
                               .range = -1,
                               .column = columns[i],
                               .type = scope->plan->schema->fields[columns[i]].type };
-        WR_TRY(sql_scope_add_column(q->b, scope, &merged));
+        WR_TRY(wr_sql_scope_add_column(q->b, scope, &merged));
     }
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t u = 0; u < j->using.count; u++)
             if (strcmp(old[i].name, j->using.names[u]) == 0)
                 old[i].shadowed = true;
-        WR_TRY(sql_scope_add_column(q->b, scope, &old[i]));
+        WR_TRY(wr_sql_scope_add_column(q->b, scope, &old[i]));
     }
     return WEIR_OK;
 }
@@ -167,7 +168,7 @@ join_kind(sql_query *q, const PgQuery__JoinExpr *join, wr_join_kind *kind)
     case PG_QUERY__JOIN_TYPE__JOIN_LEFT: *kind = WR_JOIN_LEFT; return WEIR_OK;
     case PG_QUERY__JOIN_TYPE__JOIN_RIGHT: *kind = WR_JOIN_RIGHT; return WEIR_OK;
     case PG_QUERY__JOIN_TYPE__JOIN_FULL: *kind = WR_JOIN_FULL; return WEIR_OK;
-    default: return sql_unsupported(q->b, -1, "this kind of join is");
+    default: return wr_sql_unsupported(q->b, -1, "this kind of join is");
     }
 }
 
@@ -179,12 +180,12 @@ bind_on(sql_query *q, join_parts *j, const tree_node *quals)
     if (quals == NULL)
         return WEIR_OK;
     if (j->kind == WR_JOIN_INNER)
-        return sql_bind_where(&on, quals, "JOIN/ON");
+        return wr_bind_where(&on, quals, "JOIN/ON");
     wr_plan *joined = j->left->plan;
     wr_expr *residual;
-    WR_TRY(sql_bind_bool(&on, quals, &residual));
+    WR_TRY(wr_bind_bool(&on, quals, &residual));
     if (j->left->plan != joined) {
-        weir_status status = wr_error_at(q->b->err, WEIR_QUERY_UNSUPPORTED, sql_location(quals),
+        weir_status status = wr_error_at(q->b->err, WEIR_QUERY_UNSUPPORTED, wr_sql_location(quals),
                                          "a subquery in ON of an outer join is not supported");
         wr_error_hint(q->b->err, "filter the joined side in a sub-select instead");
         return status;
@@ -195,13 +196,15 @@ bind_on(sql_query *q, join_parts *j, const tree_node *quals)
 
 /* --- an outer join whose ON holds a subquery --- */
 
-/* The rows of side that match nothing: side ANTI JOIN matched, on all of side's columns, NULLs equal. */
+/* The rows of side that match nothing: side ANTI JOIN matched, on all of side's columns, NULLs
+ * equal. */
 static weir_status
-unmatched_rows(sql_query *q, const wr_plan *side, const wr_plan *matched, uint32_t first, wr_plan **out)
+unmatched_rows(sql_query *q, const wr_plan *side, const wr_plan *matched, uint32_t first,
+               wr_plan **out)
 {
     wr_arena *arena = q->b->arena;
-    uint32_t  n = side->schema->field_count;
-    wr_plan  *left = wr_plan_copy(arena, side), *right = wr_plan_copy(arena, matched);
+    uint32_t n = side->schema->field_count;
+    wr_plan *left = wr_plan_copy(arena, side), *right = wr_plan_copy(arena, matched);
     uint32_t *columns = wr_arena_alloc(arena, 2 * (n + 1) * sizeof *columns);
     if (left == NULL || right == NULL || columns == NULL)
         return SQL_NOMEM(q->b);
@@ -210,7 +213,8 @@ unmatched_rows(sql_query *q, const wr_plan *side, const wr_plan *matched, uint32
         columns[n + 1 + i] = first + i;
     }
     right = wr_plan_make_pick(arena, right, columns + n + 1, n);
-    wr_plan *join = right != NULL ? wr_plan_make_join(arena, WR_JOIN_ANTI, left, right, NULL, -1) : NULL;
+    wr_plan *join =
+        right != NULL ? wr_plan_make_join(arena, WR_JOIN_ANTI, left, right, NULL, -1) : NULL;
     if (join == NULL)
         return SQL_NOMEM(q->b);
     join->join.key_count = n;
@@ -224,18 +228,18 @@ unmatched_rows(sql_query *q, const wr_plan *side, const wr_plan *matched, uint32
 static weir_status
 fill_row(sql_query *q, wr_plan **plan, const wr_schema *joined, uint32_t first)
 {
-    wr_arena    *arena = q->b->arena;
-    uint32_t     n = (*plan)->schema->field_count, width = joined->field_count;
-    wr_expr    **exprs = wr_arena_alloc(arena, (width + 1) * sizeof *exprs);
+    wr_arena *arena = q->b->arena;
+    uint32_t n = (*plan)->schema->field_count, width = joined->field_count;
+    wr_expr **exprs = wr_arena_alloc(arena, (width + 1) * sizeof *exprs);
     const char **names = wr_arena_alloc(arena, (width + 1) * sizeof *names);
     if (exprs == NULL || names == NULL)
         return SQL_NOMEM(q->b);
     for (uint32_t i = 0; i < width; i++) {
         wr_value null = wr_value_null(joined->fields[i].type);
-        bool     mine = i >= first && i < first + n;
+        bool mine = i >= first && i < first + n;
         names[i] = joined->fields[i].name;
         exprs[i] = mine ? wr_expr_column(arena, i - first, joined->fields[i].type)
-                        : sql_constant(q->b, &null, -1);
+                        : wr_sql_constant(q->b, &null, -1);
         if (exprs[i] == NULL)
             return SQL_NOMEM(q->b);
     }
@@ -244,26 +248,26 @@ fill_row(sql_query *q, wr_plan **plan, const wr_schema *joined, uint32_t first)
 }
 
 /*
- * Matched pairs are an inner join's, whose ON may hold subqueries; the rows of each kept side that are in
- * no pair come beside them.  Whether a row matches depends on its values alone, so rows are told apart
- * by all their columns.
+ * Matched pairs are an inner join's, whose ON may hold subqueries; the rows of each kept side that
+ * are in no pair come beside them.  Whether a row matches depends on its values alone, so rows are
+ * told apart by all their columns.
  */
 static weir_status
 join_by_parts(sql_query *q, join_parts *j, const PgQuery__JoinExpr *join)
 {
-    wr_arena      *arena = q->b->arena;
+    wr_arena *arena = q->b->arena;
     const wr_plan *sides[2] = { j->left->plan, j->right->plan };
-    wr_plan       *parts[3], *matched;
-    uint32_t       count = 0, n = j->offset, m = j->right->plan->schema->field_count;
-    wr_join_kind   kind = j->kind;
-    j->left->plan = wr_plan_make_join(arena, WR_JOIN_INNER, j->left->plan, j->right->plan, NULL,
-                                      j->location);
+    wr_plan *parts[3], *matched;
+    uint32_t count = 0, n = j->offset, m = j->right->plan->schema->field_count;
+    wr_join_kind kind = j->kind;
+    j->left->plan =
+        wr_plan_make_join(arena, WR_JOIN_INNER, j->left->plan, j->right->plan, NULL, j->location);
     uint32_t *columns = wr_arena_alloc(arena, (n + m + 1) * sizeof *columns);
     if (j->left->plan == NULL || columns == NULL)
         return SQL_NOMEM(q->b);
-    WR_TRY(sql_merge_scopes(q, j->left, j->right, n, j->location));
+    WR_TRY(wr_sql_merge_scopes(q, j->left, j->right, n, j->location));
     sql_query on = { .b = q->b, .scope = j->left, .clause = "JOIN/ON" };
-    WR_TRY(sql_bind_where(&on, join->quals, "JOIN/ON"));
+    WR_TRY(wr_bind_where(&on, join->quals, "JOIN/ON"));
     for (uint32_t i = 0; i < n + m; i++)
         columns[i] = i;
     matched = wr_plan_make_pick(arena, j->left->plan, columns, n + m);
@@ -285,7 +289,7 @@ join_by_parts(sql_query *q, join_parts *j, const PgQuery__JoinExpr *join)
 static weir_status
 join_sides(sql_query *q, join_parts *j, const PgQuery__JoinExpr *join)
 {
-    bool     lateral = sql_plan_refers(j->right->plan, j->left->id);
+    bool lateral = wr_sql_plan_refers(j->right->plan, j->left->id);
     uint32_t n = j->using.count;
     wr_expr *on = NULL, **merged = wr_arena_alloc(q->b->arena, (n + 1) * sizeof *merged);
     uint32_t *columns = wr_arena_alloc(q->b->arena, (n + 1) * sizeof *columns);
@@ -296,37 +300,37 @@ join_sides(sql_query *q, join_parts *j, const PgQuery__JoinExpr *join)
     if (lateral && (j->kind == WR_JOIN_RIGHT || j->kind == WR_JOIN_FULL))
         return wr_error_at(q->b->err, WEIR_QUERY, j->location,
                            "the combining JOIN type must be INNER or LEFT for a LATERAL reference");
-    if (!lateral && j->kind != WR_JOIN_INNER && sql_tree_has_sublink(join->quals))
+    if (!lateral && j->kind != WR_JOIN_INNER && wr_sql_tree_has_sublink(join->quals))
         return join_by_parts(q, j, join);
     if (lateral && j->kind == WR_JOIN_LEFT) {
         /* the condition must be known when the sides are brought together */
-        sql_scope *both = sql_scope_create(q->b, j->left->outer);
+        sql_scope *both = wr_sql_scope_create(q->b, j->left->outer);
         if (both == NULL)
             return SQL_NOMEM(q->b);
-        both->plan = wr_plan_make_join(q->b->arena, WR_JOIN_LEFT, j->left->plan, j->right->plan, NULL,
-                                       j->location);
+        both->plan = wr_plan_make_join(q->b->arena, WR_JOIN_LEFT, j->left->plan, j->right->plan,
+                                       NULL, j->location);
         if (both->plan == NULL)
             return SQL_NOMEM(q->b);
-        WR_TRY(sql_merge_scopes(q, both, j->left, 0, j->location));
-        WR_TRY(sql_merge_scopes(q, both, j->right, j->offset, j->location));
+        WR_TRY(wr_sql_merge_scopes(q, both, j->left, 0, j->location));
+        WR_TRY(wr_sql_merge_scopes(q, both, j->right, j->offset, j->location));
         join_parts whole = *j;
         whole.left = both;
         both->plan->join.residual = on;
         WR_TRY(bind_on(q, &whole, join->quals));
         on = both->plan->join.residual;
-        WR_TRY(sql_apply(q->b, j->left->id, j->left->plan, j->right->plan, WR_JOIN_LEFT, on, false,
-                         j->location, &j->left->plan));
-        WR_TRY(sql_merge_scopes(q, j->left, j->right, j->offset, j->location));
+        WR_TRY(wr_sql_apply(q->b, j->left->id, j->left->plan, j->right->plan, WR_JOIN_LEFT, on,
+                            false, j->location, &j->left->plan));
+        WR_TRY(wr_sql_merge_scopes(q, j->left, j->right, j->offset, j->location));
     } else {
         if (lateral)
-            WR_TRY(sql_apply(q->b, j->left->id, j->left->plan, j->right->plan, j->kind, NULL, false,
-                             j->location, &j->left->plan));
+            WR_TRY(wr_sql_apply(q->b, j->left->id, j->left->plan, j->right->plan, j->kind, NULL,
+                                false, j->location, &j->left->plan));
         else
             j->left->plan = wr_plan_make_join(q->b->arena, j->kind, j->left->plan, j->right->plan,
                                               NULL, j->location);
         if (j->left->plan == NULL)
             return SQL_NOMEM(q->b);
-        WR_TRY(sql_merge_scopes(q, j->left, j->right, j->offset, j->location));
+        WR_TRY(wr_sql_merge_scopes(q, j->left, j->right, j->offset, j->location));
         if (on != NULL && j->kind == WR_JOIN_INNER)
             j->left->plan = wr_plan_make_filter(q->b->arena, j->left->plan, on, j->location);
         else if (on != NULL)
@@ -345,7 +349,7 @@ join_sides(sql_query *q, join_parts *j, const PgQuery__JoinExpr *join)
 static int32_t
 join_location(const PgQuery__JoinExpr *join)
 {
-    int32_t          quals = sql_location(join->quals);
+    int32_t quals = wr_sql_location(join->quals);
     const tree_node *right = join->rarg;
     if (quals >= 0)
         return quals;
@@ -357,18 +361,18 @@ join_location(const PgQuery__JoinExpr *join)
 }
 
 weir_status
-sql_bind_join(sql_query *q, const PgQuery__JoinExpr *join, sql_scope *left, sql_scope *outer,
-              sql_scope **out)
+wr_bind_join(sql_query *q, const PgQuery__JoinExpr *join, sql_scope *left, sql_scope *outer,
+             sql_scope **out)
 {
     join_parts j = { .location = join_location(join) };
     WR_TRY(join_kind(q, join, &j.kind));
-    WR_TRY(sql_bind_item(q, join->larg, left, outer, &j.left));
-    WR_TRY(sql_bind_item(q, join->rarg, j.left, outer, &j.right));
+    WR_TRY(wr_bind_item(q, join->larg, left, outer, &j.left));
+    WR_TRY(wr_bind_item(q, join->rarg, j.left, outer, &j.right));
     if (join->is_natural)
         WR_TRY(natural_names(q, j.left, j.right, &j.using));
     for (size_t i = 0; i < join->n_using_clause; i++)
         WR_TRY(add_name(q->b, &j.using, join->using_clause[i]->string->sval));
     WR_TRY(join_sides(q, &j, join));
     *out = j.left;
-    return sql_alias_scope(q, *out, join->alias, j.location);
+    return wr_sql_alias_scope(q, *out, join->alias, j.location);
 }

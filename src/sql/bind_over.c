@@ -2,9 +2,9 @@
 /*
  * sql/bind_over.c -- window functions: f(x) OVER (PARTITION BY ... ORDER BY ... frame).
  *
- * Place       binding collects calls in the query; sql_plan_over makes one OVER of them once FROM, WHERE
- *             and GROUP BY are planned.
- * Invariants  V1  partition and order lists are columns: a project below computes what is not
+ * Place       binding collects calls in the query; wr_sql_plan_over makes one OVER of them once
+ * FROM, WHERE and GROUP BY are planned. Invariants  V1  partition and order lists are columns: a
+ * project below computes what is not
  */
 #include "sql/bind_impl.h"
 
@@ -30,9 +30,9 @@ enum {
 };
 
 static const struct {
-    const char      *name;
+    const char *name;
     wr_over_function function;
-    uint32_t         args_min, args_max;
+    uint32_t args_min, args_max;
 } over_functions[] = {
     { "row_number", WR_OVER_ROW_NUMBER, 0, 0 },
     { "rank", WR_OVER_RANK, 0, 0 },
@@ -57,14 +57,14 @@ resolve_pure(sql_query *q, wr_over_call *call, int32_t location)
     case WR_OVER_CUME_DIST: call->result = WR_TYPE(WR_FLOAT8); return WEIR_OK;
     case WR_OVER_NTILE:
         call->result = WR_TYPE(WR_INT4);
-        return sql_cast(q->b, call->args[0], WR_TYPE(WR_INT4), WR_CAST_IMPLICIT, &call->args[0]);
+        return wr_sql_cast(q->b, call->args[0], WR_TYPE(WR_INT4), WR_CAST_IMPLICIT, &call->args[0]);
     case WR_OVER_LAG:
     case WR_OVER_LEAD: {
         if (call->arg_count > 1)
-            WR_TRY(sql_cast(q->b, call->args[1], WR_TYPE(WR_INT4), WR_CAST_IMPLICIT,
-                            &call->args[1]));
+            WR_TRY(wr_sql_cast(q->b, call->args[1], WR_TYPE(WR_INT4), WR_CAST_IMPLICIT,
+                               &call->args[1]));
         wr_expr *pair[2] = { call->args[0], call->arg_count > 2 ? call->args[2] : call->args[0] };
-        WR_TRY(sql_unify(q->b, pair, 2, call->name, location, &common));
+        WR_TRY(wr_sql_unify(q->b, pair, 2, call->name, location, &common));
         call->args[0] = pair[0];
         if (call->arg_count > 2)
             call->args[2] = pair[1];
@@ -72,13 +72,14 @@ resolve_pure(sql_query *q, wr_over_call *call, int32_t location)
         return WEIR_OK;
     }
     case WR_OVER_NTH_VALUE:
-        WR_TRY(sql_cast(q->b, call->args[1], WR_TYPE(WR_INT4), WR_CAST_IMPLICIT, &call->args[1]));
+        WR_TRY(
+            wr_sql_cast(q->b, call->args[1], WR_TYPE(WR_INT4), WR_CAST_IMPLICIT, &call->args[1]));
         /* fallthrough */
     case WR_OVER_FIRST_VALUE:
     case WR_OVER_LAST_VALUE:
         if (call->args[0]->type.id == WR_UNKNOWN)
-            WR_TRY(sql_cast(q->b, call->args[0], WR_TYPE(WR_TEXT), WR_CAST_IMPLICIT,
-                            &call->args[0]));
+            WR_TRY(wr_sql_cast(q->b, call->args[0], WR_TYPE(WR_TEXT), WR_CAST_IMPLICIT,
+                               &call->args[0]));
         call->result = call->args[0]->type;
         return WEIR_OK;
     default: call->result = WR_TYPE(WR_INT8); return WEIR_OK;
@@ -88,33 +89,34 @@ resolve_pure(sql_query *q, wr_over_call *call, int32_t location)
 static weir_status
 bind_function(sql_query *q, const PgQuery__FuncCall *f, wr_over_call *call)
 {
-    call->name = sql_last_name(f->funcname, f->n_funcname);
+    call->name = wr_sql_last_name(f->funcname, f->n_funcname);
     call->location = f->location;
     for (uint32_t i = 0; i < WR_COUNT(over_functions); i++) {
         if (strcmp(over_functions[i].name, call->name) != 0)
             continue;
         call->function = over_functions[i].function;
-        call->arg_count = (uint32_t) f->n_args;
-        if (call->arg_count < over_functions[i].args_min || call->arg_count > over_functions[i].args_max)
+        call->arg_count = (uint32_t)f->n_args;
+        if (call->arg_count < over_functions[i].args_min ||
+            call->arg_count > over_functions[i].args_max)
             return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, f->location,
                                "window function %s does not take %u arguments", call->name,
                                call->arg_count);
         if (f->agg_filter != NULL || f->agg_distinct)
-            return sql_unsupported(q->b, f->location,
-                                   "FILTER or DISTINCT for a function that is no aggregate is");
+            return wr_sql_unsupported(q->b, f->location,
+                                      "FILTER or DISTINCT for a function that is no aggregate is");
         for (uint32_t a = 0; a < call->arg_count; a++)
-            WR_TRY(sql_bind_expr(q, f->args[a], &call->args[a]));
+            WR_TRY(wr_bind_expr(q, f->args[a], &call->args[a]));
         return resolve_pure(q, call, f->location);
     }
     if (!wr_aggregate_exists(call->name))
         return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, f->location,
                            "%s is not a window function or an aggregate", call->name);
     if (f->agg_distinct)
-        return sql_unsupported(q->b, f->location, "DISTINCT in a window function is");
+        return wr_sql_unsupported(q->b, f->location, "DISTINCT in a window function is");
     if (f->agg_within_group || f->n_agg_order > 0)
-        return sql_unsupported(q->b, f->location, "ORDER BY inside a window function is");
+        return wr_sql_unsupported(q->b, f->location, "ORDER BY inside a window function is");
     wr_agg_call parts;
-    WR_TRY(sql_bind_over_aggregate(q, f, &parts));
+    WR_TRY(wr_bind_over_aggregate(q, f, &parts));
     call->function = WR_OVER_AGGREGATE;
     call->aggregate = parts.aggregate;
     call->result = parts.result;
@@ -171,10 +173,10 @@ resolve_window(sql_query *q, const PgQuery__WindowDef *w, uint32_t visible, wind
 }
 
 weir_status
-sql_check_windows(sql_query *q)
+wr_sql_check_windows(sql_query *q)
 {
     for (uint32_t i = 0; i < q->window_count; i++) {
-        uint32_t     at;
+        uint32_t at;
         window_parts parts;
         if (find_window(q, q->windows[i]->name, i, &at) != NULL)
             return wr_error_at(q->b->err, WEIR_QUERY, q->windows[i]->location,
@@ -192,40 +194,47 @@ bind_order_list(sql_query *q, tree_node *const *nodes, uint32_t count, sql_order
         return SQL_NOMEM(q->b);
     for (uint32_t i = 0; i < count; i++) {
         const PgQuery__SortBy *by = nodes[i]->sort_by;
-        WR_TRY(sql_bind_typed(q, by->node, &order[i].expr));
-        WR_TRY(sql_sort_direction(q->b, by, &order[i].descending, &order[i].nulls_first));
+        WR_TRY(wr_bind_typed(q, by->node, &order[i].expr));
+        WR_TRY(wr_sql_sort_direction(q->b, by, &order[i].descending, &order[i].nulls_first));
     }
     *out = order;
     return WEIR_OK;
 }
 
-/* RANGE offsets must suit the one ORDER BY column: interval for times, the same kind of number else. */
+/* RANGE offsets must suit the one ORDER BY column: interval for times, the same kind of number
+ * else. */
 static weir_status
 bind_offset(sql_query *q, const struct sql_over *over, const tree_node *node, wr_value *out)
 {
     const wr_over_call *call = &over->call;
-    wr_type             type = WR_TYPE(WR_INT8);
+    wr_type type = WR_TYPE(WR_INT8);
     if (call->mode == WR_FRAME_RANGE) {
         if (over->order_count != 1)
-            return wr_error_at(q->b->err, WEIR_QUERY, sql_location(node),
-                               "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY "
-                               "column");
+            return wr_error_at(
+                q->b->err, WEIR_QUERY, wr_sql_location(node),
+                "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY "
+                "column");
         wr_type column = over->order[0].expr->type;
         if (wr_type_is_time(column) || column.id == WR_TIME || column.id == WR_INTERVAL)
             type = WR_TYPE(WR_INTERVAL);
         else if (column.id == WR_NUMERIC || column.id == WR_FLOAT8 || column.id == WR_FLOAT4)
             type = column.id == WR_NUMERIC ? WR_TYPE(WR_NUMERIC) : WR_TYPE(WR_FLOAT8);
         else if (!wr_type_is_integer(column))
-            return wr_error_at(q->b->err, WEIR_QUERY_TYPE, sql_location(node),
-                               "RANGE with offset PRECEDING/FOLLOWING is not supported for column type "
-                               "%s", wr_type_name(column));
+            return wr_error_at(
+                q->b->err, WEIR_QUERY_TYPE, wr_sql_location(node),
+                "RANGE with offset PRECEDING/FOLLOWING is not supported for column type "
+                "%s",
+                wr_type_name(column));
     }
     const char *clause = q->clause;
-    q->clause = call->mode == WR_FRAME_RANGE ? "RANGE" : call->mode == WR_FRAME_ROWS ? "ROWS" : "GROUPS";
-    WR_TRY(sql_bind_constant(q, node, type, out));
+    q->clause = call->mode == WR_FRAME_RANGE  ? "RANGE"
+                : call->mode == WR_FRAME_ROWS ? "ROWS"
+                                              : "GROUPS";
+    WR_TRY(wr_bind_constant(q, node, type, out));
     q->clause = clause;
     if (out->is_null)
-        return wr_error_at(q->b->err, WEIR_QUERY, sql_location(node), "frame offset must not be null");
+        return wr_error_at(q->b->err, WEIR_QUERY, wr_sql_location(node),
+                           "frame offset must not be null");
     wr_value zero = *out;
     if (wr_type_is_integer(type))
         zero.integer = 0;
@@ -234,10 +243,10 @@ bind_offset(sql_query *q, const struct sql_over *over, const tree_node *node, wr
     else if (type.id == WR_INTERVAL)
         zero.interval = (wr_interval){ 0, 0, 0 };
     else
-        WR_TRY(sql_place(q->b, wr_value_parse(type, "0", 1, q->b->arena, &zero, q->b->err),
-                         sql_location(node)));
+        WR_TRY(wr_sql_place(q->b, wr_value_parse(type, "0", 1, q->b->arena, &zero, q->b->err),
+                            wr_sql_location(node)));
     if (wr_value_compare(out, &zero) < 0)
-        return wr_error_at(q->b->err, WEIR_QUERY, sql_location(node),
+        return wr_error_at(q->b->err, WEIR_QUERY, wr_sql_location(node),
                            "frame offset must not be negative");
     return WEIR_OK;
 }
@@ -246,7 +255,7 @@ static weir_status
 bind_frame(sql_query *q, const PgQuery__WindowDef *w, struct sql_over *over)
 {
     wr_over_call *call = &over->call;
-    int32_t       f = w->frame_options;
+    int32_t f = w->frame_options;
     call->mode = (f & FRAME_ROWS) != 0     ? WR_FRAME_ROWS
                  : (f & FRAME_GROUPS) != 0 ? WR_FRAME_GROUPS
                                            : WR_FRAME_RANGE;
@@ -261,10 +270,11 @@ bind_frame(sql_query *q, const PgQuery__WindowDef *w, struct sql_over *over)
     call->start = (wr_frame_end){ .unbounded = (f & FRAME_START_UNBOUNDED_PRECEDING) != 0,
                                   .following = (f & FRAME_START_FOLLOWING) != 0,
                                   .offset = here };
-    call->end = (wr_frame_end){ .unbounded = (f & FRAME_END_UNBOUNDED_FOLLOWING) != 0,
-                                .following = (f & (FRAME_END_FOLLOWING
-                                                   | FRAME_END_UNBOUNDED_FOLLOWING)) != 0,
-                                .offset = here };
+    call->end =
+        (wr_frame_end){ .unbounded = (f & FRAME_END_UNBOUNDED_FOLLOWING) != 0,
+                        .following =
+                            (f & (FRAME_END_FOLLOWING | FRAME_END_UNBOUNDED_FOLLOWING)) != 0,
+                        .offset = here };
     if ((f & (FRAME_START_PRECEDING | FRAME_START_FOLLOWING)) != 0)
         WR_TRY(bind_offset(q, over, w->start_offset, &call->start.offset));
     if ((f & (FRAME_END_PRECEDING | FRAME_END_FOLLOWING)) != 0)
@@ -277,7 +287,7 @@ static weir_status
 bind_definition(sql_query *q, const PgQuery__WindowDef *w, struct sql_over *over)
 {
     window_parts parts;
-    uint32_t     at = 0;
+    uint32_t at = 0;
     if (w->name[0] != '\0') {
         const PgQuery__WindowDef *named = find_window(q, w->name, q->window_count, &at);
         if (named == NULL)
@@ -287,20 +297,20 @@ bind_definition(sql_query *q, const PgQuery__WindowDef *w, struct sql_over *over
     } else {
         WR_TRY(resolve_window(q, w, q->window_count, &parts));
     }
-    over->partition_count = (uint32_t) parts.partition->n_partition_clause;
-    over->order_count = (uint32_t) parts.order->n_order_clause;
-    WR_TRY(sql_bind_list(q, parts.partition->partition_clause, over->partition_count,
-                         &over->partition));
+    over->partition_count = (uint32_t)parts.partition->n_partition_clause;
+    over->order_count = (uint32_t)parts.order->n_order_clause;
+    WR_TRY(wr_bind_list(q, parts.partition->partition_clause, over->partition_count,
+                        &over->partition));
     for (uint32_t i = 0; i < over->partition_count; i++)
         if (over->partition[i]->type.id == WR_UNKNOWN)
-            WR_TRY(sql_cast(q->b, over->partition[i], WR_TYPE(WR_TEXT), WR_CAST_IMPLICIT,
-                            &over->partition[i]));
+            WR_TRY(wr_sql_cast(q->b, over->partition[i], WR_TYPE(WR_TEXT), WR_CAST_IMPLICIT,
+                               &over->partition[i]));
     WR_TRY(bind_order_list(q, parts.order->order_clause, over->order_count, &over->order));
     return bind_frame(q, parts.frame, over);
 }
 
 weir_status
-sql_bind_over_call(sql_query *q, const PgQuery__FuncCall *f, wr_expr **out)
+wr_bind_over_call(sql_query *q, const PgQuery__FuncCall *f, wr_expr **out)
 {
     struct sql_over over = { 0 };
     if (!q->can_over || q->in_over) {
@@ -333,9 +343,9 @@ sql_bind_over_call(sql_query *q, const PgQuery__FuncCall *f, wr_expr **out)
 /* Columns of the plan below, and expressions a project must add after them. */
 typedef struct extra_columns {
     sql_binder *b;
-    wr_plan    *plan;
-    wr_expr   **exprs;
-    uint32_t    count, capacity;
+    wr_plan *plan;
+    wr_expr **exprs;
+    uint32_t count, capacity;
 } extra_columns;
 
 static weir_status
@@ -382,8 +392,8 @@ plan_lists(extra_columns *extra, struct sql_over *over)
 static weir_status
 project_extra(extra_columns *extra)
 {
-    uint32_t     base = extra->plan->schema->field_count, n = base + extra->count;
-    wr_expr    **exprs = wr_arena_alloc(extra->b->arena, (n + 1) * sizeof *exprs);
+    uint32_t base = extra->plan->schema->field_count, n = base + extra->count;
+    wr_expr **exprs = wr_arena_alloc(extra->b->arena, (n + 1) * sizeof *exprs);
     const char **names = wr_arena_alloc(extra->b->arena, (n + 1) * sizeof *names);
     if (exprs == NULL || names == NULL)
         return SQL_NOMEM(extra->b);
@@ -400,7 +410,7 @@ project_extra(extra_columns *extra)
 }
 
 weir_status
-sql_plan_over(sql_query *q, wr_plan **plan, uint32_t *first)
+wr_sql_plan_over(sql_query *q, wr_plan **plan, uint32_t *first)
 {
     extra_columns extra = { .b = q->b, .plan = *plan };
     wr_over_call *calls = wr_arena_calloc(q->b->arena, q->over_count + 1, sizeof *calls);

@@ -17,7 +17,7 @@ enum { CONJUNCTS_MAX = 256 };
 
 typedef struct pull_state {
     sql_binder *b;
-    uint32_t    scope;
+    uint32_t scope;
 } pull_state;
 
 static weir_status pull(pull_state *s, wr_plan *plan, bool exists, sql_pulled *out, bool *ok);
@@ -33,7 +33,7 @@ add_condition(pull_state *s, sql_pulled *out, wr_expr *condition)
 
 /* Conditions with every own column c replaced by map[c]. */
 typedef struct remap_state {
-    sql_binder     *b;
+    sql_binder *b;
     const uint32_t *map;
 } remap_state;
 
@@ -61,7 +61,8 @@ remap_conditions(pull_state *s, sql_pulled *out, uint32_t first, const uint32_t 
 static weir_status
 pull_filter(pull_state *s, wr_plan *plan, bool exists, sql_pulled *out, bool *ok)
 {
-    wr_expr **parts = wr_arena_alloc(s->b->arena, (CONJUNCTS_MAX + 1) * sizeof *parts), *kept = NULL;
+    wr_expr **parts = wr_arena_alloc(s->b->arena, (CONJUNCTS_MAX + 1) * sizeof *parts),
+            *kept = NULL;
     if (parts == NULL)
         return SQL_NOMEM(s->b);
     uint32_t n = wr_expr_conjuncts(plan->filter.predicate, parts, CONJUNCTS_MAX);
@@ -70,7 +71,7 @@ pull_filter(pull_state *s, wr_plan *plan, bool exists, sql_pulled *out, bool *ok
     if (!*ok)
         return WEIR_OK;
     for (uint32_t i = 0; i < n; i++) {
-        if (sql_expr_refers(parts[i], s->scope))
+        if (wr_sql_expr_refers(parts[i], s->scope))
             WR_TRY(add_condition(s, out, parts[i]));
         else if ((kept = wr_expr_and(s->b->arena, kept, parts[i])) == NULL)
             return SQL_NOMEM(s->b);
@@ -81,7 +82,7 @@ pull_filter(pull_state *s, wr_plan *plan, bool exists, sql_pulled *out, bool *ok
 }
 
 typedef struct column_bits {
-    bool    *used;
+    bool *used;
     uint32_t count;
 } column_bits;
 
@@ -89,8 +90,8 @@ static void
 note_used(const wr_expr *expr, void *user)
 {
     column_bits *bits = user;
-    if (expr->kind == WR_EXPR_COLUMN && (expr->column & WR_SQL_OUTER) == 0
-        && expr->column < bits->count)
+    if (expr->kind == WR_EXPR_COLUMN && (expr->column & WR_SQL_OUTER) == 0 &&
+        expr->column < bits->count)
         bits->used[expr->column] = true;
 }
 
@@ -99,19 +100,19 @@ static weir_status
 pull_project(pull_state *s, wr_plan *plan, bool exists, sql_pulled *out, bool *ok)
 {
     wr_arena *arena = s->b->arena;
-    uint32_t  m = plan->schema->field_count;
+    uint32_t m = plan->schema->field_count;
     for (uint32_t i = 0; i < m; i++)
-        if (sql_expr_refers(plan->project.exprs[i], s->scope)) {
+        if (wr_sql_expr_refers(plan->project.exprs[i], s->scope)) {
             *ok = false;
             return WEIR_OK;
         }
     WR_TRY(pull(s, plan->inputs[0], exists, out, ok));
     if (!*ok)
         return WEIR_OK;
-    uint32_t     width = out->plan->schema->field_count, n = m;
-    bool        *used = wr_arena_calloc(arena, width + 1, sizeof *used);
-    uint32_t    *map = wr_arena_calloc(arena, width + 1, sizeof *map);
-    wr_expr    **exprs = wr_arena_alloc(arena, (m + width + 1) * sizeof *exprs);
+    uint32_t width = out->plan->schema->field_count, n = m;
+    bool *used = wr_arena_calloc(arena, width + 1, sizeof *used);
+    uint32_t *map = wr_arena_calloc(arena, width + 1, sizeof *map);
+    wr_expr **exprs = wr_arena_alloc(arena, (m + width + 1) * sizeof *exprs);
     const char **names = wr_arena_alloc(arena, (m + width + 1) * sizeof *names);
     if (used == NULL || map == NULL || exprs == NULL || names == NULL)
         return SQL_NOMEM(s->b);
@@ -151,13 +152,13 @@ pull_project(pull_state *s, wr_plan *plan, bool exists, sql_pulled *out, bool *o
 static bool
 split_equality(const pull_state *s, wr_expr *condition, wr_expr **inner, wr_expr **outer)
 {
-    if (condition->kind != WR_EXPR_CALL || condition->arg_count != 2
-        || strcmp(condition->function->name, "=") != 0)
+    if (condition->kind != WR_EXPR_CALL || condition->arg_count != 2 ||
+        strcmp(condition->function->name, "=") != 0)
         return false;
     for (uint32_t side = 0; side < 2; side++) {
         wr_expr *a = condition->args[side], *c = condition->args[1 - side];
-        if (!sql_expr_refers(a, s->scope) && sql_expr_has_column(a) && sql_expr_refers(c, s->scope)
-            && !sql_expr_has_column(c)) {
+        if (!wr_sql_expr_refers(a, s->scope) && wr_sql_expr_has_column(a) &&
+            wr_sql_expr_refers(c, s->scope) && !wr_sql_expr_has_column(c)) {
             *inner = a;
             *outer = c;
             return true;
@@ -170,9 +171,9 @@ split_equality(const pull_state *s, wr_expr *condition, wr_expr **inner, wr_expr
 static weir_status
 inner_columns(pull_state *s, wr_plan **plan, wr_expr **inner, uint32_t count, uint32_t *columns)
 {
-    wr_arena    *arena = s->b->arena;
-    uint32_t     base = (*plan)->schema->field_count, n = base;
-    wr_expr    **exprs = wr_arena_alloc(arena, (base + count + 1) * sizeof *exprs);
+    wr_arena *arena = s->b->arena;
+    uint32_t base = (*plan)->schema->field_count, n = base;
+    wr_expr **exprs = wr_arena_alloc(arena, (base + count + 1) * sizeof *exprs);
     const char **names = wr_arena_alloc(arena, (base + count + 1) * sizeof *names);
     if (exprs == NULL || names == NULL)
         return SQL_NOMEM(s->b);
@@ -199,20 +200,20 @@ inner_columns(pull_state *s, wr_plan **plan, wr_expr **inner, uint32_t count, ui
 static weir_status
 call_empties(pull_state *s, const wr_plan *plan, wr_expr ***out)
 {
-    uint32_t  n = plan->aggregate.call_count;
+    uint32_t n = plan->aggregate.call_count;
     wr_expr **empties = wr_arena_alloc(s->b->arena, (n + 1) * sizeof *empties);
     if (empties == NULL)
         return SQL_NOMEM(s->b);
     for (uint32_t i = 0; i < n; i++) {
         const wr_agg_call *call = &plan->aggregate.calls[i];
-        wr_value           value = wr_value_null(call->result);
-        if (strcmp(call->aggregate->name, "count") == 0
-            || strcmp(call->aggregate->name, "regr_count") == 0
-            || strcmp(call->aggregate->name, "approx_count_distinct") == 0) {
+        wr_value value = wr_value_null(call->result);
+        if (strcmp(call->aggregate->name, "count") == 0 ||
+            strcmp(call->aggregate->name, "regr_count") == 0 ||
+            strcmp(call->aggregate->name, "approx_count_distinct") == 0) {
             value.is_null = false;
             value.integer = 0;
         }
-        if ((empties[i] = sql_constant(s->b, &value, -1)) == NULL)
+        if ((empties[i] = wr_sql_constant(s->b, &value, -1)) == NULL)
             return SQL_NOMEM(s->b);
     }
     *out = empties;
@@ -227,8 +228,8 @@ pull_aggregate(pull_state *s, wr_plan *plan, sql_pulled *out, bool *ok)
     for (uint32_t i = 0; i < plan->aggregate.call_count; i++) {
         const wr_agg_call *call = &plan->aggregate.calls[i];
         for (uint32_t a = 0; a < call->arg_count; a++)
-            *ok = *ok && !sql_expr_refers(call->args[a], s->scope);
-        *ok = *ok && (call->filter == NULL || !sql_expr_refers(call->filter, s->scope));
+            *ok = *ok && !wr_sql_expr_refers(call->args[a], s->scope);
+        *ok = *ok && (call->filter == NULL || !wr_sql_expr_refers(call->filter, s->scope));
     }
     if (*ok)
         WR_TRY(pull(s, plan->inputs[0], false, out, ok));
@@ -236,7 +237,7 @@ pull_aggregate(pull_state *s, wr_plan *plan, sql_pulled *out, bool *ok)
         *ok = false;
         return WEIR_OK;
     }
-    uint32_t  n = out->condition_count, k = plan->aggregate.key_count;
+    uint32_t n = out->condition_count, k = plan->aggregate.key_count;
     wr_expr **inner = wr_arena_alloc(arena, (n + 1) * sizeof *inner);
     wr_expr **outer = wr_arena_alloc(arena, (n + 1) * sizeof *outer);
     uint32_t *keys = wr_arena_alloc(arena, (k + n + 1) * sizeof *keys);
@@ -252,7 +253,7 @@ pull_aggregate(pull_state *s, wr_plan *plan, sql_pulled *out, bool *ok)
     WR_TRY(inner_columns(s, &out->plan, inner, n, keys + k));
     wr_plan *made = wr_plan_make_aggregate(arena, out->plan, keys, k + n, plan->aggregate.calls,
                                            plan->aggregate.call_count, false, plan->location);
-    uint32_t  width = k + n + plan->aggregate.call_count;
+    uint32_t width = k + n + plan->aggregate.call_count;
     uint32_t *order = wr_arena_alloc(arena, (width + 1) * sizeof *order);
     if (made == NULL || order == NULL)
         return SQL_NOMEM(s->b);
@@ -268,11 +269,11 @@ pull_aggregate(pull_state *s, wr_plan *plan, sql_pulled *out, bool *ok)
         return SQL_NOMEM(s->b);
     for (uint32_t i = 0; i < n; i++) {
         wr_expr *column = wr_expr_column(arena, added + i, inner[i]->type);
-        bool     left = out->conditions[i]->args[0] == inner[i];
+        bool left = out->conditions[i]->args[0] == inner[i];
         wr_expr *pair[2] = { left ? column : outer[i], left ? outer[i] : column };
         if (column == NULL)
             return SQL_NOMEM(s->b);
-        WR_TRY(sql_compare(s->b, "=", pair[0], pair[1], -1, &out->conditions[i]));
+        WR_TRY(wr_sql_compare(s->b, "=", pair[0], pair[1], -1, &out->conditions[i]));
     }
     if (plan->aggregate.global) {
         WR_TRY(call_empties(s, plan, &out->empties));
@@ -288,11 +289,11 @@ join_grown(pull_state *s, wr_plan *plan, wr_plan *left, wr_plan *right, wr_expr 
            uint32_t **map_out, wr_plan **out)
 {
     wr_arena *arena = s->b->arena;
-    uint32_t  old_left = plan->inputs[0]->schema->field_count;
-    uint32_t  old_right = plan->schema->field_count - WR_MIN(plan->schema->field_count, old_left);
-    uint32_t  new_left = left->schema->field_count, new_right = right->schema->field_count;
-    bool      left_only = plan->join.kind == WR_JOIN_SEMI || plan->join.kind == WR_JOIN_ANTI;
-    uint32_t  old_full = old_left + plan->inputs[1]->schema->field_count;
+    uint32_t old_left = plan->inputs[0]->schema->field_count;
+    uint32_t old_right = plan->schema->field_count - WR_MIN(plan->schema->field_count, old_left);
+    uint32_t new_left = left->schema->field_count, new_right = right->schema->field_count;
+    bool left_only = plan->join.kind == WR_JOIN_SEMI || plan->join.kind == WR_JOIN_ANTI;
+    uint32_t old_full = old_left + plan->inputs[1]->schema->field_count;
     uint32_t *map = wr_arena_alloc(arena, (old_full + 1) * sizeof *map);
     if (map == NULL)
         return SQL_NOMEM(s->b);
@@ -303,7 +304,8 @@ join_grown(pull_state *s, wr_plan *plan, wr_plan *left, wr_plan *right, wr_expr 
         if ((residual = wr_expr_rewrite(arena, residual, remap_column, &r)) == NULL)
             return SQL_NOMEM(s->b);
     }
-    wr_plan *join = wr_plan_make_join(arena, plan->join.kind, left, right, residual, plan->location);
+    wr_plan *join =
+        wr_plan_make_join(arena, plan->join.kind, left, right, residual, plan->location);
     if (join == NULL)
         return SQL_NOMEM(s->b);
     join->join.key_count = plan->join.key_count;
@@ -346,9 +348,9 @@ static weir_status
 move_conditions(pull_state *s, wr_plan *plan, uint32_t side, uint32_t grown_left, bool left_only,
                 const sql_pulled *from, sql_pulled *out)
 {
-    uint32_t  width = from->plan->schema->field_count;
+    uint32_t width = from->plan->schema->field_count;
     uint32_t *map = wr_arena_alloc(s->b->arena, (width + 1) * sizeof *map);
-    uint32_t  first = out->condition_count;
+    uint32_t first = out->condition_count;
     if (map == NULL)
         return SQL_NOMEM(s->b);
     for (uint32_t c = 0; c < width; c++)
@@ -361,15 +363,16 @@ move_conditions(pull_state *s, wr_plan *plan, uint32_t side, uint32_t grown_left
 static weir_status
 pull_join(pull_state *s, wr_plan *plan, sql_pulled *out, bool *ok)
 {
-    wr_expr  **parts = wr_arena_alloc(s->b->arena, (CONJUNCTS_MAX + 1) * sizeof *parts), *kept = NULL;
-    bool       inner = plan->join.kind == WR_JOIN_INNER;
-    bool       left_only = plan->join.kind == WR_JOIN_SEMI || plan->join.kind == WR_JOIN_ANTI;
+    wr_expr **parts = wr_arena_alloc(s->b->arena, (CONJUNCTS_MAX + 1) * sizeof *parts),
+            *kept = NULL;
+    bool inner = plan->join.kind == WR_JOIN_INNER;
+    bool left_only = plan->join.kind == WR_JOIN_SEMI || plan->join.kind == WR_JOIN_ANTI;
     sql_pulled sides[2] = { { 0 } };
     if (parts == NULL)
         return SQL_NOMEM(s->b);
-    uint32_t   n = wr_expr_conjuncts(plan->join.residual, parts, CONJUNCTS_MAX), *map;
-    *ok = n <= CONJUNCTS_MAX && (inner || left_only || plan->join.kind == WR_JOIN_LEFT)
-          && (inner || !sql_plan_refers(plan->inputs[1], s->scope));
+    uint32_t n = wr_expr_conjuncts(plan->join.residual, parts, CONJUNCTS_MAX), *map;
+    *ok = n <= CONJUNCTS_MAX && (inner || left_only || plan->join.kind == WR_JOIN_LEFT) &&
+          (inner || !wr_sql_plan_refers(plan->inputs[1], s->scope));
     for (uint32_t side = 0; side < 2 && *ok; side++) {
         WR_TRY(pull(s, plan->inputs[side], false, &sides[side], ok));
         *ok = *ok && sides[side].empties == NULL;
@@ -377,7 +380,7 @@ pull_join(pull_state *s, wr_plan *plan, sql_pulled *out, bool *ok)
     if (!*ok)
         return WEIR_OK;
     for (uint32_t i = 0; i < n; i++) {
-        if (!sql_expr_refers(parts[i], s->scope)) {
+        if (!wr_sql_expr_refers(parts[i], s->scope)) {
             if ((kept = wr_expr_and(s->b->arena, kept, parts[i])) == NULL)
                 return SQL_NOMEM(s->b);
         } else if (inner) {
@@ -399,7 +402,7 @@ static weir_status
 pull(pull_state *s, wr_plan *plan, bool exists, sql_pulled *out, bool *ok)
 {
     *ok = true;
-    if (!sql_plan_refers(plan, s->scope)) {
+    if (!wr_sql_plan_refers(plan, s->scope)) {
         out->plan = plan;
         return WEIR_OK;
     }
@@ -421,7 +424,7 @@ pull(pull_state *s, wr_plan *plan, bool exists, sql_pulled *out, bool *ok)
 }
 
 weir_status
-sql_pull_up(sql_binder *b, uint32_t scope, wr_plan *plan, bool exists, sql_pulled *out, bool *ok)
+wr_sql_pull_up(sql_binder *b, uint32_t scope, wr_plan *plan, bool exists, sql_pulled *out, bool *ok)
 {
     pull_state s = { b, scope };
     return pull(&s, plan, exists, out, ok);

@@ -10,12 +10,12 @@
 #include <string.h>
 
 void *
-sql_grow(wr_arena *arena, void *array, uint32_t count, uint32_t *capacity, size_t bytes)
+wr_sql_grow(wr_arena *arena, void *array, uint32_t count, uint32_t *capacity, size_t bytes)
 {
     if (count < *capacity)
         return array;
     uint32_t more = *capacity == 0 ? 8 : *capacity * 2;
-    void    *grown = wr_arena_calloc(arena, more, bytes);
+    void *grown = wr_arena_calloc(arena, more, bytes);
     if (grown == NULL)
         return NULL;
     if (count > 0)
@@ -25,7 +25,7 @@ sql_grow(wr_arena *arena, void *array, uint32_t count, uint32_t *capacity, size_
 }
 
 weir_status
-sql_place(sql_binder *b, weir_status status, int32_t location)
+wr_sql_place(sql_binder *b, weir_status status, int32_t location)
 {
     if (status != WEIR_OK && b->err->code == WEIR_OK) {
         wr_error_at(b->err, status, location, "%s", weir_status_text(status));
@@ -36,13 +36,13 @@ sql_place(sql_binder *b, weir_status status, int32_t location)
 }
 
 weir_status
-sql_unsupported(sql_binder *b, int32_t location, const char *what)
+wr_sql_unsupported(sql_binder *b, int32_t location, const char *what)
 {
     return wr_error_at(b->err, WEIR_QUERY_UNSUPPORTED, location, "%s not supported", what);
 }
 
 sql_scope *
-sql_scope_create(sql_binder *b, sql_scope *outer)
+wr_sql_scope_create(sql_binder *b, sql_scope *outer)
 {
     if (b->scope_count >= WR_SQL_SCOPES_MAX) {
         wr_error_set(b->err, WEIR_QUERY_TOO_COMPLEX, "the statement has more than %d selects",
@@ -58,20 +58,20 @@ sql_scope_create(sql_binder *b, sql_scope *outer)
 }
 
 int32_t
-sql_scope_find_range(const sql_scope *scope, const char *alias)
+wr_sql_scope_find_range(const sql_scope *scope, const char *alias)
 {
     for (uint32_t i = 0; i < scope->range_count; i++)
         if (scope->ranges[i].alias != NULL && strcmp(scope->ranges[i].alias, alias) == 0)
-            return (int32_t) i;
+            return (int32_t)i;
     for (uint32_t i = 0; i < scope->range_count; i++)
         if (scope->ranges[i].relation != NULL && strcmp(scope->ranges[i].relation, alias) == 0)
-            return (int32_t) i;
+            return (int32_t)i;
     return -1;
 }
 
 weir_status
-sql_scope_add_range(sql_binder *b, sql_scope *scope, const char *alias, const char *relation,
-                    int32_t location)
+wr_sql_scope_add_range(sql_binder *b, sql_scope *scope, const char *alias, const char *relation,
+                       int32_t location)
 {
     for (uint32_t i = 0; alias != NULL && i < scope->range_count; i++)
         if (scope->ranges[i].alias != NULL && strcmp(scope->ranges[i].alias, alias) == 0) {
@@ -87,7 +87,7 @@ sql_scope_add_range(sql_binder *b, sql_scope *scope, const char *alias, const ch
 }
 
 weir_status
-sql_scope_add_column(sql_binder *b, sql_scope *scope, const sql_column *column)
+wr_sql_scope_add_column(sql_binder *b, sql_scope *scope, const sql_column *column)
 {
     if (scope->column_count >= 0xffff)
         return wr_error_set(b->err, WEIR_QUERY_TOO_COMPLEX, "FROM has too many columns");
@@ -98,23 +98,23 @@ sql_scope_add_column(sql_binder *b, sql_scope *scope, const sql_column *column)
 }
 
 weir_status
-sql_scope_add_columns(sql_binder *b, sql_scope *scope, const wr_schema *schema, uint32_t first)
+wr_sql_scope_add_columns(sql_binder *b, sql_scope *scope, const wr_schema *schema, uint32_t first)
 {
     wr_assert(scope->range_count > 0);
     for (uint32_t i = first; i < schema->field_count; i++) {
         const wr_field *field = &schema->fields[i];
-        sql_column      column = { .name = field->name,
-                                   .range = (int32_t) scope->range_count - 1,
-                                   .column = i,
-                                   .type = field->type,
-                                   .hidden = field->hidden };
-        WR_TRY(sql_scope_add_column(b, scope, &column));
+        sql_column column = { .name = field->name,
+                              .range = (int32_t)scope->range_count - 1,
+                              .column = i,
+                              .type = field->type,
+                              .hidden = field->hidden };
+        WR_TRY(wr_sql_scope_add_column(b, scope, &column));
     }
     return WEIR_OK;
 }
 
 const sql_column *
-sql_scope_find(const sql_scope *scope, const char *name)
+wr_sql_scope_find(const sql_scope *scope, const char *name)
 {
     for (uint32_t i = 0; i < scope->column_count; i++)
         if (!scope->columns[i].shadowed && strcmp(scope->columns[i].name, name) == 0)
@@ -167,19 +167,22 @@ static void
 hint_column(sql_binder *b, const sql_scope *scope, const char *name)
 {
     for (const sql_scope *s = scope; s != NULL; s = s->outer) {
-        wr_catalog  names;
+        wr_catalog names;
         const char *nearest;
         wr_catalog_init(&names, b->arena);
         for (uint32_t i = 0; i < s->column_count; i++) {
             const char *have = s->columns[i].name;
             if (strcasecmp(have, name) == 0) {
-                wr_error_hint(b->err, "did you mean \"%s\"? names without quotes are folded to lower "
-                                      "case", have);
+                wr_error_hint(b->err,
+                              "did you mean \"%s\"? names without quotes are folded to lower "
+                              "case",
+                              have);
                 return;
             }
-            wr_schema   empty = { 0 };
+            wr_schema empty = { 0 };
             wr_relation r = { .name = have, .schema = &empty };
-            if (wr_catalog_find(&names, have) == NULL && wr_catalog_add(&names, &r, NULL) != WEIR_OK)
+            if (wr_catalog_find(&names, have) == NULL &&
+                wr_catalog_add(&names, &r, NULL) != WEIR_OK)
                 return;
         }
         if ((nearest = wr_catalog_nearest(&names, name)) != NULL) {
@@ -217,10 +220,10 @@ json_path(sql_query *q, tree_node *const *fields, size_t count, int32_t location
             return wr_error_at(q->b->err, WEIR_QUERY_NO_COLUMN, location,
                                "only json columns have fields: \"%s\"", name != NULL ? name : "*");
         wr_value value = { .type = WR_TYPE(WR_TEXT), .string = wr_string_make(name, strlen(name)) };
-        wr_expr *args[2] = { *expr, sql_constant(q->b, &value, location) };
+        wr_expr *args[2] = { *expr, wr_sql_constant(q->b, &value, location) };
         if (args[1] == NULL)
             return SQL_NOMEM(q->b);
-        WR_TRY(sql_call(q->b, "->", args, 2, location, expr));
+        WR_TRY(wr_sql_call(q->b, "->", args, 2, location, expr));
     }
     return WEIR_OK;
 }
@@ -228,29 +231,28 @@ json_path(sql_query *q, tree_node *const *fields, size_t count, int32_t location
 static weir_status
 no_column(sql_query *q, const PgQuery__ColumnRef *ref, const char *name, const char *qualifier)
 {
-    weir_status status =
-        qualifier == NULL
-            ? wr_error_at(q->b->err, WEIR_QUERY_NO_COLUMN, ref->location,
-                          "column \"%s\" does not exist", name)
-            : wr_error_at(q->b->err, WEIR_QUERY_NO_COLUMN, ref->location,
-                          "column %s.%s does not exist", qualifier, name);
+    weir_status status = qualifier == NULL
+                             ? wr_error_at(q->b->err, WEIR_QUERY_NO_COLUMN, ref->location,
+                                           "column \"%s\" does not exist", name)
+                             : wr_error_at(q->b->err, WEIR_QUERY_NO_COLUMN, ref->location,
+                                           "column %s.%s does not exist", qualifier, name);
     hint_column(q->b, q->scope, name);
     return status;
 }
 
 /* a  |  t.a  |  t.a.field...  |  a.field...  (the last two for json) */
 weir_status
-sql_bind_column(sql_query *q, const PgQuery__ColumnRef *ref, wr_expr **out)
+wr_bind_column(sql_query *q, const PgQuery__ColumnRef *ref, wr_expr **out)
 {
     const char *first = field_name(ref->fields[0]);
     if (first == NULL)
         return wr_error_at(q->b->err, WEIR_QUERY, ref->location, "* is not allowed here");
-    const char       *second = ref->n_fields > 1 ? field_name(ref->fields[1]) : NULL;
+    const char *second = ref->n_fields > 1 ? field_name(ref->fields[1]) : NULL;
     const sql_column *c = NULL;
-    bool              known_range = false;
+    bool known_range = false;
 
     for (const sql_scope *scope = q->scope; scope != NULL; scope = scope->outer) {
-        int32_t range = second != NULL ? sql_scope_find_range(scope, first) : -1;
+        int32_t range = second != NULL ? wr_sql_scope_find_range(scope, first) : -1;
         if (range >= 0) {
             known_range = true;
             WR_TRY(find_qualified(q->b, scope, range, second, ref->location, &c));

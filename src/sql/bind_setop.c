@@ -2,9 +2,9 @@
 /*
  * sql/bind_setop.c -- UNION, INTERSECT, EXCEPT, VALUES: many queries, one list of columns.
  *
- * INTERSECT is a semi join of the distinct left rows with the right ones, EXCEPT an anti join, NULLs
- * being equal; with ALL each row carries its number among its equals, so that the third copy on the
- * left only meets a third copy on the right.
+ * INTERSECT is a semi join of the distinct left rows with the right ones, EXCEPT an anti join,
+ * NULLs being equal; with ALL each row carries its number among its equals, so that the third copy
+ * on the left only meets a third copy on the right.
  *
  * Invariants  U1  every branch has the types of the result; untyped literals take the other side's
  */
@@ -14,7 +14,7 @@
 
 typedef struct branch_list {
     wr_plan **plans;
-    uint32_t  count, capacity;
+    uint32_t count, capacity;
 } branch_list;
 
 static const char *
@@ -29,30 +29,31 @@ setop_name(const tree_select *stmt)
 static bool
 can_keep_unknown(const tree_select *stmt)
 {
-    return stmt->op == PG_QUERY__SET_OPERATION__SETOP_NONE && stmt->n_sort_clause == 0
-           && stmt->limit_count == NULL && stmt->limit_offset == NULL && stmt->n_distinct_clause == 0;
+    return stmt->op == PG_QUERY__SET_OPERATION__SETOP_NONE && stmt->n_sort_clause == 0 &&
+           stmt->limit_count == NULL && stmt->limit_offset == NULL && stmt->n_distinct_clause == 0;
 }
 
-/* The column as the type: in the select list itself when it is a literal there, else by a project above. */
+/* The column as the type: in the select list itself when it is a literal there, else by a project
+ * above. */
 static weir_status
 cast_columns(sql_binder *b, wr_plan **plan, const wr_type *types)
 {
     uint32_t n = (*plan)->schema->field_count;
-    bool     same = true;
+    bool same = true;
     for (uint32_t i = 0; i < n; i++) {
         wr_field *field = &(*plan)->schema->fields[i];
         if (wr_type_equal(field->type, types[i]))
             continue;
         if (field->type.id == WR_UNKNOWN && (*plan)->kind == WR_PLAN_PROJECT) {
-            WR_TRY(sql_cast(b, (*plan)->project.exprs[i], types[i], WR_CAST_IMPLICIT,
-                            &(*plan)->project.exprs[i]));
+            WR_TRY(wr_sql_cast(b, (*plan)->project.exprs[i], types[i], WR_CAST_IMPLICIT,
+                               &(*plan)->project.exprs[i]));
             field->type = types[i];
             continue;
         }
         if (field->type.id == WR_UNKNOWN && (*plan)->kind == WR_PLAN_VALUES) {
             for (uint32_t r = 0; r < (*plan)->values.row_count; r++)
-                WR_TRY(sql_cast(b, (*plan)->values.rows[r][i], types[i], WR_CAST_IMPLICIT,
-                                &(*plan)->values.rows[r][i]));
+                WR_TRY(wr_sql_cast(b, (*plan)->values.rows[r][i], types[i], WR_CAST_IMPLICIT,
+                                   &(*plan)->values.rows[r][i]));
             field->type = types[i];
             continue;
         }
@@ -60,7 +61,7 @@ cast_columns(sql_binder *b, wr_plan **plan, const wr_type *types)
     }
     if (same)
         return WEIR_OK;
-    wr_expr    **exprs = wr_arena_alloc(b->arena, (n + 1) * sizeof *exprs);
+    wr_expr **exprs = wr_arena_alloc(b->arena, (n + 1) * sizeof *exprs);
     const char **names = wr_arena_alloc(b->arena, (n + 1) * sizeof *names);
     if (exprs == NULL || names == NULL)
         return SQL_NOMEM(b);
@@ -70,14 +71,15 @@ cast_columns(sql_binder *b, wr_plan **plan, const wr_type *types)
         if ((exprs[i] = wr_expr_column(b->arena, i, field->type)) == NULL)
             return SQL_NOMEM(b);
         if (!wr_type_same(field->type, types[i]))
-            WR_TRY(sql_cast(b, exprs[i], types[i], WR_CAST_IMPLICIT, &exprs[i]));
+            WR_TRY(wr_sql_cast(b, exprs[i], types[i], WR_CAST_IMPLICIT, &exprs[i]));
     }
     *plan = wr_plan_make_project(b->arena, *plan, exprs, names, n, -1);
     return *plan != NULL ? WEIR_OK : SQL_NOMEM(b);
 }
 
 static weir_status
-common_types(sql_binder *b, const branch_list *list, const char *what, int32_t location, wr_type *types)
+common_types(sql_binder *b, const branch_list *list, const char *what, int32_t location,
+             wr_type *types)
 {
     uint32_t n = list->plans[0]->schema->field_count;
     wr_type *column = wr_arena_alloc(b->arena, (list->count + 1) * sizeof *column);
@@ -96,7 +98,8 @@ common_types(sql_binder *b, const branch_list *list, const char *what, int32_t l
             types[i] = column[0];
             continue;
         }
-        WR_TRY(sql_place(b, wr_type_common(column, list->count, what, &types[i], b->err), location));
+        WR_TRY(wr_sql_place(b, wr_type_common(column, list->count, what, &types[i], b->err),
+                            location));
     }
     for (uint32_t k = 0; k < list->count && n == 0; k++)
         if (list->plans[k]->schema->field_count != 0)
@@ -108,8 +111,8 @@ common_types(sql_binder *b, const branch_list *list, const char *what, int32_t l
 static weir_status
 unify_branches(sql_binder *b, branch_list *list, const char *what, int32_t location)
 {
-    wr_type *types = wr_arena_alloc(b->arena,
-                                    (list->plans[0]->schema->field_count + 1) * sizeof *types);
+    wr_type *types =
+        wr_arena_alloc(b->arena, (list->plans[0]->schema->field_count + 1) * sizeof *types);
     if (types == NULL)
         return SQL_NOMEM(b);
     WR_TRY(common_types(b, list, what, location, types));
@@ -123,17 +126,19 @@ add_branch(sql_binder *b, branch_list *list, const tree_select *stmt, sql_scope 
 {
     if (!SQL_PUSH(b, list->plans, list->count, list->capacity))
         return SQL_NOMEM(b);
-    WR_TRY(sql_bind_select(b, stmt, outer, can_keep_unknown(stmt), &list->plans[list->count]));
+    WR_TRY(wr_bind_select(b, stmt, outer, can_keep_unknown(stmt), &list->plans[list->count]));
     list->count++;
     return WEIR_OK;
 }
 
-/* a UNION ALL b UNION ALL c leans left: its branches in order, for as long as it is the same operation. */
+/* a UNION ALL b UNION ALL c leans left: its branches in order, for as long as it is the same
+ * operation. */
 static weir_status
-union_branches(sql_binder *b, const tree_select *stmt, bool all, sql_scope *outer, branch_list *list)
+union_branches(sql_binder *b, const tree_select *stmt, bool all, sql_scope *outer,
+               branch_list *list)
 {
     const tree_select *spine[WR_SQL_UNION_MAX];
-    uint32_t           n = 0;
+    uint32_t n = 0;
     const tree_select *at = stmt;
     for (;;) {
         if (n == WR_SQL_UNION_MAX)
@@ -141,9 +146,9 @@ union_branches(sql_binder *b, const tree_select *stmt, bool all, sql_scope *oute
                                 WR_SQL_UNION_MAX);
         spine[n++] = at->rarg;
         const tree_select *left = at->larg;
-        bool same = left->op == PG_QUERY__SET_OPERATION__SETOP_UNION && left->all == all
-                    && left->n_sort_clause == 0 && left->limit_count == NULL
-                    && left->limit_offset == NULL && left->with_clause == NULL;
+        bool same = left->op == PG_QUERY__SET_OPERATION__SETOP_UNION && left->all == all &&
+                    left->n_sort_clause == 0 && left->limit_count == NULL &&
+                    left->limit_offset == NULL && left->with_clause == NULL;
         if (!same)
             break;
         at = left;
@@ -157,7 +162,7 @@ union_branches(sql_binder *b, const tree_select *stmt, bool all, sql_scope *oute
 static weir_status
 make_distinct(sql_binder *b, wr_plan **plan)
 {
-    uint32_t  n = (*plan)->schema->field_count;
+    uint32_t n = (*plan)->schema->field_count;
     uint32_t *keys = wr_arena_alloc(b->arena, (n + 1) * sizeof *keys);
     if (keys == NULL)
         return SQL_NOMEM(b);
@@ -171,7 +176,7 @@ make_distinct(sql_binder *b, wr_plan **plan)
 static weir_status
 number_copies(sql_binder *b, wr_plan **plan)
 {
-    uint32_t     n = (*plan)->schema->field_count;
+    uint32_t n = (*plan)->schema->field_count;
     wr_over_call call = { .name = "row_number",
                           .function = WR_OVER_ROW_NUMBER,
                           .result = WR_TYPE(WR_INT8),
@@ -203,8 +208,8 @@ plan_semi(sql_binder *b, const tree_select *stmt, branch_list *list, wr_plan **o
     } else {
         WR_TRY(make_distinct(b, &left));
     }
-    wr_join_kind kind = stmt->op == PG_QUERY__SET_OPERATION__SETOP_INTERSECT ? WR_JOIN_SEMI
-                                                                              : WR_JOIN_ANTI;
+    wr_join_kind kind =
+        stmt->op == PG_QUERY__SET_OPERATION__SETOP_INTERSECT ? WR_JOIN_SEMI : WR_JOIN_ANTI;
     wr_plan *join = wr_plan_make_join(b->arena, kind, left, right, NULL, -1);
     uint32_t *columns = wr_arena_alloc(b->arena, (keys + 1) * sizeof *columns);
     if (join == NULL || columns == NULL)
@@ -219,10 +224,10 @@ plan_semi(sql_binder *b, const tree_select *stmt, branch_list *list, wr_plan **o
 }
 
 weir_status
-sql_bind_setop(sql_binder *b, const tree_select *stmt, sql_scope *outer, wr_plan **out)
+wr_bind_setop(sql_binder *b, const tree_select *stmt, sql_scope *outer, wr_plan **out)
 {
     branch_list list = { 0 };
-    bool        is_union = stmt->op == PG_QUERY__SET_OPERATION__SETOP_UNION;
+    bool is_union = stmt->op == PG_QUERY__SET_OPERATION__SETOP_UNION;
     if (is_union) {
         WR_TRY(union_branches(b, stmt, stmt->all, outer, &list));
     } else {
@@ -239,35 +244,35 @@ sql_bind_setop(sql_binder *b, const tree_select *stmt, sql_scope *outer, wr_plan
     } else {
         WR_TRY(plan_semi(b, stmt, &list, out));
     }
-    return sql_order_output(b, stmt, outer, out);
+    return wr_sql_order_output(b, stmt, outer, out);
 }
 
 /* --- VALUES --- */
 
 weir_status
-sql_bind_values(sql_binder *b, const tree_select *stmt, sql_scope *outer, bool keep_unknown,
-                wr_plan **out)
+wr_bind_values(sql_binder *b, const tree_select *stmt, sql_scope *outer, bool keep_unknown,
+               wr_plan **out)
 {
-    sql_query  q = { .b = b, .clause = "VALUES" };
-    uint32_t   rows = (uint32_t) stmt->n_values_lists;
-    uint32_t   n = (uint32_t) stmt->values_lists[0]->list->n_items;
+    sql_query q = { .b = b, .clause = "VALUES" };
+    uint32_t rows = (uint32_t)stmt->n_values_lists;
+    uint32_t n = (uint32_t)stmt->values_lists[0]->list->n_items;
     wr_expr ***table = wr_arena_calloc(b->arena, rows + 1, sizeof *table);
-    wr_expr  **column = wr_arena_alloc(b->arena, (rows + 1) * sizeof *column);
-    wr_type   *types = wr_arena_alloc(b->arena, (n + 1) * sizeof *types);
+    wr_expr **column = wr_arena_alloc(b->arena, (rows + 1) * sizeof *column);
+    wr_type *types = wr_arena_alloc(b->arena, (n + 1) * sizeof *types);
     if (table == NULL || column == NULL || types == NULL)
         return SQL_NOMEM(b);
-    WR_TRY(sql_bind_from(&q, NULL, 0, outer));
+    WR_TRY(wr_bind_from(&q, NULL, 0, outer));
     wr_plan *row = q.scope->plan;
     for (uint32_t r = 0; r < rows; r++) {
         const PgQuery__List *items = stmt->values_lists[r]->list;
         if (items->n_items != n)
-            return wr_error_at(b->err, WEIR_QUERY, sql_location(items->items[0]),
+            return wr_error_at(b->err, WEIR_QUERY, wr_sql_location(items->items[0]),
                                "VALUES lists must all be the same length");
-        WR_TRY(sql_bind_list(&q, items->items, n, &table[r]));
+        WR_TRY(wr_bind_list(&q, items->items, n, &table[r]));
     }
     if (q.scope->plan != row)
-        return sql_unsupported(b, sql_location(stmt->values_lists[0]->list->items[0]),
-                               "a subquery in VALUES is");
+        return wr_sql_unsupported(b, wr_sql_location(stmt->values_lists[0]->list->items[0]),
+                                  "a subquery in VALUES is");
     for (uint32_t i = 0; i < n; i++) {
         bool unknown = true;
         for (uint32_t r = 0; r < rows; r++) {
@@ -277,12 +282,12 @@ sql_bind_values(sql_binder *b, const tree_select *stmt, sql_scope *outer, bool k
         types[i] = WR_TYPE(WR_UNKNOWN);
         if (unknown && keep_unknown)
             continue;
-        WR_TRY(sql_unify(b, column, rows, "VALUES", column[0]->location, &types[i]));
+        WR_TRY(wr_sql_unify(b, column, rows, "VALUES", column[0]->location, &types[i]));
         for (uint32_t r = 0; r < rows; r++)
             table[r][i] = column[r];
     }
     *out = wr_plan_make_values(b->arena, table, rows, types, n, -1);
     if (*out == NULL)
         return SQL_NOMEM(b);
-    return sql_order_output(b, stmt, outer, out);
+    return wr_sql_order_output(b, stmt, outer, out);
 }

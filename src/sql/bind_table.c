@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sql/bind_table.c -- functions in FROM: windows, sets (generate_series, unnest, ...), single values.
+ * sql/bind_table.c -- functions in FROM: windows, sets (generate_series, unnest, ...), single
+ * values.
  *
  * Invariants  T1  a function in FROM may refer to the items on its left, as PostgreSQL has it
  */
@@ -12,8 +13,9 @@
 static const struct {
     const char *name, *hint;
 } foreign_tables[] = {
-    { "asof", "write JOIN LATERAL (SELECT * FROM q WHERE q.k = t.k AND q.ts <= t.ts ORDER BY q.ts DESC "
-              "LIMIT 1) q ON true" },
+    { "asof",
+      "write JOIN LATERAL (SELECT * FROM q WHERE q.k = t.k AND q.ts <= t.ts ORDER BY q.ts DESC "
+      "LIMIT 1) q ON true" },
     { "as_of", "the past of a relation cannot be asked for" },
     { "lookup", "join with the relation itself" },
     { "dedup", "write SELECT DISTINCT ON (k) ... ORDER BY k, ts" },
@@ -42,10 +44,10 @@ refuse_foreign(sql_query *q, const PgQuery__FuncCall *call, const char *name)
 }
 
 typedef struct table_parts {
-    wr_expr **sets;  /* for UNNEST */
-    wr_type  *types;
-    uint32_t  count, capacity, type_capacity;
-    wr_expr  *value; /* a plain function: one row of one value */
+    wr_expr **sets; /* for UNNEST */
+    wr_type *types;
+    uint32_t count, capacity, type_capacity;
+    wr_expr *value; /* a plain function: one row of one value */
     const char *name;
 } table_parts;
 
@@ -53,7 +55,8 @@ static weir_status
 add_set(sql_query *q, table_parts *t, wr_expr *set, wr_type type)
 {
     uint32_t at = t->count;
-    if (!SQL_PUSH(q->b, t->sets, at, t->capacity) || !SQL_PUSH(q->b, t->types, at, t->type_capacity))
+    if (!SQL_PUSH(q->b, t->sets, at, t->capacity) ||
+        !SQL_PUSH(q->b, t->types, at, t->type_capacity))
         return SQL_NOMEM(q->b);
     t->sets[at] = set;
     t->types[at] = type;
@@ -65,12 +68,12 @@ static weir_status
 bind_function(sql_query *q, const PgQuery__FuncCall *call, table_parts *t)
 {
     wr_expr *set;
-    wr_type  type;
-    t->name = sql_last_name(call->funcname, call->n_funcname);
+    wr_type type;
+    t->name = wr_sql_last_name(call->funcname, call->n_funcname);
     WR_TRY(refuse_foreign(q, call, t->name));
     if (strcmp(t->name, "unnest") == 0 && call->n_args > 1) {
         for (size_t i = 0; i < call->n_args; i++) {
-            WR_TRY(sql_bind_expr(q, call->args[i], &set));
+            WR_TRY(wr_bind_expr(q, call->args[i], &set));
             if (set->type.id != WR_ARRAY)
                 return wr_error_at(q->b->err, WEIR_QUERY_TYPE, call->location,
                                    "unnest takes arrays, not %s", wr_type_name(set->type));
@@ -78,13 +81,14 @@ bind_function(sql_query *q, const PgQuery__FuncCall *call, table_parts *t)
         }
         return WEIR_OK;
     }
-    if (sql_is_set_returning(t->name)) {
-        WR_TRY(sql_bind_set(q, call, &set, &type));
+    if (wr_sql_is_set_returning(t->name)) {
+        WR_TRY(wr_bind_set(q, call, &set, &type));
         return add_set(q, t, set, type);
     }
     if (t->count > 0)
-        return sql_unsupported(q->b, call->location, "ROWS FROM with a function that gives one value is");
-    return sql_bind_call(q, call, &t->value);
+        return wr_sql_unsupported(q->b, call->location,
+                                  "ROWS FROM with a function that gives one value is");
+    return wr_bind_call(q, call, &t->value);
 }
 
 static const PgQuery__FuncCall *
@@ -103,16 +107,16 @@ bind_parts(sql_query *q, const PgQuery__RangeFunction *f, table_parts *t)
     for (size_t i = 0; i < f->n_functions; i++) {
         const PgQuery__FuncCall *call = function_of(f->functions[i]);
         if (t->value != NULL || (call == NULL && i > 0))
-            return sql_unsupported(q->b, -1, "this ROWS FROM is");
+            return wr_sql_unsupported(q->b, -1, "this ROWS FROM is");
         if (call != NULL) {
             WR_TRY(bind_function(q, call, t));
             continue;
         }
-        if (f->functions[i]->node_case != PG_QUERY__NODE__NODE_LIST
-            || f->functions[i]->list->n_items == 0)
-            return sql_unsupported(q->b, -1, "this function in FROM is");
-        t->name = sql_figure_name(f->functions[i]->list->items[0]);
-        WR_TRY(sql_bind_typed(q, f->functions[i]->list->items[0], &t->value));
+        if (f->functions[i]->node_case != PG_QUERY__NODE__NODE_LIST ||
+            f->functions[i]->list->n_items == 0)
+            return wr_sql_unsupported(q->b, -1, "this function in FROM is");
+        t->name = wr_sql_figure_name(f->functions[i]->list->items[0]);
+        WR_TRY(wr_bind_typed(q, f->functions[i]->list->items[0], &t->value));
     }
     return WEIR_OK;
 }
@@ -121,24 +125,25 @@ static weir_status
 plan_parts(sql_query *q, const PgQuery__RangeFunction *f, table_parts *t, wr_plan **plan)
 {
     wr_arena *arena = q->b->arena;
-    wr_plan  *row = wr_plan_make_one_row(arena, -1);
+    wr_plan *row = wr_plan_make_one_row(arena, -1);
     if (row == NULL)
         return SQL_NOMEM(q->b);
     if (t->value != NULL) {
-        wr_expr    **exprs = wr_arena_alloc(arena, 2 * sizeof *exprs);
+        wr_expr **exprs = wr_arena_alloc(arena, 2 * sizeof *exprs);
         const char **names = wr_arena_alloc(arena, 2 * sizeof *names);
-        wr_value     one = { .type = WR_TYPE(WR_INT8), .integer = 1 };
+        wr_value one = { .type = WR_TYPE(WR_INT8), .integer = 1 };
         if (exprs == NULL || names == NULL)
             return SQL_NOMEM(q->b);
         exprs[0] = t->value;
         names[0] = t->name;
-        exprs[1] = sql_constant(q->b, &one, -1);
+        exprs[1] = wr_sql_constant(q->b, &one, -1);
         names[1] = "ordinality";
         if (exprs[1] == NULL)
             return SQL_NOMEM(q->b);
         *plan = wr_plan_make_project(arena, row, exprs, names, f->ordinality ? 2 : 1, -1);
     } else {
-        *plan = wr_plan_make_unnest(arena, row, t->sets, t->types, t->count, f->ordinality, false, -1);
+        *plan =
+            wr_plan_make_unnest(arena, row, t->sets, t->types, t->count, f->ordinality, false, -1);
         for (uint32_t i = 0; *plan != NULL && i < t->count; i++)
             (*plan)->schema->fields[i].name = t->name;
     }
@@ -149,7 +154,8 @@ plan_parts(sql_query *q, const PgQuery__RangeFunction *f, table_parts *t, wr_pla
 static bool
 is_file_function(const char *name)
 {
-    static const char *const names[] = { "read_json", "read_csv", "read_tsv", "read_lines", "read_msgpack" };
+    static const char *const names[] = { "read_json", "read_csv", "read_tsv", "read_lines",
+                                         "read_msgpack" };
     for (size_t i = 0; i < WR_COUNT(names); i++)
         if (strcmp(names[i], name) == 0)
             return true;
@@ -159,22 +165,25 @@ is_file_function(const char *name)
 static weir_status
 bind_file(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_plan **plan)
 {
-    sql_binder       *b = q->b;
-    wr_relation      *relation = NULL;
-    const tree_node  *arg = call->n_args == 1 ? call->args[0] : NULL;
+    sql_binder *b = q->b;
+    wr_relation *relation = NULL;
+    const tree_node *arg = call->n_args == 1 ? call->args[0] : NULL;
     const wr_catalog *catalog = b->catalog;
     if (arg == NULL || arg->node_case != PG_QUERY__NODE__NODE_A_CONST ||
         arg->a_const->val_case != PG_QUERY__A__CONST__VAL_SVAL) {
-        weir_status st = wr_error_at(b->err, WEIR_QUERY, call->location, "%s takes one path in quotes", name);
+        weir_status st =
+            wr_error_at(b->err, WEIR_QUERY, call->location, "%s takes one path in quotes", name);
         wr_error_hint(b->err, "FROM %s('file')", name);
         return st;
     }
     if (catalog == NULL || catalog->open_file == NULL) {
-        weir_status st = wr_error_at(b->err, WEIR_QUERY_UNSUPPORTED, call->location, "%s is for `weir query`", name);
+        weir_status st = wr_error_at(b->err, WEIR_QUERY_UNSUPPORTED, call->location,
+                                     "%s is for `weir query`", name);
         wr_error_hint(b->err, "in a pipeline, declare the file as a source");
         return st;
     }
-    weir_status st = catalog->open_file(catalog->open_file_user, name, arg->a_const->sval->sval, &relation, b->err);
+    weir_status st = catalog->open_file(catalog->open_file_user, name, arg->a_const->sval->sval,
+                                        &relation, b->err);
     if (st != WEIR_OK) {
         b->err->offset = call->location;
         return st;
@@ -184,27 +193,28 @@ bind_file(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_plan
 }
 
 weir_status
-sql_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope *up, sql_scope **out)
+wr_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope *up,
+                       sql_scope **out)
 {
     sql_binder *b = q->b;
     const PgQuery__FuncCall *first = function_of(f->functions[0]);
-    const char *name = first != NULL ? sql_last_name(first->funcname, first->n_funcname) : "";
+    const char *name = first != NULL ? wr_sql_last_name(first->funcname, first->n_funcname) : "";
     const char *relation = NULL;
-    int32_t     location = first != NULL ? first->location : -1;
-    wr_plan    *plan;
+    int32_t location = first != NULL ? first->location : -1;
+    wr_plan *plan;
     table_parts t = { 0 };
-    sql_scope  *scope = sql_scope_create(b, up);
+    sql_scope *scope = wr_sql_scope_create(b, up);
     if (scope == NULL)
-        return sql_place(b, b->err->code != WEIR_OK ? b->err->code : WEIR_MEMORY, location);
+        return wr_sql_place(b, b->err->code != WEIR_OK ? b->err->code : WEIR_MEMORY, location);
     if (f->n_coldeflist > 0)
-        return sql_unsupported(b, location, "a column definition list is");
+        return wr_sql_unsupported(b, location, "a column definition list is");
 
     bool is_file = f->n_functions == 1 && first != NULL && is_file_function(name);
-    bool is_window = f->n_functions == 1 && first != NULL && sql_is_window_function(name);
+    bool is_window = f->n_functions == 1 && first != NULL && wr_sql_is_window_function(name);
     if (is_file) {
         WR_TRY(bind_file(q, first, name, &plan));
     } else if (is_window) {
-        WR_TRY(sql_bind_window(q, first, up, &plan, &relation));
+        WR_TRY(wr_bind_window(q, first, up, &plan, &relation));
     } else {
         sql_query args = { .b = b, .scope = scope, .clause = "functions in FROM" };
         scope->plan = wr_plan_make_one_row(b->arena, -1);
@@ -213,16 +223,18 @@ sql_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope
         wr_plan *untouched = scope->plan;
         WR_TRY(bind_parts(&args, f, &t));
         if (scope->plan != untouched)
-            return sql_unsupported(b, location, "a subquery in the arguments of a function in FROM is");
+            return wr_sql_unsupported(b, location,
+                                      "a subquery in the arguments of a function in FROM is");
         WR_TRY(plan_parts(q, f, &t, &plan));
         name = t.name;
     }
     scope->plan = plan;
-    WR_TRY(sql_scope_add_range(b, scope, name, relation, location));
-    WR_TRY(sql_scope_add_columns(b, scope, plan->schema, 0));
+    WR_TRY(wr_sql_scope_add_range(b, scope, name, relation, location));
+    WR_TRY(wr_sql_scope_add_columns(b, scope, plan->schema, 0));
     bool one_column = !is_window && !is_file && t.count + (t.value != NULL) == 1;
     if (one_column && f->alias != NULL && f->alias->n_colnames == 0)
-        scope->columns[0].name = f->alias->aliasname; /* FROM generate_series(1, 3) AS x: x is the column too */
+        scope->columns[0].name =
+            f->alias->aliasname; /* FROM generate_series(1, 3) AS x: x is the column too */
     *out = scope;
-    return sql_alias_scope(q, scope, f->alias, location);
+    return wr_sql_alias_scope(q, scope, f->alias, location);
 }

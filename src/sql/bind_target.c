@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sql/bind_target.c -- the select list: *, t.*, expressions, and the names PostgreSQL gives columns.
+ * sql/bind_target.c -- the select list: *, t.*, expressions, and the names PostgreSQL gives
+ * columns.
  */
 #include "sql/bind_impl.h"
 
 #include <string.h>
 
-/* How sure a name is, as PostgreSQL ranks it: 2 a real name, 1 a stand-in (type, "case"), 0 none. */
+/* How sure a name is, as PostgreSQL ranks it: 2 a real name, 1 a stand-in (type, "case"), 0 none.
+ */
 static int
 figure(const tree_node *node, const char **name)
 {
@@ -30,7 +32,7 @@ figure(const tree_node *node, const char **name)
         return figure(e->arg, name);
     }
     case PG_QUERY__NODE__NODE_FUNC_CALL:
-        *name = sql_last_name(node->func_call->funcname, node->func_call->n_funcname);
+        *name = wr_sql_last_name(node->func_call->funcname, node->func_call->n_funcname);
         return 2;
     case PG_QUERY__NODE__NODE_A_EXPR:
         if (node->a_expr->kind != PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF)
@@ -41,7 +43,8 @@ figure(const tree_node *node, const char **name)
         int strength = figure(node->type_cast->arg, name);
         if (strength > 1)
             return strength;
-        *name = sql_last_name(node->type_cast->type_name->names, node->type_cast->type_name->n_names);
+        *name = wr_sql_last_name(node->type_cast->type_name->names,
+                                 node->type_cast->type_name->n_names);
         return 1;
     }
     case PG_QUERY__NODE__NODE_COLLATE_CLAUSE: return figure(node->collate_clause->arg, name);
@@ -52,8 +55,8 @@ figure(const tree_node *node, const char **name)
         case PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK: *name = "array"; return 2;
         case PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK: {
             const tree_node *sub = node->sub_link->subselect;
-            if (sub->node_case != PG_QUERY__NODE__NODE_SELECT_STMT
-                || sub->select_stmt->n_target_list == 0)
+            if (sub->node_case != PG_QUERY__NODE__NODE_SELECT_STMT ||
+                sub->select_stmt->n_target_list == 0)
                 return 0;
             const PgQuery__ResTarget *target = sub->select_stmt->target_list[0]->res_target;
             if (target->name[0] != '\0') {
@@ -78,12 +81,23 @@ figure(const tree_node *node, const char **name)
         *name = node->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "greatest" : "least";
         return 2;
     case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION: {
-        static const char *const names[] = {
-            "", "current_date", "current_time", "current_time", "current_timestamp",
-            "current_timestamp", "localtime", "localtime", "localtimestamp", "localtimestamp",
-            "current_role", "current_user", "user", "session_user", "current_catalog",
-            "current_schema" };
-        unsigned op = (unsigned) node->sqlvalue_function->op;
+        static const char *const names[] = { "",
+                                             "current_date",
+                                             "current_time",
+                                             "current_time",
+                                             "current_timestamp",
+                                             "current_timestamp",
+                                             "localtime",
+                                             "localtime",
+                                             "localtimestamp",
+                                             "localtimestamp",
+                                             "current_role",
+                                             "current_user",
+                                             "user",
+                                             "session_user",
+                                             "current_catalog",
+                                             "current_schema" };
+        unsigned op = (unsigned)node->sqlvalue_function->op;
         *name = op < WR_COUNT(names) ? names[op] : "";
         return 2;
     }
@@ -92,7 +106,7 @@ figure(const tree_node *node, const char **name)
 }
 
 const char *
-sql_figure_name(const tree_node *node)
+wr_sql_figure_name(const tree_node *node)
 {
     const char *name = NULL;
     figure(node, &name);
@@ -115,7 +129,7 @@ static weir_status
 add_column(sql_query *q, const sql_scope *scope, const sql_column *c, int32_t location,
            sql_targets *targets)
 {
-    uint32_t   number = scope == q->scope ? c->column : sql_outer(scope->id, c->column);
+    uint32_t number = scope == q->scope ? c->column : sql_outer(scope->id, c->column);
     sql_target target = { .name = c->name, .named = true, .location = location };
     target.expr = wr_expr_column(q->b->arena, number, c->type);
     if (target.expr == NULL)
@@ -143,7 +157,7 @@ static weir_status
 expand_range(sql_query *q, const char *alias, int32_t location, sql_targets *targets)
 {
     for (const sql_scope *scope = q->scope; scope != NULL; scope = scope->outer) {
-        int32_t range = sql_scope_find_range(scope, alias);
+        int32_t range = wr_sql_scope_find_range(scope, alias);
         if (range < 0)
             continue;
         for (uint32_t i = 0; i < scope->column_count; i++)
@@ -156,7 +170,7 @@ expand_range(sql_query *q, const char *alias, int32_t location, sql_targets *tar
 }
 
 weir_status
-sql_bind_targets(sql_query *q, tree_node *const *nodes, size_t count, sql_targets *targets)
+wr_bind_targets(sql_query *q, tree_node *const *nodes, size_t count, sql_targets *targets)
 {
     for (size_t i = 0; i < count; i++) {
         const PgQuery__ResTarget *t = nodes[i]->res_target;
@@ -164,7 +178,7 @@ sql_bind_targets(sql_query *q, tree_node *const *nodes, size_t count, sql_target
             const PgQuery__ColumnRef *ref = t->val->column_ref;
             if (ref->fields[ref->n_fields - 1]->node_case == PG_QUERY__NODE__NODE_A_STAR) {
                 if (ref->n_fields > 2)
-                    return sql_unsupported(q->b, ref->location, "this use of * is");
+                    return wr_sql_unsupported(q->b, ref->location, "this use of * is");
                 if (ref->n_fields == 1)
                     WR_TRY(expand_star(q, ref->location, targets));
                 else
@@ -172,10 +186,10 @@ sql_bind_targets(sql_query *q, tree_node *const *nodes, size_t count, sql_target
                 continue;
             }
         }
-        bool       plain = t->val->node_case == PG_QUERY__NODE__NODE_COLUMN_REF;
+        bool plain = t->val->node_case == PG_QUERY__NODE__NODE_COLUMN_REF;
         sql_target target = { .named = t->name[0] != '\0' || plain, .location = t->location };
-        target.name = t->name[0] != '\0' ? t->name : sql_figure_name(t->val);
-        WR_TRY(sql_bind_expr(q, t->val, &target.expr));
+        target.name = t->name[0] != '\0' ? t->name : wr_sql_figure_name(t->val);
+        WR_TRY(wr_bind_expr(q, t->val, &target.expr));
         WR_TRY(add_target(q, targets, &target));
     }
     return WEIR_OK;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sql/bind_window.c -- tumble, hop, cumulate, session: in FROM over a relation, or in GROUP BY over time.
+ * sql/bind_window.c -- tumble, hop, cumulate, session: in FROM over a relation, or in GROUP BY over
+ * time.
  *
  *     FROM tumble(bids, ts, interval '10 seconds')      (also tumble((SELECT ...), ts, ...))
- *     GROUP BY tumble(ts, interval '10 seconds'), k     (window_start and window_end become columns)
+ *     GROUP BY tumble(ts, interval '10 seconds'), k     (window_start and window_end become
+ * columns)
  *
  * Invariants  W1  slide <= size, both positive, no months: what is refused here never runs
  */
@@ -14,9 +16,9 @@
 #include <string.h>
 
 typedef struct window_kind {
-    const char    *name;
+    const char *name;
     wr_window_kind kind;
-    const char    *intervals[4]; /* names of the interval arguments, in order; the last is optional */
+    const char *intervals[4]; /* names of the interval arguments, in order; the last is optional */
 } window_kind;
 
 static const window_kind kinds[] = {
@@ -36,7 +38,7 @@ find_kind(const char *name)
 }
 
 bool
-sql_is_window_function(const char *name)
+wr_sql_is_window_function(const char *name)
 {
     return find_kind(name) != NULL;
 }
@@ -46,7 +48,8 @@ usage(const window_kind *kind)
 {
     switch (kind->kind) {
     case WR_WINDOW_TUMBLE: return "tumble(relation, time column, size [, offset])";
-    case WR_WINDOW_HOP: return "hop(relation, time column, slide, size [, offset]): slide before size";
+    case WR_WINDOW_HOP:
+        return "hop(relation, time column, slide, size [, offset]): slide before size";
     case WR_WINDOW_CUMULATE: return "cumulate(relation, time column, step, size [, offset])";
     default: return "session(relation, time column, gap [, key ...])";
     }
@@ -55,7 +58,8 @@ usage(const window_kind *kind)
 static weir_status
 window_error(sql_binder *b, const window_kind *kind, int32_t location, const char *what)
 {
-    weir_status status = wr_error_at(b->err, WEIR_QUERY_WINDOW, location, "%s: %s", kind->name, what);
+    weir_status status =
+        wr_error_at(b->err, WEIR_QUERY_WINDOW, location, "%s: %s", kind->name, what);
     wr_error_hint(b->err, "%s", usage(kind));
     return status;
 }
@@ -64,40 +68,41 @@ window_error(sql_binder *b, const window_kind *kind, int32_t location, const cha
 static weir_status
 bind_length(sql_query *q, const window_kind *kind, const tree_node *node, int64_t *out)
 {
-    wr_value    value;
+    wr_value value;
     const char *clause = q->clause;
     q->clause = kind->name;
-    WR_TRY(sql_bind_constant(q, node, WR_TYPE(WR_INTERVAL), &value));
+    WR_TRY(wr_bind_constant(q, node, WR_TYPE(WR_INTERVAL), &value));
     q->clause = clause;
     if (value.is_null)
-        return window_error(q->b, kind, sql_location(node), "a length may not be NULL");
+        return window_error(q->b, kind, wr_sql_location(node), "a length may not be NULL");
     if (value.interval.months != 0) {
-        weir_status status = wr_error_at(q->b->err, WEIR_QUERY_WINDOW, sql_location(node),
+        weir_status status = wr_error_at(q->b->err, WEIR_QUERY_WINDOW, wr_sql_location(node),
                                          "%s: months have no fixed length", kind->name);
         wr_error_hint(q->b->err, "say it in days: interval '30 days'");
         return status;
     }
     int64_t days;
-    if (__builtin_mul_overflow((int64_t) value.interval.days, WR_US_PER_DAY, &days)
-        || __builtin_add_overflow(days, value.interval.us, out))
-        return window_error(q->b, kind, sql_location(node), "the length is out of range");
+    if (__builtin_mul_overflow((int64_t)value.interval.days, WR_US_PER_DAY, &days) ||
+        __builtin_add_overflow(days, value.interval.us, out))
+        return window_error(q->b, kind, wr_sql_location(node), "the length is out of range");
     return WEIR_OK;
 }
 
 typedef struct window_args {
-    const tree_node        *relation, *time;
-    const tree_node        *intervals[4];
-    uint32_t                interval_count;
-    tree_node *const       *keys;
-    uint32_t                key_count;
+    const tree_node *relation, *time;
+    const tree_node *intervals[4];
+    uint32_t interval_count;
+    tree_node *const *keys;
+    uint32_t key_count;
 } window_args;
 
 static weir_status
-take_named(sql_query *q, const window_kind *kind, const PgQuery__NamedArgExpr *arg, window_args *args)
+take_named(sql_query *q, const window_kind *kind, const PgQuery__NamedArgExpr *arg,
+           window_args *args)
 {
     for (uint32_t i = 0; i < 4 && kind->intervals[i] != NULL; i++)
-        if (strcmp(arg->name, kind->intervals[i]) == 0
-            || (kind->kind == WR_WINDOW_CUMULATE && i == 1 && strcmp(arg->name, "max") == 0)) {
+        if (strcmp(arg->name, kind->intervals[i]) == 0 ||
+            (kind->kind == WR_WINDOW_CUMULATE && i == 1 && strcmp(arg->name, "max") == 0)) {
             args->intervals[i] = arg->arg;
             args->interval_count = WR_MAX(args->interval_count, i + 1);
             return WEIR_OK;
@@ -135,18 +140,19 @@ take_args(sql_query *q, const window_kind *kind, const PgQuery__FuncCall *call, 
             WR_TRY(take_named(q, kind, arg->named_arg_expr, args));
         } else if (kind->kind == WR_WINDOW_SESSION && args->interval_count == 1) {
             args->keys = call->args + at;
-            args->key_count = (uint32_t) (call->n_args - at);
+            args->key_count = (uint32_t)(call->n_args - at);
             break;
         } else {
             if (args->interval_count == 4 || kind->intervals[args->interval_count] == NULL)
-                return window_error(q->b, kind, sql_location(arg), "too many arguments");
+                return window_error(q->b, kind, wr_sql_location(arg), "too many arguments");
             args->intervals[args->interval_count++] = arg;
         }
     }
     for (uint32_t i = 0; i < 4 && kind->intervals[i] != NULL; i++)
         if (args->intervals[i] == NULL && strcmp(kind->intervals[i], "offset") != 0) {
-            weir_status status = wr_error_at(q->b->err, WEIR_QUERY_WINDOW, call->location,
-                                             "%s: \"%s\" is missing", kind->name, kind->intervals[i]);
+            weir_status status =
+                wr_error_at(q->b->err, WEIR_QUERY_WINDOW, call->location, "%s: \"%s\" is missing",
+                            kind->name, kind->intervals[i]);
             wr_error_hint(q->b->err, "%s", usage(kind));
             return status;
         }
@@ -169,17 +175,17 @@ make_spec(sql_query *q, const window_kind *kind, const window_args *args, int32_
     weir_status status = wr_window_check(spec, q->b->err);
     if (status != WEIR_OK && q->b->err->hint[0] == '\0')
         wr_error_hint(q->b->err, "%s", usage(kind));
-    return sql_place(q->b, status, location);
+    return wr_sql_place(q->b, status, location);
 }
 
 /* DESCRIPTOR(ts) is ts. */
 static const tree_node *
 plain_time(const tree_node *node)
 {
-    bool is_descriptor = node->node_case == PG_QUERY__NODE__NODE_FUNC_CALL
-                         && node->func_call->n_args == 1
-                         && strcmp(sql_last_name(node->func_call->funcname, node->func_call->n_funcname),
-                                   "descriptor") == 0;
+    bool is_descriptor =
+        node->node_case == PG_QUERY__NODE__NODE_FUNC_CALL && node->func_call->n_args == 1 &&
+        strcmp(wr_sql_last_name(node->func_call->funcname, node->func_call->n_funcname),
+               "descriptor") == 0;
     return is_descriptor ? node->func_call->args[0] : node;
 }
 
@@ -188,12 +194,12 @@ static weir_status
 column_for(sql_query *q, sql_scope *scope, wr_expr *expr, uint32_t *column)
 {
     sql_binder *b = q->b;
-    uint32_t    base = scope->plan->schema->field_count;
+    uint32_t base = scope->plan->schema->field_count;
     if (expr->kind == WR_EXPR_COLUMN && expr->column < base) {
         *column = expr->column;
         return WEIR_OK;
     }
-    wr_expr    **exprs = wr_arena_alloc(b->arena, (base + 1) * sizeof *exprs);
+    wr_expr **exprs = wr_arena_alloc(b->arena, (base + 1) * sizeof *exprs);
     const char **names = wr_arena_alloc(b->arena, (base + 1) * sizeof *names);
     if (exprs == NULL || names == NULL)
         return SQL_NOMEM(b);
@@ -216,15 +222,15 @@ plan_window(sql_query *q, const window_kind *kind, const window_args *args, sql_
             int32_t location)
 {
     wr_window_spec spec;
-    wr_expr       *time;
-    sql_query      inner = { .b = q->b, .scope = scope, .clause = kind->name };
-    uint32_t      *keys = wr_arena_alloc(q->b->arena, (args->key_count + 1) * sizeof *keys);
+    wr_expr *time;
+    sql_query inner = { .b = q->b, .scope = scope, .clause = kind->name };
+    uint32_t *keys = wr_arena_alloc(q->b->arena, (args->key_count + 1) * sizeof *keys);
     if (keys == NULL)
         return SQL_NOMEM(q->b);
     WR_TRY(make_spec(q, kind, args, location, &spec));
-    WR_TRY(sql_bind_expr(&inner, plain_time(args->time), &time));
+    WR_TRY(wr_bind_expr(&inner, plain_time(args->time), &time));
     if (!wr_type_is_time(time->type)) {
-        weir_status status = wr_error_at(q->b->err, WEIR_QUERY_WINDOW, sql_location(args->time),
+        weir_status status = wr_error_at(q->b->err, WEIR_QUERY_WINDOW, wr_sql_location(args->time),
                                          "%s needs a date or timestamp, not type %s", kind->name,
                                          wr_type_name(time->type));
         wr_error_hint(q->b->err, "%s", usage(kind));
@@ -233,10 +239,11 @@ plan_window(sql_query *q, const window_kind *kind, const window_args *args, sql_
     WR_TRY(column_for(q, scope, time, &spec.time_column));
     for (uint32_t i = 0; i < args->key_count; i++) {
         wr_expr *key;
-        WR_TRY(sql_bind_typed(&inner, args->keys[i], &key));
+        WR_TRY(wr_bind_typed(&inner, args->keys[i], &key));
         WR_TRY(column_for(q, scope, key, &keys[i]));
     }
-    scope->plan = wr_plan_make_window(q->b->arena, scope->plan, &spec, keys, args->key_count, location);
+    scope->plan =
+        wr_plan_make_window(q->b->arena, scope->plan, &spec, keys, args->key_count, location);
     return scope->plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
 }
 
@@ -246,35 +253,35 @@ bind_input(sql_query *q, const window_kind *kind, const tree_node *arg, sql_scop
            wr_plan **plan, const char **name)
 {
     *name = NULL;
-    if (arg->node_case == PG_QUERY__NODE__NODE_SUB_LINK
-        && arg->sub_link->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK
-        && arg->sub_link->subselect->node_case == PG_QUERY__NODE__NODE_SELECT_STMT)
-        return sql_bind_select(q->b, arg->sub_link->subselect->select_stmt, up, false, plan);
+    if (arg->node_case == PG_QUERY__NODE__NODE_SUB_LINK &&
+        arg->sub_link->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK &&
+        arg->sub_link->subselect->node_case == PG_QUERY__NODE__NODE_SELECT_STMT)
+        return wr_bind_select(q->b, arg->sub_link->subselect->select_stmt, up, false, plan);
     if (arg->node_case != PG_QUERY__NODE__NODE_COLUMN_REF || arg->column_ref->n_fields > 2)
-        return window_error(q->b, kind, sql_location(arg), "the first argument is a relation");
+        return window_error(q->b, kind, wr_sql_location(arg), "the first argument is a relation");
     const PgQuery__ColumnRef *ref = arg->column_ref;
     for (size_t i = 0; i < ref->n_fields; i++)
         if (ref->fields[i]->node_case != PG_QUERY__NODE__NODE_STRING)
             return window_error(q->b, kind, ref->location, "the first argument is a relation");
     *name = ref->fields[ref->n_fields - 1]->string->sval;
-    return sql_bind_relation(q, ref->n_fields == 2 ? ref->fields[0]->string->sval : "", *name,
-                             ref->location, plan);
+    return wr_bind_relation(q, ref->n_fields == 2 ? ref->fields[0]->string->sval : "", *name,
+                            ref->location, plan);
 }
 
 weir_status
-sql_bind_window(sql_query *q, const PgQuery__FuncCall *call, sql_scope *up, wr_plan **plan,
-                const char **relation)
+wr_bind_window(sql_query *q, const PgQuery__FuncCall *call, sql_scope *up, wr_plan **plan,
+               const char **relation)
 {
-    const window_kind *kind = find_kind(sql_last_name(call->funcname, call->n_funcname));
-    window_args        args;
+    const window_kind *kind = find_kind(wr_sql_last_name(call->funcname, call->n_funcname));
+    window_args args;
     WR_TRY(take_args(q, kind, call, true, &args));
-    sql_scope *scope = sql_scope_create(q->b, up);
+    sql_scope *scope = wr_sql_scope_create(q->b, up);
     if (scope == NULL)
         return SQL_NOMEM(q->b);
     WR_TRY(bind_input(q, kind, args.relation, up, &scope->plan, relation));
     uint32_t width = scope->plan->schema->field_count;
-    WR_TRY(sql_scope_add_range(q->b, scope, *relation, NULL, call->location));
-    WR_TRY(sql_scope_add_columns(q->b, scope, scope->plan->schema, 0));
+    WR_TRY(wr_sql_scope_add_range(q->b, scope, *relation, NULL, call->location));
+    WR_TRY(wr_sql_scope_add_columns(q->b, scope, scope->plan->schema, 0));
     WR_TRY(plan_window(q, kind, &args, scope, call->location));
     *plan = scope->plan;
 
@@ -292,15 +299,15 @@ sql_bind_window(sql_query *q, const PgQuery__FuncCall *call, sql_scope *up, wr_p
 }
 
 weir_status
-sql_bind_group_window(sql_query *q, const PgQuery__FuncCall *call)
+wr_bind_group_window(sql_query *q, const PgQuery__FuncCall *call)
 {
-    const window_kind *kind = find_kind(sql_last_name(call->funcname, call->n_funcname));
-    window_args        args;
+    const window_kind *kind = find_kind(wr_sql_last_name(call->funcname, call->n_funcname));
+    window_args args;
     WR_TRY(take_args(q, kind, call, false, &args));
     WR_TRY(plan_window(q, kind, &args, q->scope, call->location));
     uint32_t n = q->scope->plan->schema->field_count;
-    WR_TRY(sql_scope_add_range(q->b, q->scope, NULL, NULL, call->location));
-    WR_TRY(sql_scope_add_columns(q->b, q->scope, q->scope->plan->schema, n - 2));
+    WR_TRY(wr_sql_scope_add_range(q->b, q->scope, NULL, NULL, call->location));
+    WR_TRY(wr_sql_scope_add_columns(q->b, q->scope, q->scope->plan->schema, n - 2));
     for (uint32_t i = 1; i <= 2; i++)
         q->scope->columns[q->scope->column_count - i].hidden = true;
     return WEIR_OK;

@@ -2,7 +2,8 @@
 /*
  * sql/columns.c -- "a bigint NOT NULL, b text OPTIONS (path '$.x')" to a schema.
  *
- * The text is wrapped in CREATE FOREIGN TABLE, whose grammar has all of it; places are those of the text.
+ * The text is wrapped in CREATE FOREIGN TABLE, whose grammar has all of it; places are those of the
+ * text.
  */
 #include "sql/bind_impl.h"
 
@@ -12,10 +13,9 @@ static weir_status
 column_option(sql_binder *b, const tree_node *node, wr_field *field)
 {
     const PgQuery__DefElem *option = node->def_elem;
-    const char             *value = option->arg != NULL
-                                            && option->arg->node_case == PG_QUERY__NODE__NODE_STRING
-                                        ? option->arg->string->sval
-                                        : "";
+    const char *value = option->arg != NULL && option->arg->node_case == PG_QUERY__NODE__NODE_STRING
+                            ? option->arg->string->sval
+                            : "";
     if (strcmp(option->defname, "path") != 0) {
         weir_status status = wr_error_at(b->err, WEIR_CONFIG_UNKNOWN_KEY, option->location,
                                          "unknown column option \"%s\"", option->defname);
@@ -37,10 +37,10 @@ add_key(sql_binder *b, wr_schema *schema, const char *name, int32_t location)
         return wr_error_at(b->err, WEIR_QUERY_NO_COLUMN, location,
                            "column \"%s\" named in key does not exist", name);
     for (uint32_t i = 0; i < schema->key_count; i++)
-        if (schema->key[i] == (uint32_t) column)
+        if (schema->key[i] == (uint32_t)column)
             return wr_error_at(b->err, WEIR_CONFIG_DUPLICATE_KEY, location,
                                "column \"%s\" appears twice in primary key constraint", name);
-    schema->key[schema->key_count++] = (uint32_t) column;
+    schema->key[schema->key_count++] = (uint32_t)column;
     schema->fields[column].not_null = true;
     return WEIR_OK;
 }
@@ -75,7 +75,7 @@ add_column(sql_binder *b, const PgQuery__ColumnDef *def, wr_schema *schema, uint
     *field = (wr_field){ .name = def->colname,
                          .not_null = def->is_not_null,
                          .watermark_offset = WR_NO_WATERMARK };
-    WR_TRY(sql_bind_type(b, def->type_name, &field->type));
+    WR_TRY(wr_bind_type(b, def->type_name, &field->type));
     for (uint32_t i = 0; i < at; i++)
         if (strcmp(schema->fields[i].name, field->name) == 0)
             return wr_error_at(b->err, WEIR_CONFIG_DUPLICATE_KEY, def->location,
@@ -131,7 +131,7 @@ columns_of(sql_binder *b, const PgQuery__CreateStmt *create, wr_schema **out)
         if (e->node_case == PG_QUERY__NODE__NODE_CONSTRAINT)
             WR_TRY(table_constraint(b, e->constraint, schema));
         else if (e->node_case != PG_QUERY__NODE__NODE_COLUMN_DEF)
-            return sql_unsupported(b, 0, "LIKE in a column list is");
+            return wr_sql_unsupported(b, 0, "LIKE in a column list is");
     }
     *out = schema;
     return WEIR_OK;
@@ -140,16 +140,16 @@ columns_of(sql_binder *b, const PgQuery__CreateStmt *create, wr_schema **out)
 static weir_status
 parse_columns(const char *text, size_t length, sql_binder *b, wr_schema **schema)
 {
-    wr_sql_scan           scan;
+    wr_sql_scan scan;
     PgQuery__ParseResult *tree;
     WR_TRY(wr_sql_tree("CREATE FOREIGN TABLE t (", text, length, "\n) SERVER s", false, b->arena,
                        &scan, &tree, b->err));
-    bool one = tree->n_stmts == 1
-               && tree->stmts[0]->stmt->node_case == PG_QUERY__NODE__NODE_CREATE_FOREIGN_TABLE_STMT;
+    bool one = tree->n_stmts == 1 &&
+               tree->stmts[0]->stmt->node_case == PG_QUERY__NODE__NODE_CREATE_FOREIGN_TABLE_STMT;
     const PgQuery__CreateForeignTableStmt *stmt =
         one ? tree->stmts[0]->stmt->create_foreign_table_stmt : NULL;
-    if (stmt == NULL || stmt->n_options > 0 || strcmp(stmt->servername, "s") != 0
-        || stmt->base_stmt->n_inh_relations > 0)
+    if (stmt == NULL || stmt->n_options > 0 || strcmp(stmt->servername, "s") != 0 ||
+        stmt->base_stmt->n_inh_relations > 0)
         return wr_error_at(b->err, WEIR_QUERY_SYNTAX, 0, "a list of columns is expected");
     return columns_of(b, stmt->base_stmt, schema);
 }
@@ -163,10 +163,11 @@ wr_sql_parse_columns(const char *text, size_t length, wr_arena *arena, wr_schema
     wr_error_clear(&local);
     weir_status status = parse_columns(text, length, &b, schema);
     if (status != WEIR_OK) {
-        status = sql_place(&b, status, 0);
+        status = wr_sql_place(&b, status, 0);
         if (local.code == WEIR_QUERY_SYNTAX && local.hint[0] == '\0')
-            wr_error_hint(&local, "write: a bigint NOT NULL, b text OPTIONS (path '$.x'); OPTIONS comes "
-                                  "before NOT NULL");
+            wr_error_hint(&local,
+                          "write: a bigint NOT NULL, b text OPTIONS (path '$.x'); OPTIONS comes "
+                          "before NOT NULL");
         if (err != NULL)
             *err = local;
     }

@@ -2,7 +2,8 @@
 /*
  * sql/hints.c -- what to write instead: hints for the habits of other dialects that do not parse.
  *
- * Place       after a syntax error; looks at the tokens around it.  One table: words, then the hint.
+ * Place       after a syntax error; looks at the tokens around it.  One table: words, then the
+ * hint.
  */
 #include "sql/tree_impl.h"
 
@@ -10,7 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* A pattern is words separated by blanks: a word (any case), N a number, S a string, W any word, $ the end. */
+/* A pattern is words separated by blanks: a word (any case), N a number, S a string, W any word, $
+ * the end. */
 typedef struct dialect_hint {
     const char *pattern, *hint;
 } dialect_hint;
@@ -21,7 +23,8 @@ static const dialect_hint hints[] = {
     { "* exclude", "list the columns that are wanted: * has no EXCLUDE" },
     { "* except (", "list the columns that are wanted: * has no EXCEPT" },
     { "* replace", "list the columns that are wanted: * has no REPLACE" },
-    { "ignore nulls", "IGNORE NULLS is not there: use FILTER (WHERE x IS NOT NULL) on an aggregate" },
+    { "ignore nulls",
+      "IGNORE NULLS is not there: use FILTER (WHERE x IS NOT NULL) on an aggregate" },
     { "respect nulls", "RESPECT NULLS is the rule already: leave it out" },
     { "map [", "there is no map type: use jsonb_build_object('key', value)" },
     { "table ( tumble", "leave TABLE out: FROM tumble(t, ts, interval '1 minute')" },
@@ -29,26 +32,36 @@ static const dialect_hint hints[] = {
     { "table ( session", "leave TABLE out: FROM session(t, ts, gap, key)" },
     { "table ( cumulate", "leave TABLE out: FROM cumulate(t, ts, step, size)" },
     { "( table", "name the relation without TABLE: tumble(t, ts, interval '1 minute')" },
-    { "window tumbling", "write FROM tumble(t, ts, interval '1 minute') GROUP BY window_start, window_end" },
+    { "window tumbling",
+      "write FROM tumble(t, ts, interval '1 minute') GROUP BY window_start, window_end" },
     { "window hopping", "write FROM hop(t, ts, slide, size) GROUP BY window_start, window_end" },
-    { "window session", "write FROM session(t, ts, gap, key) GROUP BY key, window_start, window_end" },
-    { "partition by", "keys of a session are its last arguments: session(t, ts, interval '30 min', key)" },
-    { "for system_time", "there is no FOR SYSTEM_TIME: join with LATERAL (SELECT ... WHERE r.ts <= a.ts "
-                         "ORDER BY r.ts DESC LIMIT 1)" },
+    { "window session",
+      "write FROM session(t, ts, gap, key) GROUP BY key, window_start, window_end" },
+    { "partition by",
+      "keys of a session are its last arguments: session(t, ts, interval '30 min', key)" },
+    { "for system_time",
+      "there is no FOR SYSTEM_TIME: join with LATERAL (SELECT ... WHERE r.ts <= a.ts "
+      "ORDER BY r.ts DESC LIMIT 1)" },
     { "as of", "there is no AS OF: join with LATERAL (SELECT ... ORDER BY ts DESC LIMIT 1)" },
-    { "watermark for", "the watermark is a key of the source: watermark: ts - interval '5 seconds'" },
+    { "watermark for",
+      "the watermark is a key of the source: watermark: ts - interval '5 seconds'" },
     { "match_recognize", "MATCH_RECOGNIZE is not supported" },
     { "create source", "sources are declared under sources: in the pipeline file" },
-    { "create stream", "sources are declared under sources:, queries under views: in the pipeline file" },
+    { "create stream",
+      "sources are declared under sources:, queries under views: in the pipeline file" },
     { "create sink", "sinks are declared under sinks: in the pipeline file" },
-    { "asof join", "write JOIN LATERAL (SELECT * FROM q WHERE q.k = t.k AND q.ts <= t.ts ORDER BY q.ts "
-                   "DESC LIMIT 1) q ON true" },
+    { "asof join",
+      "write JOIN LATERAL (SELECT * FROM q WHERE q.k = t.k AND q.ts <= t.ts ORDER BY q.ts "
+      "DESC LIMIT 1) q ON true" },
     { "semi join", "write WHERE EXISTS (SELECT ...)" },
     { "anti join", "write WHERE NOT EXISTS (SELECT ...)" },
-    { "emit", "EMIT FINAL, EMIT CHANGES and EMIT ON WINDOW CLOSE stand at the very end of the statement" },
-    { "qualify", "filter outside: SELECT * FROM (SELECT ..., row_number() OVER (...) AS n ...) t WHERE n = 1" },
+    { "emit",
+      "EMIT FINAL, EMIT CHANGES and EMIT ON WINDOW CLOSE stand at the very end of the statement" },
+    { "qualify", "filter outside: SELECT * FROM (SELECT ..., row_number() OVER (...) AS n ...) t "
+                 "WHERE n = 1" },
     { "subscribe", "follow a view with weir sub VIEW" },
-    { "within N", "write the bound as a condition: a.ts BETWEEN b.ts AND b.ts + interval '10 seconds'" },
+    { "within N",
+      "write the bound as a condition: a.ts BETWEEN b.ts AND b.ts + interval '10 seconds'" },
     { ", from", "there is a comma too many before FROM" },
     { ", where", "there is a comma too many before WHERE" },
     { ", group", "there is a comma too many before GROUP BY" },
@@ -70,7 +83,7 @@ pattern_matches(const wr_sql_scan *scan, uint32_t i, const char *pattern, uint32
     *words = 0;
     for (const char *p = pattern; *p != '\0';) {
         size_t n = strcspn(p, " ");
-        bool   at_end = i >= scan->token_count;
+        bool at_end = i >= scan->token_count;
         if (n == 1 && *p == '$') {
             if (!at_end)
                 return false;
@@ -78,9 +91,10 @@ pattern_matches(const wr_sql_scan *scan, uint32_t i, const char *pattern, uint32
             if (at_end)
                 return false;
             const wr_sql_token *t = &scan->tokens[i];
-            size_t              length = (size_t) (t->end - t->start);
-            const char         *s = scan->original + t->start;
-            bool is_number = t->kind == PG_QUERY__TOKEN__ICONST || t->kind == PG_QUERY__TOKEN__FCONST;
+            size_t length = (size_t)(t->end - t->start);
+            const char *s = scan->original + t->start;
+            bool is_number =
+                t->kind == PG_QUERY__TOKEN__ICONST || t->kind == PG_QUERY__TOKEN__FCONST;
             bool ok = n == 1 && *p == 'N'   ? is_number
                       : n == 1 && *p == 'W' ? t->kind == PG_QUERY__TOKEN__IDENT || t->keyword > 0
                                             : n == length && strncasecmp(p, s, n) == 0;

@@ -27,8 +27,8 @@ arena_allocate(void *user, size_t bytes)
 static void
 arena_release(void *user, void *pointer)
 {
-    (void) user;
-    (void) pointer;
+    (void)user;
+    (void)pointer;
 }
 
 /* Cursor (characters from 1; 0: unknown) to a byte offset. */
@@ -40,10 +40,10 @@ cursor_to_offset(const char *text, int cursor)
     const char *at = text;
     for (int i = 1; i < cursor && *at != '\0'; i++) {
         at++;
-        while (((unsigned char) *at & 0xc0) == 0x80)
+        while (((unsigned char)*at & 0xc0) == 0x80)
             at++;
     }
-    return (int32_t) (at - text);
+    return (int32_t)(at - text);
 }
 
 static weir_status
@@ -61,18 +61,18 @@ weir_status
 wr_sql_tokenize(const char *text, wr_arena *arena, wr_sql_token **tokens, uint32_t *count,
                 weir_error *err)
 {
-    ProtobufCAllocator  allocator = { arena_allocate, arena_release, arena };
+    ProtobufCAllocator allocator = { arena_allocate, arena_release, arena };
     PgQuery__ScanResult *unpacked = NULL;
-    wr_sql_token        *list = NULL;
-    weir_status          status = WEIR_MEMORY;
-    PgQueryScanResult    result = pg_query_scan(text);
+    wr_sql_token *list = NULL;
+    weir_status status = WEIR_MEMORY;
+    PgQueryScanResult result = pg_query_scan(text);
 
     if (result.error != NULL) {
         status = parse_error(text, result.error, err);
         goto done;
     }
     unpacked = pg_query__scan_result__unpack(&allocator, result.pbuf.len,
-                                             (const uint8_t *) result.pbuf.data);
+                                             (const uint8_t *)result.pbuf.data);
     if (unpacked == NULL)
         goto done;
     list = wr_arena_calloc(arena, unpacked->n_tokens + 1, sizeof *list);
@@ -83,7 +83,7 @@ wr_sql_tokenize(const char *text, wr_arena *arena, wr_sql_token **tokens, uint32
         list[i] = (wr_sql_token){ t->start, t->end, t->token, t->keyword_kind };
     }
     *tokens = list;
-    *count = (uint32_t) unpacked->n_tokens;
+    *count = (uint32_t)unpacked->n_tokens;
     status = WEIR_OK;
 done:
     pg_query_free_scan_result(result);
@@ -91,38 +91,37 @@ done:
 }
 
 typedef struct parse_call {
-    const char                 *text;
-    PgQueryProtobufParseResult  result;
-    wr_arena                   *arena;
-    PgQuery__ParseResult       *tree;
+    const char *text;
+    PgQueryProtobufParseResult result;
+    wr_arena *arena;
+    PgQuery__ParseResult *tree;
 } parse_call;
 
 /* Both the parser and the unpacking recurse over the tree: both run on the large stack. */
 static void *
 parse_thread(void *user)
 {
-    parse_call        *call = user;
+    parse_call *call = user;
     ProtobufCAllocator allocator = { arena_allocate, arena_release, call->arena };
     call->result = pg_query_parse_protobuf(call->text);
     if (call->result.error == NULL)
-        call->tree = pg_query__parse_result__unpack(
-            &allocator, call->result.parse_tree.len,
-            (const uint8_t *) call->result.parse_tree.data);
+        call->tree = pg_query__parse_result__unpack(&allocator, call->result.parse_tree.len,
+                                                    (const uint8_t *)call->result.parse_tree.data);
     return NULL;
 }
 
 weir_status
 wr_sql_tree_parse(const char *text, wr_arena *arena, PgQuery__ParseResult **tree, weir_error *err)
 {
-    parse_call     call = { .text = text, .arena = arena };
+    parse_call call = { .text = text, .arena = arena };
     pthread_attr_t attributes;
-    pthread_t      thread;
-    weir_status    status = WEIR_OK;
+    pthread_t thread;
+    weir_status status = WEIR_OK;
 
     if (pthread_attr_init(&attributes) != 0)
         return WEIR_MEMORY;
-    bool started = pthread_attr_setstacksize(&attributes, PARSE_STACK_BYTES) == 0
-                   && pthread_create(&thread, &attributes, parse_thread, &call) == 0;
+    bool started = pthread_attr_setstacksize(&attributes, PARSE_STACK_BYTES) == 0 &&
+                   pthread_create(&thread, &attributes, parse_thread, &call) == 0;
     pthread_attr_destroy(&attributes);
     if (!started)
         return wr_error_set(err, WEIR_MEMORY, "no thread could be started to parse the statement");
@@ -142,24 +141,23 @@ static void
 shift_field(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, wr_sql_shift shift,
             const void *user)
 {
-    char *at = (char *) message + field->offset;
+    char *at = (char *)message + field->offset;
     if (field->type == PROTOBUF_C_TYPE_INT32 && strcmp(field->name, "location") == 0) {
-        int32_t *location = (int32_t *) at;
+        int32_t *location = (int32_t *)at;
         *location = *location < 0 ? *location : shift(*location, user);
     } else if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
         if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-            size_t             n = *(size_t *) ((char *) message + field->quantifier_offset);
-            ProtobufCMessage **items = *(ProtobufCMessage ***) at;
+            size_t n = *(size_t *)((char *)message + field->quantifier_offset);
+            ProtobufCMessage **items = *(ProtobufCMessage ***)at;
             for (size_t i = 0; i < n; i++)
                 wr_sql_tree_shift(items[i], shift, user);
             return;
         }
         bool is_oneof = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
-        if (is_oneof
-            && *(uint32_t *) ((char *) message + field->quantifier_offset) != field->id)
+        if (is_oneof && *(uint32_t *)((char *)message + field->quantifier_offset) != field->id)
             return;
-        if (*(ProtobufCMessage **) at != NULL)
-            wr_sql_tree_shift(*(ProtobufCMessage **) at, shift, user);
+        if (*(ProtobufCMessage **)at != NULL)
+            wr_sql_tree_shift(*(ProtobufCMessage **)at, shift, user);
     }
 }
 

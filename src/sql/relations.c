@@ -2,8 +2,8 @@
 /*
  * sql/relations.c -- the names a statement reads, without binding it: for ordering views.
  *
- * Every RangeVar and every first argument of a window function in FROM, but for names of WITH queries
- * where those are visible.
+ * Every RangeVar and every first argument of a window function in FROM, but for names of WITH
+ * queries where those are visible.
  */
 #include "sql/bind_impl.h"
 
@@ -12,15 +12,15 @@
 /* WITH queries visible here, innermost first. */
 typedef struct visible_cte {
     const struct visible_cte *next;
-    const char               *name;
+    const char *name;
 } visible_cte;
 
 typedef struct name_list {
-    wr_arena          *arena;
-    const char       **names;
-    uint32_t           count, capacity;
+    wr_arena *arena;
+    const char **names;
+    uint32_t count, capacity;
     const visible_cte *ctes;
-    bool               failed;
+    bool failed;
 } name_list;
 
 static void
@@ -29,8 +29,8 @@ add_unique(name_list *list, const char *name)
     for (uint32_t i = 0; i < list->count; i++)
         if (strcmp(list->names[i], name) == 0)
             return;
-    list->names = sql_grow(list->arena, list->names, list->count, &list->capacity,
-                           sizeof *list->names);
+    list->names =
+        wr_sql_grow(list->arena, list->names, list->count, &list->capacity, sizeof *list->names);
     if (list->names == NULL)
         list->failed = true;
     else
@@ -58,15 +58,15 @@ add_name(name_list *list, const char *schema, const char *name)
 static void
 add_window_argument(name_list *list, const PgQuery__RangeFunction *f)
 {
-    if (f->n_functions == 0 || f->functions[0]->node_case != PG_QUERY__NODE__NODE_LIST
-        || f->functions[0]->list->n_items == 0)
+    if (f->n_functions == 0 || f->functions[0]->node_case != PG_QUERY__NODE__NODE_LIST ||
+        f->functions[0]->list->n_items == 0)
         return;
     const tree_node *item = f->functions[0]->list->items[0];
     if (item->node_case != PG_QUERY__NODE__NODE_FUNC_CALL)
         return;
     const PgQuery__FuncCall *call = item->func_call;
-    if (!sql_is_window_function(sql_last_name(call->funcname, call->n_funcname)) || call->n_args == 0
-        || call->args[0]->node_case != PG_QUERY__NODE__NODE_COLUMN_REF)
+    if (!wr_sql_is_window_function(wr_sql_last_name(call->funcname, call->n_funcname)) ||
+        call->n_args == 0 || call->args[0]->node_case != PG_QUERY__NODE__NODE_COLUMN_REF)
         return;
     const PgQuery__ColumnRef *ref = call->args[0]->column_ref;
     for (size_t i = 0; i < ref->n_fields; i++)
@@ -85,21 +85,21 @@ visit_fields(const ProtobufCMessage *message, name_list *list)
     const ProtobufCMessageDescriptor *d = message->descriptor;
     for (unsigned i = 0; i < d->n_fields && !list->failed; i++) {
         const ProtobufCFieldDescriptor *field = &d->fields[i];
-        const char                     *at = (const char *) message + field->offset;
-        const char *quantifier = (const char *) message + field->quantifier_offset;
+        const char *at = (const char *)message + field->offset;
+        const char *quantifier = (const char *)message + field->quantifier_offset;
         if (field->type != PROTOBUF_C_TYPE_MESSAGE)
             continue;
         if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-            size_t                   n = *(const size_t *) quantifier;
-            ProtobufCMessage *const *items = *(ProtobufCMessage *const *const *) at;
+            size_t n = *(const size_t *)quantifier;
+            ProtobufCMessage *const *items = *(ProtobufCMessage *const *const *)at;
             for (size_t k = 0; k < n; k++)
                 visit(items[k], list);
             continue;
         }
         bool is_oneof = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
-        if (is_oneof && *(const uint32_t *) quantifier != field->id)
+        if (is_oneof && *(const uint32_t *)quantifier != field->id)
             continue;
-        const ProtobufCMessage *one = *(const ProtobufCMessage *const *) at;
+        const ProtobufCMessage *one = *(const ProtobufCMessage *const *)at;
         if (one != NULL)
             visit(one, list);
     }
@@ -126,7 +126,7 @@ visit_with(const PgQuery__WithClause *with, name_list *list)
     for (size_t i = 0; i < with->n_ctes && !list->failed; i++) {
         const PgQuery__CommonTableExpr *cte = with->ctes[i]->common_table_expr;
         if (cte->ctequery != NULL)
-            visit((const ProtobufCMessage *) cte->ctequery, list);
+            visit((const ProtobufCMessage *)cte->ctequery, list);
         if (!with->recursive)
             push_cte(list, cte->ctename);
     }
@@ -136,16 +136,16 @@ static void
 visit(const ProtobufCMessage *message, name_list *list)
 {
     const ProtobufCMessageDescriptor *d = message->descriptor;
-    const visible_cte                *ctes = list->ctes;
+    const visible_cte *ctes = list->ctes;
     if (d == &pg_query__with_clause__descriptor)
         return; /* by its select */
     if (d == &pg_query__range_var__descriptor) {
-        const PgQuery__RangeVar *var = (const PgQuery__RangeVar *) message;
+        const PgQuery__RangeVar *var = (const PgQuery__RangeVar *)message;
         add_name(list, var->schemaname, var->relname);
     } else if (d == &pg_query__range_function__descriptor) {
-        add_window_argument(list, (const PgQuery__RangeFunction *) message);
+        add_window_argument(list, (const PgQuery__RangeFunction *)message);
     } else if (d == &pg_query__select_stmt__descriptor) {
-        const tree_select *select = (const tree_select *) message;
+        const tree_select *select = (const tree_select *)message;
         if (select->with_clause != NULL)
             visit_with(select->with_clause, list);
     }
@@ -157,11 +157,11 @@ weir_status
 wr_sql_relations(const char *text, size_t length, wr_arena *arena, const char ***names,
                  uint32_t *count, weir_error *err)
 {
-    wr_sql_scan           scan;
+    wr_sql_scan scan;
     PgQuery__ParseResult *tree;
-    name_list             list = { .arena = arena };
+    name_list list = { .arena = arena };
     WR_TRY(wr_sql_tree("", text, length, "", true, arena, &scan, &tree, err));
-    visit((const ProtobufCMessage *) tree, &list);
+    visit((const ProtobufCMessage *)tree, &list);
     if (list.failed)
         return wr_error_set(err, WEIR_MEMORY, "the statement does not fit the memory budget");
     *names = list.names;

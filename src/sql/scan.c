@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sql/scan.c -- the token pass: caps, traps and streaming spellings, before the parser sees anything.
+ * sql/scan.c -- the token pass: caps, traps and streaming spellings, before the parser sees
+ * anything.
  *
  * Place       first in the folder: text in, text that is safe to parse out.
  * State       none; one pass over the tokens with a small stack of nesting levels.
- * Invariants  S1  what leaves is valid UTF-8 without NUL, at most 64 KB, at most LEVELS_MAX levels deep,
- *                 and no path through its tree has more than OPERATORS_MAX operators
- *             S2  an EMIT clause is overwritten by blanks of equal length; the only insertions are
- *                 aliases, and wr_sql_scan_origin undoes them
- *             S3  text that PostgreSQL would parse as something else than its author meant is refused
+ * Invariants  S1  what leaves is valid UTF-8 without NUL, at most 64 KB, at most LEVELS_MAX levels
+ * deep, and no path through its tree has more than OPERATORS_MAX operators S2  an EMIT clause is
+ * overwritten by blanks of equal length; the only insertions are aliases, and wr_sql_scan_origin
+ * undoes them S3  text that PostgreSQL would parse as something else than its author meant is
+ * refused
  */
 #include "sql/tree_impl.h"
 
@@ -18,31 +19,37 @@
 
 enum { LEVELS_MAX = 200, OPERATORS_MAX = 1000, INSERTS_MAX = 256 };
 
-typedef enum scan_clause { CLAUSE_NONE, CLAUSE_SELECT, CLAUSE_FROM, CLAUSE_ON, CLAUSE_OTHER } scan_clause;
+typedef enum scan_clause {
+    CLAUSE_NONE,
+    CLAUSE_SELECT,
+    CLAUSE_FROM,
+    CLAUSE_ON,
+    CLAUSE_OTHER
+} scan_clause;
 
 typedef struct scan_level {
     scan_clause clause;
-    bool        is_case;     /* CASE ... END, not a parenthesis                             */
-    bool        is_subquery; /* (SELECT ...) standing in FROM: needs an alias               */
-    bool        is_nested;   /* opened right after the parenthesis above it                 */
-    uint32_t    outer;       /* operators above this level on the path from the root        */
-    uint32_t    flat;        /* operators since the last comma, AND, OR                     */
-    uint32_t    deep;        /* joins and set operations: they nest to the left all the way */
+    bool is_case;     /* CASE ... END, not a parenthesis                             */
+    bool is_subquery; /* (SELECT ...) standing in FROM: needs an alias               */
+    bool is_nested;   /* opened right after the parenthesis above it                 */
+    uint32_t outer;   /* operators above this level on the path from the root        */
+    uint32_t flat;    /* operators since the last comma, AND, OR                     */
+    uint32_t deep;    /* joins and set operations: they nest to the left all the way */
 } scan_level;
 
 typedef struct scan_state {
     wr_sql_scan *scan;
-    wr_arena    *arena;
-    weir_error  *err;
-    scan_level   levels[LEVELS_MAX + 1];
-    uint32_t     depth;
-    uint32_t     unnamed_count; /* sub-selects without an alias so far */
+    wr_arena *arena;
+    weir_error *err;
+    scan_level levels[LEVELS_MAX + 1];
+    uint32_t depth;
+    uint32_t unnamed_count; /* sub-selects without an alias so far */
 } scan_state;
 
 static const char *
 token_text(const wr_sql_scan *scan, uint32_t i, uint32_t *length)
 {
-    *length = (uint32_t) (scan->tokens[i].end - scan->tokens[i].start);
+    *length = (uint32_t)(scan->tokens[i].end - scan->tokens[i].start);
     return scan->original + scan->tokens[i].start;
 }
 
@@ -52,7 +59,7 @@ token_is(const wr_sql_scan *scan, uint32_t i, const char *word)
 {
     if (i >= scan->token_count)
         return false;
-    uint32_t    n;
+    uint32_t n;
     const char *s = token_text(scan, i, &n);
     return strlen(word) == n && strncasecmp(s, word, n) == 0;
 }
@@ -65,13 +72,16 @@ token_kind(const wr_sql_scan *scan, uint32_t i)
 
 /* --- S1: bytes --- */
 
-/* Length of the UTF-8 sequence at s, 0 when invalid (overlong, surrogate, above U+10FFFF, cut off). */
+/* Length of the UTF-8 sequence at s, 0 when invalid (overlong, surrogate, above U+10FFFF, cut off).
+ */
 static uint32_t
 utf8_sequence(const unsigned char *s, size_t room)
 {
     static const struct {
         unsigned char mask, lead, min2, max2;
-    } forms[] = { { 0xe0, 0xc0, 0x80, 0xbf }, { 0xf0, 0xe0, 0x80, 0xbf }, { 0xf8, 0xf0, 0x80, 0xbf } };
+    } forms[] = { { 0xe0, 0xc0, 0x80, 0xbf },
+                  { 0xf0, 0xe0, 0x80, 0xbf },
+                  { 0xf8, 0xf0, 0x80, 0xbf } };
     if (s[0] < 0x80)
         return 1;
     for (uint32_t n = 2; n <= 4; n++) {
@@ -82,8 +92,8 @@ utf8_sequence(const unsigned char *s, size_t room)
         for (uint32_t i = 1; i < n; i++)
             if ((s[i] & 0xc0) != 0x80)
                 return 0;
-        if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)
-            || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+            (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
             return 0;
         return n;
     }
@@ -98,12 +108,12 @@ check_bytes(const char *text, size_t length, weir_error *err)
                             "the statement has %zu bytes; the limit is %d", length,
                             WR_SQL_BYTES_MAX);
     for (size_t i = 0; i < length;) {
-        uint32_t n = utf8_sequence((const unsigned char *) text + i, length - i);
+        uint32_t n = utf8_sequence((const unsigned char *)text + i, length - i);
         if (n == 0 || text[i] == '\0')
-            return wr_error_at(err, WEIR_QUERY_SYNTAX, (int32_t) i,
+            return wr_error_at(err, WEIR_QUERY_SYNTAX, (int32_t)i,
                                n == 0 ? "the statement is not valid UTF-8 (byte 0x%02x)"
                                       : "the statement holds a NUL byte (0x%02x)",
-                               (unsigned char) text[i]);
+                               (unsigned char)text[i]);
         i += n;
     }
     return WEIR_OK;
@@ -114,9 +124,11 @@ check_bytes(const char *text, size_t length, weir_error *err)
 static bool
 is_time_unit(const wr_sql_scan *scan, uint32_t i)
 {
-    static const char *const units[] = { "microsecond", "millisecond", "second", "minute", "hour",
-                                         "day", "week", "month", "quarter", "year" };
-    uint32_t    n;
+    static const char *const units[] = {
+        "microsecond", "millisecond", "second", "minute",  "hour",
+        "day",         "week",        "month",  "quarter", "year"
+    };
+    uint32_t n;
     const char *s = token_text(scan, i, &n);
     for (uint32_t u = 0; u < WR_COUNT(units); u++) {
         size_t m = strlen(units[u]);
@@ -129,10 +141,10 @@ is_time_unit(const wr_sql_scan *scan, uint32_t i)
 static weir_status
 trap(scan_state *st, uint32_t token, const char *what, const char *hint)
 {
-    uint32_t    n;
+    uint32_t n;
     const char *s = token_text(st->scan, token, &n);
     weir_status status = wr_error_at(st->err, WEIR_QUERY_TRAP, st->scan->tokens[token].start,
-                                     "%s: \"%.*s\"", what, (int) WR_MIN(n, 64u), s);
+                                     "%s: \"%.*s\"", what, (int)WR_MIN(n, 64u), s);
     wr_error_hint(st->err, "%s", hint);
     return status;
 }
@@ -140,7 +152,7 @@ trap(scan_state *st, uint32_t token, const char *what, const char *hint)
 static weir_status
 check_operator_token(scan_state *st, uint32_t i)
 {
-    uint32_t    n;
+    uint32_t n;
     const char *s = token_text(st->scan, i, &n);
     if (n == 2 && memcmp(s, "==", 2) == 0)
         return trap(st, i, "there is no such operator", "equality is written with one =");
@@ -157,8 +169,8 @@ static weir_status
 check_time_unit(scan_state *st, uint32_t i)
 {
     int32_t before = i > 0 ? token_kind(st->scan, i - 1) : -1;
-    bool    is_alias = before == PG_QUERY__TOKEN__SCONST || before == PG_QUERY__TOKEN__ICONST
-                    || before == PG_QUERY__TOKEN__FCONST;
+    bool is_alias = before == PG_QUERY__TOKEN__SCONST || before == PG_QUERY__TOKEN__ICONST ||
+                    before == PG_QUERY__TOKEN__FCONST;
     if (!is_alias || !is_time_unit(st->scan, i))
         return WEIR_OK;
     return trap(st, i, "this word is an alias here, not a unit of time",
@@ -170,21 +182,28 @@ typedef struct alias_trap {
 } alias_trap;
 
 static const alias_trap alias_traps[] = {
-    { "asof", "PostgreSQL reads this word as a table alias; write JOIN LATERAL (SELECT * FROM q WHERE "
-              "q.k = t.k AND q.ts <= t.ts ORDER BY q.ts DESC LIMIT 1) q ON true, or AS asof" },
-    { "latest", "PostgreSQL reads this word as a table alias; write JOIN LATERAL (SELECT * FROM q WHERE "
-                "q.k = t.k ORDER BY q.ts DESC LIMIT 1) q ON true, or AS latest" },
-    { "semi", "PostgreSQL reads this word as a table alias; write WHERE EXISTS (SELECT ...), or AS semi" },
-    { "anti",
-      "PostgreSQL reads this word as a table alias; write WHERE NOT EXISTS (SELECT ...), or AS anti" },
-    { "final", "PostgreSQL reads this word as a table alias; for the emit mode end the statement with "
-               "EMIT FINAL or set emit: final, or write AS final" },
-    { "stream", "PostgreSQL reads this word as a table alias; every relation is a stream already, leave "
-                "it out, or write AS stream" },
-    { "emit", "PostgreSQL reads this word as a table alias; end the statement with EMIT FINAL, EMIT "
-              "CHANGES or EMIT ON WINDOW CLOSE, or write AS emit" },
-    { "qualify", "PostgreSQL reads this word as a table alias; filter outside: SELECT * FROM (SELECT ..., "
-                 "row_number() OVER (...) AS n ...) t WHERE n = 1, or write AS qualify" },
+    { "asof",
+      "PostgreSQL reads this word as a table alias; write JOIN LATERAL (SELECT * FROM q WHERE "
+      "q.k = t.k AND q.ts <= t.ts ORDER BY q.ts DESC LIMIT 1) q ON true, or AS asof" },
+    { "latest",
+      "PostgreSQL reads this word as a table alias; write JOIN LATERAL (SELECT * FROM q WHERE "
+      "q.k = t.k ORDER BY q.ts DESC LIMIT 1) q ON true, or AS latest" },
+    { "semi",
+      "PostgreSQL reads this word as a table alias; write WHERE EXISTS (SELECT ...), or AS semi" },
+    { "anti", "PostgreSQL reads this word as a table alias; write WHERE NOT EXISTS (SELECT ...), "
+              "or AS anti" },
+    { "final",
+      "PostgreSQL reads this word as a table alias; for the emit mode end the statement with "
+      "EMIT FINAL or set emit: final, or write AS final" },
+    { "stream",
+      "PostgreSQL reads this word as a table alias; every relation is a stream already, leave "
+      "it out, or write AS stream" },
+    { "emit",
+      "PostgreSQL reads this word as a table alias; end the statement with EMIT FINAL, EMIT "
+      "CHANGES or EMIT ON WINDOW CLOSE, or write AS emit" },
+    { "qualify",
+      "PostgreSQL reads this word as a table alias; filter outside: SELECT * FROM (SELECT ..., "
+      "row_number() OVER (...) AS n ...) t WHERE n = 1, or write AS qualify" },
 };
 
 /* In FROM: a bare word after something that can be a table, without AS. */
@@ -194,9 +213,10 @@ check_alias(scan_state *st, uint32_t i)
     if (i == 0)
         return WEIR_OK;
     const wr_sql_token *before = &st->scan->tokens[i - 1];
-    bool ends_item = before->kind == PG_QUERY__TOKEN__IDENT || before->kind == PG_QUERY__TOKEN__ASCII_41
-                     || before->keyword == PG_QUERY__KEYWORD_KIND__UNRESERVED_KEYWORD
-                     || before->keyword == PG_QUERY__KEYWORD_KIND__COL_NAME_KEYWORD;
+    bool ends_item = before->kind == PG_QUERY__TOKEN__IDENT ||
+                     before->kind == PG_QUERY__TOKEN__ASCII_41 ||
+                     before->keyword == PG_QUERY__KEYWORD_KIND__UNRESERVED_KEYWORD ||
+                     before->keyword == PG_QUERY__KEYWORD_KIND__COL_NAME_KEYWORD;
     if (!ends_item)
         return WEIR_OK;
     for (uint32_t t = 0; t < WR_COUNT(alias_traps); t++)
@@ -217,11 +237,11 @@ push_level(scan_state *st, uint32_t token, bool is_case)
     scan_level level = { .is_case = is_case, .outer = up->outer + up->flat + up->deep };
     if (!is_case && up->clause == CLAUSE_FROM && token > 0) {
         int32_t before = token_kind(st->scan, token - 1), next = token_kind(st->scan, token + 1);
-        bool    starts_item = before == PG_QUERY__TOKEN__FROM || before == PG_QUERY__TOKEN__ASCII_44
-                           || before == PG_QUERY__TOKEN__JOIN || before == PG_QUERY__TOKEN__ASCII_40
-                           || before == PG_QUERY__TOKEN__LATERAL_P;
-        bool is_query = next == PG_QUERY__TOKEN__SELECT || next == PG_QUERY__TOKEN__VALUES
-                        || next == PG_QUERY__TOKEN__WITH;
+        bool starts_item = before == PG_QUERY__TOKEN__FROM || before == PG_QUERY__TOKEN__ASCII_44 ||
+                           before == PG_QUERY__TOKEN__JOIN || before == PG_QUERY__TOKEN__ASCII_40 ||
+                           before == PG_QUERY__TOKEN__LATERAL_P;
+        bool is_query = next == PG_QUERY__TOKEN__SELECT || next == PG_QUERY__TOKEN__VALUES ||
+                        next == PG_QUERY__TOKEN__WITH;
         level.is_subquery = starts_item && is_query;
         level.is_nested = before == PG_QUERY__TOKEN__ASCII_40;
         if (starts_item && !is_query)
@@ -236,12 +256,12 @@ static weir_status
 name_subquery(scan_state *st, uint32_t close)
 {
     wr_sql_scan *scan = st->scan;
-    int32_t      next = token_kind(scan, close + 1);
-    int32_t      keyword = close + 1 < scan->token_count ? scan->tokens[close + 1].keyword : 0;
-    bool         has_alias = next == PG_QUERY__TOKEN__IDENT || next == PG_QUERY__TOKEN__UIDENT
-                     || next == PG_QUERY__TOKEN__AS
-                     || keyword == PG_QUERY__KEYWORD_KIND__UNRESERVED_KEYWORD
-                     || keyword == PG_QUERY__KEYWORD_KIND__COL_NAME_KEYWORD;
+    int32_t next = token_kind(scan, close + 1);
+    int32_t keyword = close + 1 < scan->token_count ? scan->tokens[close + 1].keyword : 0;
+    bool has_alias = next == PG_QUERY__TOKEN__IDENT || next == PG_QUERY__TOKEN__UIDENT ||
+                     next == PG_QUERY__TOKEN__AS ||
+                     keyword == PG_QUERY__KEYWORD_KIND__UNRESERVED_KEYWORD ||
+                     keyword == PG_QUERY__KEYWORD_KIND__COL_NAME_KEYWORD;
     if (has_alias)
         return WEIR_OK;
     if (scan->insert_count == INSERTS_MAX)
@@ -297,9 +317,9 @@ enter_clause(scan_state *st, uint32_t i)
     case PG_QUERY__TOKEN__SELECT: level->clause = CLAUSE_SELECT; break;
     case PG_QUERY__TOKEN__FROM: {
         /* not IS [NOT] DISTINCT FROM, not EXTRACT(x FROM y) */
-        bool is_distinct = i > 1 && token_kind(st->scan, i - 1) == PG_QUERY__TOKEN__DISTINCT
-                           && (token_kind(st->scan, i - 2) == PG_QUERY__TOKEN__IS
-                               || token_kind(st->scan, i - 2) == PG_QUERY__TOKEN__NOT);
+        bool is_distinct = i > 1 && token_kind(st->scan, i - 1) == PG_QUERY__TOKEN__DISTINCT &&
+                           (token_kind(st->scan, i - 2) == PG_QUERY__TOKEN__IS ||
+                            token_kind(st->scan, i - 2) == PG_QUERY__TOKEN__NOT);
         if (level->clause == CLAUSE_SELECT && !is_distinct)
             level->clause = CLAUSE_FROM;
         break;
@@ -332,7 +352,8 @@ enter_clause(scan_state *st, uint32_t i)
     }
 }
 
-/* S1: the tree's depth is bounded by the operators on a path.  Commas, AND and OR make flat lists. */
+/* S1: the tree's depth is bounded by the operators on a path.  Commas, AND and OR make flat lists.
+ */
 static weir_status
 count_operator(scan_state *st, uint32_t i)
 {
@@ -402,12 +423,11 @@ scan_token(scan_state *st, uint32_t i, bool statement)
     case PG_QUERY__TOKEN__CASE: return push_level(st, i, true);
     case PG_QUERY__TOKEN__ASCII_41:
     case PG_QUERY__TOKEN__ASCII_93: return pop_level(st, i);
-    case PG_QUERY__TOKEN__END_P:
-        return st->levels[st->depth].is_case ? pop_level(st, i) : WEIR_OK;
+    case PG_QUERY__TOKEN__END_P: return st->levels[st->depth].is_case ? pop_level(st, i) : WEIR_OK;
     case PG_QUERY__TOKEN__IDENT: {
         WR_TRY(check_time_unit(st, i));
         scan_clause clause = st->levels[st->depth].clause;
-        bool        in_from = clause == CLAUSE_FROM || clause == CLAUSE_ON;
+        bool in_from = clause == CLAUSE_FROM || clause == CLAUSE_ON;
         return statement && in_from ? check_alias(st, i) : WEIR_OK;
     }
     default: enter_clause(st, i); return WEIR_OK;
@@ -423,11 +443,11 @@ strip_emit(wr_sql_scan *scan)
     uint32_t n = scan->token_count, words;
     while (n > 0 && scan->tokens[n - 1].kind == PG_QUERY__TOKEN__ASCII_59)
         n--;
-    if (n >= 4 && token_is(scan, n - 4, "emit") && token_is(scan, n - 3, "on")
-        && token_is(scan, n - 2, "window") && token_is(scan, n - 1, "close"))
+    if (n >= 4 && token_is(scan, n - 4, "emit") && token_is(scan, n - 3, "on") &&
+        token_is(scan, n - 2, "window") && token_is(scan, n - 1, "close"))
         words = 4;
-    else if (n >= 2 && token_is(scan, n - 2, "emit")
-             && (token_is(scan, n - 1, "final") || token_is(scan, n - 1, "changes")))
+    else if (n >= 2 && token_is(scan, n - 2, "emit") &&
+             (token_is(scan, n - 1, "final") || token_is(scan, n - 1, "changes")))
         words = 2;
     else
         return;
@@ -436,7 +456,7 @@ strip_emit(wr_sql_scan *scan)
     scan->emit_given = true;
     scan->emit_final = !token_is(scan, n - 1, "changes");
     memset(scan->text + scan->tokens[n - words].start, ' ',
-           (size_t) (scan->tokens[n - 1].end - scan->tokens[n - words].start));
+           (size_t)(scan->tokens[n - 1].end - scan->tokens[n - words].start));
     scan->token_count = n - words;
 }
 
@@ -444,14 +464,15 @@ static weir_status
 drop_comments(scan_state *st)
 {
     wr_sql_scan *scan = st->scan;
-    uint32_t     kept = 0;
+    uint32_t kept = 0;
     for (uint32_t i = 0; i < scan->token_count; i++) {
         int32_t kind = scan->tokens[i].kind;
         if (kind == PG_QUERY__TOKEN__SQL_COMMENT || kind == PG_QUERY__TOKEN__C_COMMENT) {
             const char *s = scan->original + scan->tokens[i].start;
             if (scan->tokens[i].end - scan->tokens[i].start > 2 && s[2] == '+')
-                return trap(st, i, "hints in comments are not read",
-                            "say it in the pipeline file: limits:, emit:, late: are keys of the view");
+                return trap(
+                    st, i, "hints in comments are not read",
+                    "say it in the pipeline file: limits:, emit:, late: are keys of the view");
             continue;
         }
         scan->tokens[kept++] = scan->tokens[i];
@@ -473,24 +494,24 @@ apply_inserts(wr_sql_scan *scan, wr_arena *arena)
     int32_t from = 0, at = 0;
     for (uint32_t i = 0; i < scan->insert_count; i++) {
         int32_t place = scan->inserts[i].at;
-        memcpy(to + at, scan->text + from, (size_t) (place - from));
+        memcpy(to + at, scan->text + from, (size_t)(place - from));
         at += place - from;
         from = place;
-        char    alias[ALIAS_BYTES];
+        char alias[ALIAS_BYTES];
         int32_t n = snprintf(alias, sizeof alias, " AS _sub%u ", i + 1);
-        memcpy(to + at, alias, (size_t) n);
+        memcpy(to + at, alias, (size_t)n);
         scan->inserts[i] = (wr_sql_insert){ at, n };
         at += n;
     }
-    memcpy(to + at, scan->text + from, scan->length - (size_t) from + 1);
-    scan->length = (size_t) at + scan->length - (size_t) from;
+    memcpy(to + at, scan->text + from, scan->length - (size_t)from + 1);
+    scan->length = (size_t)at + scan->length - (size_t)from;
     scan->text = to;
     return WEIR_OK;
 }
 
 weir_status
-wr_sql_scan_text(const char *text, size_t length, bool statement, wr_arena *arena, wr_sql_scan *scan,
-                 weir_error *err)
+wr_sql_scan_text(const char *text, size_t length, bool statement, wr_arena *arena,
+                 wr_sql_scan *scan, weir_error *err)
 {
     memset(scan, 0, sizeof *scan);
     scan->original = text;
@@ -532,7 +553,7 @@ wr_sql_scan_origin(const wr_sql_scan *scan, int32_t offset)
 
 typedef struct tree_origin {
     const wr_sql_scan *scan;
-    int32_t            prefix;
+    int32_t prefix;
 } tree_origin;
 
 static int32_t
@@ -542,7 +563,7 @@ shift_back(int32_t offset, const void *user)
     if (offset < origin->prefix)
         return -1;
     return WR_MIN(wr_sql_scan_origin(origin->scan, offset - origin->prefix),
-                  (int32_t) origin->scan->original_length);
+                  (int32_t)origin->scan->original_length);
 }
 
 weir_status
@@ -550,9 +571,9 @@ wr_sql_tree(const char *prefix, const char *text, size_t length, const char *suf
             wr_arena *arena, wr_sql_scan *scan, PgQuery__ParseResult **tree, weir_error *err)
 {
     WR_TRY(wr_sql_scan_text(text, length, statement, arena, scan, err));
-    tree_origin origin = { scan, (int32_t) strlen(prefix) };
-    size_t      whole = strlen(prefix) + scan->length + strlen(suffix) + 1;
-    char       *joined = wr_arena_alloc(arena, whole);
+    tree_origin origin = { scan, (int32_t)strlen(prefix) };
+    size_t whole = strlen(prefix) + scan->length + strlen(suffix) + 1;
+    char *joined = wr_arena_alloc(arena, whole);
     if (joined == NULL)
         return WEIR_MEMORY;
     snprintf(joined, whole, "%s%s%s", prefix, scan->text, suffix);
@@ -565,6 +586,6 @@ wr_sql_tree(const char *prefix, const char *text, size_t length, const char *suf
         return status;
     }
     if (scan->insert_count > 0 || origin.prefix > 0)
-        wr_sql_tree_shift((ProtobufCMessage *) *tree, shift_back, &origin);
+        wr_sql_tree_shift((ProtobufCMessage *)*tree, shift_back, &origin);
     return WEIR_OK;
 }

@@ -6,7 +6,11 @@
  */
 #include "sql/bind_impl.h"
 
-typedef enum tree_answer { ANSWER_NO, ANSWER_YES, ANSWER_SKIP } tree_answer; /* SKIP: not here nor below */
+typedef enum tree_answer {
+    ANSWER_NO,
+    ANSWER_YES,
+    ANSWER_SKIP
+} tree_answer; /* SKIP: not here nor below */
 typedef tree_answer (*tree_test)(const ProtobufCMessage *message);
 
 static bool any(const ProtobufCMessage *message, tree_test test);
@@ -14,22 +18,22 @@ static bool any(const ProtobufCMessage *message, tree_test test);
 static bool
 any_in_field(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, tree_test test)
 {
-    const char *at = (const char *) message + field->offset;
-    const char *quantifier = (const char *) message + field->quantifier_offset;
+    const char *at = (const char *)message + field->offset;
+    const char *quantifier = (const char *)message + field->quantifier_offset;
     if (field->type != PROTOBUF_C_TYPE_MESSAGE)
         return false;
     if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-        size_t                   n = *(const size_t *) quantifier;
-        ProtobufCMessage *const *items = *(ProtobufCMessage *const *const *) at;
+        size_t n = *(const size_t *)quantifier;
+        ProtobufCMessage *const *items = *(ProtobufCMessage *const *const *)at;
         for (size_t i = 0; i < n; i++)
             if (any(items[i], test))
                 return true;
         return false;
     }
     bool is_oneof = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
-    if (is_oneof && *(const uint32_t *) quantifier != field->id)
+    if (is_oneof && *(const uint32_t *)quantifier != field->id)
         return false;
-    const ProtobufCMessage *one = *(const ProtobufCMessage *const *) at;
+    const ProtobufCMessage *one = *(const ProtobufCMessage *const *)at;
     return one != NULL && any(one, test);
 }
 
@@ -54,8 +58,8 @@ test_aggregate(const ProtobufCMessage *message)
         return ANSWER_YES;
     if (message->descriptor != &pg_query__func_call__descriptor)
         return ANSWER_NO;
-    const PgQuery__FuncCall *call = (const PgQuery__FuncCall *) message;
-    return call->over == NULL && sql_is_aggregate(call) ? ANSWER_YES : ANSWER_NO;
+    const PgQuery__FuncCall *call = (const PgQuery__FuncCall *)message;
+    return call->over == NULL && wr_sql_is_aggregate(call) ? ANSWER_YES : ANSWER_NO;
 }
 
 static tree_answer
@@ -65,22 +69,22 @@ test_sublink(const ProtobufCMessage *message)
 }
 
 bool
-sql_is_aggregate(const PgQuery__FuncCall *call)
+wr_sql_is_aggregate(const PgQuery__FuncCall *call)
 {
-    const char *name = sql_last_name(call->funcname, call->n_funcname);
-    return wr_aggregate_exists(name)
-           && (!wr_function_exists(name) || call->agg_star || call->agg_distinct
-               || call->agg_filter != NULL || call->agg_within_group);
+    const char *name = wr_sql_last_name(call->funcname, call->n_funcname);
+    return wr_aggregate_exists(name) &&
+           (!wr_function_exists(name) || call->agg_star || call->agg_distinct ||
+            call->agg_filter != NULL || call->agg_within_group);
 }
 
 bool
-sql_tree_has_aggregate(const tree_node *node)
+wr_sql_tree_has_aggregate(const tree_node *node)
 {
-    return node != NULL && any((const ProtobufCMessage *) node, test_aggregate);
+    return node != NULL && any((const ProtobufCMessage *)node, test_aggregate);
 }
 
 bool
-sql_tree_has_sublink(const tree_node *node)
+wr_sql_tree_has_sublink(const tree_node *node)
 {
-    return node != NULL && any((const ProtobufCMessage *) node, test_sublink);
+    return node != NULL && any((const ProtobufCMessage *)node, test_sublink);
 }

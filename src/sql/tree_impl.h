@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sql/tree_impl.h -- tokens and the parse tree, as sql/parse.c gives them to the rest of the folder.
+ * sql/tree_impl.h -- tokens and the parse tree, as sql/parse.c gives them to the rest of the
+ * folder.
  *
- * Place       sql/parse.c alone calls libpg_query; this header brings in the tree's generated types.
- * Invariants  T1  every location in a token or tree is a byte offset into the text given
- *             T2  tokens and trees live in the arena and need no free
+ * Place       sql/parse.c alone calls libpg_query; this header brings in the tree's generated
+ * types. Invariants  T1  every location in a token or tree is a byte offset into the text given T2
+ * tokens and trees live in the arena and need no free
  */
 #pragma once
 
@@ -12,7 +13,7 @@
 
 #include <pg_query/pg_query.pb-c.h>
 
-typedef PgQuery__Node       tree_node;
+typedef PgQuery__Node tree_node;
 typedef PgQuery__SelectStmt tree_select;
 
 enum { WR_SQL_BYTES_MAX = 64 * 1024 };
@@ -27,42 +28,46 @@ typedef struct wr_sql_token {
 weir_status wr_sql_tokenize(const char *text, wr_arena *arena, wr_sql_token **tokens,
                             uint32_t *count, weir_error *err);
 /* Parse on a thread with a 16 MB stack.  Errors: QUERY_SYNTAX with the place, MEMORY. */
-weir_status wr_sql_tree_parse(const char *text, wr_arena *arena, PgQuery__ParseResult **tree,
-                              weir_error *err);
+weir_status
+wr_sql_tree_parse(const char *text, wr_arena *arena, PgQuery__ParseResult **tree, weir_error *err);
 /* Take `shift(offset)` from every location of the tree: what wr_sql_scan inserted. */
 typedef int32_t (*wr_sql_shift)(int32_t offset, const void *user);
 void wr_sql_tree_shift(ProtobufCMessage *tree, wr_sql_shift shift, const void *user);
 
 /* What the token pass made of a statement. */
 typedef struct wr_sql_insert {
-    int32_t at, length; /* in the rewritten text: `length` bytes stand at `at` that the user did not write */
+    int32_t at, length; /* in the rewritten text: `length` bytes stand at `at` that the user did not
+                           write */
 } wr_sql_insert;
 typedef struct wr_sql_scan {
-    const char    *original;
-    size_t         original_length;
-    char          *text;       /* to be parsed; NUL-terminated                             */
-    size_t         length;
-    wr_sql_token  *tokens;     /* of the original text, comments left out                  */
-    uint32_t       token_count;
-    wr_sql_insert *inserts;    /* aliases put after sub-selects that have none             */
-    uint32_t       insert_count;
-    bool           emit_given; /* a trailing EMIT clause was blanked out                   */
-    bool           emit_final;
+    const char *original;
+    size_t original_length;
+    char *text; /* to be parsed; NUL-terminated                             */
+    size_t length;
+    wr_sql_token *tokens; /* of the original text, comments left out                  */
+    uint32_t token_count;
+    wr_sql_insert *inserts; /* aliases put after sub-selects that have none             */
+    uint32_t insert_count;
+    bool emit_given; /* a trailing EMIT clause was blanked out                   */
+    bool emit_final;
 } wr_sql_scan;
 
 /*
- * The token pass (sql/scan.c): caps, traps, streaming spellings.  statement: look for traps and EMIT
- * (else text is an expression or a column list, and only caps and single-token traps apply).
- * Errors: QUERY_TOO_COMPLEX, QUERY_TRAP, QUERY_SYNTAX, MEMORY; each with the place and mostly a hint.
+ * The token pass (sql/scan.c): caps, traps, streaming spellings.  statement: look for traps and
+ * EMIT (else text is an expression or a column list, and only caps and single-token traps apply).
+ * Errors: QUERY_TOO_COMPLEX, QUERY_TRAP, QUERY_SYNTAX, MEMORY; each with the place and mostly a
+ * hint.
  */
 weir_status wr_sql_scan_text(const char *text, size_t length, bool statement, wr_arena *arena,
                              wr_sql_scan *scan, weir_error *err);
 /* Offset in the rewritten text -> offset in the original. */
-int32_t     wr_sql_scan_origin(const wr_sql_scan *scan, int32_t offset);
-/* After a syntax error: add the hint for the dialect habit that caused it, if one is known (sql/hints.c). */
-void        wr_sql_hint(const wr_sql_scan *scan, weir_error *err);
-/* scan, parse, shift locations back: the tree of one text.  prefix/suffix wrap the text before parsing
+int32_t wr_sql_scan_origin(const wr_sql_scan *scan, int32_t offset);
+/* After a syntax error: add the hint for the dialect habit that caused it, if one is known
+ * (sql/hints.c). */
+void wr_sql_hint(const wr_sql_scan *scan, weir_error *err);
+/* scan, parse, shift locations back: the tree of one text.  prefix/suffix wrap the text before
+ * parsing
  * ("SELECT " for expressions); locations are still those of text. */
-weir_status wr_sql_tree(const char *prefix, const char *text, size_t length, const char *suffix,
-                        bool statement, wr_arena *arena, wr_sql_scan *scan,
-                        PgQuery__ParseResult **tree, weir_error *err);
+weir_status
+wr_sql_tree(const char *prefix, const char *text, size_t length, const char *suffix, bool statement,
+            wr_arena *arena, wr_sql_scan *scan, PgQuery__ParseResult **tree, weir_error *err);

@@ -8,7 +8,8 @@ static const struct {
     const char *name, *columns, *time;
 } relations[] = {
     { "bids",
-      "auction bigint NOT NULL, bidder bigint, price numeric(12,2), channel text, ts timestamptz NOT "
+      "auction bigint NOT NULL, bidder bigint, price numeric(12,2), channel text, ts timestamptz "
+      "NOT "
       "NULL, payload jsonb",
       "ts" },
     { "auctions", "id bigint, seller bigint, category int, ts timestamptz NOT NULL", "ts" },
@@ -26,9 +27,9 @@ wr_plans_init(wr_plans *p, bool bounded)
     wr_catalog_init(&p->catalog, &p->arena);
     p->options.bounded = bounded;
     for (uint32_t i = 0; i < WR_COUNT(relations); i++) {
-        wr_schema  *schema = NULL;
-        weir_status status = wr_sql_parse_columns(relations[i].columns, strlen(relations[i].columns),
-                                                  &p->arena, &schema, &p->err);
+        wr_schema *schema = NULL;
+        weir_status status = wr_sql_parse_columns(
+            relations[i].columns, strlen(relations[i].columns), &p->arena, &schema, &p->err);
         wr_assert(status == WEIR_OK);
         int32_t time = wr_schema_find(schema, relations[i].time);
         if (time >= 0) {

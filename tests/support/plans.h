@@ -2,21 +2,21 @@
 /*
  * support/plans.h -- statements to plans over a small catalog, for the tests of sql/ and plan/.
  *
- * Relations: bids (auction, bidder, price, channel, ts, payload), auctions (id, seller, category, ts),
- * t (a, b, c, d, arr), u (a, x), keyed (k primary key, v).  ts carries the watermark.
+ * Relations: bids (auction, bidder, price, channel, ts, payload), auctions (id, seller, category,
+ * ts), t (a, b, c, d, arr), u (a, x), keyed (k primary key, v).  ts carries the watermark.
  */
 #pragma once
 
 #include "sql/sql.h"
 
 typedef struct wr_plans {
-    wr_arena        arena;
-    wr_catalog      catalog;
+    wr_arena arena;
+    wr_catalog catalog;
     wr_plan_options options;
-    weir_error      err;
-    wr_plan        *plan;
-    wr_sql_extras   extras;
-    wr_text         text;
+    weir_error err;
+    wr_plan *plan;
+    wr_sql_extras extras;
+    wr_text text;
 } wr_plans;
 
 void wr_plans_init(wr_plans *p, bool bounded);

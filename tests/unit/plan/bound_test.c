@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bound_test.c -- endless input: what is refused and why, how watermarks pass, what EXPLAIN says of state. */
+/* bound_test.c -- endless input: what is refused and why, how watermarks pass, what EXPLAIN says of
+ * state. */
 #include "support/test.h"
 
 #include "support/plans.h"
@@ -10,28 +11,34 @@ state_without_a_bound_is_refused(void **state)
     static const struct {
         const char *sql, *at, *text, *hint;
     } cases[] = {
-        { "SELECT auction, count(*) FROM bids GROUP BY auction", "auction", "GROUP BY keeps every key", "tumble" },
+        { "SELECT auction, count(*) FROM bids GROUP BY auction", "auction",
+          "GROUP BY keeps every key", "tumble" },
         { "SELECT DISTINCT channel FROM bids", "", "DISTINCT keeps every row", "window" },
-        { "SELECT 1 FROM bids b JOIN auctions a ON a.id = b.auction", "a.id", "the join keeps every row",
-          "BETWEEN" },
-        { "SELECT 1 FROM bids b, auctions a WHERE a.id = b.auction AND a.ts >= b.ts", "", "the join keeps", "" },
+        { "SELECT 1 FROM bids b JOIN auctions a ON a.id = b.auction", "a.id",
+          "the join keeps every row", "BETWEEN" },
+        { "SELECT 1 FROM bids b, auctions a WHERE a.id = b.auction AND a.ts >= b.ts", "",
+          "the join keeps", "" },
         { "SELECT price FROM bids ORDER BY price", "price", "ORDER BY waits", "row_number" },
         { "SELECT price FROM bids LIMIT 5", "5", "LIMIT counts rows", "" },
-        { "SELECT rank() OVER (ORDER BY price) FROM bids", "rank", "window functions wait", "window_start" },
-        { "SELECT count(*) FROM tumble(bids, ts + interval '1 month', interval '1 s') GROUP BY window_start",
+        { "SELECT rank() OVER (ORDER BY price) FROM bids", "rank", "window functions wait",
+          "window_start" },
+        { "SELECT count(*) FROM tumble(bids, ts + interval '1 month', interval '1 s') GROUP BY "
+          "window_start",
           "tumble", "the windows never close", "watermark" },
-        { "SELECT 1 FROM bids WHERE auction IN (SELECT id FROM auctions)", "", "the join keeps", "" },
+        { "SELECT 1 FROM bids WHERE auction IN (SELECT id FROM auctions)", "", "the join keeps",
+          "" },
     };
     wr_plans p;
-    (void) state;
+    (void)state;
     wr_plans_init(&p, false);
     for (uint32_t i = 0; i < WR_COUNT(cases); i++) {
         weir_status status = wr_plans_plan(&p, cases[i].sql);
-        if (status != WEIR_QUERY_UNBOUNDED || strstr(p.err.text, cases[i].text) == NULL
-            || strstr(p.err.hint, cases[i].hint) == NULL)
-            fail_msg("%s\n  %s: %s (%s)", cases[i].sql, weir_status_name(status), p.err.text, p.err.hint);
-        if (p.err.offset < 0
-            || strncmp(cases[i].sql + p.err.offset, cases[i].at, strlen(cases[i].at)) != 0)
+        if (status != WEIR_QUERY_UNBOUNDED || strstr(p.err.text, cases[i].text) == NULL ||
+            strstr(p.err.hint, cases[i].hint) == NULL)
+            fail_msg("%s\n  %s: %s (%s)", cases[i].sql, weir_status_name(status), p.err.text,
+                     p.err.hint);
+        if (p.err.offset < 0 ||
+            strncmp(cases[i].sql + p.err.offset, cases[i].at, strlen(cases[i].at)) != 0)
             fail_msg("%s\n  place %d", cases[i].sql, p.err.offset);
     }
     /* the same is fine when the author says so, or when the input ends */
@@ -57,7 +64,7 @@ what_rows_changing_forbid_is_refused(void **state)
         "SELECT * FROM session(bids, ts, interval '1 s', bidder)",
     };
     wr_plans p;
-    (void) state;
+    (void)state;
     wr_plans_init(&p, false);
     for (uint32_t i = 0; i < WR_COUNT(cases); i++)
         if (wr_plans_plan(&p, cases[i]) != WEIR_QUERY_UNSUPPORTED || p.err.hint[0] == '\0')
@@ -71,7 +78,7 @@ watermarks_pass_through_expressions(void **state)
 {
     static const struct {
         const char *sql;
-        int64_t     offset;
+        int64_t offset;
     } cases[] = {
         { "SELECT ts FROM bids", 0 },
         { "SELECT ts + interval '2 s' FROM bids", 2000000 },
@@ -83,23 +90,28 @@ watermarks_pass_through_expressions(void **state)
         { "SELECT date_bin('5 s', ts, '2020-01-01') FROM bids", 1 - 5000000 },
         { "SELECT window_start FROM tumble(bids, ts, interval '10 s')", 1 - 10000000 },
         { "SELECT window_end FROM hop(bids, ts, interval '1 s', interval '10 s')", 1 },
-        { "SELECT window_end FROM hop(bids, ts, interval '1 s', interval '10 s') GROUP BY window_end", 1 },
-        { "SELECT window_end, count(*) FROM session(bids, ts, interval '1 s', bidder) GROUP BY window_end, "
-          "window_start, bidder", 1 },
+        { "SELECT window_end FROM hop(bids, ts, interval '1 s', interval '10 s') GROUP BY "
+          "window_end",
+          1 },
+        { "SELECT window_end, count(*) FROM session(bids, ts, interval '1 s', bidder) GROUP BY "
+          "window_end, "
+          "window_start, bidder",
+          1 },
         { "SELECT ts FROM bids UNION ALL SELECT ts - interval '1 s' FROM auctions", -1000000 },
-        { "SELECT b.ts FROM bids b JOIN auctions a ON a.ts BETWEEN b.ts AND b.ts + interval '1 s'", -1000000 },
+        { "SELECT b.ts FROM bids b JOIN auctions a ON a.ts BETWEEN b.ts AND b.ts + interval '1 s'",
+          -1000000 },
         { "SELECT max(ts) FROM bids", WR_NO_WATERMARK },
         { "SELECT ts FROM bids WHERE price > 1", 0 },
     };
     wr_plans p;
-    (void) state;
+    (void)state;
     wr_plans_init(&p, false);
     for (uint32_t i = 0; i < WR_COUNT(cases); i++) {
         if (wr_plans_plan(&p, cases[i].sql) != WEIR_OK)
             fail_msg("%s\n  %s", cases[i].sql, p.err.text);
         if (p.plan->schema->fields[0].watermark_offset != cases[i].offset)
             fail_msg("%s\n  offset %lld", cases[i].sql,
-                     (long long) p.plan->schema->fields[0].watermark_offset);
+                     (long long)p.plan->schema->fields[0].watermark_offset);
     }
     wr_plans_fini(&p);
 }
@@ -108,9 +120,10 @@ static void
 kinds_follow_the_emit_mode(void **state)
 {
     wr_plans p;
-    (void) state;
+    (void)state;
     wr_plans_init(&p, false);
-    const char *windowed = "SELECT window_start, count(*) FROM tumble(bids, ts, interval '1 s') GROUP BY 1";
+    const char *windowed =
+        "SELECT window_start, count(*) FROM tumble(bids, ts, interval '1 s') GROUP BY 1";
     assert_int_equal(wr_plans_plan(&p, windowed), WEIR_OK);
     assert_int_equal(p.plan->schema->kind, WR_INSERT_ONLY);
     assert_int_equal(p.plan->schema->key_count, 1);
@@ -132,11 +145,14 @@ explain_states_key_watermark_and_bound(void **state)
     static const struct {
         const char *sql, *plan;
     } cases[] = {
-        { "SELECT window_start, auction, count(*) FILTER (WHERE price > 5) AS n, sum(price) FROM hop(bids, ts, interval '2 s', interval '10 s') WHERE channel = 'web' GROUP BY window_start, auction HAVING count(*) > 1",
+        { "SELECT window_start, auction, count(*) FILTER (WHERE price > 5) AS n, sum(price) FROM "
+          "hop(bids, ts, interval '2 s', interval '10 s') WHERE channel = 'web' GROUP BY "
+          "window_start, auction HAVING count(*) > 1",
           "output: insert-only, key window_start, auction\n"
           "project window_start, auction, count as n, sum\n"
           "  filter count > 1\n"
-          "    aggregate hop size 00:00:10 slide 00:00:02 count(*) filter price > 5, sum(price), count(*)\n"
+          "    aggregate hop size 00:00:10 slide 00:00:02 count(*) filter price > 5, sum(price), "
+          "count(*)\n"
           "      key: window_start, auction; emit: final\n"
           "      state: keys x open windows (00:00:10 behind the watermark)\n"
           "      watermark: window_start >= W - 00:00:09.999999\n"
@@ -144,12 +160,13 @@ explain_states_key_watermark_and_bound(void **state)
           "        scan bids (insert-only)\n"
           "          columns: auction, price, ts\n"
           "          filter: channel = 'web'\n"
-          "          watermark: ts >= W\n"
-        },
-        { "SELECT a.id, b.price FROM bids b JOIN auctions a ON a.id = b.auction AND b.ts BETWEEN a.ts AND a.ts + interval '1 min'",
+          "          watermark: ts >= W\n" },
+        { "SELECT a.id, b.price FROM bids b JOIN auctions a ON a.id = b.auction AND b.ts BETWEEN "
+          "a.ts AND a.ts + interval '1 min'",
           "output: insert-only\n"
           "project id, price\n"
-          "  inner join on auction = id and (left.ts >= right.ts) AND (left.ts <= (right.ts + interval '00:01:00'))\n"
+          "  inner join on auction = id and (left.ts >= right.ts) AND (left.ts <= (right.ts + "
+          "interval '00:01:00'))\n"
           "    state: rows within 00:01:00 of the watermark\n"
           "    watermark: ts >= W\n"
           "    scan bids (insert-only)\n"
@@ -157,9 +174,10 @@ explain_states_key_watermark_and_bound(void **state)
           "      watermark: ts >= W\n"
           "    scan auctions (insert-only)\n"
           "      columns: id, ts\n"
-          "      watermark: ts >= W\n"
-        },
-        { "SELECT l.window_start, l.n, r.m FROM (SELECT window_start, count(*) n FROM tumble(bids, ts, interval '1 s') GROUP BY 1) l JOIN (SELECT window_start, count(*) m FROM tumble(auctions, ts, interval '1 s') GROUP BY 1) r ON l.window_start = r.window_start",
+          "      watermark: ts >= W\n" },
+        { "SELECT l.window_start, l.n, r.m FROM (SELECT window_start, count(*) n FROM tumble(bids, "
+          "ts, interval '1 s') GROUP BY 1) l JOIN (SELECT window_start, count(*) m FROM "
+          "tumble(auctions, ts, interval '1 s') GROUP BY 1) r ON l.window_start = r.window_start",
           "output: insert-only\n"
           "project window_start, n, m\n"
           "  inner join on left.window_start = right.window_start\n"
@@ -180,10 +198,9 @@ explain_states_key_watermark_and_bound(void **state)
           "      window tumble size 00:00:01\n"
           "        scan auctions (insert-only)\n"
           "          columns: ts\n"
-          "          watermark: ts >= W\n"
-        },
+          "          watermark: ts >= W\n" },
     };
-    (void) state;
+    (void)state;
     for (uint32_t i = 0; i < WR_COUNT(cases); i++) {
         wr_plans p;
         wr_plans_init(&p, false);
@@ -192,6 +209,8 @@ explain_states_key_watermark_and_bound(void **state)
     }
 }
 
-WR_TESTS = { WR_TEST(state_without_a_bound_is_refused), WR_TEST(what_rows_changing_forbid_is_refused),
-             WR_TEST(watermarks_pass_through_expressions), WR_TEST(kinds_follow_the_emit_mode),
-             WR_TEST(explain_states_key_watermark_and_bound), { NULL, NULL } };
+WR_TESTS = {
+    WR_TEST(state_without_a_bound_is_refused),       WR_TEST(what_rows_changing_forbid_is_refused),
+    WR_TEST(watermarks_pass_through_expressions),    WR_TEST(kinds_follow_the_emit_mode),
+    WR_TEST(explain_states_key_watermark_and_bound), { NULL, NULL }
+};

@@ -9,9 +9,9 @@
 static void
 lower_text(wr_plans *p, const char *sql, wr_text *to)
 {
-    wr_job      job = { .name = "test" };
+    wr_job job = { .name = "test" };
     wr_lowering l;
-    uint32_t    index;
+    uint32_t index;
     if (wr_plans_plan(p, sql) != WEIR_OK)
         fail_msg("%s\n  %s", sql, p->err.text);
     wr_lowering_init(&l, &p->arena, &job);
@@ -64,7 +64,7 @@ check(bool bounded, const lower_case *cases, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         wr_plans p;
-        wr_text  text;
+        wr_text text;
         wr_plans_init(&p, bounded);
         wr_text_init(&text, NULL);
         lower_text(&p, cases[i].sql, &text);
@@ -89,7 +89,7 @@ chains_go_on_while_rows_stay(void **state)
         { "VALUES (1), (2), (3)", "q/1 single: 3 rows > out\n" },
         { "SELECT random()", "q/1 single: 1 rows | project > out\n" },
     };
-    (void) state;
+    (void)state;
     check(true, cases, WR_COUNT(cases));
 }
 
@@ -100,19 +100,22 @@ rows_of_a_key_meet(void **state) /* L2 */
         { "SELECT c, sum(a) FROM t WHERE b > 1 GROUP BY c",
           "q/1: t(a,c,b) | filter | project\nq/2: q/1 by hash #1 | aggregate > out\n" },
         { "SELECT sum(a) FROM t", "q/1: t(a)\nq/2 single: q/1 to one | aggregate > out\n" },
-        { "SELECT auction, window_end, count(*) FROM tumble(bids, ts, interval '1 s') GROUP BY 1, 2",
+        { "SELECT auction, window_end, count(*) FROM tumble(bids, ts, interval '1 s') GROUP BY 1, "
+          "2",
           "q/1: bids(auction,ts)\nq/2: q/1 by hash #0 | aggregate > out\n" },
         { "SELECT window_end, count(*) FROM tumble(bids, ts, interval '1 s') GROUP BY 1",
           "q/1: bids(ts)\nq/2 single: q/1 to one | aggregate > out\n" },
-        { "SELECT bidder, max(price) FROM session(bids, ts, interval '1 s', bidder) GROUP BY bidder, window_end",
+        { "SELECT bidder, max(price) FROM session(bids, ts, interval '1 s', bidder) GROUP BY "
+          "bidder, window_end",
           "q/1: bids(bidder,price,ts)\nq/2: q/1 by hash #0 | session_aggregate | project > out\n" },
         { "SELECT t.b, u.x FROM t JOIN u ON t.a = u.a AND t.b < u.x",
           "q/1: t(a,b)\nq/2: u(a,x)\nq/3: q/1 by hash #0 q/2 by hash #0 | join | project > out\n" },
-        { "SELECT 1 FROM t, u", "q/1: t(a)\nq/2: u(a)\nq/3 single: q/1 to one q/2 to one | join | project > out\n" },
+        { "SELECT 1 FROM t, u",
+          "q/1: t(a)\nq/2: u(a)\nq/3 single: q/1 to one q/2 to one | join | project > out\n" },
         { "SELECT a, rank() OVER (PARTITION BY c ORDER BY b) FROM t",
           "q/1: t(a,b,c)\nq/2: q/1 by hash #2 | over | project > out\n" },
     };
-    (void) state;
+    (void)state;
     check(true, cases, WR_COUNT(cases));
 }
 
@@ -120,13 +123,14 @@ static void
 single_chains_stay_single(void **state) /* L3 */
 {
     static const lower_case cases[] = {
-        { "SELECT a FROM t ORDER BY a LIMIT 1", "q/1: t(a)\nq/2 single: q/1 to one | sort > out\n" },
+        { "SELECT a FROM t ORDER BY a LIMIT 1",
+          "q/1: t(a)\nq/2 single: q/1 to one | sort > out\n" },
         { "SELECT string_agg(c, ',' ORDER BY a) FROM t",
           "q/1: t(a,c)\nq/2 single: q/1 to one | sort | aggregate > out\n" },
         { "SELECT c, count(*) FROM t GROUP BY c ORDER BY 2",
           "q/1: t(c)\nq/2: q/1 by hash #0 | aggregate\nq/3 single: q/2 to one | sort > out\n" },
     };
-    (void) state;
+    (void)state;
     check(true, cases, WR_COUNT(cases));
 }
 
@@ -138,23 +142,24 @@ unions_merge(void **state)
         { "SELECT a FROM t WHERE b > 1 UNION ALL SELECT a FROM u",
           "q/1: t(a,b) | filter | project\nq/2: q/1 u(a) | merge > out\n" },
     };
-    (void) state;
+    (void)state;
     check(true, cases, WR_COUNT(cases));
 }
 
 static void
 needed_columns_are_known(void **state)
 {
-    wr_plans    p;
-    wr_job      job = { .name = "test" };
+    wr_plans p;
+    wr_job job = { .name = "test" };
     wr_lowering l;
-    uint32_t    bids, out;
-    uint64_t    needed[1] = { 0 };
-    (void) state;
+    uint32_t bids, out;
+    uint64_t needed[1] = { 0 };
+    (void)state;
     wr_plans_init(&p, false);
     assert_int_equal(wr_plans_plan(&p, "SELECT auction FROM bids WHERE channel = 'x'"), WEIR_OK);
     wr_lowering_init(&l, &p.arena, &job);
-    wr_job_stream stream = { .name = "bids", .schema = wr_catalog_find(&p.catalog, "bids")->schema };
+    wr_job_stream stream = { .name = "bids",
+                             .schema = wr_catalog_find(&p.catalog, "bids")->schema };
     assert_int_equal(wr_lowering_add_stream(&l, &stream, &bids), WEIR_OK);
     wr_job_stream result = { .name = "out", .schema = p.plan->schema };
     assert_int_equal(wr_lowering_add_stream(&l, &result, &out), WEIR_OK);
@@ -168,14 +173,16 @@ needed_columns_are_known(void **state)
 static void
 configs_carry_windows_and_bounds(void **state)
 {
-    wr_plans    p;
-    wr_job      job = { .name = "test" };
+    wr_plans p;
+    wr_job job = { .name = "test" };
     wr_lowering l;
-    uint32_t    index;
-    (void) state;
+    uint32_t index;
+    (void)state;
     wr_plans_init(&p, false);
-    assert_int_equal(wr_plans_plan(&p, "SELECT b.price FROM bids b JOIN auctions a ON a.id = b.auction AND b.ts "
-                                       "BETWEEN a.ts - interval '1 s' AND a.ts + interval '2 s'"), WEIR_OK);
+    assert_int_equal(
+        wr_plans_plan(&p, "SELECT b.price FROM bids b JOIN auctions a ON a.id = b.auction AND b.ts "
+                          "BETWEEN a.ts - interval '1 s' AND a.ts + interval '2 s'"),
+        WEIR_OK);
     wr_lowering_init(&l, &p.arena, &job);
     for (uint32_t i = 0; i < p.catalog.count; i++) {
         wr_job_stream stream = { .name = p.catalog.relations[i]->name,
@@ -192,7 +199,10 @@ configs_carry_windows_and_bounds(void **state)
     wr_plans_fini(&p);
 }
 
-WR_TESTS = { WR_TEST(chains_go_on_while_rows_stay), WR_TEST(rows_of_a_key_meet),
-             WR_TEST(single_chains_stay_single),    WR_TEST(unions_merge),
-             WR_TEST(needed_columns_are_known),     WR_TEST(configs_carry_windows_and_bounds),
+WR_TESTS = { WR_TEST(chains_go_on_while_rows_stay),
+             WR_TEST(rows_of_a_key_meet),
+             WR_TEST(single_chains_stay_single),
+             WR_TEST(unions_merge),
+             WR_TEST(needed_columns_are_known),
+             WR_TEST(configs_carry_windows_and_bounds),
              { NULL, NULL } };

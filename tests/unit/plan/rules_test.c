@@ -25,27 +25,20 @@ constants_are_folded(void **state)
     static const explain_case cases[] = {
         { "SELECT 1 + 2, now() IS NULL, CASE WHEN false THEN 1/0 ELSE 5 END",
           "output: insert-only\n"
-          "values 1 row\n"
-        },
-        { "SELECT a FROM t WHERE 1 = 1 AND true",
-          "output: insert-only\n"
-          "scan t (insert-only)\n"
-          "  columns: a\n"
-        },
-        { "SELECT a FROM t WHERE 1 = 2",
-          "output: insert-only\n"
-          "project a\n"
-          "  values 0 rows\n"
-        },
-        { "SELECT 1 / a FROM t WHERE a > 2 * 3 - 1",
-          "output: insert-only\n"
-          "project 1 / a as ?column?\n"
-          "  scan t (insert-only)\n"
-          "    columns: a\n"
-          "    filter: a > 5\n"
-        },
+          "values 1 row\n" },
+        { "SELECT a FROM t WHERE 1 = 1 AND true", "output: insert-only\n"
+                                                  "scan t (insert-only)\n"
+                                                  "  columns: a\n" },
+        { "SELECT a FROM t WHERE 1 = 2", "output: insert-only\n"
+                                         "project a\n"
+                                         "  values 0 rows\n" },
+        { "SELECT 1 / a FROM t WHERE a > 2 * 3 - 1", "output: insert-only\n"
+                                                     "project 1 / a as ?column?\n"
+                                                     "  scan t (insert-only)\n"
+                                                     "    columns: a\n"
+                                                     "    filter: a > 5\n" },
     };
-    (void) state;
+    (void)state;
     check(cases, WR_COUNT(cases));
 }
 
@@ -60,9 +53,9 @@ conditions_go_down(void **state)
           "    project a + 1 as a1, b\n"
           "      scan t (insert-only)\n"
           "        columns: a, b\n"
-          "        filter: b > 1\n"
-        },
-        { "SELECT t.b FROM t LEFT JOIN u ON t.a = u.a AND u.x > 1 AND t.b > 2 WHERE t.c = 'x' AND u.x IS NULL",
+          "        filter: b > 1\n" },
+        { "SELECT t.b FROM t LEFT JOIN u ON t.a = u.a AND u.x > 1 AND t.b > 2 WHERE t.c = 'x' AND "
+          "u.x IS NULL",
           "output: insert-only\n"
           "project b\n"
           "  filter x IS NULL\n"
@@ -73,9 +66,9 @@ conditions_go_down(void **state)
           "        filter: c = 'x'\n"
           "      scan u (insert-only)\n"
           "        columns: a, x\n"
-          "        filter: x > 1\n"
-        },
-        { "SELECT c, n FROM (SELECT c, count(*) AS n, max(a) FROM t GROUP BY c) s WHERE c = 'x' AND n > 1",
+          "        filter: x > 1\n" },
+        { "SELECT c, n FROM (SELECT c, count(*) AS n, max(a) FROM t GROUP BY c) s WHERE c = 'x' "
+          "AND n > 1",
           "output: insert-only, key c\n"
           "filter n > 1\n"
           "  aggregate count(*)\n"
@@ -83,8 +76,7 @@ conditions_go_down(void **state)
           "    state: all keys of the input\n"
           "    scan t (insert-only)\n"
           "      columns: c\n"
-          "      filter: c = 'x'\n"
-        },
+          "      filter: c = 'x'\n" },
         { "SELECT x FROM (SELECT a AS x FROM t UNION ALL SELECT a FROM u) s WHERE x > 1",
           "output: insert-only\n"
           "union all\n"
@@ -93,9 +85,9 @@ conditions_go_down(void **state)
           "    filter: a > 1\n"
           "  scan u (insert-only)\n"
           "    columns: a\n"
-          "    filter: a > 1\n"
-        },
-        { "SELECT bidder FROM tumble(bids, ts, interval '1 s') WHERE price > 1 AND window_start > '2020-01-01'",
+          "    filter: a > 1\n" },
+        { "SELECT bidder FROM tumble(bids, ts, interval '1 s') WHERE price > 1 AND window_start > "
+          "'2020-01-01'",
           "output: insert-only\n"
           "project bidder\n"
           "  filter window_start > '2020-01-01 00:00:00+00'::timestamp with time zone\n"
@@ -103,17 +95,15 @@ conditions_go_down(void **state)
           "      scan bids (insert-only)\n"
           "        columns: bidder, ts\n"
           "        filter: price > 1\n"
-          "        watermark: ts >= W\n"
-        },
+          "        watermark: ts >= W\n" },
         { "SELECT random() AS r FROM (SELECT a FROM t) s WHERE random() > 0.5",
           "output: insert-only\n"
           "project random() as r\n"
           "  filter random() > '0.5'::double precision\n"
           "    scan t (insert-only)\n"
-          "      columns: a\n"
-        },
+          "      columns: a\n" },
     };
-    (void) state;
+    (void)state;
     check(cases, WR_COUNT(cases));
 }
 
@@ -131,8 +121,7 @@ joins_find_their_keys_and_order(void **state)
           "      filter: b > 1\n"
           "    scan u (insert-only)\n"
           "      columns: a\n"
-          "      filter: x < 5\n"
-        },
+          "      filter: x < 5\n" },
         { "SELECT k1.v FROM t, u, keyed k1 WHERE t.a = k1.k AND k1.k = u.a",
           "output: insert-only\n"
           "project v\n"
@@ -145,8 +134,7 @@ joins_find_their_keys_and_order(void **state)
           "      scan keyed (insert-only)\n"
           "        columns: k, v\n"
           "    scan u (insert-only)\n"
-          "      columns: a\n"
-        },
+          "      columns: a\n" },
         { "SELECT a FROM t WHERE t.a + 1 IN (SELECT x FROM u)",
           "output: insert-only\n"
           "project a\n"
@@ -156,10 +144,9 @@ joins_find_their_keys_and_order(void **state)
           "      scan t (insert-only)\n"
           "        columns: a\n"
           "    scan u (insert-only)\n"
-          "      columns: x\n"
-        },
+          "      columns: x\n" },
     };
-    (void) state;
+    (void)state;
     check(cases, WR_COUNT(cases));
 }
 
@@ -175,8 +162,7 @@ subqueries_become_joins(void **state)
           "    columns: a\n"
           "  scan u (insert-only)\n"
           "    columns: a\n"
-          "    filter: x > 5\n"
-        },
+          "    filter: x > 5\n" },
         { "SELECT a FROM t WHERE b NOT IN (SELECT x FROM u)",
           "output: insert-only\n"
           "project a\n"
@@ -195,8 +181,7 @@ subqueries_become_joins(void **state)
           "        key: none, one row; emit: final\n"
           "        state: one group\n"
           "        scan u (insert-only)\n"
-          "          columns: x\n"
-        },
+          "          columns: x\n" },
         { "SELECT a, (SELECT sum(x) FROM u WHERE u.a = t.a) FROM t",
           "output: insert-only\n"
           "project a, sum\n"
@@ -209,8 +194,7 @@ subqueries_become_joins(void **state)
           "        key: a; emit: final\n"
           "        state: all keys of the input\n"
           "        scan u (insert-only)\n"
-          "          columns: a, x\n"
-        },
+          "          columns: a, x\n" },
         { "SELECT a FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.a = t.a AND u.x > t.b)",
           "output: insert-only\n"
           "project a\n"
@@ -219,8 +203,7 @@ subqueries_become_joins(void **state)
           "    scan t (insert-only)\n"
           "      columns: a, b\n"
           "    scan u (insert-only)\n"
-          "      columns: a, x\n"
-        },
+          "      columns: a, x\n" },
         { "SELECT a FROM t EXCEPT SELECT a FROM u",
           "output: insert-only, key a\n"
           "anti join on left.a is not distinct from right.a\n"
@@ -231,10 +214,9 @@ subqueries_become_joins(void **state)
           "    scan t (insert-only)\n"
           "      columns: a\n"
           "  scan u (insert-only)\n"
-          "    columns: a\n"
-        },
+          "    columns: a\n" },
     };
-    (void) state;
+    (void)state;
     check(cases, WR_COUNT(cases));
 }
 
@@ -245,27 +227,22 @@ columns_nobody_reads_are_left_out(void **state)
         { "SELECT a FROM (SELECT a, row_number() OVER (ORDER BY b) AS n FROM t) s",
           "output: insert-only\n"
           "scan t (insert-only)\n"
-          "  columns: a\n"
-        },
-        { "SELECT count(*) FROM bids",
-          "output: insert-only\n"
-          "aggregate count(*)\n"
-          "  key: none, one row; emit: final\n"
-          "  state: one group\n"
-          "  scan bids (insert-only)\n"
-          "    columns: auction\n"
-        },
-        { "SELECT DISTINCT a FROM t ORDER BY a DESC LIMIT 3",
-          "output: insert-only, key a\n"
-          "sort by a desc limit 3\n"
-          "  distinct\n"
-          "    key: a; emit: final\n"
-          "    state: all keys of the input\n"
-          "    scan t (insert-only)\n"
-          "      columns: a\n"
-        },
+          "  columns: a\n" },
+        { "SELECT count(*) FROM bids", "output: insert-only\n"
+                                       "aggregate count(*)\n"
+                                       "  key: none, one row; emit: final\n"
+                                       "  state: one group\n"
+                                       "  scan bids (insert-only)\n"
+                                       "    columns: auction\n" },
+        { "SELECT DISTINCT a FROM t ORDER BY a DESC LIMIT 3", "output: insert-only, key a\n"
+                                                              "sort by a desc limit 3\n"
+                                                              "  distinct\n"
+                                                              "    key: a; emit: final\n"
+                                                              "    state: all keys of the input\n"
+                                                              "    scan t (insert-only)\n"
+                                                              "      columns: a\n" },
     };
-    (void) state;
+    (void)state;
     check(cases, WR_COUNT(cases));
 }
 
@@ -278,15 +255,17 @@ canonical_bytes_tell_plans_apart(void **state)
         "select COUNT(*)   from tumble(bids, ts, interval '1000 ms') group by window_start",
         "SELECT count(*) FROM tumble(bids, ts, interval '2 s') GROUP BY window_start",
         "SELECT count(*) AS n FROM tumble(bids, ts, interval '1 s') GROUP BY window_start",
-        "SELECT count(*) FROM tumble(bids, ts, interval '1 s') WHERE price > 1 GROUP BY window_start",
-        "SELECT count(*) FROM tumble(bids, ts, interval '1 s') WHERE price > 2 GROUP BY window_start",
+        "SELECT count(*) FROM tumble(bids, ts, interval '1 s') WHERE price > 1 GROUP BY "
+        "window_start",
+        "SELECT count(*) FROM tumble(bids, ts, interval '1 s') WHERE price > 2 GROUP BY "
+        "window_start",
     };
-    char  *bytes[WR_COUNT(sql)];
+    char *bytes[WR_COUNT(sql)];
     size_t lengths[WR_COUNT(sql)];
-    (void) state;
+    (void)state;
     for (uint32_t i = 0; i < WR_COUNT(sql); i++) {
         wr_plans p;
-        wr_text  text;
+        wr_text text;
         wr_plans_init(&p, false);
         wr_text_init(&text, NULL);
         assert_int_equal(wr_plans_plan(&p, sql[i]), WEIR_OK);
@@ -303,7 +282,10 @@ canonical_bytes_tell_plans_apart(void **state)
         wr_free(bytes[i]);
 }
 
-WR_TESTS = { WR_TEST(constants_are_folded), WR_TEST(conditions_go_down),
-             WR_TEST(joins_find_their_keys_and_order), WR_TEST(subqueries_become_joins),
-             WR_TEST(columns_nobody_reads_are_left_out), WR_TEST(canonical_bytes_tell_plans_apart),
+WR_TESTS = { WR_TEST(constants_are_folded),
+             WR_TEST(conditions_go_down),
+             WR_TEST(joins_find_their_keys_and_order),
+             WR_TEST(subqueries_become_joins),
+             WR_TEST(columns_nobody_reads_are_left_out),
+             WR_TEST(canonical_bytes_tell_plans_apart),
              { NULL, NULL } };

@@ -9,13 +9,14 @@
 static void
 columns_have_types_paths_and_keys(void **state)
 {
-    static const char text[] = "auction bigint NOT NULL,\n price numeric(12,2),\n"
-                               "channel text OPTIONS (path '$.meta.channel') NOT NULL, tags varchar(10)[],\n"
-                               "\"Mixed Case\" timestamptz(3), PRIMARY KEY (auction, price)";
-    wr_arena   arena;
+    static const char text[] =
+        "auction bigint NOT NULL,\n price numeric(12,2),\n"
+        "channel text OPTIONS (path '$.meta.channel') NOT NULL, tags varchar(10)[],\n"
+        "\"Mixed Case\" timestamptz(3), PRIMARY KEY (auction, price)";
+    wr_arena arena;
     wr_schema *s;
     weir_error err;
-    (void) state;
+    (void)state;
     wr_arena_init(&arena, NULL);
     assert_int_equal(wr_sql_parse_columns(text, sizeof text - 1, &arena, &s, &err), WEIR_OK);
     assert_int_equal(s->field_count, 5);
@@ -37,9 +38,9 @@ static void
 bad_columns_are_refused_with_their_place(void **state)
 {
     static const struct {
-        const char      *text;
+        const char *text;
         weir_status_code code;
-        const char      *at;
+        const char *at;
     } cases[] = {
         { "a bigint, b nosuch", WEIR_QUERY_TYPE, "nosuch" },
         { "a bigint, a text", WEIR_CONFIG_DUPLICATE_KEY, "a text" },
@@ -55,14 +56,15 @@ bad_columns_are_refused_with_their_place(void **state)
         { "a int) SERVER x; DROP TABLE y; --", WEIR_QUERY_SYNTAX, "" },
         { "a int) SERVER s OPTIONS (x 'y') --", WEIR_QUERY_SYNTAX, "" },
     };
-    wr_arena   arena;
+    wr_arena arena;
     wr_schema *s;
     weir_error err;
-    (void) state;
+    (void)state;
     wr_arena_init(&arena, NULL);
     for (uint32_t i = 0; i < WR_COUNT(cases); i++) {
         wr_error_clear(&err);
-        weir_status status = wr_sql_parse_columns(cases[i].text, strlen(cases[i].text), &arena, &s, &err);
+        weir_status status =
+            wr_sql_parse_columns(cases[i].text, strlen(cases[i].text), &arena, &s, &err);
         if (status != cases[i].code)
             fail_msg("%s: %s %s", cases[i].text, weir_status_name(status), err.text);
         if (strncmp(cases[i].text + WR_MAX(err.offset, 0), cases[i].at, strlen(cases[i].at)) != 0)
@@ -76,7 +78,7 @@ expressions_bind_over_a_schema(void **state)
 {
     wr_plans p;
     wr_expr *e;
-    (void) state;
+    (void)state;
     wr_plans_init(&p, true);
     const wr_schema *s = wr_catalog_find(&p.catalog, "bids")->schema;
 #define BIND(text) wr_sql_bind_expr(text, strlen(text), s, &p.arena, &e, &p.err)
@@ -111,22 +113,26 @@ relations_are_named_where_they_are_read(void **state)
         { "SELECT 1", "" },
     };
     wr_arena arena;
-    (void) state;
+    (void)state;
     wr_arena_init(&arena, NULL);
     for (uint32_t i = 0; i < WR_COUNT(cases); i++) {
         const char **names;
-        uint32_t     count;
-        weir_error   err;
-        char         all[128] = "";
-        assert_int_equal(wr_sql_relations(cases[i].sql, strlen(cases[i].sql), &arena, &names, &count, &err),
-                         WEIR_OK);
+        uint32_t count;
+        weir_error err;
+        char all[128] = "";
+        assert_int_equal(
+            wr_sql_relations(cases[i].sql, strlen(cases[i].sql), &arena, &names, &count, &err),
+            WEIR_OK);
         for (uint32_t k = 0; k < count; k++)
-            snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", k > 0 ? " " : "", names[k]);
+            snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", k > 0 ? " " : "",
+                     names[k]);
         assert_string_equal(all, cases[i].names);
     }
     wr_arena_fini(&arena);
 }
 
-WR_TESTS = { WR_TEST(columns_have_types_paths_and_keys), WR_TEST(bad_columns_are_refused_with_their_place),
-             WR_TEST(expressions_bind_over_a_schema), WR_TEST(relations_are_named_where_they_are_read),
+WR_TESTS = { WR_TEST(columns_have_types_paths_and_keys),
+             WR_TEST(bad_columns_are_refused_with_their_place),
+             WR_TEST(expressions_bind_over_a_schema),
+             WR_TEST(relations_are_named_where_they_are_read),
              { NULL, NULL } };

@@ -31,12 +31,13 @@ static void
 hostile_text_is_refused_and_never_crashes(void **state)
 {
     wr_plans p;
-    (void) state;
+    (void)state;
     wr_plans_init(&p, true);
     assert_int_equal(plan_of(&p, repeated("SELECT 1", "+1", 24000, "")), WEIR_QUERY_TOO_COMPLEX);
     assert_int_equal(plan_of(&p, repeated("SELECT ", "(", 30000, "1")), WEIR_QUERY_TOO_COMPLEX);
     assert_int_equal(plan_of(&p, repeated("SELECT ", "f(", 20000, "1")), WEIR_QUERY_TOO_COMPLEX);
-    assert_int_equal(plan_of(&p, repeated("SELECT ", "NOT ", 10000, "true")), WEIR_QUERY_TOO_COMPLEX);
+    assert_int_equal(plan_of(&p, repeated("SELECT ", "NOT ", 10000, "true")),
+                     WEIR_QUERY_TOO_COMPLEX);
     assert_int_equal(plan_of(&p, repeated("SELECT ", "CASE WHEN true THEN ", 2000, "1")),
                      WEIR_QUERY_TOO_COMPLEX);
     assert_int_equal(plan_of(&p, repeated("SELECT 1", "::int", 5000, "")), WEIR_QUERY_TOO_COMPLEX);
@@ -44,7 +45,8 @@ hostile_text_is_refused_and_never_crashes(void **state)
                      WEIR_QUERY_TOO_COMPLEX);
     assert_int_equal(plan_of(&p, repeated("SELECT * FROM t", " JOIN t USING (a)", 3000, "")),
                      WEIR_QUERY_TOO_COMPLEX);
-    assert_int_equal(plan_of(&p, repeated("SELECT a", "[1]", 15000, " FROM t")), WEIR_QUERY_TOO_COMPLEX);
+    assert_int_equal(plan_of(&p, repeated("SELECT a", "[1]", 15000, " FROM t")),
+                     WEIR_QUERY_TOO_COMPLEX);
     assert_int_equal(plan_of(&p, repeated("SELECT '", "x", 70000, "'")), WEIR_QUERY_TOO_COMPLEX);
     assert_int_equal(plan_of(&p, repeated("SELECT ", "- ", 30000, "1")), WEIR_QUERY_TOO_COMPLEX);
     wr_plans_fini(&p);
@@ -54,17 +56,24 @@ static void
 long_but_flat_text_passes(void **state)
 {
     wr_plans p;
-    (void) state;
+    (void)state;
     wr_plans_init(&p, true);
     assert_int_equal(plan_of(&p, repeated("SELECT 1", "+1", 900, "")), WEIR_OK);
     assert_int_equal(plan_of(&p, repeated("SELECT 1", ",-1", 1500, "")), WEIR_OK);
     assert_int_equal(plan_of(&p, repeated("VALUES (-1)", ",(-1)", 5000, "")), WEIR_OK);
-    assert_int_equal(plan_of(&p, repeated("SELECT * FROM t WHERE a = 1", " OR a = 2", 3000, "")), WEIR_OK);
-    assert_int_equal(plan_of(&p, repeated("SELECT * FROM t WHERE a IN (1", ",2", 20000, ")")), WEIR_OK);
+    assert_int_equal(plan_of(&p, repeated("SELECT * FROM t WHERE a = 1", " OR a = 2", 3000, "")),
+                     WEIR_OK);
+    assert_int_equal(plan_of(&p, repeated("SELECT * FROM t WHERE a IN (1", ",2", 20000, ")")),
+                     WEIR_OK);
     assert_int_equal(plan_of(&p, repeated("SELECT 1", " UNION ALL SELECT 1", 300, "")), WEIR_OK);
-    assert_int_equal(plan_of(&p, repeated("SELECT ", "(", 150, "1"
-        ")))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))"
-        ")))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))")), WEIR_OK);
+    assert_int_equal(
+        plan_of(&p,
+                repeated(
+                    "SELECT ", "(", 150,
+                    "1"
+                    ")))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))"
+                    ")))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))")),
+        WEIR_OK);
     wr_plans_fini(&p);
 }
 
@@ -73,21 +82,21 @@ bytes_that_are_no_text_are_refused(void **state)
 {
     static const struct {
         const char *bytes;
-        size_t      length;
-        int32_t     offset;
+        size_t length;
+        int32_t offset;
     } cases[] = {
-        { "SELECT 'a\0b'", 12, 9 },     { "SELECT '\xff'", 10, 8 },
-        { "SELECT '\xc3'", 10, 8 },     { "SELECT '\xc0\x80'", 11, 8 },
+        { "SELECT 'a\0b'", 12, 9 },         { "SELECT '\xff'", 10, 8 },
+        { "SELECT '\xc3'", 10, 8 },         { "SELECT '\xc0\x80'", 11, 8 },
         { "SELECT '\xed\xa0\x80'", 12, 8 }, { "SELECT '\xf4\x90\x80\x80'", 13, 8 },
         { "SELECT 1 -- \xe2\x82", 14, 12 },
     };
     wr_plans p;
-    (void) state;
+    (void)state;
     wr_plans_init(&p, true);
     for (uint32_t i = 0; i < WR_COUNT(cases); i++) {
         wr_error_clear(&p.err);
-        assert_int_equal(wr_sql_bind(cases[i].bytes, cases[i].length, &p.catalog, &p.options, &p.arena,
-                                     &p.plan, NULL, &p.err),
+        assert_int_equal(wr_sql_bind(cases[i].bytes, cases[i].length, &p.catalog, &p.options,
+                                     &p.arena, &p.plan, NULL, &p.err),
                          WEIR_QUERY_SYNTAX);
         assert_int_equal(p.err.offset, cases[i].offset);
     }
@@ -104,13 +113,14 @@ static void
 emit_is_read_and_places_hold(void **state)
 {
     wr_plans p;
-    (void) state;
+    (void)state;
     wr_plans_init(&p, true);
     assert_int_equal(wr_plans_plan(&p, "SELECT a FROM t EMIT CHANGES"), WEIR_OK);
     assert_true(p.extras.emit_given && p.extras.emit == WR_EMIT_CHANGES);
     assert_int_equal(wr_plans_plan(&p, "SELECT a FROM t"), WEIR_OK);
     assert_false(p.extras.emit_given);
-    assert_int_equal(wr_plans_plan(&p, "SELECT 'é', nope FROM t emit final ;"), WEIR_QUERY_NO_COLUMN);
+    assert_int_equal(wr_plans_plan(&p, "SELECT 'é', nope FROM t emit final ;"),
+                     WEIR_QUERY_NO_COLUMN);
     assert_int_equal(p.err.offset, 13); /* bytes */
     wr_error_line_column(&p.err, "SELECT 'é', nope FROM t", 24);
     assert_int_equal(p.err.line, 1);
@@ -121,19 +131,23 @@ emit_is_read_and_places_hold(void **state)
 static void
 unnamed_subselects_get_aliases_and_places_hold(void **state)
 {
-    wr_plans    p;
+    wr_plans p;
     const char *sql = "SELECT * FROM (SELECT a FROM t), (SELECT x FROM u) WHERE a = nope";
-    (void) state;
+    (void)state;
     wr_plans_init(&p, true);
     assert_int_equal(wr_plans_plan(&p, "SELECT * FROM (SELECT a FROM t)"), WEIR_OK);
-    assert_int_equal(wr_plans_plan(&p, "SELECT a, x FROM (SELECT a FROM t) JOIN (SELECT x FROM u) ON a = x"),
-                     WEIR_OK);
+    assert_int_equal(
+        wr_plans_plan(&p, "SELECT a, x FROM (SELECT a FROM t) JOIN (SELECT x FROM u) ON a = x"),
+        WEIR_OK);
     assert_int_equal(wr_plans_plan(&p, "SELECT s.a FROM (SELECT a FROM t) s"), WEIR_OK);
     assert_int_equal(wr_plans_plan(&p, sql), WEIR_QUERY_NO_COLUMN);
     assert_ptr_equal(sql + p.err.offset, strstr(sql, "nope"));
     wr_plans_fini(&p);
 }
 
-WR_TESTS = { WR_TEST(hostile_text_is_refused_and_never_crashes), WR_TEST(long_but_flat_text_passes),
-             WR_TEST(bytes_that_are_no_text_are_refused), WR_TEST(emit_is_read_and_places_hold),
-             WR_TEST(unnamed_subselects_get_aliases_and_places_hold), { NULL, NULL } };
+WR_TESTS = { WR_TEST(hostile_text_is_refused_and_never_crashes),
+             WR_TEST(long_but_flat_text_passes),
+             WR_TEST(bytes_that_are_no_text_are_refused),
+             WR_TEST(emit_is_read_and_places_hold),
+             WR_TEST(unnamed_subselects_get_aliases_and_places_hold),
+             { NULL, NULL } };
