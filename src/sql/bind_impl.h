@@ -204,6 +204,13 @@ wr_expr *wr_sql_bool(sql_binder *b, bool value);
 const char *wr_sql_last_name(tree_node *const *names, size_t count);
 int32_t wr_sql_location(const tree_node *node);
 
+/* --- bind_args.c --- */
+weir_status wr_bind_arguments(sql_query *q, const PgQuery__FuncCall *call, const char *name,
+                              wr_expr ***args, uint32_t *count);
+/* The last argument is an array whose items become arguments.  *is_null: it is NULL, and stays. */
+weir_status wr_bind_variadic(sql_query *q, const PgQuery__FuncCall *call, wr_expr ***args,
+                             uint32_t *count, bool *is_null);
+
 /* --- bind_call.c, bind_over.c --- */
 weir_status wr_bind_call(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out);
 weir_status wr_bind_over_call(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out);

@@ -7,6 +7,53 @@
 
 #include <string.h>
 
+static int figure(const tree_node *node, const char **name);
+
+static int
+figure_sublink(const PgQuery__SubLink *link, const char **name)
+{
+    const tree_node *sub = link->subselect;
+    switch (link->sub_link_type) {
+    case PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK: *name = "exists"; return 2;
+    case PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK: *name = "array"; return 2;
+    case PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK: break;
+    default: return 0;
+    }
+    if (sub->node_case != PG_QUERY__NODE__NODE_SELECT_STMT || sub->select_stmt->n_target_list == 0)
+        return 0;
+    const PgQuery__ResTarget *target = sub->select_stmt->target_list[0]->res_target;
+    if (target->name[0] == '\0')
+        return figure(target->val, name);
+    *name = target->name;
+    return 2;
+}
+
+static int
+figure_value(const PgQuery__SQLValueFunction *f, const char **name)
+{
+    static const char *const names[] = {
+        "",
+        "current_date",
+        "current_time",
+        "current_time",
+        "current_timestamp",
+        "current_timestamp",
+        "localtime",
+        "localtime",
+        "localtimestamp",
+        "localtimestamp",
+        "current_role",
+        "current_user",
+        "user",
+        "session_user",
+        "current_catalog",
+        "current_schema",
+    };
+    unsigned op = (unsigned)f->op;
+    *name = op < WR_COUNT(names) ? names[op] : "";
+    return 2;
+}
+
 /* How sure a name is, as PostgreSQL ranks it: 2 a real name, 1 a stand-in (type, "case"), 0 none.
  */
 static int
@@ -49,24 +96,7 @@ figure(const tree_node *node, const char **name)
     }
     case PG_QUERY__NODE__NODE_COLLATE_CLAUSE: return figure(node->collate_clause->arg, name);
     case PG_QUERY__NODE__NODE_GROUPING_FUNC: *name = "grouping"; return 2;
-    case PG_QUERY__NODE__NODE_SUB_LINK:
-        switch (node->sub_link->sub_link_type) {
-        case PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK: *name = "exists"; return 2;
-        case PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK: *name = "array"; return 2;
-        case PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK: {
-            const tree_node *sub = node->sub_link->subselect;
-            if (sub->node_case != PG_QUERY__NODE__NODE_SELECT_STMT ||
-                sub->select_stmt->n_target_list == 0)
-                return 0;
-            const PgQuery__ResTarget *target = sub->select_stmt->target_list[0]->res_target;
-            if (target->name[0] != '\0') {
-                *name = target->name;
-                return 2;
-            }
-            return figure(target->val, name);
-        }
-        default: return 0;
-        }
+    case PG_QUERY__NODE__NODE_SUB_LINK: return figure_sublink(node->sub_link, name);
     case PG_QUERY__NODE__NODE_CASE_EXPR: {
         int strength = figure(node->case_expr->defresult, name);
         if (strength > 1)
@@ -80,27 +110,7 @@ figure(const tree_node *node, const char **name)
     case PG_QUERY__NODE__NODE_MIN_MAX_EXPR:
         *name = node->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "greatest" : "least";
         return 2;
-    case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION: {
-        static const char *const names[] = { "",
-                                             "current_date",
-                                             "current_time",
-                                             "current_time",
-                                             "current_timestamp",
-                                             "current_timestamp",
-                                             "localtime",
-                                             "localtime",
-                                             "localtimestamp",
-                                             "localtimestamp",
-                                             "current_role",
-                                             "current_user",
-                                             "user",
-                                             "session_user",
-                                             "current_catalog",
-                                             "current_schema" };
-        unsigned op = (unsigned)node->sqlvalue_function->op;
-        *name = op < WR_COUNT(names) ? names[op] : "";
-        return 2;
-    }
+    case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION: return figure_value(node->sqlvalue_function, name);
     default: return 0;
     }
 }
