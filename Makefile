@@ -49,9 +49,15 @@ TEST_BIN := $(patsubst tests/unit/%.c,$(O)/test/%,$(TEST_SRC))
 .PHONY: all
 all: $(O)/weir $(O)/libweir.a $(O)/libweir.so
 
+# V=1 shows the commands whole.
+Q := $(if $(V),,@)
+say = @$(if $(V),:,echo "  $(1) $@")
+.SECONDARY:
+
 $(O)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(EXTRA_$(subst /,_,$(basename $<))) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(EXTRA_$(subst /,_,$(basename $<))) -MMD -MP -c -o $@ $<
 
 # Kernels that the vectoriser must see at its best.
 EXTRA_src_expr_kernel_arith   := -O3
@@ -59,21 +65,26 @@ EXTRA_src_expr_kernel_compare := -O3
 
 $(O)/libweir.a: $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,LD)
+	$(Q)ar rcs $@ $^
 $(O)/libweir.so: $(LIB_OBJ) tools/libweir.map
-	$(CC) -shared -Wl,--version-script=tools/libweir.map -o $@ $(LIB_OBJ) $(SANFLAGS) $(LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) -shared -Wl,--version-script=tools/libweir.map -o $@ $(LIB_OBJ) $(SANFLAGS) $(LDLIBS)
 $(O)/weir: $(BIN_OBJ) $(O)/libweir.a
-	$(CC) $(LDFLAGS) -o $@ $(BIN_OBJ) $(O)/libweir.a $(LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(BIN_OBJ) $(O)/libweir.a $(LDLIBS)
 
 # A test binary: its own file, the support library, the engine.
 $(O)/test/%: $(O)/obj/tests/unit/%.o $(SUP_OBJ) $(O)/libweir.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(SUP_OBJ) $(O)/libweir.a $(LDLIBS) -lcmocka
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SUP_OBJ) $(O)/libweir.a $(LDLIBS) -lcmocka
 # Those of server/ bring the server, which the library does not hold, and an engine of their own.
 SERVER_OBJ := $(call obj,$(wildcard src/server/*.c) tests/unit/server/rig.c)
 $(O)/test/server/%: $(O)/obj/tests/unit/server/%.o $(SERVER_OBJ) $(O)/libweir.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(SERVER_OBJ) $(O)/libweir.a $(LDLIBS) -lcmocka
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SERVER_OBJ) $(O)/libweir.a $(LDLIBS) -lcmocka
 
 TEST_O := $(O)/test
 
@@ -81,7 +92,8 @@ TEST_O := $(O)/test
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
 $(O)/fuzz/%: $(O)/obj/tests/fuzz/%.o $(O)/obj/tests/fuzz/replay.o $(SUP_OBJ) $(call obj,$(wildcard src/server/*.c)) $(O)/libweir.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 .PHONY: replay
 replay: $(FUZZ_BIN)
 	@tools/run_replay $(O)
@@ -145,7 +157,8 @@ bench: $(O)/bench $(O)/weir ## records per CPU-second, by query and by way in: m
 	@$(O)/bench $(ARGS)
 	@tools/bench/kafka $(O)/weir $(ARGS)
 $(O)/bench: $(O)/obj/tools/bench/bench.o $(O)/libweir.a
-	$(CC) $(LDFLAGS) -o $@ $< $(O)/libweir.a $(LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(O)/libweir.a $(LDLIBS)
 
 fuzz: ## fuzz one decoder: make fuzz T=json TIME=60
 	@tools/deps dev

@@ -254,7 +254,7 @@ boxed_fill(const wr_nexmark *g, int kind, wr_column *const *columns, const uint6
         strings |= columns[f] != NULL && fields[f].costs;
     for (uint32_t i = 0; i < count; i++) {
         wr_nexmark_event e;
-        nexmark_make(g, ids[i], ids[i] - g->config.first_event_id, strings, &e);
+        wr_nexmark_make(g, ids[i], ids[i] - g->config.first_event_id, strings, &e);
         for (uint32_t f = 0; f < kinds[kind].count; f++)
             if (columns[f] != NULL)
                 WR_TRY(field_put(g, &fields[f], &e, columns[f], at != NULL ? at[i] : i));

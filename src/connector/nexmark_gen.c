@@ -298,7 +298,7 @@ bid_make(const wr_nexmark *g, uint64_t state, wr_nexmark_event *e)
 }
 
 void
-nexmark_make(const wr_nexmark *g, uint64_t id, uint64_t adjusted, bool strings,
+wr_nexmark_make(const wr_nexmark *g, uint64_t id, uint64_t adjusted, bool strings,
              wr_nexmark_event *out)
 {
     uint64_t state = nexmark_state(g, id);
@@ -318,5 +318,5 @@ wr_nexmark_get(const wr_nexmark *nexmark, uint64_t n, wr_nexmark_event *out)
 {
     wr_assert(n < nexmark->count);
     uint64_t adjusted = nexmark_adjusted(nexmark, n);
-    nexmark_make(nexmark, nexmark->config.first_event_id + adjusted, adjusted, true, out);
+    wr_nexmark_make(nexmark, nexmark->config.first_event_id + adjusted, adjusted, true, out);
 }

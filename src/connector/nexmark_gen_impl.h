@@ -200,5 +200,5 @@ nexmark_bid_extra(const wr_nexmark *g, uint64_t state)
 }
 
 /* Fill an event of known id; the strings that cost time only when asked for. */
-void nexmark_make(const wr_nexmark *g, uint64_t id, uint64_t adjusted, bool strings,
+void wr_nexmark_make(const wr_nexmark *g, uint64_t id, uint64_t adjusted, bool strings,
                   wr_nexmark_event *out);

@@ -55,7 +55,7 @@ static void
 defaults_stand_where_nothing_is_said(void **state)
 {
     config c;
-    char first[600];
+    char first[WEIR_ERROR_TEXT_MAX + 300];
     (void)state;
     assert_int_equal(read_text("topic: t\n", &c, first, sizeof first), 0);
     assert_int_equal(c.linger, 5000);
@@ -129,7 +129,7 @@ mistakes_say_what_to_do(void **state)
     (void)state;
     for (size_t i = 0; i < WR_COUNT(bad); i++) {
         config c;
-        char first[600];
+        char first[WEIR_ERROR_TEXT_MAX + 300];
         assert_true(read_text(bad[i].text, &c, first, sizeof first) > 0);
         if (strstr(first, bad[i].says) == NULL)
             fail_msg("%s says: %s", bad[i].text, first);
@@ -140,7 +140,7 @@ static void
 all_mistakes_in_one_run(void **state)
 {
     config c;
-    char first[600];
+    char first[WEIR_ERROR_TEXT_MAX + 300];
     (void)state;
     assert_int_equal(read_text("linger: 10\ncount: x\nzz: 1\n", &c, first, sizeof first), 4);
 }

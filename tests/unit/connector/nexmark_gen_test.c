@@ -23,7 +23,7 @@ config_make(uint64_t seed, uint32_t group)
 }
 
 static wr_nexmark *
-nexmark_make(uint64_t seed, uint32_t group)
+wr_nexmark_make(uint64_t seed, uint32_t group)
 {
     wr_nexmark_config c = config_make(seed, group);
     wr_nexmark       *g = wr_nexmark_create(NULL, &c);
@@ -41,7 +41,7 @@ static void
 skeleton_is_the_originals(void **state)
 {
     (void) state;
-    wr_nexmark      *g = nexmark_make(42, 1);
+    wr_nexmark      *g = wr_nexmark_make(42, 1);
     wr_nexmark_event e;
     wr_nexmark_get(g, 0, &e); /* event number 1, id 2: the first is an auction */
     assert_int_equal(e.id, 2);
@@ -65,7 +65,7 @@ static void
 kinds_and_ids_follow_the_proportions(void **state)
 {
     (void) state;
-    wr_nexmark *g = nexmark_make(1, 1);
+    wr_nexmark *g = wr_nexmark_make(1, 1);
     uint64_t    counts[3] = { 0, 0, 0 };
     int64_t     person = 1000, auction = 1000;
     wr_time     time = 0;
@@ -98,7 +98,7 @@ static void
 bids_have_the_originals_statistics(void **state)
 {
     (void) state;
-    wr_nexmark *g = nexmark_make(7, 1);
+    wr_nexmark *g = wr_nexmark_make(7, 1);
     double      bids = 0, hot_auction = 0, hot_bidder = 0, hot_channel = 0, log_sum = 0,
            extra = 0, early = 0, with_id = 0, others = 0;
     int64_t last_auction = 1000, last_person = 1000;
@@ -146,7 +146,7 @@ static void
 auctions_and_people_look_as_they_should(void **state)
 {
     (void) state;
-    wr_nexmark *g = nexmark_make(7, 1);
+    wr_nexmark *g = wr_nexmark_make(7, 1);
     double      auctions = 0, hot_seller = 0, life = 0, bytes = 0, people = 0, person_bytes = 0;
     uint64_t    categories[5] = { 0 };
     for (uint64_t n = EVENTS / 4; n < EVENTS; n++) {
@@ -188,7 +188,7 @@ out_of_order_stays_within_its_group(void **state)
 {
     (void) state;
     enum { GROUP = 100 };
-    wr_nexmark *g = nexmark_make(3, GROUP);
+    wr_nexmark *g = wr_nexmark_make(3, GROUP);
     bool        seen[2 * GROUP] = { false };
     bool        disorder = false;
     wr_time     last = 0;
@@ -237,7 +237,7 @@ static void
 same_seed_gives_the_same_bytes(void **state) /* X1 */
 {
     (void) state;
-    wr_nexmark *a = nexmark_make(42, 1), *b = nexmark_make(42, 1), *c = nexmark_make(43, 1);
+    wr_nexmark *a = wr_nexmark_make(42, 1), *b = wr_nexmark_make(42, 1), *c = wr_nexmark_make(43, 1);
     uint64_t    first = json_hash(a, 1000, 1000, true);
     (void) json_hash(b, 5000, 3000, true); /* the past leaves no trace */
     assert_true(json_hash(b, 1000, 1000, true) == first);
@@ -278,7 +278,7 @@ static void
 json_has_the_form_of_the_topic(void **state)
 {
     (void) state;
-    wr_nexmark *g = nexmark_make(42, 1);
+    wr_nexmark *g = wr_nexmark_make(42, 1);
     wr_text     text;
     uint64_t    bid_bytes = 0, bids = 0;
     wr_text_init(&text, NULL);
@@ -384,7 +384,7 @@ columns_are_the_events(void **state) /* X2 */
     wr_arena_init(&arena, NULL);
     for (uint32_t group = 1; group <= 50; group += 49)
         for (int table = WR_NEXMARK_PERSON; table <= WR_NEXMARK_ALL; table++) {
-            wr_nexmark *g = nexmark_make(5, group);
+            wr_nexmark *g = wr_nexmark_make(5, group);
             wr_schema  *schema = wr_nexmark_schema(&arena, (wr_nexmark_kind) table);
             uint64_t    n = 777, taken, end = n + 9000;
             uint32_t    batches = 0;
@@ -433,7 +433,7 @@ static void
 only_needed_columns_are_made(void **state)
 {
     (void) state;
-    wr_nexmark *g = nexmark_make(5, 1);
+    wr_nexmark *g = wr_nexmark_make(5, 1);
     for (int table = WR_NEXMARK_PERSON; table <= WR_NEXMARK_ALL; table++) {
         uint64_t  taken;
         wr_batch *whole, *some;
@@ -491,7 +491,7 @@ static void
 batches_outlive_the_generator(void **state)
 {
     (void) state;
-    wr_nexmark *g = nexmark_make(5, 1);
+    wr_nexmark *g = wr_nexmark_make(5, 1);
     wr_batch   *b;
     uint64_t    taken;
     assert_int_equal(wr_nexmark_fill(g, NULL, WR_NEXMARK_BID, UINT64_MAX, 0, 100, &b, &taken),
@@ -508,7 +508,7 @@ static void
 memory_failure_leaks_nothing(void **state)
 {
     (void) state;
-    wr_nexmark *g = nexmark_make(5, 1);
+    wr_nexmark *g = wr_nexmark_make(5, 1);
     for (int table = WR_NEXMARK_PERSON; table <= WR_NEXMARK_ALL; table++) {
         weir_status status = WEIR_MEMORY;
         for (uint64_t limit = 64; status != WEIR_OK; limit += 512) {
