@@ -95,7 +95,9 @@ wr_reader_next(wr_reader *reader, uint32_t shard, uint64_t *lost)
         else
             atomic_store_explicit(&p->armed, 1, memory_order_relaxed); /* D2 */
     }
-    if (batch != NULL)
+    /* One that stood past the tail and holds nothing frees nothing; to look would cost the square
+     * of their number. */
+    if (batch != NULL && (reader->config.required || batch->sequence <= s->tail))
         wr_stream_shard_trim(reader->stream, s);
     if (lost != NULL) {
         *lost = p->lost;
