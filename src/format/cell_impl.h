@@ -50,6 +50,7 @@ typedef struct wr_cell {
     bool        not_null;
     uint32_t    characters_max; /* text; UINT32_MAX: any                    */
     const char *name;
+    uint32_t    stamp_bytes; /* the length of the last timestamp read, 0: none yet */
     /* The last date seen, so that a run of one day parses it once. */
     char    day_text[10];
     bool    day_known;

@@ -23,7 +23,6 @@ enum {
     JSON_SHAPES_MAX = 4,
     JSON_STEPS_MAX = 1024, /* of one shape */
     JSON_LITERAL_MAX = 512, /* bytes between two values of a shape */
-    JSON_PAD = JSON_AHEAD + JSON_LITERAL_MAX,
     JSON_TAIL_MAX = 64 * 1024, /* longest piece of input copied to be padded */
 };
 
@@ -84,7 +83,8 @@ typedef struct json_decoder {
     json_learned *learned;
     uint32_t      learned_count, learned_capacity;
     char         *padded;
-    size_t        padded_capacity;
+    size_t        padded_capacity, pad; /* zeros behind what is copied there */
+    size_t        last_bytes;           /* of the last record read by shape  */
     const char *(*kernel)(struct json_decoder *d, const json_shape *shape, const char *p,
                           const char *end);
     bool near_end; /* the kernel gave up because `end` was too close */

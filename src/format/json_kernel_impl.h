@@ -87,6 +87,37 @@ kernel_decimal(const char *p, int64_t *out, unsigned *scale, bool *negative)
     return p;
 }
 
+/* n bytes, more than 12 of them, from s to `to`: in overlapping halves, so that no loop runs. */
+static inline void
+kernel_copy(char *to, const char *s, size_t n)
+{
+    if (n >= 16 && n <= 64) {
+        _mm_storeu_si128((__m128i *) to, _mm_loadu_si128((const __m128i *) s));
+        if (n > 32) {
+            _mm_storeu_si128((__m128i *) (to + 16), _mm_loadu_si128((const __m128i *) (s + 16)));
+            _mm_storeu_si128((__m128i *) (to + n - 32),
+                             _mm_loadu_si128((const __m128i *) (s + n - 32)));
+        }
+        _mm_storeu_si128((__m128i *) (to + n - 16),
+                         _mm_loadu_si128((const __m128i *) (s + n - 16)));
+    } else {
+        memcpy(to, s, n);
+    }
+}
+
+/* Room in the column's heap: what wr_column_heap_alloc does while its open heap has room. */
+static inline char *
+kernel_alloc(wr_column *c, size_t n)
+{
+    wr_buffer *open = c->heap_count > 0 ? c->heaps[c->heap_count - 1] : NULL;
+    if (WR_UNLIKELY(open == NULL || open->kind != WR_BUFFER_HEAP || open->capacity - open->length < n ||
+                    atomic_load_explicit(&open->refs, memory_order_acquire) != 1))
+        return wr_column_heap_alloc(c, n);
+    char *at = open->bytes + open->length;
+    open->length += n;
+    return at;
+}
+
 /* n bytes at s into the column, 16 bytes from s are readable. */
 static inline bool
 kernel_string(wr_column *c, uint32_t row, const char *s, size_t n)
@@ -98,11 +129,13 @@ kernel_string(wr_column *c, uint32_t row, const char *s, size_t n)
         v = _mm_or_si128(_mm_slli_si128(v, 4), _mm_cvtsi32_si128((int) n));
         _mm_storeu_si128((__m128i *) to, v);
     } else {
-        char *copy = wr_column_heap_alloc(c, n);
+        char *copy = kernel_alloc(c, n);
         if (copy == NULL)
             return false;
-        memcpy(copy, s, n);
-        *to = wr_string_make(copy, n);
+        kernel_copy(copy, s, n);
+        to->length = (uint32_t) n;
+        memcpy(to->prefix, s, sizeof to->prefix);
+        to->pointer = copy;
     }
     wr_cell_mark(c, row);
     return true;
@@ -131,7 +164,13 @@ static inline const char *
 kernel_quoted(json_decoder *d, wr_cell *cell, wr_column *c, const char *p, const char *end,
               uint32_t field)
 {
-    bool        near = false;
+    bool     near = false;
+    uint32_t same = cell->stamp_bytes; /* timestamps are mostly of one length: do not look for it */
+    if (cell->kind == WR_CELL_STAMP && same > 0 && p[same + 1] == '"' &&
+        wr_cell_read_stamp(cell, p + 1, same, &((wr_time *) c->data)[d->row])) {
+        wr_cell_mark(c, d->row);
+        return p + same + 2;
+    }
     const char *q = kernel_plain(p + 1, end, &near);
     if (WR_UNLIKELY(near)) {
         d->near_end = true;
@@ -146,6 +185,7 @@ kernel_quoted(json_decoder *d, wr_cell *cell, wr_column *c, const char *p, const
         if (!wr_cell_read_stamp(cell, p + 1, n, &((wr_time *) c->data)[d->row]))
             return wr_json_leaf_read(d, p, end, (int32_t) field, 1);
         wr_cell_mark(c, d->row);
+        cell->stamp_bytes = (uint32_t) n;
         return q + 1;
     }
     return wr_json_leaf_read(d, p, end, (int32_t) field, 1);
@@ -199,6 +239,22 @@ kernel_number(json_decoder *d, wr_cell *cell, wr_column *c, const char *p)
     return q;
 }
 
+/* A number in a time column: an epoch.  NULL: let the leaf tell. */
+static inline const char *
+kernel_epoch(json_decoder *d, wr_cell *cell, wr_column *c, const char *p)
+{
+    static const int64_t us[] = { 0, 1000000, 1000, 1, 0 }; /* by wr_time_unit */
+    int64_t              v;
+    const char          *q = kernel_integer(p, &v);
+    /* of 15 digits at most, so that only seconds can go beyond what a time can be */
+    if (q == NULL || us[cell->unit] == 0 || v < 0 || (cell->unit == WR_UNIT_S && v >> 38 != 0) ||
+        cell->digits < 6 || *q == '.' || (*q | 0x20) == 'e')
+        return NULL;
+    ((wr_time *) c->data)[d->row] = v * us[cell->unit];
+    wr_cell_mark(c, d->row);
+    return q;
+}
+
 static inline const char *
 kernel_skip(json_decoder *d, const char *p, const char *end)
 {
@@ -246,6 +302,8 @@ KERNEL_NAME(json_decoder *d, const json_shape *shape, const char *p, const char 
             q = kernel_number(d, cell, c, p);
         else if (*p == '"' && (step->kind == WR_CELL_TEXT || step->kind == WR_CELL_STAMP))
             q = kernel_quoted(d, cell, c, p, end, step->field);
+        else if (step->kind == WR_CELL_STAMP)
+            q = kernel_epoch(d, cell, c, p);
         else
             q = NULL;
         if (q == NULL && !d->near_end)

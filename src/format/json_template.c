@@ -60,12 +60,12 @@ shapes_try(json_decoder *d, const char *p, const char *end)
     return NULL;
 }
 
-/* A copy of [p, end) with JSON_PAD zero bytes behind it. */
+/* A copy of n bytes with zeros behind it, as many as the longest literal wants. */
 static const char *
 tail_copy(json_decoder *d, const char *p, size_t n)
 {
-    if (d->padded_capacity < n + JSON_PAD) {
-        size_t capacity = WR_MAX(d->padded_capacity * 2, n + JSON_PAD);
+    if (d->padded_capacity < n + d->pad) {
+        size_t capacity = WR_MAX(d->padded_capacity * 2, n + d->pad);
         char  *grown = wr_realloc(d->budget, d->padded, capacity);
         if (grown == NULL)
             return NULL;
@@ -73,29 +73,35 @@ tail_copy(json_decoder *d, const char *p, size_t n)
         d->padded_capacity = capacity;
     }
     memcpy(d->padded, p, n);
-    memset(d->padded + n, 0, JSON_PAD);
+    memset(d->padded + n, 0, d->pad);
     return d->padded;
 }
 
 const char *
 wr_json_shapes_read(json_decoder *d, const char *p, const char *end)
 {
-    d->near_end = false;
+    const char *q = NULL;
+    size_t      n = (size_t) (end - p);
+    if (d->shape_count == 0)
+        return NULL;
+    d->near_end = n < d->last_bytes + JSON_AHEAD; /* the record will not end before `end` is near */
     d->bad_code = WEIR_OK;
     d->fault = JSON_FINE;
     if (d->scratch.arena.bytes > 0)
         wr_arena_reset(&d->scratch.arena);
-    const char *q = end - p < JSON_AHEAD ? NULL : shapes_try(d, p, end);
-    if (q == NULL && (d->near_end || end - p < JSON_AHEAD) && d->shape_count > 0 &&
-        end - p <= JSON_TAIL_MAX) {
+    if (!d->near_end)
+        q = shapes_try(d, p, end);
+    if (q == NULL && d->near_end && n <= JSON_TAIL_MAX) {
         d->near_end = false;
-        const char *copy = tail_copy(d, p, (size_t) (end - p));
+        const char *copy = tail_copy(d, p, n);
         if (copy == NULL)
             return NULL;
-        q = shapes_try(d, copy, copy + (end - p) + JSON_PAD);
+        q = shapes_try(d, copy, copy + n + d->pad);
         if (q != NULL)
             q = p + (q - copy);
     }
+    if (q != NULL)
+        d->last_bytes = (size_t) (q - p);
     return q;
 }
 
@@ -172,12 +178,14 @@ shape_make(json_decoder *d, const char *after, json_shape *shape)
         s->field = l->field;
         s->kind = l->kind;
         memcpy(shape->literals + offset, at, length);
+        d->pad = WR_MAX(d->pad, JSON_AHEAD + length);
         offset += (uint32_t) WR_MAX(literal_room(length), (size_t) 32);
         at = l->after;
     }
     shape->tail = offset;
     shape->tail_length = (uint32_t) (after - at);
     memcpy(shape->literals + offset, at, shape->tail_length);
+    d->pad = WR_MAX(d->pad, JSON_AHEAD + (size_t) shape->tail_length);
     for (uint32_t f = 0; f < d->schema->field_count; f++)
         if (d->paths.wanted[f] && d->seen[f] != d->record)
             shape->missing[shape->missing_count++] = (uint16_t) f;
