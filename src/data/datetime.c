@@ -2,11 +2,13 @@
 /*
  * data/datetime.c -- the calendar: civil fields, text out, adding intervals, truncating.
  *
- * Place       datetime_parse.c reads what is printed here; zone.c knows offsets; the print
- * functions run for each row of a sink and use plain digit code. State       none. Invariants  D1
- * wr_timestamp_parse of what wr_timestamp_print wrote gives the same time D2  infinities stay what
- * they are under every function The range is PostgreSQL's from below (Julian day 0); above, 64-bit
- * microseconds since 1970 end at 294247-01-10, thirty years before PostgreSQL's.
+ * Place       datetime_parse.c reads what is printed here; zone.c knows offsets; the print functions
+ *             run for each row of a sink and use plain digit code.
+ * State       none.
+ * Invariants  D1  wr_timestamp_parse of what wr_timestamp_print wrote gives the same time
+ *             D2  infinities stay what they are under every function
+ * The range is PostgreSQL's from below (Julian day 0); above, 64-bit microseconds since 1970 end at
+ * 294247-01-10, thirty years before PostgreSQL's.
  */
 #include "data/datetime_impl.h"
 

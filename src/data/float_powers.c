@@ -3,9 +3,9 @@
  * data/float_powers.c -- powers of ten to 128 bits, for printing and reading floats.
  *
  * Place       float.c alone.
- * State       a constant table: row i is 10^k for k = i + WR_FLOAT_POWER_MIN, scaled by a power of
- * two into [2^127, 2^128) and rounded up: {high word, low word}. Invariants  exact for 0 <= k <=
- * 55; otherwise too large by less than one unit of the low word.
+ * State       a constant table: row i is 10^k for k = i + WR_FLOAT_POWER_MIN, scaled by a power of two
+ *             into [2^127, 2^128) and rounded up: {high word, low word}.
+ * Invariants  exact for 0 <= k <= 55; otherwise too large by less than one unit of the low word.
  */
 #include "data/float_impl.h"
 

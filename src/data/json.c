@@ -3,11 +3,12 @@
  * data/json.c -- the strict JSON parser and the tree it makes (see json.h).
  *
  * Place       casts, JSON functions, pipeline tests; rows are decoded by format/json.c.
- * State       a stack of the values of lists that are still open; a list is copied to the arena
- * when it closes, so a tree has no slack. Invariants  J1  what is accepted is RFC 8259 and nothing
- * more; depth is at most WR_JSON_DEPTH_MAX J2  a tree owns its text: it borrows nothing from the
- * source Validation, as PostgreSQL's json type, looks at the form of escapes only; a tree also
- * needs them to be characters: \u0000 and half surrogate pairs are refused.
+ * State       a stack of the values of lists that are still open; a list is copied to the arena when
+ *             it closes, so a tree has no slack.
+ * Invariants  J1  what is accepted is RFC 8259 and nothing more; depth is at most WR_JSON_DEPTH_MAX
+ *             J2  a tree owns its text: it borrows nothing from the source
+ * Validation, as PostgreSQL's json type, looks at the form of escapes only; a tree also needs them to
+ * be characters: \u0000 and half surrogate pairs are refused.
  */
 #include "data/json.h"
 

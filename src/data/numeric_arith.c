@@ -3,10 +3,10 @@
  * data/numeric_arith.c -- adding, multiplying, dividing and rounding in base 10000.
  *
  * Place       expressions and aggregates; numeric_math.c builds on the wr_numvar half.
- * State       none.  Numbers of up to WR_NUMVAR_SMALL digits (112 decimals) are worked on the
- * stack, larger ones in a scratch arena of the caller's budget. Invariants  N1  a quotient has at
- * least 16 significant digits and the larger display scale Cost        sums linear, products and
- * quotients the product of the lengths.
+ * State       none.  Numbers of up to WR_NUMVAR_SMALL digits (112 decimals) are worked on the stack,
+ *             larger ones in a scratch arena of the caller's budget.
+ * Invariants  N1  a quotient has at least 16 significant digits and the larger display scale
+ * Cost        sums linear, products and quotients the product of the lengths.
  */
 #include "data/numeric_impl.h"
 

@@ -3,8 +3,8 @@
  * data/numeric_text.c -- nums and scaled integers from text and to text.
  *
  * Place       sources and sinks, for each row: no allocation a digit, no library calls.
- * State       none: a table of the 10000 digit groups would miss the cache, one of 100 pairs does
- * not. Invariants  N4  wr_num_parse of what wr_num_print wrote gives the same bytes
+ * State       none: a table of the 10000 digit groups would miss the cache, one of 100 pairs does not.
+ * Invariants  N4  wr_num_parse of what wr_num_print wrote gives the same bytes
  */
 #include "data/numeric_impl.h"
 

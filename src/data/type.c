@@ -2,9 +2,9 @@
 /*
  * data/type.c -- names, widths and spellings of types (see type.h).
  *
- * Place       everyone asks widths and names; the binder, the configuration and casts parse
- * spellings. State       none: constant tables. Invariants  T1  wr_type_parse of what wr_type_print
- * wrote gives the same type
+ * Place       everyone asks widths and names; the binder, the configuration and casts parse spellings.
+ * State       none: constant tables.
+ * Invariants  T1  wr_type_parse of what wr_type_print wrote gives the same type
  */
 #include "data/type.h"
 

@@ -174,7 +174,7 @@ bind_watermark(wr_arena *arena, const wr_spec_source *s, wr_schema *schema, wr_s
     return WEIR_OK;
 }
 
-/* What stands in SOURCE.dead_letter and VIEW.dead_letter. */
+/* What stands in SOURCE.dead_letter. */
 static const wr_schema *
 dead_letter_schema(wr_arena *arena)
 {

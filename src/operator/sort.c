@@ -3,12 +3,13 @@
  * operator/sort.c -- ORDER BY, LIMIT, OFFSET, FETCH WITH TIES over input that ends.
  *
  * Place       one input, one output, one shard.  Emits at the end alone.
- * State       the rows as batches that own their bytes.  With a limit, as soon as four times what
- * can still come out is held, the rest is cut away. Invariants  O1  rows come out in the order of
- * the keys; equal keys in order of arrival O2  NULLs stand where the key says; NaN above every
- * number O3  with ties, rows equal to the last one within the limit come out too O4  cutting early
- * never changes what comes out Cost        O(n log n) comparisons of boxed keys, at the end; 48
- * bytes a row besides the rows.
+ * State       the rows as batches that own their bytes.  With a limit, as soon as four times what can
+ *             still come out is held, the rest is cut away.
+ * Invariants  O1  rows come out in the order of the keys; equal keys in order of arrival
+ *             O2  NULLs stand where the key says; NaN above every number
+ *             O3  with ties, rows equal to the last one within the limit come out too
+ *             O4  cutting early never changes what comes out
+ * Cost        O(n log n) comparisons of boxed keys, at the end; 48 bytes a row besides the rows.
  */
 #include "operator/sort.h"
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan/detach.c -- a plan into another arena, so that what binding and the rules left behind can
- * go.
+ * plan/detach.c -- a plan into another arena, so that what binding and the rules left behind can go.
  *
- * Place       the engine binds and optimises in a statement arena and keeps this copy: a tenth of
- * it. Invariants  Y1  the copy shares nothing with the original but relations, functions and
- * aggregates Y2  a node that stands twice in the original stands twice in the copy, as one node
+ * Place       the engine binds and optimises in a statement arena and keeps this copy: a tenth of it.
+ * Invariants  Y1  the copy shares nothing with the original but relations, functions and aggregates
+ *             Y2  a node that stands twice in the original stands twice in the copy, as one node
  */
 #include "plan/plan.h"
 

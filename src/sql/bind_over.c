@@ -2,9 +2,9 @@
 /*
  * sql/bind_over.c -- window functions: f(x) OVER (PARTITION BY ... ORDER BY ... frame).
  *
- * Place       binding collects calls in the query; wr_sql_plan_over makes one OVER of them once
- * FROM, WHERE and GROUP BY are planned. Invariants  V1  partition and order lists are columns: a
- * project below computes what is not
+ * Place       binding collects calls in the query; wr_sql_plan_over makes one OVER of them once FROM,
+ *             WHERE and GROUP BY are planned.
+ * Invariants  V1  partition and order lists are columns: a project below computes what is not
  */
 #include "sql/bind_impl.h"
 
