@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config/document.c -- YAML text to a tree of placed nodes (see document.h).  The one file of
- * libyaml.
+ * config/document.c -- YAML text to a tree of placed nodes (see document.h).  The one file of libyaml.
  */
 #include "config/document.h"
 

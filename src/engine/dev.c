@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/dev.c -- the practice Kafka broker, as the public header has it (see
- * connector/dev_kafka.h). */
+/* engine/dev.c -- the practice Kafka broker, as the public header has it (see connector/dev_kafka.h). */
 #include "connector/dev_kafka.h"
 #include "engine/engine_impl.h"
 

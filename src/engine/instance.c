@@ -2,9 +2,8 @@
 /*
  * engine/instance.c -- who this instance is: a name kept in the data directory.
  *
- * A consumer group that knows its members by name gives a restarted one its partitions back at
- * once, where it would wait for a session to time out.  The data directory's lock sees to it that
- * no two use one name.
+ * A consumer group that knows its members by name gives a restarted one its partitions back at once,
+ * where it would wait for a session to time out.  The data directory's lock sees to it that no two use one name.
  */
 #include "engine/engine_impl.h"
 

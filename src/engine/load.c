@@ -2,8 +2,8 @@
 /*
  * engine/load.c -- from a spec to a catalog, plans, a job and bindings.
  *
- * Order: sources, then views by dependency (a view may read views below it in the file), then
- * sinks. Every step goes on after a mistake as far as it can, so that one run reports them all.
+ * Order: sources, then views by dependency (a view may read views below it in the file), then sinks.
+ * Every step goes on after a mistake as far as it can, so that one run reports them all.
  */
 #include "data/datetime.h"
 #include "engine/engine_impl.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/push.c -- rows handed in by the embedding program, to sources declared `push: {}` (see
- * weir.h). */
+/* engine/push.c -- rows handed in by the embedding program, to sources declared `push: {}` (see weir.h). */
 #include "engine/engine_impl.h"
 
 #include <string.h>

@@ -2,9 +2,9 @@
 /*
  * engine/rows.c -- weir_rows: a batch as users see it, encoded once for all who ask.
  *
- * State       the batch, compact; for each form (JSON or MessagePack, rows or objects) the bytes,
- * made under a lock by whoever asks first. Threads     any; weir_rows_text alone uses scratch of
- * the object and is for one thread.
+ * State       the batch, compact; for each form (JSON or MessagePack, rows or objects) the bytes, made under a
+ *             lock by whoever asks first.
+ * Threads     any; weir_rows_text alone uses scratch of the object and is for one thread.
  */
 #include "engine/engine_impl.h"
 

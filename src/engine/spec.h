@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/spec.h -- a pipeline file as structs: what was written, checked key by key, not yet
- * planned.
+ * engine/spec.h -- a pipeline file as structs: what was written, checked key by key, not yet planned.
  *
- * Place       spec_read.c fills it from a document; load.c plans it.  Everything lives in one
- * arena.
+ * Place       spec_read.c fills it from a document; load.c plans it.  Everything lives in one arena.
  */
 #pragma once
 

@@ -2,9 +2,9 @@
 /*
  * engine/subscribe.c -- follow a relation: snapshot, rows, progress, gaps, resume by cursor.
  *
- * A cursor is "VIEW@BOOT:SEQ.SEQ...": the run that gave it and, for each shard, the sequence of the
- * next batch.  It is opaque to clients.  A cursor of another run, or one whose batches are gone,
- * gets SNAPSHOT_REQUIRED, never a guess (design 12.9).
+ * A cursor is "VIEW@BOOT:SEQ.SEQ...": the run that gave it and, for each shard, the sequence of the next
+ * batch.  It is opaque to clients.  A cursor of another run, or one whose batches are gone, gets
+ * SNAPSHOT_REQUIRED, never a guess (design 12.9).
  */
 #include "engine/engine_impl.h"
 

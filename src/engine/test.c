@@ -2,12 +2,11 @@
 /*
  * engine/test.c -- weir test: a pipeline's `tests:` under a virtual clock.
  *
- * Every source is replaced by a push source, sinks are left out, the executor is the seeded one; so
- * a test is the pipeline itself, byte for byte the same on every run from one seed.
+ * Every source is replaced by a push source, sinks are left out, the executor is the seeded one; so a
+ * test is the pipeline itself, byte for byte the same on every run from one seed.
  *
- * given + expect   feed everything, compare what came (nothing is closed that the watermark has
- * not) steps            feed, advance, idle, restart, workers, end, expect, expect_changes,
- * expect_counts, expect_state
+ * given + expect   feed everything, compare what came (nothing is closed that the watermark has not)
+ * steps            feed, advance, idle, restart, workers, end, expect, expect_changes, expect_counts, expect_state
  */
 #include "data/datetime.h"
 #include "engine/test_impl.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/test_impl.h -- what the two halves of `weir test` share: the run (test.c) and the rows
- * (test_rows.c).
+ * engine/test_impl.h -- what the two halves of `weir test` share: the run (test.c) and the rows (test_rows.c).
  */
 #pragma once
 

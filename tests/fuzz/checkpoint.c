@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz/checkpoint.c -- bytes of a snapshot, read as an operator would; and as files of a
- * checkpoint. */
+/* fuzz/checkpoint.c -- bytes of a snapshot, read as an operator would; and as files of a checkpoint. */
 #include "checkpoint/checkpoint.h"
 #include "fuzz/fuzz.h"
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz/http.c -- the head of an HTTP request; a prefix may not be whole where all of it was refused
- * (P2). */
+/* fuzz/http.c -- the head of an HTTP request; a prefix may not be whole where all of it was refused (P2). */
 #include "base/status.h"
 #include "fuzz/fuzz.h"
 #include "server/http_parse.h"

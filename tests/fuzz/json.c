@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz/json.c -- the json decoder: whole, then in pieces of seven bytes; both must give the same
- * rows (F3). */
+/* fuzz/json.c -- the json decoder: whole, then in pieces of seven bytes; both must give the same rows (F3). */
 #include "fuzz/fuzz.h"
 #include "support/decode.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz/replay.c -- main() of a target without libFuzzer: every file of its corpus, each cut short
- * at several places, and MUTATIONS seeded changes of it.
+ * fuzz/replay.c -- main() of a target without libFuzzer: every file of its corpus, each cut short at several places, and
+ * MUTATIONS seeded changes of it.
  *
  *   TARGET CORPUS_DIR [MUTATIONS [SEED]]
  */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz/value.c -- text forms of every type: what is read and printed reads back as the same value.
- */
+/* fuzz/value.c -- text forms of every type: what is read and printed reads back as the same value. */
 #include "data/value.h"
 #include "fuzz/fuzz.h"
 

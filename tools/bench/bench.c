@@ -2,14 +2,12 @@
 /*
  * tools/bench/bench.c -- Nexmark queries, in records per second of CPU time of the whole process.
  *
- *   bench [--events N] [--rate R] [--seed S] [--disorder G] [--runs K] [--workers W] [--query q5]
- * [--way json]
+ *   bench [--events N] [--rate R] [--seed S] [--disorder G] [--runs K] [--workers W] [--query q5] [--way json]
  *
- * Ways in: `batches` made before the clock starts, `generator` included, `json` lines in memory.
- * Each run is a whole pipeline on the threads executor read by a counting reader; the figure is
- * records read by the sources over user + system time of the process, median of the runs with the
- * spread beside it.  The digest of the answer comes from a run of its own that is not timed: the
- * same for every way in, or the answer is wrong.
+ * Ways in: `batches` made before the clock starts, `generator` included, `json` lines in memory.  Each run is a
+ * whole pipeline on the threads executor read by a counting reader; the figure is records read by the sources over user + system
+ * time of the process, median of the runs with the spread beside it.  The digest of the answer comes from a run
+ * of its own that is not timed: the same for every way in, or the answer is wrong.
  */
 #include "connector/nexmark_gen.h"
 #include "engine/engine_impl.h"
