@@ -13,6 +13,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import threading
 
 END = "end-of-answer-5f1c"
 
@@ -79,6 +80,14 @@ class Session:
 
     def ask(self, sql):
         text = "\\set VERBOSITY verbose\n%s\n;\n\\echo %s\n" % (sql.rstrip().rstrip(";"), END)
+        guard = threading.Timer(60, self.psql.kill)  # psql waits for ever for the end of what it takes for a string
+        guard.start()
+        try:
+            return self.read(text)
+        finally:
+            guard.cancel()
+
+    def read(self, text):
         self.psql.stdin.write(text.encode())
         self.psql.stdin.flush()
         lines = []

@@ -36,7 +36,8 @@ def literal(e):
         return "'%r'::float8" % v
     text = format(v, "f") if e.type == "numeric" else str(v)
     text = "(%s)" % text if text[0] == "-" else text
-    return text + "::bigint" if e.type == "int8" else text
+    whole = e.type == "numeric" and "." not in text
+    return text + ("::bigint" if e.type == "int8" else "::numeric" if whole else "")
 
 
 def expr(e):

@@ -1,10 +1,10 @@
 """property_values.py -- typed values in JSON, and whether two answers are the same one."""
-from decimal import Decimal
 import json
 import math
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 
 from property_sql import EPOCH, time_text
-from datetime import datetime, timedelta, timezone
 
 
 def json_value(members):
@@ -52,9 +52,19 @@ def same(a, b, loose=False):
     return a == b
 
 
+def sort_key(v):
+    """Values that are the same have equal keys; the order itself means nothing."""
+    if isinstance(v, bool) or v is None or isinstance(v, str):
+        return str(v)
+    if isinstance(v, int):
+        return "%030d" % v
+    if isinstance(v, Decimal):
+        return format(v.normalize(), "f") + " " * -v.as_tuple().exponent
+    return "%.6e" % v if v != 0 else "0"
+
+
 def key(row):
-    return [(v is None, "%.6e" % v if isinstance(v, float) and v != 0 else "0" if v == 0.0 and isinstance(v, float)
-             else v if isinstance(v, int) else format(v.normalize(), "f") if isinstance(v, Decimal) else str(v)) if not isinstance(v, int) else (False, "%030d" % v) for v in row]
+    return [sort_key(v) for v in row]
 
 
 def shown(row):
@@ -71,11 +81,11 @@ def differ(columns, want, have, ordered, loose=False):
     left = list(have)
     missing = []
     for w in want:
-        hit = next((h for h in left if len(h) == len(w) and all(same(x, y, loose) for x, y in zip(w, h))), None)
+        hit = next((i for i, h in enumerate(left) if len(h) == len(w) and all(same(x, y, loose) for x, y in zip(w, h))), None)
         if hit is None:
             missing.append(w)
         else:
-            left.remove(hit)
+            del left[hit]
     if not missing and not left:
         return "the order differs: expected %s..." % ", ".join(map(shown, want[:3])) if ordered else None
     return "%d rows expected, %d came; missing %s; unexpected %s\n    columns %s" % (
