@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench_json.c -- how fast are bids decoded?  Rows per second of thread CPU time.
+ * tools/bench_json.c -- how fast are bids decoded and encoded?  Rows per second of thread CPU time.
  *
  *     bench_json [ROWS [RUNS]]
  * Makes ROWS (200,000) distinct bids of about 222 bytes and 7 fields, decodes them RUNS (5) times
- * into batches of 4,096 rows, and prints the median of each setting.
+ * into batches of 4,096 rows, and prints the median of each setting; then every format out and
+ * back in.
  */
 #include "base/clock.h"
 #include "base/random.h"
@@ -114,6 +115,88 @@ by_rate(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* All batches of a decoding, for the encoders. */
+enum { BATCHES_MAX = 4096 };
+static wr_batch *batches[BATCHES_MAX];
+static uint32_t  batch_count;
+
+static void
+batches_make(const char *bytes, size_t length, const wr_schema *schema)
+{
+    wr_json_decode_config config = { 0 };
+    wr_decoder           *decoder;
+    uint64_t              needed = UINT64_MAX;
+    if (wr_json_decoder_ops.create(&config, schema, &needed, NULL, &decoder, NULL) != WEIR_OK)
+        exit(1);
+    for (size_t at = 0; at < length && batch_count < BATCHES_MAX;) {
+        size_t    used;
+        wr_batch *b = wr_batch_create(NULL, schema->field_count);
+        for (uint32_t i = 0; i < schema->field_count; i++)
+            b->columns[i] = wr_column_create(NULL, schema->fields[i].type, WR_BATCH_ROWS_MAX);
+        wr_decode_to to = { b->columns, 0, WR_BATCH_ROWS_MAX, bad, NULL };
+        if (decoder->ops->decode(decoder, bytes + at, length - at, true, &to, &used) != WEIR_OK)
+            exit(1);
+        at += used;
+        b->row_count = b->physical_count = to.count;
+        batches[batch_count++] = b;
+    }
+    decoder->ops->destroy(decoder);
+}
+
+static int by_rate(const void *a, const void *b);
+
+/* One format: all batches out, and what came out in again. */
+static void
+format_run(const char *format, const wr_schema *schema, uint32_t rows, int runs)
+{
+    static struct {
+        bool        header;
+        const char *delimiter, *quote, *null_text;
+        int         op;
+        int64_t     more[4];
+    } csv = { .delimiter = ",", .quote = "\"", .null_text = "" };
+    static const int64_t  none[8];
+    const wr_encoder_ops *out = wr_encoder_find(format);
+    const wr_decoder_ops *in = wr_decoder_find(format);
+    const void           *config = strcmp(format, "csv") == 0 ? (const void *) &csv : none;
+    wr_encoder           *encoder;
+    wr_decoder           *decoder;
+    wr_text               text;
+    double                outs[64], ins[64];
+    uint64_t              needed = UINT64_MAX;
+    wr_text_init(&text, NULL);
+    if (out->create(config, schema, NULL, &encoder, NULL) != WEIR_OK)
+        exit(1);
+    for (int i = 0; i < runs; i++) {
+        int64_t from = wr_cpu_thread_us();
+        wr_text_clear(&text);
+        for (uint32_t b = 0; b < batch_count; b++)
+            if (out->encode(encoder, batches[b], 0, batches[b]->row_count, &text, NULL) != WEIR_OK)
+                exit(1);
+        outs[i] = rows / (double) (wr_cpu_thread_us() - from);
+        if (in->create(config, schema, &needed, NULL, &decoder, NULL) != WEIR_OK)
+            exit(1);
+        from = wr_cpu_thread_us();
+        for (size_t at = 0, used; at < text.length; at += used) {
+            wr_batch *b = wr_batch_create(NULL, schema->field_count);
+            for (uint32_t c = 0; c < schema->field_count; c++)
+                b->columns[c] = wr_column_create(NULL, schema->fields[c].type, WR_BATCH_ROWS_MAX);
+            wr_decode_to to = { b->columns, 0, WR_BATCH_ROWS_MAX, bad, NULL };
+            if (in->decode(decoder, text.data + at, text.length - at, true, &to, &used) != WEIR_OK)
+                exit(1);
+            wr_batch_release(b);
+        }
+        ins[i] = rows / (double) (wr_cpu_thread_us() - from);
+        in->destroy(decoder);
+    }
+    qsort(outs, (size_t) runs, sizeof outs[0], by_rate);
+    qsort(ins, (size_t) runs, sizeof ins[0], by_rate);
+    printf("%-8s out %6.2f Mrow/s  in %6.2f Mrow/s  %.1f B a row\n", format, outs[runs / 2],
+           ins[runs / 2], (double) text.length / rows);
+    out->destroy(encoder);
+    wr_text_fini(&text);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -155,5 +238,14 @@ main(int argc, char **argv)
                rates[runs - 1], (double) length / rows);
         wr_free(bytes);
     }
+    size_t length;
+    char  *bytes = bids_make(rows, true, false, &length);
+    batches_make(bytes, length, &schema);
+    wr_free(bytes);
+    format_run("json", &schema, rows, runs);
+    format_run("csv", &schema, rows, runs);
+    format_run("msgpack", &schema, rows, runs);
+    for (uint32_t b = 0; b < batch_count; b++)
+        wr_batch_release(batches[b]);
     return 0;
 }

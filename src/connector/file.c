@@ -3,11 +3,11 @@
  * connector/file.c -- the file source: a whole file, a file that grows, or standard input.
  *
  * Place       one lane (partition 0), fed by shard 0; the other shards end at once.
- * State       the descriptor, an unfinished record, which file it is: (device, inode) and the hash of
- *             its first bytes (at most 4 KiB), so that a position is used for that file alone.
+ * State       the descriptor, an unfinished record, which file it is: (device, inode) and the hash
+ *             of its first bytes (at most 4 KiB), so that a position is used for that file alone.
  * Following   at the end it looks again every so often.  Another inode under the path: the old file
- *             is read to its end, then the new one from its beginning.  A file shorter than what was
- *             read, or with other first bytes, has been cut and written anew: from its beginning.
+ *             is read to its end, then the new one from its beginning.  A file shorter than what
+ *             was read, or with other first bytes, was cut and written anew: from its beginning.
  * Position    the offset where the next record begins.  A pipe has none: it goes on where it is.
  * Invariants  P1  a position is always at a record's beginning, with all before it fed
  */
@@ -39,7 +39,7 @@ typedef struct file_source {
     int                          fd; /* -1: not open */
     bool                         regular, standard, ended;
     bool                         waited; /* at the end of a followed file, a pause ago */
-    bool                         moved;  /* another file stands under the path: end this one first */
+    bool                         moved;  /* another file is under the path: end this one first */
     bool                         had_writer; /* a pipe that somebody wrote to */
     file_identity                identity;
     wr_input                     input;
@@ -188,8 +188,8 @@ file_resume(file_source *f, weir_error *err)
                             "\"%s\" is not the file that was read before: it has been replaced or "
                             "cut since the checkpoint",
                             f->config->path);
-    wr_log(WR_LOG_WARN, "file", "%s was replaced while nobody read it: reading it from the beginning",
-           f->config->path);
+    wr_log(WR_LOG_WARN, "file",
+           "%s was replaced while nobody read it: reading it from the beginning", f->config->path);
     return WEIR_OK;
 }
 

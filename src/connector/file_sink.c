@@ -8,8 +8,8 @@
  *             fails; a full disk is waited for.
  * Restart     `append` goes on behind what is there; a last line without its end (the process was
  *             killed inside a write) is closed by a newline.  `truncate` begins anew.
- * Rotation    past rotate_bytes the file is renamed to PATH.1, PATH.2 ... and a new one begun, between
- *             two batches.
+ * Rotation    past rotate_bytes the file is renamed to PATH.1, PATH.2 ... and a new one begun,
+ *             between two batches.
  */
 #include "connector/file.h"
 #include "connector/output_impl.h"

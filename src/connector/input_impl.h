@@ -24,7 +24,7 @@ void wr_input_init(wr_input *input, wr_budget *budget); /* allocates nothing */
 void wr_input_fini(wr_input *input);
 void wr_input_clear(wr_input *input, uint64_t offset);
 /* Room at the end: where, and how many bytes in *room (0: one record fills all there may be).  The
- * buffer begins with `want` bytes and doubles while more than half of it is taken.  NULL: no memory. */
+ * buffer begins with `want` bytes, and doubles while more than half is taken.  NULL: no memory. */
 char *wr_input_room(wr_input *input, size_t want, size_t *room);
 
 typedef enum wr_input_state {

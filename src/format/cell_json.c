@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * format/cell_json.c -- lists and objects, as JSON text, into cells of json, array and text columns.
- */
+/* format/cell_json.c -- lists and objects, as JSON text, into json, array and text columns. */
 #include "format/cell_impl.h"
 
 #include "data/array.h"

@@ -9,7 +9,7 @@
  *               - before the first line after its beginning that starts with '{' or '[', if there
  *                 is one up to q (the fault is that the record was cut off), else
  *               - at the newline after its first line, when the fault lies there, else
- *               - (an object written over many lines) before the next line starting with '{' or '['.
+ *               - (an object of many lines) before the next line starting with '{' or '['.
  *             A value that is no object is one bad record; other bytes are one up to the newline.
  * Invariants  F1..F4 of format.h.  What ends a record never depends on bytes not yet there: the
  *             record is left for the next call instead, up to record_bytes_max.

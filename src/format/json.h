@@ -6,9 +6,9 @@
  *             arrays; between records, blanks and the marks of an array ( [ , ] ) are skipped.
  *             A column takes the member of its name, or what its path leads to ('$.meta.channel',
  *             '$.items[0]', '$."odd key"', '$': the whole record).  Missing members are NULL,
- *             unknown ones are skipped, of repeated ones the last counts (all must fit).  A value is read by its
- *             column's type as PostgreSQL's json_populate_record does; besides, 1.0 and 1e3 are
- *             integers, and a number is a time when time_unit says of which unit.
+ *             unknown ones are skipped, of repeated ones the last counts (all must fit).  A value
+ *             is read by its column's type as PostgreSQL's json_populate_record does; besides, 1.0
+ *             and 1e3 are integers, and a number is a time when time_unit says of which unit.
  * Encoding    an object a line, as wr_value_print_json has it.  Unless op is none, the rows of an
  *             upsert or changelog relation begin with "_op": "+" or "-", and a row with diff n
  *             stands |n| times; with none, what is taken back is left out.

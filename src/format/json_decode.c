@@ -4,8 +4,8 @@
  *
  * It walks the record and the tree of wanted places together.  While d->learning, it notes where
  * each value lies, so that json_template.c can make a shape of the bytes in between.  A member that
- * leads to a wanted place but is no container (null, say) is no value of the shape: its bytes belong
- * to the literal, so that another kind of member there is another shape.
+ * leads to a wanted place but is no container (null, say) is no value of the shape: its bytes
+ * belong to the literal, so that another kind of member there is another shape.
  */
 #include "format/json_impl.h"
 
@@ -20,7 +20,8 @@ node_forget(json_decoder *d, uint32_t node)
 {
     for (int32_t f = d->paths.nodes[node].field; f >= 0; f = d->paths.field_next[f])
         d->seen[f] = d->record - 1;
-    for (uint32_t c = d->paths.nodes[node].first_child; c != WR_PATH_NONE; c = d->paths.nodes[c].next_sibling)
+    for (uint32_t c = d->paths.nodes[node].first_child; c != WR_PATH_NONE;
+         c = d->paths.nodes[c].next_sibling)
         node_forget(d, c);
 }
 

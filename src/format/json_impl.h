@@ -7,7 +7,7 @@
  *   json_value.c     tokens, strings, leaves into cells
  *   json_template.c  learned shapes; json_kernel.h is their inner loop, compiled for SSE and AVX2
  *
- * Invariants  D1  a template accepts a record only if the parser accepts it, and writes the same row
+ * Invariants  D1  a template accepts a record only if the parser does, and writes the same row
  *             D2  nothing is read at or after `end`; kernels load up to JSON_AHEAD bytes, so they
  *                 run on a padded copy where that would cross it
  */

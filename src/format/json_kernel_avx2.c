@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* format/json_kernel_avx2.c -- the JSON kernel for AVX2, chosen at run time (json_kernel_impl.h). */
+/* format/json_kernel_avx2.c -- the JSON kernel for AVX2, chosen at run time. */
 #pragma GCC target("avx2,bmi,bmi2,lzcnt")
 
 #include <immintrin.h>

@@ -158,7 +158,7 @@ wr_paths_build(wr_paths *t, wr_arena *arena, const wr_schema *schema, const uint
         .next_sibling = WR_PATH_NONE,
         .field = -1,
     };
-    for (uint32_t i = count; i-- > 0;) {
+    for (uint32_t i = 0; i < count; i++) { /* siblings in the order that records mostly have */
         t->wanted[i] = !t->schema->fields[i].hidden && wr_bitmap_get(needed, i);
         if (t->wanted[i])
             WR_TRY(field_place(t, arena, i, err));

@@ -17,24 +17,61 @@ put_two(char *to, unsigned v)
     memcpy(to, pairs + 2 * (size_t) v, 2);
 }
 
+static inline unsigned
+digit_count(uint64_t v)
+{
+    static const uint64_t power10[20] = {
+        0,
+        10,
+        100,
+        1000,
+        10000,
+        100000,
+        1000000,
+        10000000,
+        100000000,
+        1000000000,
+        10000000000,
+        100000000000,
+        1000000000000,
+        10000000000000,
+        100000000000000,
+        1000000000000000,
+        10000000000000000,
+        100000000000000000,
+        1000000000000000000,
+        10000000000000000000u,
+    };
+    uint64_t odd = v | 1; /* 0 has one digit; no power of ten above 1 is odd */
+    unsigned guess = (64 - (unsigned) __builtin_clzll(odd)) * 1233 >> 12; /* times log10(2) */
+    return guess + (odd >= power10[guess]);
+}
+
 static char *
 print_unsigned(uint64_t v, char *to)
 {
-    char  digits[20], *p = digits + sizeof digits;
+    unsigned n = digit_count(v);
+    char    *p = to + n;
     while (v >= 100) {
         p -= 2;
         put_two(p, (unsigned) (v % 100));
         v /= 100;
     }
-    if (v >= 10) {
-        p -= 2;
-        put_two(p, (unsigned) v);
-    } else {
-        *--p = (char) ('0' + v);
-    }
-    size_t n = (size_t) (digits + sizeof digits - p);
-    memcpy(to, p, n);
+    if (v >= 10)
+        put_two(p - 2, (unsigned) v);
+    else
+        p[-1] = (char) ('0' + v);
     return to + n;
+}
+
+bool
+wr_put_grow(wr_put *put, size_t bytes)
+{
+    if (put->text->data != NULL)
+        put->text->length = (size_t) (put->at - put->text->data);
+    bool good = wr_text_reserve(put->text, bytes + 1);
+    wr_put_begin(put, put->text);
+    return good;
 }
 
 char *
@@ -105,7 +142,8 @@ wr_print_stamp(wr_print_day *cache, wr_time t, char separator, const char *zone,
     }
     if ((to = wr_print_date(cache, days, to)) == NULL)
         return NULL;
-    unsigned seconds = (unsigned) (us / WR_US_PER_SECOND), rest = (unsigned) (us % WR_US_PER_SECOND);
+    unsigned seconds = (unsigned) (us / WR_US_PER_SECOND);
+    unsigned rest = (unsigned) (us % WR_US_PER_SECOND);
     to[0] = separator;
     put_two(to + 1, seconds / 3600);
     to[3] = ':';

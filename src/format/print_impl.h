@@ -8,7 +8,51 @@
 
 #include "data/column.h"
 
+#include <string.h>
+
 enum { WR_PRINT_MAX = 64 };
+
+/*
+ * wr_put -- a text being written through a bare pointer: between begin and end nobody else may
+ * touch the text.  Room is asked for once a value.
+ */
+typedef struct wr_put {
+    wr_text *text;
+    char    *at, *end; /* bytes may be written up to end */
+} wr_put;
+
+static inline void
+wr_put_begin(wr_put *put, wr_text *text)
+{
+    put->text = text;
+    put->at = text->data != NULL ? text->data + text->length : NULL;
+    put->end = text->data != NULL ? text->data + text->capacity - 1 : NULL;
+}
+
+static inline void
+wr_put_end(wr_put *put)
+{
+    if (put->text->data == NULL)
+        return;
+    put->text->length = (size_t) (put->at - put->text->data);
+    *put->at = '\0';
+}
+
+bool wr_put_grow(wr_put *put, size_t bytes); /* false: no memory, and text->failed is set */
+
+static inline bool
+wr_put_room(wr_put *put, size_t bytes)
+{
+    return WR_LIKELY((size_t) (put->end - put->at) >= bytes) || wr_put_grow(put, bytes);
+}
+
+/* The n bytes at s, for which there is room. */
+static inline void
+wr_put_bytes(wr_put *put, const void *s, size_t n)
+{
+    memcpy(put->at, s, n);
+    put->at += n;
+}
 
 char *wr_print_integer(int64_t v, char *to);
 /* value / 10^scale with exactly `scale` digits after the point; 0 <= scale <= 38. */

@@ -47,7 +47,7 @@ encoder_make(const wr_schema *schema, int op)
     static wr_json_encode_config config;
     wr_encoder                  *e;
     weir_error                   err;
-    config.op = op;
+    config = (wr_json_encode_config){ .op = op };
     assert_int_equal(wr_json_encoder_ops.create(&config, schema, NULL, &e, &err), WEIR_OK);
     return e;
 }
@@ -158,6 +158,61 @@ changes_say_what_they_do(void **state)
 }
 
 static void
+postgres_values_stand_in_quotes(void **state)
+{
+    static const char columns[] = "i int8, n numeric(5,2), b bool, f float8, t text, z timestamptz, "
+                                  "d date, k jsonb, a int4[], v interval, y bytea, u numeric";
+    static const char values[] =
+        "{\"i\":1,\"n\":2.5,\"b\":true,\"f\":0.5,\"t\":\"x\\\"y\",\"z\":\"2026-01-01T00:00:00Z\","
+        "\"d\":\"2026-01-02\",\"k\":{\"a\":[1]},\"a\":[1,2],\"v\":\"1 day\",\"y\":\"\\\\x00\","
+        "\"u\":\"NaN\"}{}";
+    static const char expect[] =
+        "{\"i\":1,\"n\":2.50,\"b\":true,\"f\":0.5,\"t\":\"x\\\"y\",\"z\":\"2026-01-01 00:00:00+00\","
+        "\"d\":\"2026-01-02\",\"k\":\"{\\\"a\\\": [1]}\",\"a\":\"{1,2}\",\"v\":\"1 day\","
+        "\"y\":\"\\\\x00\",\"u\":\"NaN\"}\n"
+        "{\"i\":null,\"n\":null,\"b\":null,\"f\":null,\"t\":null,\"z\":null,\"d\":null,\"k\":null,"
+        "\"a\":null,\"v\":null,\"y\":null,\"u\":null}\n";
+    wr_decoding           d;
+    wr_text               text;
+    wr_encoder           *e;
+    weir_error            err;
+    wr_json_encode_config config = { .values = 1 };
+    wr_decoding_open(&d, "json", columns, NULL);
+    wr_batch *batch = wr_decoding_batch(&d, values, NULL);
+    wr_text_init(&text, NULL);
+    assert_int_equal(wr_json_encoder_ops.create(&config, d.schema, NULL, &e, &err), WEIR_OK);
+    assert_int_equal(e->ops->encode(e, batch, 0, 2, &text, NULL), WEIR_OK);
+    assert_string_equal(wr_text_string(&text), expect);
+    e->ops->destroy(e);
+    wr_batch_release(batch);
+    wr_text_fini(&text);
+    wr_decoding_close(&d);
+}
+
+static void
+hidden_columns_are_left_out(void **state)
+{
+    wr_decoding d;
+    wr_text     text;
+    wr_decoding_open(&d, "json", "h int8, a int8, g int8", NULL);
+    wr_batch *batch = wr_decoding_batch(&d, "{\"h\":1,\"a\":2,\"g\":3}", NULL);
+    wr_text_init(&text, NULL);
+    d.schema->fields[0].hidden = d.schema->fields[2].hidden = true;
+    for (int kind = 0; kind < 2; kind++) {
+        d.schema->kind = kind == 0 ? WR_INSERT_ONLY : WR_CHANGELOG;
+        wr_encoder *e = encoder_make(d.schema, 0);
+        wr_text_clear(&text);
+        assert_int_equal(e->ops->encode(e, batch, 0, 1, &text, NULL), WEIR_OK);
+        assert_string_equal(wr_text_string(&text),
+                            kind == 0 ? "{\"a\":2}\n" : "{\"_op\":\"+\",\"a\":2}\n");
+        e->ops->destroy(e);
+    }
+    wr_batch_release(batch);
+    wr_text_fini(&text);
+    wr_decoding_close(&d);
+}
+
+static void
 memory_out_is_said(void **state)
 {
     wr_decoding d;
@@ -179,6 +234,8 @@ WR_TESTS = {
     WR_TEST(values_are_printed_as_the_boxed_form),
     WR_TEST(selections_constants_and_dictionaries),
     WR_TEST(changes_say_what_they_do),
+    WR_TEST(postgres_values_stand_in_quotes),
+    WR_TEST(hidden_columns_are_left_out),
     WR_TEST(memory_out_is_said),
     { NULL, NULL },
 };

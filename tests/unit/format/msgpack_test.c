@@ -258,6 +258,13 @@ changes_say_what_they_do(void **state)
     assert_int_equal(text.length, 2);
     assert_memory_equal(text.data, "\x91\x01", 2);
     e->ops->destroy(e);
+    d.schema->fields[0].hidden = true;
+    e = encoder_make(d.schema, 0, 0);
+    wr_text_clear(&text);
+    assert_int_equal(e->ops->encode(e, batch, 0, 1, &text, NULL), WEIR_OK);
+    assert_int_equal(text.length, 7);
+    assert_memory_equal(text.data, "\x81\xa3_op\xa1+", 7);
+    e->ops->destroy(e);
     wr_batch_release(batch);
     wr_text_fini(&text);
     wr_decoding_close(&d);
