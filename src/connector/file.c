@@ -43,6 +43,7 @@ typedef struct file_source {
     bool                         had_writer; /* a pipe that somebody wrote to */
     file_identity                identity;
     wr_input                     input;
+    _Atomic uint64_t             shown; /* the offset, as of a moment ago, for whoever looks */
     /* From a checkpoint, until the first poll. */
     bool          restored, was_ended;
     uint64_t      restored_offset;
@@ -355,6 +356,7 @@ file_read(file_source *f)
     f->ctx->caught_up(f->ctx, f->lane, false);
     wr_flow flow = file_feed(f, false);
     identity_refresh(f);
+    atomic_store_explicit(&f->shown, f->input.offset, memory_order_relaxed);
     return flow;
 }
 
@@ -395,10 +397,10 @@ file_describe(void *self, wr_text *to)
     struct stat  st;
     if (f->ctx->shard != 0)
         return;
-    wr_text_printf(to, "%s: at byte %" PRIu64, f->config->path, f->input.offset);
-    if (f->ended)
-        wr_text_puts(to, ", at the end");
-    else if (f->fd >= 0 && f->regular && fstat(f->fd, &st) == 0)
+    wr_text_printf(to, "%s: at byte %" PRIu64, f->config->path,
+                   atomic_load_explicit(&f->shown, memory_order_relaxed));
+    bool named = strcmp(f->config->path, "-") != 0;
+    if (named && stat(f->config->path, &st) == 0 && S_ISREG(st.st_mode))
         wr_text_printf(to, " of %" PRIu64, (uint64_t) st.st_size);
     wr_text_putc(to, '\n');
 }

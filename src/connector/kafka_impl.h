@@ -46,10 +46,11 @@ typedef enum partition_state {
  * rest belongs to the shard while it is taken. */
 typedef struct kafka_partition {
     int32_t            number;
-    partition_state    state;
+    _Atomic uint32_t   state; /* partition_state */
     rd_kafka_queue_t  *queue;
     bool               restored;      /* position is from a checkpoint, not yet used */
     int64_t            position;      /* the next message; -1: not known             */
+    _Atomic int64_t    shown;         /* it, as of a moment ago, for whoever looks    */
     uint64_t           skip_bytes;    /* of that message, decoded already            */
     int64_t            end;           /* bounded: where to stop; -1: no end          */
     int64_t            eof;           /* the last end of partition seen; -1: none    */

@@ -30,6 +30,7 @@ typedef struct kafka_sink {
     uint32_t                   *key;   /* columns */
     uint32_t                    key_count;
     uint64_t                    outstanding, outstanding_bytes; /* callbacks run in our polls */
+    _Atomic uint64_t            shown; /* outstanding, as of a moment ago                     */
     uint64_t                    overhead_bytes; /* of a message: headers and frame            */
     bool                        failed, text;
     wr_text                     values, keys;
@@ -386,6 +387,7 @@ sink_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
     s->batch = batch;
     s->batch_sequence = batch->sequence;
     wr_flow flow = batch_send(s, batch);
+    atomic_store_explicit(&s->shown, s->outstanding, memory_order_relaxed);
     if (flow == WR_FLOW_AGAIN)
         return flow;
     s->batch = NULL;
@@ -402,6 +404,7 @@ sink_flush(void *self, wr_sink_ctx *ctx)
 {
     kafka_sink *s = self;
     rd_kafka_poll(s->rk, 0);
+    atomic_store_explicit(&s->shown, s->outstanding, memory_order_relaxed);
     if (s->failed)
         return WR_FLOW_FAIL;
     if (s->outstanding == 0)
@@ -415,6 +418,7 @@ sink_service(void *self, wr_sink_ctx *ctx)
 {
     kafka_sink *s = self;
     rd_kafka_poll(s->rk, 0);
+    atomic_store_explicit(&s->shown, s->outstanding, memory_order_relaxed);
     return s->failed ? WR_FLOW_FAIL : WR_FLOW_NEXT;
 }
 
@@ -423,7 +427,7 @@ sink_describe(void *self, wr_text *to)
 {
     const kafka_sink *s = self;
     wr_text_printf(to, "%s: %" PRIu64 " messages not yet acknowledged\n", s->config->topic,
-                   s->outstanding);
+                   atomic_load_explicit(&s->shown, memory_order_relaxed));
 }
 
 static const wr_option sink_options[] = {

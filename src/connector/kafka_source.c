@@ -115,6 +115,7 @@ partition_take(kafka_source *s, kafka_partition *p)
     if (p->lane == NULL)
         return false;
     p->state = PARTITION_TAKEN;
+    atomic_store_explicit(&p->shown, p->position, memory_order_relaxed);
     wr_dev_kafka_consumed(s->consumer->config->brokers, s->consumer->config->topic, p->number,
                           p->position);
     if (p->over) { /* nothing is there to be read */
@@ -325,6 +326,7 @@ partition_read(kafka_source *s, kafka_partition *p, uint32_t *read)
         what = partition_step(s, p);
         *read += what != STEP_EMPTY;
     }
+    atomic_store_explicit(&p->shown, p->position, memory_order_relaxed);
     if (*read > 0)
         wr_dev_kafka_consumed(s->consumer->config->brokers, s->consumer->config->topic, p->number,
                               p->position);
@@ -500,10 +502,11 @@ source_describe(void *self, wr_text *to)
         if (wr_kafka_shard_of(c, i) != s->ctx->shard || p->state != PARTITION_TAKEN)
             continue;
         (void) rd_kafka_get_watermark_offsets(c->rk, c->config->topic, i, &low, &high);
-        wr_text_printf(to, "%s/%d: at offset %" PRId64, c->config->topic, (int) i, p->position);
+        int64_t at = atomic_load_explicit(&p->shown, memory_order_relaxed);
+        wr_text_printf(to, "%s/%d: at offset %" PRId64, c->config->topic, (int) i, at);
         if (high >= 0)
             wr_text_printf(to, " of %" PRId64 " (%" PRId64 " behind)", high,
-                           WR_MAX(high - p->position, (int64_t) 0));
+                           WR_MAX(high - at, (int64_t) 0));
         wr_text_putc(to, '\n');
     }
     if (atomic_load(&c->down))

@@ -23,6 +23,7 @@ typedef struct generator {
     wr_nexmark *nexmark;
     wr_lane    *lane;
     uint64_t    next, begun_at; /* events; where the pace began to count */
+    _Atomic uint64_t shown;     /* next, as of a moment ago, for whoever looks */
     bool        ended;
 } generator;
 
@@ -131,6 +132,7 @@ nexmark_begin(nexmark_source *s)
         if (g->lane == NULL || g->nexmark == NULL)
             return false;
         g->begun_at = g->next;
+        atomic_store_explicit(&g->shown, g->next, memory_order_relaxed);
         /* fewer events than generators: a split of 0 means "without end" */
         if (c->events > 0 && (uint64_t) c->events / (uint64_t) c->generators == 0 &&
             g->index + 1 < (uint32_t) c->generators)
@@ -204,6 +206,7 @@ generator_step(nexmark_source *s, generator *g, uint64_t count)
     WR_TRY(wr_nexmark_fill(g->nexmark, s->ctx->flow, relation_of(s->config), s->ctx->needed[0],
                            g->next, count, &batch, &taken));
     g->next += taken;
+    atomic_store_explicit(&g->shown, g->next, memory_order_relaxed);
     if (batch->row_count > 0)
         return s->ctx->push(s->ctx, g->lane, batch);
     wr_batch_release(batch);
@@ -275,10 +278,8 @@ nexmark_describe(void *self, wr_text *to)
     nexmark_source *s = self;
     for (uint32_t i = 0; i < s->count; i++) {
         const generator *g = &s->generators[i];
-        wr_text_printf(to, "generator %u: at event %" PRIu64, g->index, g->next);
-        if (s->config->events > 0 && g->nexmark != NULL)
-            wr_text_printf(to, " of %" PRIu64, wr_nexmark_count(g->nexmark));
-        wr_text_putc(to, '\n');
+        wr_text_printf(to, "generator %u: at event %" PRIu64 "\n", g->index,
+                       atomic_load_explicit(&g->shown, memory_order_relaxed));
     }
 }
 

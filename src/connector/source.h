@@ -91,7 +91,8 @@ typedef struct wr_source_ops {
     void           (*committed)(void *self, wr_epoch epoch);        /* NULL: nothing outside         */
     void           (*frozen_epoch)(void *self, wr_epoch epoch);     /* freeze belonged to this epoch; NULL */
     void           (*close)(void *self);
-    /* For `why` and metrics: one line a partition (position, end, lag). NULL: nothing. */
+    /* For `why` and metrics: one line a partition (position, end, lag).  Any thread while it is open.
+     * NULL: nothing. */
     void           (*describe)(void *self, wr_text *to);
 } wr_source_ops;
 

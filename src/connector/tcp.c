@@ -52,6 +52,7 @@ struct tcp_source {
     int            epoll;
     tcp_conn      *conns; /* of this shard, by place / shard_count */
     uint32_t       conn_count, live;
+    _Atomic uint32_t shown; /* live connections that are made, for whoever looks */
     uint32_t       changes_seen;
     wr_input       spare;
     /* Connecting. */
@@ -473,6 +474,8 @@ tcp_poll(void *self, wr_source_ctx *ctx)
     if (!connections_serve(s, &read, &full))
         return tcp_fail(s);
     silence_check(s);
+    atomic_store_explicit(&s->shown, s->live - (connects && s->conns[0].connecting),
+                          memory_order_relaxed);
     if (ctx->bounded && h->listener >= 0) {
         wr_mutex_lock(&h->lock);
         bool over = h->any && h->taken == 0;
@@ -492,11 +495,12 @@ tcp_describe(void *self, wr_text *to)
 {
     tcp_source *s = self;
     tcp_shared *h = s->shared;
+    uint32_t    shown = atomic_load_explicit(&s->shown, memory_order_relaxed);
     if (h->listener >= 0)
-        wr_text_printf(to, "%s (port %d): %u connections\n", h->config->listen, h->port, s->live);
+        wr_text_printf(to, "%s (port %d): %u connections\n", h->config->listen, h->port, shown);
     else if (s->ctx->shard == 0)
         wr_text_printf(to, "%s: %s\n", h->config->connect,
-                       s->live > 0 && !s->conns[0].connecting ? "connected" : "not connected");
+                       shown > 0 ? "connected" : "not connected");
 }
 
 static const wr_option tcp_options[] = {
