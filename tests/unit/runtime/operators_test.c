@@ -14,7 +14,7 @@
 
 enum { PARTITIONS = 3, EVENTS = 400, KEYS = 6 };
 
-static const char directory[] = "/tmp/weir-operators-test";
+static char directory[64]; /* of this process alone; named by the first clean() */
 static test_event events[PARTITIONS][EVENTS];
 
 static wr_aggregate_config config;
@@ -26,6 +26,7 @@ static const wr_type       key_types[] = { { WR_TIMESTAMPTZ, 0, 0, -1 }, { WR_IN
 static void
 clean(void)
 {
+    snprintf(directory, sizeof directory, "/tmp/weir-operators-%d", (int) getpid());
     char           path[512];
     struct dirent *e;
     DIR           *dir = opendir(directory);

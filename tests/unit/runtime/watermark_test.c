@@ -4,7 +4,9 @@
 
 #include "support/rig.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static rig        r;
 static wr_reader *readers[8];
@@ -395,15 +397,17 @@ a_cut_does_not_outrun_the_slower_shard(void **state)
     for (int p = 0; p < 2; p++)
         for (int i = 0; i < EVENTS; i++)
             events[p][i] = (test_event){ p, i, i * 5 };
-    char *want = NULL;
+    char *want = NULL, directory[64], remove[96];
+    snprintf(directory, sizeof directory, "/tmp/weir-cut-%d", (int) getpid());
+    snprintf(remove, sizeof remove, "rm -rf %s", directory);
     for (uint64_t seed = 0; seed < 60; seed++) {
-        if (system("rm -rf /tmp/weir-cut-test") != 0)
+        if (system(remove) != 0)
             fail();
         rig_init(&r, RIG_WINDOWS);
         r.window_us = 20;
         r.config.workers = 2;
         r.config.seed = seed;
-        r.config.data_dir = "/tmp/weir-cut-test";
+        r.config.data_dir = directory;
         r.source_config[0].rows_a_poll = 4;
         for (int p = 0; p < 2; p++)
             rig_partition(&r, p, events[p], EVENTS);
@@ -424,7 +428,7 @@ a_cut_does_not_outrun_the_slower_shard(void **state)
         rig_fini(&r);
     }
     free(want);
-    if (system("rm -rf /tmp/weir-cut-test") != 0)
+    if (system(remove) != 0)
         fail();
 }
 
