@@ -103,7 +103,7 @@ docs: $(O)/weir ## write docs/sql-functions.md anew from the registries
 	@tools/gen_sql_reference $(O)/weir
 
 .PHONY: unit sqltest pipetest test check demo deps tidy format bench fuzz asan tsan install help clean \
-        test-kafka conformance recovery cover
+        test-kafka conformance recovery oracle property docs
 unit: $(TEST_BIN)
 	@tools/run_unit $(O) "$(T)"
 
@@ -134,6 +134,12 @@ check: ## all of it: no warnings, tidy, the suite under ASan and UBSan, recovery
 
 recovery: $(O)/weir ## kill -9 at random instants over files: nothing lost, nothing late that was not
 	@tools/kill_loop $(O)/weir $(or $(N),20)
+
+oracle: $(O)/weir ## every bounded SQL test against a PostgreSQL server of its own
+	@tools/oracle
+
+property: $(O)/weir ## random queries against a naive evaluator and PostgreSQL: N=800
+	@tools/property $(O)/weir $(or $(N),800)
 
 test-kafka: $(O)/weir ## a real Apache Kafka from Maven Central: end to end, and kills
 	@tools/test_kafka $(O)/weir $(or $(N),10)
