@@ -216,7 +216,6 @@ WEIR_API weir_status weir_input(weir *engine, const char *name, const char *path
 typedef struct weir_query_options {
     const char *const *params;   /* $1, $2, ... as text; NULL elements are SQL NULL */
     uint32_t           param_count;
-    weir_pipeline     *pipeline; /* whose sources and views may be named; NULL      */
     bool               no_flush; /* do not close windows at the end of the input    */
     uint64_t           row_limit; /* 0: none */
     int64_t            timeout_us; /* 0: none */
@@ -235,12 +234,13 @@ WEIR_API void        weir_result_close(weir_result *result);
 
 /* --- looking in; each returns (owned: weir_free) text --- */
 
-typedef enum weir_text_format { WEIR_TEXT, WEIR_TEXT_JSON, WEIR_TEXT_DOT } weir_text_format;
+typedef enum weir_text_format { WEIR_TEXT, WEIR_TEXT_JSON } weir_text_format;
 /* The plan of one view (NULL: all), with state bounds; analyze: live counters beside. */
 WEIR_API weir_status weir_explain(weir_pipeline *pipeline, const char *view, bool analyze,
                                   weir_text_format format, char **text, weir_error *err);
-WEIR_API weir_status weir_explain_query(weir *engine, const char *sql, weir_pipeline *pipeline,
-                                        weir_text_format format, char **text, weir_error *err);
+/* The plan of a query, as text. */
+WEIR_API weir_status weir_explain_query(weir *engine, const char *sql, char **text,
+                                        weir_error *err);
 /* Why does nothing (or not more) come out of this view? */
 WEIR_API weir_status weir_why(weir_pipeline *pipeline, const char *view, weir_text_format format,
                               char **text, weir_error *err);

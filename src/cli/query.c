@@ -126,7 +126,7 @@ query_run(int argc, char **argv)
                                             ? strtoull(getenv("WEIR_TEST_RESTART"), NULL, 10)
                                             : 0 };
     if (explain) {
-        status = weir_explain_query(engine, sql, NULL, WEIR_TEXT, &text, &err);
+        status = weir_explain_query(engine, sql, &text, &err);
         if (status == WEIR_OK)
             fputs(text, stdout);
     } else {

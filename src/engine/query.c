@@ -468,12 +468,9 @@ weir_result_close(weir_result *result)
 }
 
 weir_status
-weir_explain_query(weir *engine, const char *sql, weir_pipeline *pipeline, weir_text_format format,
-                   char **text, weir_error *err)
+weir_explain_query(weir *engine, const char *sql, char **text, weir_error *err)
 {
     weir_pipeline *p = NULL;
-    (void)pipeline;
-    (void)format;
     WR_TRY(query_prepare(engine, sql, NULL, &p, err));
     wr_text to;
     wr_text_init(&to, NULL);
