@@ -98,6 +98,13 @@ wr_pipeline_run(weir_pipeline *pipeline, const wr_runtime_config *config, weir_e
  * directory. */
 void wr_pipeline_name_instance(weir_pipeline *pipeline);
 
+/* scratch.c */
+#define WR_SCRATCH_PATH 24
+/* Makes an empty directory; path gets its name, or "" on an error. */
+weir_status wr_scratch_make(char path[WR_SCRATCH_PATH], weir_error *err);
+/* Removes it and the files in it. */
+void wr_scratch_remove(const char *path);
+
 /* rows.c */
 /* Wraps batch (takes it).  Returns owned; NULL: no memory. */
 weir_rows *wr_rows_create(wr_batch *batch, const wr_schema *schema);

@@ -8,12 +8,10 @@
 #include "data/json.h"
 #include "engine/engine_impl.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { FILES_MAX = 64 }; /* read_json() and the like, besides the inputs */
 
@@ -288,9 +286,8 @@ result_restart(weir_result *r, const wr_runtime_config *config, uint64_t seed, w
     wr_runtime_config c = *config;
     wr_random random;
     bool past_barrier[64] = { false };
-    char dir[] = "/tmp/weir-restart-XXXXXX";
-    if (mkdtemp(dir) == NULL)
-        return wr_error_set(err, WEIR_CHECKPOINT, "cannot make a directory in /tmp");
+    char dir[WR_SCRATCH_PATH];
+    WR_TRY(wr_scratch_make(dir, err));
     p->data_dir = wr_arena_strdup(&p->arena, dir);
     c.data_dir = p->data_dir;
     c.workers = 2;
@@ -315,23 +312,6 @@ result_restart(weir_result *r, const wr_runtime_config *config, uint64_t seed, w
             status = result_open(r, &c, err);
     }
     return status;
-}
-
-/* The directory of a restart under test goes with the result. */
-static void
-restart_clean(const char *dir)
-{
-    DIR *d = dir != NULL ? opendir(dir) : NULL;
-    for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
-        char path[512];
-        snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        if (e->d_name[0] != '.')
-            unlink(path);
-    }
-    if (d != NULL)
-        closedir(d);
-    if (dir != NULL)
-        rmdir(dir);
 }
 
 weir_status
@@ -462,7 +442,8 @@ weir_result_close(weir_result *result)
     wr_reader_destroy(result->reader);
     if (result->pipeline->runtime != NULL)
         wr_runtime_kill(result->pipeline->runtime);
-    restart_clean(result->pipeline->data_dir);
+    if (result->pipeline->data_dir != NULL)
+        wr_scratch_remove(result->pipeline->data_dir);
     wr_pipeline_destroy(result->pipeline);
     wr_free(result);
 }

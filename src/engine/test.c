@@ -11,11 +11,9 @@
 #include "data/datetime.h"
 #include "engine/test_impl.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { STEPS_MAX = 10 * 1000 * 1000 };
 
@@ -35,7 +33,7 @@ typedef struct test {
     wr_arena arena;
     uint32_t workers;
     uint64_t seed, peak_state;
-    char dir[64];
+    char dir[WR_SCRATCH_PATH];
     wr_text detail;
     weir_error err;
 } test;
@@ -348,22 +346,6 @@ test_script(test *t, const wr_node *node, bool *ok)
     return WEIR_OK;
 }
 
-/* The checkpoints of a test: a directory of its own, gone afterwards. */
-static void
-remove_dir(const char *dir)
-{
-    DIR *d = opendir(dir);
-    for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
-        char path[400];
-        snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        if (e->d_name[0] != '.')
-            unlink(path);
-    }
-    if (d != NULL)
-        closedir(d);
-    rmdir(dir);
-}
-
 static weir_status
 test_open(test *t, weir_pipeline *p, const weir_test_options *options, const wr_node *node)
 {
@@ -394,9 +376,7 @@ test_open(test *t, weir_pipeline *p, const weir_test_options *options, const wr_
         if (clock == NULL) /* without a stated time no row is in the future */
             t->sources[s].future_us = 0;
     }
-    snprintf(t->dir, sizeof t->dir, "%s/weir-test-XXXXXX", "/tmp");
-    if (mkdtemp(t->dir) == NULL)
-        return wr_error_set(&t->err, WEIR_CHECKPOINT, "cannot make a directory in /tmp");
+    WR_TRY(wr_scratch_make(t->dir, &t->err));
     WR_TRY(test_start(t));
     return test_settle(t); /* every shard knows its partitions before the first row */
 }
@@ -430,7 +410,7 @@ test_one(weir_pipeline *p, const weir_test_options *options, const wr_node *node
     on_result(user, &result);
     test_stop(&t);
     if (t.dir[0] != '\0')
-        remove_dir(t.dir);
+        wr_scratch_remove(t.dir);
     wr_text_fini(&t.detail);
     wr_arena_fini(&t.arena);
 }
