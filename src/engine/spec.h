@@ -2,7 +2,8 @@
 /*
  * engine/spec.h -- a pipeline file as structs: what was written, checked key by key, not yet planned.
  *
- * Place       spec_read.c fills it from a document; load.c plans it.  Everything lives in one arena.
+ * Place       spec_read.c and its parts fill it from a document; load.c plans it.  Everything lives in
+ *             one arena.
  */
 #pragma once
 
