@@ -103,7 +103,7 @@ docs: $(O)/weir ## write docs/sql-functions.md anew from the registries
 	@tools/gen_sql_reference $(O)/weir
 
 .PHONY: unit sqltest pipetest test check demo deps tidy format bench fuzz asan tsan install help clean \
-        test-kafka conformance recovery oracle property docs
+        test-kafka conformance recovery oracle property docs bench-formats
 unit: $(TEST_BIN)
 	@tools/run_unit $(O) "$(T)"
 
@@ -165,6 +165,12 @@ bench: $(O)/bench $(O)/weir ## records per CPU-second, by query and by way in: m
 $(O)/bench: $(O)/obj/tools/bench/bench.o $(O)/libweir.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(O)/libweir.a $(LDLIBS)
+
+bench-formats: $(O)/bench_json ## rows per CPU-second of the decoders and encoders, beside a loop made for one schema
+	@$(O)/bench_json
+$(O)/bench_json: $(O)/obj/tools/bench/json.o $(O)/obj/tools/bench/json_limit.o $(O)/libweir.a
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 fuzz: ## fuzz one decoder: make fuzz T=json TIME=60
 	@tools/deps dev

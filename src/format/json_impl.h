@@ -49,6 +49,7 @@ typedef struct json_shape {
     uint32_t   tail, tail_length; /* the bytes after the last value */
     uint16_t  *missing;           /* wanted columns that the shape has not */
     uint32_t   missing_count;
+    uint32_t   hits; /* records that fitted, of late */
 } json_shape;
 
 typedef enum json_fault_kind { JSON_FINE, JSON_SHORT, JSON_SYNTAX, JSON_MEMORY } json_fault_kind;
@@ -68,7 +69,11 @@ typedef struct json_decoder {
     wr_text          unescaped;
     /* Of the record being parsed. */
     wr_column      **columns;
-    uint32_t         row;
+    uint32_t         row;     /* a run by shape moves it to its last record's */
+    uint32_t         row_end; /* rows of the columns                          */
+    uint32_t         text_count;
+    uint16_t        *text_fields; /* wanted columns of text */
+    wr_buffer      **open_heaps; /* by column: where the kernel may put text; capacity 0: none */
     const char      *begin;
     json_fault_kind  fault;
     const char      *fault_at, *fault_text;
@@ -78,13 +83,13 @@ typedef struct json_decoder {
     bool             skipping; /* an oversize record's rest, up to a newline */
     /* Shapes. */
     json_shape  shapes[JSON_SHAPES_MAX];
-    uint32_t    shape_count, shape_last, shape_victim, misses;
+    uint32_t    shape_count, shape_first, shape_victim, misses;
     bool        learning;
     json_learned *learned;
     uint32_t      learned_count, learned_capacity;
     char         *padded;
     size_t        padded_capacity, pad; /* zeros behind what is copied there */
-    size_t        last_bytes;           /* of the last record read by shape  */
+    size_t        last_bytes;           /* of the last record read */
     const char *(*kernel)(struct json_decoder *d, const json_shape *shape, const char *p,
                           const char *end);
     bool near_end; /* the kernel gave up because `end` was too close */
@@ -108,13 +113,19 @@ void wr_json_bad(json_decoder *d, weir_status code, int32_t field, const char *t
 const char *wr_json_record_read(json_decoder *d, const char *p, const char *end);
 
 /* json_template.c */
+/* Before the first record of a call: which heaps of the columns may be written on. */
+void wr_json_heaps_open(json_decoder *d);
+/* n bytes of text into the column's heap, through a new one where the open one is full. */
+const char *wr_json_text_keep(json_decoder *d, wr_column *c, uint32_t field, const char *s,
+                              size_t n);
 void wr_json_shapes_init(json_decoder *d);
 void wr_json_shapes_fini(json_decoder *d);
 /* Should the parser note the values of the record that fitted no shape? */
 bool wr_json_shapes_want(json_decoder *d);
 /* Note a value of the record being parsed. */
 void wr_json_step_learn(json_decoder *d, const char *begin, const char *after, uint32_t node);
-/* The record at p by a known shape; NULL: none fits (or it is bad: the parser tells). */
+/* The record at p by a known shape, and those of that shape on the lines after it: the byte after
+ * the last, whose row d->row then is.  NULL: none fits (or it is bad: the parser tells). */
 const char *wr_json_shapes_read(json_decoder *d, const char *p, const char *end);
 /* Make a shape of the record just parsed, [d->begin, after), replacing the oldest when full. */
 void        wr_json_shapes_learn(json_decoder *d, const char *after);

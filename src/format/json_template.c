@@ -5,13 +5,13 @@
  * A shape is the exact bytes between the values of a record that the parser has accepted:
  *     {"auction":1007,"price":5.25}   ->   `{"auction":` int8 `,"price":` numeric `}`
  * Reading by a shape is comparing those bytes and reading the values.  A few shapes are kept; the
- * one that fitted last is tried first.  A record that fits none goes to the parser, and mostly
+ * one that has fitted most often of late is tried first.  A record that fits none goes to the parser, and mostly
  * becomes a shape of its own.
  */
 #include "format/json_impl.h"
 
 /* Of records that fit no shape, one in this many is learned once all places are taken. */
-enum { LEARN_EVERY = 16 };
+enum { LEARN_EVERY = 16, HITS_MAX = 4096 };
 
 void
 wr_json_shapes_init(json_decoder *d)
@@ -19,6 +19,34 @@ wr_json_shapes_init(json_decoder *d)
     d->kernel = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")
                     ? wr_json_kernel_avx2
                     : wr_json_kernel_sse;
+}
+
+/* --- heaps --- */
+
+static wr_buffer no_heap;
+
+void
+wr_json_heaps_open(json_decoder *d)
+{
+    for (uint32_t i = 0; i < d->text_count; i++) {
+        uint32_t         field = d->text_fields[i];
+        const wr_column *c = d->columns[field];
+        wr_buffer       *heap = c->heap_count > 0 ? c->heaps[c->heap_count - 1] : &no_heap;
+        bool             ours = heap->kind == WR_BUFFER_HEAP &&
+                    atomic_load_explicit(&heap->refs, memory_order_acquire) == 1;
+        d->open_heaps[field] = ours ? heap : &no_heap;
+    }
+}
+
+const char *
+wr_json_text_keep(json_decoder *d, wr_column *c, uint32_t field, const char *s, size_t n)
+{
+    char *to = wr_column_heap_alloc(c, n);
+    if (to == NULL)
+        return NULL;
+    memcpy(to, s, n);
+    d->open_heaps[field] = c->heaps[c->heap_count - 1];
+    return to;
 }
 
 static void
@@ -41,14 +69,26 @@ wr_json_shapes_fini(json_decoder *d)
 
 /* --- reading --- */
 
+/* Shape `at` fitted a run of records. */
+static inline void
+shape_count(json_decoder *d, uint32_t at, uint32_t records)
+{
+    uint32_t hits = d->shapes[at].hits += records;
+    if (at != d->shape_first && hits > d->shapes[d->shape_first].hits)
+        d->shape_first = at;
+    if (WR_UNLIKELY(hits > HITS_MAX)) /* what was long ago counts less */
+        for (uint32_t i = 0; i < d->shape_count; i++)
+            d->shapes[i].hits /= 2;
+}
+
 static const char *
 shapes_try(json_decoder *d, const char *p, const char *end)
 {
-    uint32_t at = d->shape_last;
+    uint32_t at = d->shape_first, row = d->row;
     for (uint32_t i = 0; i < d->shape_count; i++) {
         const char *q = d->kernel(d, &d->shapes[at], p, end);
         if (q != NULL) {
-            d->shape_last = at;
+            shape_count(d, at, d->row + 1 - row);
             return q;
         }
         if (d->near_end)
@@ -100,8 +140,6 @@ wr_json_shapes_read(json_decoder *d, const char *p, const char *end)
         if (q != NULL)
             q = p + (q - copy);
     }
-    if (q != NULL)
-        d->last_bytes = (size_t) (q - p);
     return q;
 }
 
@@ -209,7 +247,6 @@ wr_json_shapes_learn(json_decoder *d, const char *after)
         shape_free(&d->shapes[at]);
     }
     d->shapes[at] = shape;
-    d->shape_last = at;
 }
 
 bool
