@@ -343,6 +343,8 @@ read_date(wr_reading *r, const char *text)
 static bool
 clock_overflows(const wr_civil *c)
 {
+    if (c->hour == 23 && c->minute == 59 && c->second == 60 && c->us > 0)
+        return true; /* beyond the day */
     return c->hour > 24 || c->minute > 59 || c->second > 60 || c->us > WR_US_PER_SECOND ||
            (c->hour == 24 && (c->minute > 0 || c->second > 0 || c->us > 0));
 }
@@ -351,10 +353,11 @@ clock_overflows(const wr_civil *c)
 static weir_status
 read_time(wr_reading *r, const char *p)
 {
-    int64_t hour, minute, second = 0;
+    int64_t hour, minute = 0, second = 0;
     int us = 0;
     WR_TRY(set_fields(r, WR_HAS_TIME));
-    if (!wr_digits_read(&p, &hour) || *p++ != ':' || !wr_digits_read(&p, &minute))
+    if (!wr_digits_read(&p, &hour) || *p++ != ':' ||
+        (*p != '\0' && !wr_digits_read(&p, &minute)))
         return WEIR_ROW_TYPE;
     if (*p == '.') {
         if (!wr_fraction_read(&p, &us))
@@ -364,7 +367,8 @@ read_time(wr_reading *r, const char *p)
         hour = 0;
     } else if (*p == ':') {
         p++;
-        if (!wr_digits_read(&p, &second) || (*p == '.' && !wr_fraction_read(&p, &us)))
+        if (*p != '\0' &&
+            (!wr_digits_read(&p, &second) || (*p == '.' && !wr_fraction_read(&p, &us))))
             return WEIR_ROW_TYPE;
     }
     if (*p != '\0')

@@ -365,18 +365,18 @@ trim(const char **text, size_t *length)
         --*length;
 }
 
-/* NaN, inf and infinity. */
+/* NaN, inf and infinity, with any sign. */
 static bool
 word_parse(const char *text, size_t length, double *out)
 {
-    if (length == 3 && strncasecmp(text, "nan", 3) == 0) {
-        *out = NAN;
-        return true;
-    }
     bool negative = length > 0 && *text == '-';
     if (length > 0 && (*text == '-' || *text == '+')) {
         text++;
         length--;
+    }
+    if (length == 3 && strncasecmp(text, "nan", 3) == 0) {
+        *out = NAN;
+        return true;
     }
     if (!(length == 3 && strncasecmp(text, "inf", 3) == 0) &&
         !(length == 8 && strncasecmp(text, "infinity", 8) == 0))

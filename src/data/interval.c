@@ -256,7 +256,9 @@ clock_read(const char *p, const qualifier *q, int64_t *us)
     *us = 0;
     if (!wr_digits_read(&p, &hour))
         return WEIR_ROW_TYPE;
-    if (*p++ != ':' || !wr_digits_read(&p, &minute))
+    if (*p++ != ':')
+        return WEIR_ROW_TYPE;
+    if (*p != '\0' && !wr_digits_read(&p, &minute)) /* "1:" is an hour */
         return WEIR_ROW_TYPE;
     bool shift = false;
     if (*p == '\0') {
@@ -267,7 +269,8 @@ clock_read(const char *p, const qualifier *q, int64_t *us)
             return WEIR_ROW_TYPE;
     } else if (*p == ':') {
         p++;
-        if (!wr_digits_read(&p, &second) || (*p == '.' && !wr_fraction_read(&p, &fraction)))
+        if (*p != '\0' &&
+            (!wr_digits_read(&p, &second) || (*p == '.' && !wr_fraction_read(&p, &fraction))))
             return WEIR_ROW_TYPE;
     }
     if (*p != '\0')

@@ -366,6 +366,41 @@ FN_KERNEL(text_convert_to)
     return fn_give(out, fn_data(&args[0]), fn_length(&args[0]));
 }
 
+/* --- numbers as bytes, the most significant first --- */
+
+static weir_status
+send_give(wr_eval *eval, uint32_t row, uint64_t bits, uint32_t width, wr_value *out)
+{
+    char bytes[8];
+    for (uint32_t i = 0; i < width; i++)
+        bytes[i] = (char) (bits >> 8 * (width - 1 - i));
+    return wr_fn_give_copy(eval, row, bytes, width, out);
+}
+
+#define SEND_INTEGER(NAME, WIDTH)                                                                  \
+    FN_KERNEL(NAME)                                                                                \
+    {                                                                                              \
+        return send_give(eval, row, (uint64_t) args[0].integer, WIDTH, out);                       \
+    }
+SEND_INTEGER(int2_send, 2)
+SEND_INTEGER(int4_send, 4)
+SEND_INTEGER(int8_send, 8)
+
+FN_KERNEL(float4_send)
+{
+    float    value = (float) args[0].real;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return send_give(eval, row, bits, 4, out);
+}
+
+FN_KERNEL(float8_send)
+{
+    uint64_t bits;
+    memcpy(&bits, &args[0].real, sizeof bits);
+    return send_give(eval, row, bits, 8, out);
+}
+
 #define FN_TOPIC "bytes"
 const wr_function wr_fn_bytea[] = {
     FN("encode", T_TEXT, bytea_encode, FN_FAILS, "the bytes as hex, base64 or escape text", T_BYTEA,
@@ -389,5 +424,10 @@ const wr_function wr_fn_bytea[] = {
        T_TEXT),
     FN("convert_to", T_BYTEA, text_convert_to, FN_FAILS, "the UTF-8 bytes of the text", T_TEXT,
        T_TEXT),
+    FN("int2send", T_BYTEA, int2_send, FN_FAILS, "two bytes, the most significant first", T_INT2),
+    FN("int4send", T_BYTEA, int4_send, FN_FAILS, "four bytes, the most significant first", T_INT4),
+    FN("int8send", T_BYTEA, int8_send, FN_FAILS, "eight bytes, the most significant first", T_INT8),
+    FN("float4send", T_BYTEA, float4_send, FN_FAILS, "the four bytes of IEEE 754", T_FLOAT4),
+    FN("float8send", T_BYTEA, float8_send, FN_FAILS, "the eight bytes of IEEE 754", T_FLOAT8),
     FN_END,
 };

@@ -240,6 +240,48 @@ FN_KERNEL(regexp_match)
     return wr_array_make(T_TEXT, items, count, &eval->step, &out->string);
 }
 
+/* Every match (the first without flag g), each the text form of what regexp_match gives. */
+FN_KERNEL(regexp_matches)
+{
+    regex_flags flags;
+    matcher     m;
+    bool        found;
+    wr_value   *matches = NULL, items[WR_PATTERN_GROUPS_MAX + 1];
+    uint32_t    match_count = 0, capacity = 0;
+    wr_text     text;
+    WR_TRY(flags_read(eval, row, arg_count > 2 ? &args[2] : NULL, NULL, &flags));
+    WR_TRY(matcher_open(&m, eval, row, &args[0], &args[1], flags.options));
+    do {
+        WR_TRY(matcher_next(&m, &found));
+        if (!found)
+            break;
+        if (match_count == WR_ARRAY_ITEMS_MAX)
+            return wr_eval_fail(eval, row, WEIR_ROW_TOO_LARGE, "too many regular expression matches");
+        uint32_t groups = wr_pattern_group_count(m.pattern), count = groups > 0 ? groups : 1;
+        for (uint32_t i = 0; i < count; i++) {
+            items[i] = (wr_value){ .type = T_TEXT };
+            (void) part_give(&m, groups > 0 ? i + 1 : 0, &items[i]);
+        }
+        if (match_count == capacity) {
+            uint32_t  more = WR_MAX(2 * capacity, 8u);
+            wr_value *grown = wr_arena_alloc(&eval->step, more * sizeof *grown);
+            if (grown == NULL)
+                return WEIR_MEMORY;
+            if (match_count > 0)
+                memcpy(grown, matches, match_count * sizeof *grown);
+            matches = grown;
+            capacity = more;
+        }
+        wr_string array;
+        WR_TRY(wr_array_make(T_TEXT, items, count, &eval->step, &array));
+        wr_text_init(&text, eval->budget);
+        wr_array_print(&array, &text);
+        matches[match_count] = (wr_value){ .type = T_TEXT };
+        WR_TRY(wr_fn_take(eval, row, &text, &matches[match_count++]));
+    } while (flags.global);
+    return wr_array_make(T_TEXT, matches, match_count, &eval->step, &out->string);
+}
+
 /* regexp_count(s, pattern, start, flags) */
 FN_KERNEL(regexp_count)
 {
@@ -528,6 +570,9 @@ const wr_function wr_fn_regex[] = {
        "the part between the separators of an SQL regular expression", T_TEXT, T_TEXT, T_TEXT),
     FN("regexp_match", T_TEXTS, regexp_match, FN_FAILS | FN_OPTIONAL(1),
        "the groups of the first match", T_TEXT, T_TEXT, T_TEXT),
+    FN("regexp_matches", T_TEXTS, regexp_matches, FN_FAILS | FN_OPTIONAL(1),
+       "a set of text[]: the groups of the first match, of each with flag g", T_TEXT, T_TEXT,
+       T_TEXT),
     FN("regexp_count", T_INT4, regexp_count, FN_FAILS | FN_OPTIONAL(2), "number of matches", T_TEXT,
        T_TEXT, T_INT4, T_TEXT),
     FN("regexp_substr", T_TEXT, regexp_substr, FN_FAILS | FN_OPTIONAL(4),

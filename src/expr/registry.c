@@ -21,7 +21,7 @@ static const wr_function *const tables[] = {
     wr_fn_datetime_format, wr_fn_datetime_moment, wr_fn_extract,
     wr_fn_json,            wr_fn_json_query,    wr_fn_json_edit,
     wr_fn_json_build,      wr_fn_array,         wr_fn_array_edit,
-    wr_fn_misc,
+    wr_fn_misc,            wr_fn_json_set,      wr_fn_json_part,
 };
 
 static bool

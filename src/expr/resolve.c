@@ -98,14 +98,18 @@ signature_takes(const wr_signature *s, uint32_t arg_count)
            (arg_count <= s->arg_count || (s->variadic && s->arg_count > 0));
 }
 
-/* What ANYELEMENT stands for; false when the arguments contradict each other. */
+/* What ANYELEMENT stands for; false when the arguments contradict each other, or when the only one to
+ * go by is an untyped array (array_append('{1}', '2') has two, and PostgreSQL makes them text). */
 static bool
 signature_element(const wr_signature *s, const wr_type *args, uint32_t arg_count, wr_type *element)
 {
-    bool known = false;
+    bool     known = false;
+    uint32_t arrays = 0, elements = 0;
     *element = WR_TYPE(WR_TEXT);
     for (uint32_t i = 0; i < arg_count; i++) {
         wr_type declared = signature_arg(s, i), type = args[i];
+        arrays += declared.id == WR_ANYARRAY;
+        elements += declared.id == WR_ANYELEMENT;
         if ((declared.id != WR_ANYELEMENT && declared.id != WR_ANYARRAY) || type.id == WR_UNKNOWN)
             continue;
         if (declared.id == WR_ANYARRAY) {
@@ -119,7 +123,7 @@ signature_element(const wr_signature *s, const wr_type *args, uint32_t arg_count
             *element = type;
         known = true;
     }
-    return true;
+    return known || arrays != 1 || elements > 0;
 }
 
 /* The type that argument i must have for s, pseudo types replaced. */

@@ -19,7 +19,9 @@ static const char *const set_functions[] = {
     "json_array_elements",  "json_array_elements_text",
     "jsonb_array_elements", "jsonb_array_elements_text",
     "json_object_keys",     "jsonb_object_keys",
-    "jsonb_path_query",
+    "jsonb_path_query",     "json_each",
+    "json_each_text",       "jsonb_each",
+    "jsonb_each_text",
 };
 
 bool
@@ -279,6 +281,15 @@ bind_set(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr 
     return WEIR_OK;
 }
 
+/* What one item of the set `name` is to its query: the matches of regexp_matches travel as text. */
+weir_status
+wr_sql_set_item(sql_binder *b, const char *name, wr_expr **item)
+{
+    if (strcmp(name, "regexp_matches") != 0)
+        return WEIR_OK;
+    return wr_sql_cast(b, *item, WR_TYPE_ARRAY(WR_TEXT), WR_CAST_EXPLICIT, item);
+}
+
 static weir_status
 bind_set_returning(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **out)
 {
@@ -309,7 +320,7 @@ bind_set_returning(sql_query *q, const PgQuery__FuncCall *call, const char *name
     if (*out == NULL)
         return SQL_NOMEM(q->b);
     (*out)->location = call->location;
-    return WEIR_OK;
+    return wr_sql_set_item(q->b, name, out);
 }
 
 /* --- scalar functions --- */

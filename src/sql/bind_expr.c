@@ -8,6 +8,8 @@
  */
 #include "sql/bind_impl.h"
 
+#include "data/array.h"
+
 #include <string.h>
 
 weir_status
@@ -359,6 +361,12 @@ bind_subscript(sql_query *q, const PgQuery__AIndices *indices, wr_expr **value, 
         WR_TRY(wr_bind_expr(q, indices->uidx, &args[1]));
         if (args[0]->type.id == WR_JSONB) {
             /* as a path: a key of an object, a place in an array, nothing in a scalar */
+            uint8_t id = args[1]->type.id;
+            if (id != WR_INT2 && id != WR_INT4 && id != WR_TEXT && id != WR_BPCHAR &&
+                id != WR_UNKNOWN)
+                return wr_error_at(q->b->err, WEIR_QUERY_TYPE, location,
+                                   "a jsonb subscript must be an integer or a text, not %s",
+                                   wr_type_name(args[1]->type));
             WR_TRY(wr_sql_cast(q->b, args[1], WR_TYPE(WR_TEXT), WR_CAST_EXPLICIT, &args[1]));
             WR_TRY(wr_sql_call(q->b, "array_make", &args[1], 1, location, &args[1]));
             return wr_sql_call(q->b, "#>", args, 2, location, value);
@@ -394,6 +402,11 @@ bind_indirection(sql_query *q, const PgQuery__AIndirection *e, wr_expr **out)
                    e->indirection[run + 1]->node_case == PG_QUERY__NODE__NODE_A_INDICES)
                 run++;
             if (run > i && (*out)->type.id == WR_ARRAY) {
+                if (run - i + 1 > WR_ARRAY_DIMS_MAX)
+                    return wr_error_at(q->b->err, WEIR_QUERY, location,
+                                       "number of array dimensions (%zu) exceeds the maximum "
+                                       "allowed (%d)",
+                                       run - i + 1, WR_ARRAY_DIMS_MAX);
                 /* a[1][2]: all subscripts reach one item */
                 wr_expr **args = wr_arena_alloc(q->b->arena, (run - i + 2) * sizeof *args);
                 if (args == NULL)

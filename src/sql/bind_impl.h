@@ -221,6 +221,7 @@ weir_status wr_sql_plan_over(sql_query *q, wr_plan **plan, uint32_t *first);
 bool wr_sql_is_set_returning(const char *name);
 /* Arguments, FILTER and resolution of an aggregate with OVER. */
 weir_status wr_bind_over_aggregate(sql_query *q, const PgQuery__FuncCall *call, wr_agg_call *out);
+weir_status wr_sql_set_item(sql_binder *b, const char *name, wr_expr **item);
 /* A set-returning call, as WR_PLAN_UNNEST takes it, and the type of an item. */
 weir_status wr_bind_set(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out, wr_type *type);
 
@@ -241,6 +242,10 @@ weir_status wr_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f
                                    sql_scope **out);
 weir_status
 wr_sql_alias_scope(sql_query *q, sql_scope *scope, const PgQuery__Alias *alias, int32_t location);
+/* bind_record.c: json_to_record(...) AS t(a integer, ...) and its kin. */
+bool wr_sql_is_record_function(const char *name);
+weir_status wr_bind_record(sql_query *q, const PgQuery__RangeFunction *f,
+                           const PgQuery__FuncCall *call, wr_plan **plan);
 weir_status wr_bind_relation(sql_query *q, const char *schema, const char *name, int32_t location,
                              wr_plan **plan);
 

@@ -177,6 +177,13 @@ wr_bind_type(sql_binder *b, const PgQuery__TypeName *name, wr_type *type)
     const char *last = wr_sql_last_name(name->names, name->n_names);
     if (name->setof || name->pct_type)
         return wr_sql_unsupported(b, name->location, "SETOF and %TYPE are");
+    /* _int4 is PostgreSQL's own name of int4[] */
+    bool is_array = last[0] == '_' && wr_type_parse(last + 1, strlen(last + 1), type, b->err) ==
+                                          WEIR_OK && type->id != WR_ARRAY;
+    if (is_array) {
+        *type = WR_TYPE_ARRAY(type->id);
+        return WEIR_OK;
+    }
     if (wr_type_parse(last, strlen(last), type, b->err) != WEIR_OK) {
         wr_error_clear(b->err);
         return wr_error_at(b->err, WEIR_QUERY_TYPE, name->location, "type \"%s\" does not exist",

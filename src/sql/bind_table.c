@@ -22,12 +22,6 @@ static const struct {
     { "count_window", "windows are by time: tumble, hop, cumulate, session" },
     { "match_recognize", "use window functions: lag, lead" },
     { "match", "use window functions: lag, lead" },
-    { "json_to_recordset", "use jsonb_array_elements and ->>" },
-    { "jsonb_to_recordset", "use jsonb_array_elements and ->>" },
-    { "jsonb_each", "use jsonb_object_keys" },
-    { "jsonb_each_text", "use jsonb_object_keys" },
-    { "json_each", "use json_object_keys" },
-    { "json_each_text", "use json_object_keys" },
 };
 
 static weir_status
@@ -46,22 +40,47 @@ refuse_foreign(sql_query *q, const PgQuery__FuncCall *call, const char *name)
 typedef struct table_parts {
     wr_expr **sets; /* for UNNEST */
     wr_type *types;
-    uint32_t count, capacity, type_capacity;
+    const char **names;
+    uint32_t count, capacity, type_capacity, name_capacity;
     wr_expr *value; /* a plain function: one row of one value */
     const char *name;
 } table_parts;
 
 static weir_status
-add_set(sql_query *q, table_parts *t, wr_expr *set, wr_type type)
+add_set(sql_query *q, table_parts *t, wr_expr *set, wr_type type, const char *name)
 {
     uint32_t at = t->count;
     if (!SQL_PUSH(q->b, t->sets, at, t->capacity) ||
-        !SQL_PUSH(q->b, t->types, at, t->type_capacity))
+        !SQL_PUSH(q->b, t->types, at, t->type_capacity) ||
+        !SQL_PUSH(q->b, t->names, at, t->name_capacity))
         return SQL_NOMEM(q->b);
+    t->names[at] = name;
     t->sets[at] = set;
     t->types[at] = type;
     t->count++;
     return WEIR_OK;
+}
+
+/* jsonb_each(x): two sets side by side, key and value. */
+static weir_status
+bind_each(sql_query *q, const PgQuery__FuncCall *call, table_parts *t)
+{
+    wr_expr **args, *keys, *values;
+    bool text = strstr(t->name, "_text") != NULL;
+    bool binary = strncmp(t->name, "jsonb", 5) == 0;
+    if (call->n_args != 1)
+        return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
+                           "%s takes one document", t->name);
+    WR_TRY(wr_bind_list(q, call->args, 1, &args));
+    if (args[0]->type.id == WR_UNKNOWN)
+        WR_TRY(wr_sql_cast(q->b, args[0], WR_TYPE(binary ? WR_JSONB : WR_JSON), WR_CAST_IMPLICIT,
+                           &args[0]));
+    WR_TRY(wr_sql_call(q->b, binary ? "jsonb_object_keys" : "json_object_keys", args, 1,
+                       call->location, &keys));
+    WR_TRY(wr_sql_call(q->b, text ? "json_each_text_value" : "json_each_value", args, 1,
+                       call->location, &values));
+    WR_TRY(add_set(q, t, keys, WR_TYPE(WR_TEXT), "key"));
+    return add_set(q, t, values, wr_type_element(values->type), "value");
 }
 
 static weir_status
@@ -77,13 +96,16 @@ bind_function(sql_query *q, const PgQuery__FuncCall *call, table_parts *t)
             if (set->type.id != WR_ARRAY)
                 return wr_error_at(q->b->err, WEIR_QUERY_TYPE, call->location,
                                    "unnest takes arrays, not %s", wr_type_name(set->type));
-            WR_TRY(add_set(q, t, set, wr_type_element(set->type)));
+            WR_TRY(add_set(q, t, set, wr_type_element(set->type), t->name));
         }
         return WEIR_OK;
     }
+    if (strncmp(t->name, "json", 4) == 0 && strstr(t->name, "_each") != NULL &&
+        wr_sql_is_set_returning(t->name))
+        return bind_each(q, call, t);
     if (wr_sql_is_set_returning(t->name)) {
         WR_TRY(wr_bind_set(q, call, &set, &type));
-        return add_set(q, t, set, type);
+        return add_set(q, t, set, type, t->name);
     }
     if (t->count > 0)
         return wr_sql_unsupported(q->b, call->location,
@@ -121,6 +143,31 @@ bind_parts(sql_query *q, const PgQuery__RangeFunction *f, table_parts *t)
     return WEIR_OK;
 }
 
+/* A set whose items travel as something else (regexp_matches): a PROJECT makes them what they are. */
+static weir_status
+settle_items(sql_query *q, const table_parts *t, wr_plan **plan)
+{
+    uint32_t n = (*plan)->schema->field_count;
+    bool changed = false;
+    wr_expr **exprs = wr_arena_alloc(q->b->arena, n * sizeof *exprs);
+    const char **names = wr_arena_alloc(q->b->arena, n * sizeof *names);
+    if (exprs == NULL || names == NULL)
+        return SQL_NOMEM(q->b);
+    for (uint32_t i = 0; i < n; i++) {
+        wr_expr *column = wr_expr_column(q->b->arena, i, (*plan)->schema->fields[i].type);
+        names[i] = (*plan)->schema->fields[i].name;
+        if ((exprs[i] = column) == NULL)
+            return SQL_NOMEM(q->b);
+        if (i < t->count)
+            WR_TRY(wr_sql_set_item(q->b, t->names[i], &exprs[i]));
+        changed |= exprs[i] != column;
+    }
+    if (!changed)
+        return WEIR_OK;
+    *plan = wr_plan_make_project(q->b->arena, *plan, exprs, names, n, -1);
+    return *plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
+}
+
 static weir_status
 plan_parts(sql_query *q, const PgQuery__RangeFunction *f, table_parts *t, wr_plan **plan)
 {
@@ -145,7 +192,9 @@ plan_parts(sql_query *q, const PgQuery__RangeFunction *f, table_parts *t, wr_pla
         *plan =
             wr_plan_make_unnest(arena, row, t->sets, t->types, t->count, f->ordinality, false, -1);
         for (uint32_t i = 0; *plan != NULL && i < t->count; i++)
-            (*plan)->schema->fields[i].name = t->name;
+            (*plan)->schema->fields[i].name = t->names[i];
+        if (*plan != NULL)
+            return settle_items(q, t, plan);
     }
     return *plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
 }
@@ -206,10 +255,12 @@ wr_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope 
     sql_scope *scope = wr_sql_scope_create(b, up);
     if (scope == NULL)
         return wr_sql_place(b, b->err->code != WEIR_OK ? b->err->code : WEIR_MEMORY, location);
-    if (f->n_coldeflist > 0)
-        return wr_sql_unsupported(b, location, "a column definition list is");
-
     bool is_file = f->n_functions == 1 && first != NULL && is_file_function(name);
+    bool is_record = f->n_functions == 1 && first != NULL && wr_sql_is_record_function(name);
+    if (f->n_coldeflist > 0 && !is_record)
+        return wr_error_at(b->err, WEIR_QUERY, location,
+                           "a column definition list is only allowed for functions returning "
+                           "\"record\"");
     bool is_window = f->n_functions == 1 && first != NULL && wr_sql_is_window_function(name);
     if (is_file) {
         WR_TRY(bind_file(q, first, name, &plan));
@@ -221,12 +272,17 @@ wr_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope 
         if (scope->plan == NULL)
             return SQL_NOMEM(b);
         wr_plan *untouched = scope->plan;
-        WR_TRY(bind_parts(&args, f, &t));
+        if (is_record)
+            WR_TRY(wr_bind_record(&args, f, first, &plan));
+        else
+            WR_TRY(bind_parts(&args, f, &t));
         if (scope->plan != untouched)
             return wr_sql_unsupported(b, location,
                                       "a subquery in the arguments of a function in FROM is");
-        WR_TRY(plan_parts(q, f, &t, &plan));
-        name = t.name;
+        if (!is_record) {
+            WR_TRY(plan_parts(q, f, &t, &plan));
+            name = t.name;
+        }
     }
     scope->plan = plan;
     WR_TRY(wr_sql_scope_add_range(b, scope, name, relation, location));
