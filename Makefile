@@ -138,8 +138,8 @@ recovery: $(O)/weir ## kill -9 at random instants over files: nothing lost, noth
 oracle: $(O)/weir ## every bounded SQL test against a PostgreSQL server of its own
 	@tools/oracle
 
-property: $(O)/weir ## random queries against a naive evaluator and PostgreSQL: N=800
-	@tools/property $(O)/weir $(or $(N),800)
+property: $(O)/weir ## random queries against a naive evaluator and PostgreSQL: N=2000
+	@tools/property $(O)/weir $(or $(N),2000)
 
 test-kafka: $(O)/weir ## a real Apache Kafka from Maven Central: end to end, and kills
 	@tools/test_kafka $(O)/weir $(or $(N),10)

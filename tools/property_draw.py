@@ -1,7 +1,8 @@
 """property_draw.py -- random streams, rows and queries for tools/property, from one seeded generator."""
 from decimal import Decimal
 
-from reference import Agg, Expr, Group, Join, SECOND, Select, Session, Sort, Stream, Table, Union, Window
+from reference import Agg, Expr, SECOND
+from relations import Group, Join, Select, Session, Sort, Stream, Table, Union, Window
 
 BASE = 1767225600 * SECOND  # 2026-01-01
 NUMBERS = ("int4", "int8", "numeric", "float8")

@@ -6,7 +6,7 @@
  * test is the pipeline itself, byte for byte the same on every run from one seed.
  *
  * given + expect   feed everything, compare what came (nothing is closed that the watermark has not)
- * steps            feed, advance, idle, restart, workers, end, expect, expect_changes, expect_counts, expect_state
+ * steps            feed, feed_together, advance, idle, restart, workers, end, expect, expect_changes, expect_counts, expect_state
  */
 #include "data/datetime.h"
 #include "engine/test_impl.h"
@@ -27,11 +27,13 @@ typedef struct test {
     wr_source_binding *sources;
     wr_clock_virtual clock;
     wr_runtime *runtime;
-    wr_reader **readers; /* a view */
-    wr_test_rows *rows;  /* a view: what came since it was last expected */
-    counts *before;      /* a view: counted before the last restart */
+    wr_reader **readers;     /* a view */
+    wr_test_rows *rows;      /* a view: what came since it was last expected */
+    wr_test_ledger *ledgers; /* a view: what it has given and not taken back */
+    counts *before;          /* a view: counted before the last restart */
     wr_arena arena;
     uint32_t workers;
+    bool one_slot; /* batches of one row, buffers of one batch */
     uint64_t seed, peak_state;
     char dir[WR_SCRATCH_PATH];
     wr_text detail;
@@ -49,7 +51,10 @@ test_start(test *t)
                             .state = p->state,
                             .flow = p->flow,
                             .data_dir = t->dir,
-                            .on_row_error = WR_ROW_DEAD_LETTER };
+                            .on_row_error = WR_ROW_DEAD_LETTER,
+                            .batch_rows_max = t->one_slot ? 1 : 0,
+                            .outbox_slots = t->one_slot ? 1 : 0,
+                            .ring_batches_max = t->one_slot ? 1 : 0 };
     WR_TRY(
         wr_runtime_create(&p->job, t->sources, p->source_count, NULL, 0, &c, &t->runtime, &t->err));
     for (uint32_t v = 0; v < p->view_count; v++) {
@@ -98,9 +103,28 @@ test_drain(test *t)
     return WEIR_OK;
 }
 
+/* At rest no view may have taken back what it never gave. */
+static weir_status
+test_audit(test *t)
+{
+    for (uint32_t v = 0; v < t->pipeline->view_count; v++) {
+        const wr_planned *view = &t->pipeline->views[v];
+        wr_text detail;
+        wr_text_init(&detail, NULL);
+        if (!wr_test_ledger_check(&t->ledgers[v], &t->rows[v], view->plan->schema, &t->arena,
+                                  &detail))
+            wr_error_set(&t->err, WEIR_INTERNAL, "view %s takes back a row that it never gave: %s",
+                         view->name, wr_text_string(&detail));
+        wr_text_fini(&detail);
+        if (t->err.code != WEIR_OK)
+            return t->err.code;
+    }
+    return WEIR_OK;
+}
+
 /* Run until nothing is ready and no timer is due at the clock's present time. */
 static weir_status
-test_settle(test *t)
+test_run(test *t)
 {
     for (uint32_t i = 0; i < STEPS_MAX; i++) {
         bool ran = wr_runtime_step(t->runtime);
@@ -116,6 +140,13 @@ test_settle(test *t)
         }
     }
     return wr_error_set(&t->err, WEIR_INTERNAL, "the pipeline does not come to rest");
+}
+
+static weir_status
+test_settle(test *t)
+{
+    WR_TRY(test_run(t));
+    return test_audit(t);
 }
 
 static void
@@ -184,8 +215,9 @@ split_partition(test *t, const wr_node *key, int32_t *source, int32_t *partition
     return *source >= 0 ? WEIR_OK : unknown_name(t, key, "source");
 }
 
+/* together: the rows of all sources are there before anything runs, so their order is the seed's. */
 static weir_status
-step_feed(test *t, const wr_node *map)
+step_feed(test *t, const wr_node *map, bool together)
 {
     for (uint32_t i = 0; map->kind == WR_NODE_MAP && i < map->count; i++) {
         int32_t source, partition;
@@ -198,9 +230,10 @@ step_feed(test *t, const wr_node *map)
                wr_runtime_push(t->runtime, (uint32_t)source, partition, batch) == WR_FLOW_AGAIN)
             if (!wr_runtime_step(t->runtime))
                 WR_TRY(test_drain(t));
-        WR_TRY(test_settle(t));
+        if (!together)
+            WR_TRY(test_settle(t));
     }
-    return WEIR_OK;
+    return test_settle(t);
 }
 
 static weir_status
@@ -295,7 +328,9 @@ step_one(test *t, const wr_node *key, const wr_node *value, bool *ok)
     const char *what = key->text;
     int32_t source, partition;
     if (strcmp(what, "feed") == 0)
-        return step_feed(t, value);
+        return step_feed(t, value, false);
+    if (strcmp(what, "feed_together") == 0)
+        return step_feed(t, value, true);
     if (strcmp(what, "advance") == 0)
         return step_advance(t, value);
     if (strcmp(what, "expect") == 0)
@@ -321,10 +356,11 @@ step_one(test *t, const wr_node *key, const wr_node *value, bool *ok)
             wr_runtime_push_end(t->runtime, s);
         return test_settle(t);
     }
-    return wr_error_set(&t->err, WEIR_CONFIG_UNKNOWN_KEY,
-                        "line %u: unknown step `%s`: feed, advance, idle, restart, workers, end, "
-                        "expect, expect_changes, expect_counts, expect_state",
-                        key->line, what);
+    return wr_error_set(
+        &t->err, WEIR_CONFIG_UNKNOWN_KEY,
+        "line %u: unknown step `%s`: feed, feed_together, advance, idle, restart, workers, end, "
+        "expect, expect_changes, expect_counts, expect_state",
+        key->line, what);
 }
 
 static weir_status
@@ -333,7 +369,7 @@ test_script(test *t, const wr_node *node, bool *ok)
     const wr_node *given = wr_node_get(node, "given"), *expect = wr_node_get(node, "expect"),
                   *steps = wr_node_get(node, "steps");
     if (given != NULL)
-        WR_TRY(step_feed(t, given));
+        WR_TRY(step_feed(t, given, false));
     if (expect != NULL)
         WR_TRY(step_expect(t, expect, false, ok));
     for (uint32_t i = 0; steps != NULL && steps->kind == WR_NODE_LIST && i < steps->count; i++)
@@ -355,18 +391,22 @@ test_open(test *t, weir_pipeline *p, const weir_test_options *options, const wr_
     t->workers = 1;
     wr_arena_init(&t->arena, p->budget);
     wr_text_init(&t->detail, NULL);
-    const wr_node *clock = wr_node_get(node, "clock"), *workers = wr_node_get(node, "workers");
+    const wr_node *clock = wr_node_get(node, "clock"), *workers = wr_node_get(node, "workers"),
+                  *buffers = wr_node_get(node, "buffers");
     wr_time start = 1767225600LL * WR_US_PER_SECOND; /* 2026-01-01 */
     if (clock != NULL)
         WR_TRY(wr_timestamp_parse(clock->text, clock->length, true, &start, &t->err));
     if (workers != NULL)
         t->workers = (uint32_t)WR_MIN(WR_MAX(atoi(workers->text), 1), 64);
+    t->one_slot = buffers != NULL && buffers->text != NULL && strcmp(buffers->text, "1") == 0;
     wr_clock_virtual_init(&t->clock, start);
     t->sources = wr_arena_calloc(&t->arena, p->source_count + 1, sizeof *t->sources);
     t->readers = wr_arena_calloc(&t->arena, p->view_count + 1, sizeof *t->readers);
     t->rows = wr_arena_calloc(&t->arena, p->view_count + 1, sizeof *t->rows);
     t->before = wr_arena_calloc(&t->arena, p->view_count + 1, sizeof *t->before);
-    if (t->sources == NULL || t->readers == NULL || t->rows == NULL || t->before == NULL)
+    t->ledgers = wr_arena_calloc(&t->arena, p->view_count + 1, sizeof *t->ledgers);
+    if (t->ledgers == NULL || t->sources == NULL || t->readers == NULL || t->rows == NULL ||
+        t->before == NULL)
         return WEIR_MEMORY;
     for (uint32_t s = 0; s < p->source_count; s++) {
         t->sources[s] = p->sources[s];

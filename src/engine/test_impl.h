@@ -16,7 +16,22 @@ typedef struct wr_test_row {
 typedef struct wr_test_rows {
     wr_test_row *rows;
     uint32_t count, capacity;
+    uint32_t checked; /* how many the ledger has */
 } wr_test_rows;
+
+/* What a view has given out and not taken back: text of a row -> how often. */
+typedef struct wr_test_ledger {
+    wr_test_row *slots; /* open addressing; text NULL: free */
+    uint32_t capacity, count;
+} wr_test_ledger;
+
+/* Count a change in; the texts stay borrowed. */
+weir_status wr_test_ledger_add(wr_test_ledger *ledger, wr_arena *arena, const char *text,
+                               int64_t diff);
+/* Add the rows that came since, and look whether any of them is now taken back more often than
+ * given: then says which in `detail` and returns false. */
+bool wr_test_ledger_check(wr_test_ledger *ledger, wr_test_rows *rows, const wr_schema *schema,
+                          wr_arena *arena, wr_text *detail);
 
 /* YAML rows of a source -> one batch (owned).  Mistakes become err. */
 weir_status wr_test_decode(const wr_node *list, const wr_schema *schema, const uint64_t *needed,

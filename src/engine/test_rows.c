@@ -5,6 +5,7 @@
  * A row is held as an array of the printed values of all columns, so that an expectation that names
  * some of them compares just those.
  */
+#include "base/hash.h"
 #include "data/json.h"
 #include "engine/test_impl.h"
 
@@ -167,24 +168,62 @@ wr_test_collect(const wr_batch *batch, const wr_schema *schema, wr_arena *arena,
     return st;
 }
 
-/* Equal rows are summed; those that cancel go. */
-static void
-rows_fold(wr_test_rows *rows)
+static weir_status
+ledger_grow(wr_test_ledger *ledger, wr_arena *arena)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < rows->count; i++) {
-        uint32_t j = 0;
-        while (j < kept && strcmp(rows->rows[j].text, rows->rows[i].text) != 0)
-            j++;
-        if (j < kept)
-            rows->rows[j].diff += rows->rows[i].diff;
-        else
-            rows->rows[kept++] = rows->rows[i];
+    wr_test_ledger grown = { .capacity = ledger->capacity == 0 ? 256 : ledger->capacity * 2 };
+    grown.slots = wr_arena_calloc(arena, grown.capacity, sizeof *grown.slots);
+    if (grown.slots == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = 0; i < ledger->capacity; i++)
+        if (ledger->slots[i].text != NULL && ledger->slots[i].diff != 0)
+            WR_TRY(wr_test_ledger_add(&grown, arena, ledger->slots[i].text, ledger->slots[i].diff));
+    *ledger = grown;
+    return WEIR_OK;
+}
+
+/* Where a text stands, or the free slot for it. */
+static wr_test_row *
+ledger_slot(const wr_test_ledger *ledger, const char *text)
+{
+    uint64_t at = wr_hash_bytes(text, strlen(text));
+    for (;; at++) {
+        wr_test_row *slot = &ledger->slots[at & (ledger->capacity - 1)];
+        if (slot->text == NULL || strcmp(slot->text, text) == 0)
+            return slot;
     }
-    rows->count = 0;
-    for (uint32_t i = 0; i < kept; i++)
-        if (rows->rows[i].diff != 0)
-            rows->rows[rows->count++] = rows->rows[i];
+}
+
+weir_status
+wr_test_ledger_add(wr_test_ledger *ledger, wr_arena *arena, const char *text, int64_t diff)
+{
+    if (ledger->count * 2 >= ledger->capacity)
+        WR_TRY(ledger_grow(ledger, arena));
+    wr_test_row *slot = ledger_slot(ledger, text);
+    if (slot->text == NULL) {
+        slot->text = text;
+        ledger->count++;
+    }
+    slot->diff += diff;
+    return WEIR_OK;
+}
+
+/* Equal rows are summed; those that cancel go.  The rest stays in order of first arrival. */
+static weir_status
+rows_fold(wr_test_rows *rows, wr_arena *arena)
+{
+    wr_test_ledger sums = { 0 };
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < rows->count; i++)
+        WR_TRY(wr_test_ledger_add(&sums, arena, rows->rows[i].text, rows->rows[i].diff));
+    for (uint32_t i = 0; i < rows->count; i++) {
+        wr_test_row *sum = ledger_slot(&sums, rows->rows[i].text);
+        if (sum->diff != 0)
+            rows->rows[kept++] = (wr_test_row){ .text = sum->text, .diff = sum->diff };
+        sum->diff = 0;
+    }
+    rows->count = kept;
+    return WEIR_OK;
 }
 
 static const char *
@@ -214,6 +253,26 @@ print_row(const wr_test_row *row, const wr_schema *schema, char sign, wr_text *t
         first = false;
     }
     wr_text_puts(to, row->diff > 1 ? "}  (several times)\n" : "}\n");
+}
+
+bool
+wr_test_ledger_check(wr_test_ledger *ledger, wr_test_rows *rows, const wr_schema *schema,
+                     wr_arena *arena, wr_text *detail)
+{
+    bool sound = true;
+    uint32_t from = rows->checked;
+    rows->checked = rows->count;
+    for (uint32_t i = from; i < rows->count; i++)
+        if (wr_test_ledger_add(ledger, arena, rows->rows[i].text, rows->rows[i].diff) != WEIR_OK)
+            return false;
+    for (uint32_t i = from; i < rows->count && sound; i++) {
+        const wr_test_row *sum = ledger_slot(ledger, rows->rows[i].text);
+        if (sum->diff < 0) {
+            print_row(sum, schema, '!', detail);
+            sound = false;
+        }
+    }
+    return sound;
 }
 
 static void
@@ -286,8 +345,10 @@ wr_test_compare(const wr_node *expected, const wr_schema *schema, wr_test_rows *
                             expected->line);
         return false;
     }
-    if (!changes)
-        rows_fold(rows);
+    if (!changes && rows_fold(rows, arena) != WEIR_OK) {
+        (void)!wr_error_set(err, WEIR_MEMORY, "no memory to compare rows");
+        return false;
+    }
     for (uint32_t i = 0; expected->kind == WR_NODE_LIST && i < expected->count; i++) {
         bool found = false;
         if (expected->items[i]->kind != WR_NODE_MAP) {
@@ -316,6 +377,6 @@ wr_test_compare(const wr_node *expected, const wr_schema *schema, wr_test_rows *
             same = false;
             print_row(&rows->rows[r], schema, '+', detail);
         }
-    rows->count = 0;
+    rows->count = rows->checked = 0;
     return same;
 }
