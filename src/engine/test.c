@@ -18,7 +18,7 @@
 enum { STEPS_MAX = 10 * 1000 * 1000 };
 
 typedef struct counts {
-    uint64_t late, windows_late, failed, filtered;
+    uint64_t late, windows_late, failed, filtered, unknown;
 } counts;
 
 typedef struct test {
@@ -80,6 +80,7 @@ test_counts(test *t, uint32_t view)
             sum.windows_late += c.windows_late;
             sum.failed += c.rows_failed;
             sum.filtered += c.rows_filtered;
+            sum.unknown += c.rows_unknown;
         }
     return sum;
 }
@@ -293,10 +294,11 @@ step_counts(test *t, const wr_node *map, bool *ok)
                             : strcmp(name, "late_windows") == 0 ? c.windows_late
                             : strcmp(name, "failed") == 0       ? c.failed
                             : strcmp(name, "filtered") == 0     ? c.filtered
+                            : strcmp(name, "unknown") == 0      ? c.unknown
                                                                 : UINT64_MAX;
             if (have == UINT64_MAX)
                 return wr_error_set(&t->err, WEIR_CONFIG_UNKNOWN_KEY,
-                                    "line %u: counts are late, late_windows, failed, filtered",
+                                    "line %u: counts are late, late_windows, failed, filtered, unknown",
                                     map->items[i]->keys[k]->line);
             if (have != want) {
                 *ok = false;

@@ -111,6 +111,9 @@ why_view(why *y, const wr_planned *v)
             if (c.rows_unmatched > 0)
                 wr_text_printf(&y->body, ", without partner %llu",
                                (unsigned long long)c.rows_unmatched);
+            if (c.rows_unknown > 0)
+                wr_text_printf(&y->body, ", taken back without having come %llu",
+                               (unsigned long long)c.rows_unknown);
             if (c.state_keys > 0) {
                 wr_text_printf(&y->body, ", holds %llu keys in %llu panes, ",
                                (unsigned long long)c.state_keys, (unsigned long long)c.state_panes);

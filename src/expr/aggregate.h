@@ -23,7 +23,15 @@ typedef struct wr_agg_ctx {
     uint32_t       arg_count;
     wr_type        result;
     bool           failed;   /* memory ran out                                 */
+    const struct wr_aggregate *aggregate; /* the call's own                    */
+    uint64_t       idle_bytes; /* given up in the arena; the owner takes note  */
+    uint64_t       unknown;    /* rows taken back that had not come            */
 } wr_agg_ctx;
+
+/* One key of ORDER BY inside a call. */
+typedef struct wr_agg_order {
+    bool descending, nulls_first;
+} wr_agg_order;
 
 typedef struct wr_aggregate {
     const char *name;
@@ -69,5 +77,7 @@ typedef struct wr_agg_call {
     wr_expr            *args[4];
     wr_expr            *filter;   /* FILTER (WHERE ...), or NULL                          */
     bool                distinct; /* over distinct arguments                              */
+    uint32_t            order_count; /* the last of args only order the others            */
+    const wr_agg_order *order;
     int32_t             location;
 } wr_agg_call;

@@ -28,6 +28,7 @@ call_open(agg_call *call, const wr_agg_call *spec, size_t *offset, weir_error *e
         .args = call->arg_types,
         .arg_count = spec->arg_count,
         .result = spec->result,
+        .aggregate = spec->aggregate,
     };
     return WEIR_OK;
 }

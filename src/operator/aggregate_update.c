@@ -11,6 +11,7 @@
  *             U3  a group whose count is 0 after a step is gone, unless there is no GROUP BY
  *             U4  a group idle for longer than ttl by its rows' own watermarks starts anew,
  *                 whether or not a sweep came between
+ *             U5  a row taken back that has not come counts against the ones to come, and is counted
  */
 #include "operator/aggregate_impl.h"
 
@@ -298,15 +299,35 @@ wr_agg_sweep(aggregate *a, wr_time watermark)
 
 /* --- one pane --- */
 
-static void
+/* Returns how many rows were taken back that had not come (U5). */
+static uint64_t
 counts_add(agg_step *s, const wr_batch *in, wr_rows rows)
 {
-    if (in->diff == NULL)
-        for (uint32_t i = 0; i < rows.count; i++)
-            ((wr_group *) s->groups[i])->count++;
-    else
-        for (uint32_t i = 0; i < rows.count; i++)
-            ((wr_group *) s->groups[i])->count += in->diff[row_at(rows, i)];
+    uint64_t unknown = 0;
+    for (uint32_t i = 0; in->diff == NULL && i < rows.count; i++)
+        ((wr_group *) s->groups[i])->count++;
+    for (uint32_t i = 0; in->diff != NULL && i < rows.count; i++) {
+        wr_group *g = (wr_group *) s->groups[i];
+        int64_t   diff = in->diff[row_at(rows, i)];
+        g->count += diff;
+        if (WR_UNLIKELY(diff < 0 && g->count < 0))
+            unknown += (uint64_t) -WR_MAX(diff, g->count);
+    }
+    return unknown;
+}
+
+/* What the calls' bags have noted: unknown rows for the counters, idle bytes for compaction. */
+static void
+notes_take(aggregate *a, wr_pane *pane, uint64_t unknown)
+{
+    for (uint32_t i = 0; i < a->calls.count; i++) {
+        wr_agg_ctx *ctx = &a->calls.calls[i].ctx;
+        unknown = WR_MAX(unknown, ctx->unknown);
+        pane->tables[0].idle_bytes += ctx->idle_bytes;
+        ctx->unknown = ctx->idle_bytes = 0;
+    }
+    if (WR_UNLIKELY(unknown > 0))
+        atomic_fetch_add_explicit(&a->ctx->counters.rows_unknown, unknown, memory_order_relaxed);
 }
 
 static void
@@ -332,7 +353,7 @@ empty_remove(aggregate *a, wr_pane *pane, const uint32_t *ids, uint32_t count)
         if (g->count == 0 && (g->flags & WR_GROUP_DEAD) == 0)
             WR_TRY(wr_group_table_remove(table, ids[i]));
     }
-    return a->mode == AGG_WHOLE ? compact(a, pane) : WEIR_OK;
+    return a->mode == AGG_WHOLE || table->idle_bytes > 0 ? compact(a, pane) : WEIR_OK;
 }
 
 static weir_status
@@ -400,7 +421,7 @@ wr_agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
         dirty_collect(s, count);
         flow = wr_agg_before_take(a, pane, &before);
     }
-    counts_add(s, in, rows);
+    uint64_t unknown = counts_add(s, in, rows);
     for (uint32_t i = 0; i < a->calls.count && flow == WR_FLOW_NEXT; i++)
         flow = call_update(a, &a->calls.calls[i], in, pane, rows, s->groups);
     if (flow == WR_FLOW_NEXT && wr_agg_calls_failed(&a->calls))
@@ -408,6 +429,7 @@ wr_agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
     if (flow == WR_FLOW_NEXT && emits)
         flow = wr_agg_after_emit(a, pane, &before);
     wr_agg_before_release(&before);
+    notes_take(a, pane, unknown);
     if (flow == WR_FLOW_NEXT && s->reversed && empty_remove(a, pane, s->ids, count) != WEIR_OK)
         goto memory;
     return flow;

@@ -42,6 +42,7 @@ typedef struct wr_op_counters {
     _Atomic uint64_t rows_failed;     /* row errors                                     */
     _Atomic uint64_t rows_null_time;  /* event time NULL: in no window                  */
     _Atomic uint64_t rows_unmatched;  /* join rows that left without a partner          */
+    _Atomic uint64_t rows_unknown;    /* taken back without having come                 */
     _Atomic uint64_t state_keys, state_panes;
     _Atomic uint64_t cpu_us;
 } wr_op_counters;

@@ -44,23 +44,16 @@ unbounded(const wr_plan *plan, weir_error *err, const char *what, const char *hi
     return status;
 }
 
+/* A row taken back would have to part a session in two. */
 static weir_status
-check_retractions(const wr_plan *plan, weir_error *err)
+check_retractions(const wr_plan *plan, const wr_plan_time *time, weir_error *err)
 {
-    if (plan->inputs[0]->schema->kind == WR_INSERT_ONLY)
+    if (plan->inputs[0]->schema->kind == WR_INSERT_ONLY || !time->session)
         return WEIR_OK;
-    for (uint32_t i = 0; i < plan->aggregate.call_count; i++) {
-        const wr_agg_call *call = &plan->aggregate.calls[i];
-        if (call->aggregate->retract != NULL)
-            continue;
-        weir_status status =
-            wr_error_at(err, WEIR_QUERY_UNSUPPORTED, call->location,
-                        "%s over rows that change is not supported", call->aggregate->name);
-        wr_error_hint(
-            err, "make the input final: emit: final on the view below, or aggregate over a window");
-        return status;
-    }
-    return WEIR_OK;
+    weir_status status = wr_error_at(err, WEIR_QUERY_UNSUPPORTED, time->window->location,
+                                     "session() over rows that change is not supported");
+    wr_error_hint(err, "make the input final: emit: final on the view below, or use hop()");
+    return status;
 }
 
 static weir_status
@@ -69,7 +62,7 @@ check_aggregate(wr_arena *arena, const wr_plan_options *options, const wr_plan *
 {
     wr_plan_time time;
     WR_TRY(wr_plan_aggregate_time(arena, options, plan, &time));
-    WR_TRY(check_retractions(plan, err));
+    WR_TRY(check_retractions(plan, &time, err));
     bool allowed = options->unbounded_state || options->ttl_us > 0;
     if (time.fused && time.window->window.spec.watermark_offset == WR_NO_WATERMARK && !allowed)
         return unbounded(

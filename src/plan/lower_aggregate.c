@@ -5,6 +5,7 @@
  *
  * Filters and projects below it stay on the producer's side of the exchange.
  */
+#include "expr/agg_bag.h"
 #include "plan/lower_impl.h"
 
 #include <string.h>
@@ -89,6 +90,26 @@ remap_calls(lower_state *s, const wr_plan *plan, const uint32_t *map, wr_agg_cal
     return WEIR_OK;
 }
 
+/* Calls that cannot take rows back, over rows that are; and calls that want their rows in order. */
+static weir_status
+wrap_calls(lower_state *s, wr_relation_kind kind, wr_agg_call *calls, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        wr_agg_call *call = &calls[i];
+        wr_type types[WR_COUNT(call->args)];
+        if (call->order_count == 0 &&
+            (kind == WR_INSERT_ONLY || call->aggregate->retract != NULL))
+            continue;
+        for (uint32_t a = 0; a < call->arg_count; a++)
+            types[a] = call->args[a]->type;
+        call->aggregate = wr_bag_aggregate_make(s->l->arena, call->aggregate, types,
+                                                call->arg_count, call->order, call->order_count);
+        if (call->aggregate == NULL)
+            return wr_lower_nomem(s);
+    }
+    return WEIR_OK;
+}
+
 static weir_status
 make_config(lower_state *s, const wr_plan *plan, const wr_plan_time *time, const uint32_t *map,
             const wr_schema *input, wr_aggregate_config **out)
@@ -101,6 +122,7 @@ make_config(lower_state *s, const wr_plan *plan, const wr_plan_time *time, const
     if (c == NULL || keys == NULL || types == NULL)
         return wr_lower_nomem(s);
     WR_TRY(remap_calls(s, plan, map, &calls));
+    WR_TRY(wrap_calls(s, plan->inputs[0]->schema->kind, calls, plan->aggregate.call_count));
     for (uint32_t i = 0; i < k; i++) {
         uint32_t column = plan->aggregate.keys[i];
         bool bound = time->fused && time->key_bounds[i] != 0;

@@ -197,8 +197,11 @@ wr_group_rows_recycle(wr_group_table *table)
 bool
 wr_group_table_wasteful(const wr_group_table *table)
 {
-    enum { REMOVED_MIN = 1024 };
-    return table->store != NULL && table->removed > REMOVED_MIN && table->removed > table->live;
+    enum { REMOVED_MIN = 1024, IDLE_MIN = 16384 };
+    if (table->store == NULL)
+        return false;
+    return (table->removed > REMOVED_MIN && table->removed > table->live) ||
+           (table->idle_bytes > IDLE_MIN && table->idle_bytes > table->store->arena.bytes / 2);
 }
 
 weir_status
@@ -227,6 +230,7 @@ done:
     wr_free(key);
     store_release(old);
     table->removed = 0;
+    table->idle_bytes = 0;
     return status;
 }
 

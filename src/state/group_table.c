@@ -103,6 +103,7 @@ wr_group_table_reset(wr_group_table *table)
     table->high = 0;
     table->free_count = 0;
     table->removed = 0;
+    table->idle_bytes = 0;
 }
 
 static inline __attribute__((always_inline)) bool

@@ -67,6 +67,7 @@ typedef struct wr_group_table {
     wr_group_store      *store;       /* made when first needed                           */
     bool                 shared;      /* a snapshot may hold chunks                       */
     uint32_t             removed;     /* groups removed since the last compaction         */
+    uint64_t             idle_bytes;  /* the owner's: what it has given up in the store   */
 } wr_group_table;
 
 /* Empty, holding no memory.  user_bytes: what the owner keeps in each row (multiple of 8). */
