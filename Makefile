@@ -103,7 +103,7 @@ docs: $(O)/weir ## write docs/sql-functions.md anew from the registries
 	@tools/gen_sql_reference $(O)/weir
 
 .PHONY: unit sqltest pipetest test check demo deps tidy format bench fuzz asan tsan install help clean \
-        test-kafka conformance recovery oracle property docs bench-formats
+        test-kafka conformance recovery oracle property tpch docs bench-formats
 unit: $(TEST_BIN)
 	@tools/run_unit $(O) "$(T)"
 
@@ -140,6 +140,9 @@ oracle: $(O)/weir ## every bounded SQL test against a PostgreSQL server of its o
 
 property: $(O)/weir ## random queries against a naive evaluator and PostgreSQL: N=2000
 	@tools/property $(O)/weir $(or $(N),2000)
+
+tpch: $(O)/weir ## the 22 queries of TPC-H against PostgreSQL, bounded and continuous
+	@tools/test_tpch $(O)/weir $(or $(SCALE),0.01)
 
 test-kafka: $(O)/weir ## a real Apache Kafka from Maven Central: end to end, and kills
 	@tools/test_kafka $(O)/weir $(or $(N),10)

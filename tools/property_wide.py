@@ -277,9 +277,10 @@ class Wide(Draw):
 
     def wide_over(self, depth):
         source, c = self.relation(depth)
-        calls = []
+        calls, told_apart = [], False  # equal rows are told apart by one call alone: two could do it differently
         for i in range(self.rnd.choice([1, 1, 2])):
-            function = self.rnd.choice(["row_number", "rank", "dense_rank", "lag", "lead", "sum", "count", "min", "max", "avg"])
+            functions = ["rank", "dense_rank", "sum", "count", "min", "max", "avg"] + ["row_number", "lag", "lead"] * (not told_apart)
+            function = self.rnd.choice(functions)
             order, frame, arg, type_ = self.order(c), None, None, "int8"
             if function in ("lag", "lead"):
                 n, type_ = self.rnd.choice(c)
@@ -291,11 +292,12 @@ class Wide(Draw):
             elif function in ("rank", "dense_rank"):
                 order = order[:1]
             if function in ("sum", "avg", "min", "max", "count"):
-                frame = self.rnd.choice([None, None, (None, 0), (2, 0), (1, 1), (0, None)])
+                frame = self.rnd.choice([None, None, (None, 0), (2, 0), (1, 1), (0, None)]) if not told_apart else None
                 if frame is None:
                     order = order[:self.rnd.randrange(0, 3)]
                     if not order:
                         frame = (None, None) if self.chance(0.2) else None
+            told_apart = told_apart or frame is not None or function in ("row_number", "lag", "lead")
             calls.append((self.fresh("w"), function, type_, arg, self.partition(c), order, frame))
         return Over(source, calls), c + [(x[0], x[2]) for x in calls]
 

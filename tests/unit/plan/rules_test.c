@@ -43,6 +43,35 @@ constants_are_folded(void **state)
 }
 
 static void
+what_every_branch_of_an_or_has_comes_out(void **state)
+{
+    static const explain_case cases[] = {
+        { "SELECT a FROM t WHERE (a > 1 AND b = 2) OR (b = 2 AND a < 0)",
+          "output: insert-only\n"
+          "scan t (insert-only)\n"
+          "  columns: a\n"
+          "  filter: (b = 2) AND ((a > 1) OR (a < 0))\n" },
+        { "SELECT a FROM t WHERE a > 1 OR (a > 1 AND b = 2)", "output: insert-only\n"
+                                                              "scan t (insert-only)\n"
+                                                              "  columns: a\n"
+                                                              "  filter: a > 1\n" },
+        { "SELECT a FROM t WHERE a > 1 OR b = 2", "output: insert-only\n"
+                                                  "scan t (insert-only)\n"
+                                                  "  columns: a\n"
+                                                  "  filter: (a > 1) OR (b = 2)\n" },
+        { "SELECT a FROM t WHERE (random() > 0.5 AND b = 1) OR (random() > 0.5 AND b = 2)",
+          "output: insert-only\n"
+          "project a\n"
+          "  filter ((random() > '0.5'::double precision) AND (b = 1)) OR ((random() > "
+          "'0.5'::double precision) AND (b = 2))\n"
+          "    scan t (insert-only)\n"
+          "      columns: a, b\n" },
+    };
+    (void)state;
+    check(cases, WR_COUNT(cases));
+}
+
+static void
 conditions_go_down(void **state)
 {
     static const explain_case cases[] = {
@@ -283,6 +312,7 @@ canonical_bytes_tell_plans_apart(void **state)
 }
 
 WR_TESTS = { WR_TEST(constants_are_folded),
+             WR_TEST(what_every_branch_of_an_or_has_comes_out),
              WR_TEST(conditions_go_down),
              WR_TEST(joins_find_their_keys_and_order),
              WR_TEST(subqueries_become_joins),
