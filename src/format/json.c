@@ -35,23 +35,23 @@ decoder_create(const void *config, const wr_schema *schema, const uint64_t *need
     wr_arena_init(&d->arena, budget);
     wr_arena_init(&d->scratch.arena, budget);
     wr_text_init(&d->unescaped, budget);
-    wr_json_shapes_init(d);
+    d->kernel = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")
+                    ? wr_json_kernel_avx2
+                    : wr_json_kernel_sse;
     weir_status status = wr_paths_build(&d->paths, &d->arena, schema, needed, err);
     d->cells = wr_arena_calloc(&d->arena, schema->field_count + 1, sizeof *d->cells);
     d->seen = wr_arena_calloc(&d->arena, schema->field_count + 1, sizeof *d->seen);
-    d->open_heaps = wr_arena_calloc(&d->arena, schema->field_count + 1, sizeof *d->open_heaps);
-    d->text_fields = wr_arena_calloc(&d->arena, schema->field_count + 1, sizeof *d->text_fields);
-    if (status == WEIR_OK && (d->cells == NULL || d->seen == NULL || d->open_heaps == NULL ||
-                              d->text_fields == NULL))
+    if (status == WEIR_OK && (d->cells == NULL || d->seen == NULL))
+        status = WEIR_MEMORY;
+    for (uint32_t i = 0; i < schema->field_count && status == WEIR_OK; i++)
+        wr_cell_init(&d->cells[i], &schema->fields[i], (wr_time_unit) c->time_unit);
+    if (status == WEIR_OK)
+        status = wr_shapes_init(&d->shapes, budget, &d->arena, schema, d->cells, d->paths.wanted);
+    if (status == WEIR_MEMORY)
         status = wr_error_set(err, WEIR_MEMORY, "no memory for a JSON decoder");
     if (status != WEIR_OK) {
         wr_json_decoder_ops.destroy(&d->decoder);
         return status;
-    }
-    for (uint32_t i = 0; i < schema->field_count; i++) {
-        wr_cell_init(&d->cells[i], &schema->fields[i], (wr_time_unit) c->time_unit);
-        if (d->paths.wanted[i] && d->cells[i].kind == WR_CELL_TEXT)
-            d->text_fields[d->text_count++] = (uint16_t) i;
     }
     *out = &d->decoder;
     return WEIR_OK;
@@ -63,7 +63,7 @@ decoder_destroy(wr_decoder *self)
     json_decoder *d = (json_decoder *) self;
     if (d == NULL)
         return;
-    wr_json_shapes_fini(d);
+    wr_shapes_fini(&d->shapes);
     wr_text_fini(&d->unescaped);
     wr_arena_fini(&d->scratch.arena);
     wr_arena_fini(&d->arena);
@@ -156,18 +156,17 @@ static outcome
 record_read(json_decoder *d, const char *p, const char *end, bool last, wr_decode_to *to,
             const char **after)
 {
-    d->learning = wr_json_shapes_want(d);
+    wr_shapes_want(&d->shapes);
     const char *q = wr_json_record_read(d, p, end);
     if (q == NULL)
         return fault_end(d, p, end, last, to, after);
     *after = q;
-    d->last_bytes = (size_t) (q - p);
+    d->shapes.last_bytes = (size_t) (q - p);
     if (d->bad_code != WEIR_OK) {
         report(to, d->bad_code, d->bad_text, p, q);
         return REFUSED;
     }
-    if (d->learning)
-        wr_json_shapes_learn(d, q);
+    wr_shapes_learn(&d->shapes, p, q, d->seen, d->record);
     return ROW;
 }
 
@@ -204,13 +203,13 @@ next_read(json_decoder *d, const char *p, const char *end, bool last, wr_decode_
         limit = p + d->record_bytes_max + 1;
         last = last && limit == end;
     }
-    d->row = to->count;
+    d->shapes.row = to->count;
     if (*p != '{')
         what = stray_read(d, p, limit, last, to, after);
-    else if ((*after = wr_json_shapes_read(d, p, limit)) == NULL)
+    else if ((*after = wr_shapes_read(&d->shapes, d->kernel, d, p, limit)) == NULL)
         what = record_read(d, p, limit, last, to, after);
     bool longer = (size_t) (end - p) > d->record_bytes_max;
-    if (longer && (what == UNFINISHED || (what == ROW && d->last_bytes > d->record_bytes_max))) {
+    if (longer && (what == UNFINISHED || (what == ROW && d->shapes.last_bytes > d->record_bytes_max))) {
         *after = oversize(d, to, p, end);
         what = REFUSED;
     }
@@ -236,8 +235,7 @@ decoder_decode(wr_decoder *self, const char *bytes, size_t length, bool last, wr
     const char   *p = bytes, *end = bytes + length;
     weir_status   status = WEIR_OK;
     d->columns = to->columns;
-    d->row_end = to->capacity;
-    wr_json_heaps_open(d);
+    wr_shapes_begin(&d->shapes, to->columns, to->capacity);
     if (d->skipping) {
         const char *line = newline_find(p, end);
         p = line != NULL ? line + 1 : end;
@@ -262,7 +260,7 @@ decoder_decode(wr_decoder *self, const char *bytes, size_t length, bool last, wr
         if (WR_UNLIKELY(what == NO_MEMORY || what == UNFINISHED))
             break;
         if (what == ROW)
-            to->count = d->row + 1;
+            to->count = d->shapes.row + 1;
         p = q;
     }
     if (last)

@@ -2,8 +2,8 @@
 /*
  * format/json_decode.c -- the parser of one record: strict, complete, and the judge of all doubt.
  *
- * It walks the record and the tree of wanted places together.  While d->learning, it notes where
- * each value lies, so that json_template.c can make a shape of the bytes in between.  A member that
+ * It walks the record and the tree of wanted places together.  While learning, it notes where
+ * each value lies, so that shape.c can make a shape of the bytes in between.  A member that
  * leads to a wanted place but is no container (null, say) is no value of the shape: its bytes
  * belong to the literal, so that another kind of member there is another shape.
  */
@@ -25,6 +25,18 @@ node_forget(json_decoder *d, uint32_t node)
         node_forget(d, c);
 }
 
+/* The value of a place lay there. */
+static void
+value_note(json_decoder *d, const char *begin, const char *after, uint32_t node)
+{
+    int32_t field = node != WR_PATH_NONE ? d->paths.nodes[node].field : -1;
+    if (field < 0)
+        wr_shapes_note(&d->shapes, begin, after, 0, WR_CELL_SKIP);
+    else
+        wr_shapes_note(&d->shapes, begin, after, (uint16_t) field,
+                       d->paths.field_next[field] >= 0 ? WR_CELL_OTHER : d->cells[field].kind);
+}
+
 /* The value at p (no blank) of a place, WR_PATH_NONE where nobody wants it. */
 static const char *
 value_read(json_decoder *d, const char *p, const char *end, uint32_t node, unsigned depth)
@@ -34,14 +46,14 @@ value_read(json_decoder *d, const char *p, const char *end, uint32_t node, unsig
     int32_t     field = node != WR_PATH_NONE ? d->paths.nodes[node].field : -1;
     if (node != WR_PATH_NONE) {
         if (d->paths.nodes[node].seen == d->record) {
-            d->learning = false;
+            d->shapes.learning = false;
             node_forget(d, node);
         }
         d->paths.nodes[node].seen = d->record;
     }
     if (inner) {
         if (field >= 0)
-            d->learning = false; /* read twice: whole, and in part */
+            d->shapes.learning = false; /* read twice: whole, and in part */
         if (*p == '{')
             q = members_read(d, p, end, node, depth);
         else if (*p == '[')
@@ -59,8 +71,8 @@ value_read(json_decoder *d, const char *p, const char *end, uint32_t node, unsig
     } else if (!inner && (q = wr_json_value_skip(d, p, end, depth)) == NULL) {
         return NULL;
     }
-    if (d->learning && !inner)
-        wr_json_step_learn(d, p, q, node);
+    if (d->shapes.learning && !inner)
+        value_note(d, p, q, node);
     return q;
 }
 
@@ -145,7 +157,7 @@ missing_fill(json_decoder *d)
     for (uint32_t f = 0; f < d->schema->field_count; f++) {
         if (!d->paths.wanted[f] || d->seen[f] == d->record)
             continue;
-        weir_status status = wr_cell_put_null(&d->cells[f], d->columns[f], d->row, &d->scratch);
+        weir_status status = wr_cell_put_null(&d->cells[f], d->columns[f], d->shapes.row, &d->scratch);
         if (status != WEIR_OK)
             wr_json_bad(d, status, (int32_t) f, "missing, and the column is declared NOT NULL");
     }
@@ -158,7 +170,6 @@ wr_json_record_read(json_decoder *d, const char *p, const char *end)
     d->begin = p;
     d->fault = JSON_FINE;
     d->bad_code = WEIR_OK;
-    d->learned_count = 0;
     if (++d->record == 0) { /* after 2^32 records: no stale mark may look new */
         memset(d->seen, 0, d->schema->field_count * sizeof *d->seen);
         for (uint32_t i = 0; i < d->paths.node_count; i++)

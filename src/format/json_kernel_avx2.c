@@ -21,13 +21,4 @@ kernel_special(const char *p)
     return (uint32_t) _mm256_movemask_epi8(hit);
 }
 
-/* The 32 bytes at p equal the literal's where mask says so. */
-static inline int
-kernel_equal(const char *p, const char *literal, uint32_t mask)
-{
-    __m256i equal = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *) p),
-                                      _mm256_loadu_si256((const __m256i *) literal));
-    return ((uint32_t) _mm256_movemask_epi8(equal) & mask) == mask;
-}
-
 #include "format/json_kernel_impl.h"

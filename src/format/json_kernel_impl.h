@@ -8,7 +8,7 @@
  * For each value: compare the exact bytes before it (one or two vector loads), then read it by its
  * column's kind.  Whatever is not plain (escapes, exponents, rounding, another type) goes to the
  * parser's own leaf; whatever does not fit ends the run, and the parser reads that record anew.
- * Loads stay below `end`: each step makes sure of JSON_AHEAD bytes first, else sets near_end.
+ * Loads stay below `end`: each step makes sure of WR_SHAPE_AHEAD bytes first, else sets near_end.
  *
  * Cost        bound by the chain load - compare - count - advance of each value, so what does not
  *             lie on it (copies, conversion) is nearly free; 7 values in 222 bytes take about
@@ -17,14 +17,8 @@
 #pragma once
 
 #include "format/json_impl.h"
-#include "format/utf8_impl.h"
+#include "format/shape_kernel_impl.h"
 
-#include <tmmintrin.h>
-
-/* 0xff for the first n bytes, n in 0..16, at kernel_mask + 16 - n. */
-static const uint8_t kernel_mask[32] = {
-    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-};
 /* Shift right-aligned: pshufb control at kernel_shift + n moves n leading bytes to the end. */
 static const int8_t kernel_shift[32] = {
     -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
@@ -63,7 +57,7 @@ kernel_integer(const char *p, int64_t *out)
     return p + n;
 }
 
-/* [-]digits[.digits], at most 18 digits together; JSON_AHEAD bytes are readable. */
+/* [-]digits[.digits], at most 18 digits together; WR_SHAPE_AHEAD bytes are readable. */
 static inline const char *
 kernel_decimal(const char *p, int64_t *out, unsigned *scale, bool *negative)
 {
@@ -89,52 +83,6 @@ kernel_decimal(const char *p, int64_t *out, unsigned *scale, bool *negative)
         return NULL;
     *out = (int64_t) v;
     return p;
-}
-
-/* 64 bytes at s to `to`: strings mostly are that short, and no branch asks how short. */
-static inline void
-kernel_copy64(char *to, const char *s)
-{
-    for (int i = 0; i < 64; i += 16)
-        _mm_storeu_si128((__m128i *) (to + i), _mm_loadu_si128((const __m128i *) (s + i)));
-}
-
-/* n bytes, more than fit inline, into the column's heap: where they are, or NULL. */
-static inline const char *
-kernel_keep(json_decoder *d, wr_column *c, uint32_t field, const char *s, size_t n)
-{
-    wr_buffer *open = d->open_heaps[field];
-    if (WR_UNLIKELY(open->capacity - open->length < n + 64))
-        return wr_json_text_keep(d, c, field, s, n);
-    char *to = open->bytes + open->length;
-    open->length += n;
-    if (WR_LIKELY(n <= 64))
-        kernel_copy64(to, s);
-    else
-        memcpy(to, s, n);
-    return to;
-}
-
-/* n bytes at s into the column, JSON_AHEAD / 2 bytes from s are readable. */
-static inline bool
-kernel_string(json_decoder *d, wr_column *c, uint32_t field, uint32_t row, const char *s, size_t n)
-{
-    wr_string *to = &((wr_string *) c->data)[row];
-    if (n <= WR_STRING_INLINE_MAX) {
-        __m128i v = _mm_loadu_si128((const __m128i *) s);
-        v = _mm_and_si128(v, _mm_loadu_si128((const __m128i *) (kernel_mask + 16 - n)));
-        v = _mm_or_si128(_mm_slli_si128(v, 4), _mm_cvtsi32_si128((int) n));
-        _mm_storeu_si128((__m128i *) to, v);
-    } else {
-        const char *copy = kernel_keep(d, c, field, s, n);
-        if (copy == NULL)
-            return false;
-        to->length = (uint32_t) n;
-        memcpy(to->prefix, s, sizeof to->prefix);
-        to->pointer = copy;
-    }
-    wr_cell_mark(c, row);
-    return true;
 }
 
 /* The plain string that begins after the quote before p: its closing quote, or NULL when it has
@@ -163,24 +111,24 @@ kernel_quoted(json_decoder *d, wr_cell *cell, wr_column *c, const char *p, const
     bool     near = false;
     uint32_t same = cell->stamp_bytes; /* timestamps are mostly of one length: do not look for it */
     if (cell->kind == WR_CELL_STAMP && same > 0 && p[same + 1] == '"' &&
-        wr_cell_read_stamp(cell, p + 1, same, &((wr_time *) c->data)[d->row])) {
-        wr_cell_mark(c, d->row);
+        wr_cell_read_stamp(cell, p + 1, same, &((wr_time *) c->data)[d->shapes.row])) {
+        wr_cell_mark(c, d->shapes.row);
         return p + same + 2;
     }
     const char *q = kernel_plain(p + 1, end, &near);
     if (WR_UNLIKELY(near)) {
-        d->near_end = true;
+        d->shapes.near_end = true;
         return NULL;
     }
     if (WR_UNLIKELY(q == NULL))
         return wr_json_leaf_read(d, p, end, (int32_t) field, 1);
     size_t n = (size_t) (q - p - 1);
     if (cell->kind == WR_CELL_TEXT && n <= cell->characters_max)
-        return kernel_string(d, c, field, d->row, p + 1, n) ? q + 1 : NULL;
+        return shape_text(&d->shapes, c, field, p + 1, n) ? q + 1 : NULL;
     if (cell->kind == WR_CELL_STAMP) {
-        if (!wr_cell_read_stamp(cell, p + 1, n, &((wr_time *) c->data)[d->row]))
+        if (!wr_cell_read_stamp(cell, p + 1, n, &((wr_time *) c->data)[d->shapes.row]))
             return wr_json_leaf_read(d, p, end, (int32_t) field, 1);
-        wr_cell_mark(c, d->row);
+        wr_cell_mark(c, d->shapes.row);
         cell->stamp_bytes = (uint32_t) n;
         return q + 1;
     }
@@ -194,7 +142,7 @@ kernel_number(json_decoder *d, wr_cell *cell, wr_column *c, const char *p)
     int64_t     v;
     unsigned    scale;
     bool        negative, quoted = *p == '"';
-    uint32_t    row = d->row;
+    uint32_t    row = d->shapes.row;
     const char *q;
     switch (cell->kind) {
     case WR_CELL_INT8:
@@ -246,8 +194,8 @@ kernel_epoch(json_decoder *d, wr_cell *cell, wr_column *c, const char *p)
     if (q == NULL || us[cell->unit] == 0 || v < 0 || (cell->unit == WR_UNIT_S && v >> 38 != 0) ||
         cell->digits < 6 || *q == '.' || (*q | 0x20) == 'e')
         return NULL;
-    ((wr_time *) c->data)[d->row] = v * us[cell->unit];
-    wr_cell_mark(c, d->row);
+    ((wr_time *) c->data)[d->shapes.row] = v * us[cell->unit];
+    wr_cell_mark(c, d->shapes.row);
     return q;
 }
 
@@ -260,7 +208,7 @@ kernel_skip(json_decoder *d, const char *p, const char *end)
         const char *q = kernel_plain(p + 1, end, &near);
         if (q != NULL)
             return q + 1;
-        d->near_end |= near;
+        d->shapes.near_end |= near;
         return near ? NULL : wr_json_value_skip(d, p, end, 1);
     }
     unsigned n = kernel_digits(p, &v);
@@ -271,7 +219,7 @@ kernel_skip(json_decoder *d, const char *p, const char *end)
 
 /* The value at p by its step: the byte after it, or NULL. */
 static inline const char *
-kernel_value(json_decoder *d, const json_step *step, const char *p, const char *end)
+kernel_value(json_decoder *d, const wr_shape_step *step, const char *p, const char *end)
 {
     wr_cell    *cell = &d->cells[step->field];
     wr_column  *c = d->columns[step->field];
@@ -282,8 +230,8 @@ kernel_value(json_decoder *d, const json_step *step, const char *p, const char *
         unsigned n = kernel_digits(p, &v);
         if (WR_LIKELY(n - 1 < 15 && (*p != '0' || n == 1) && p[n] != '.' &&
                       (p[n] | 0x20) != 'e')) {
-            ((int64_t *) c->data)[d->row] = (int64_t) v;
-            wr_cell_mark(c, d->row);
+            ((int64_t *) c->data)[d->shapes.row] = (int64_t) v;
+            wr_cell_mark(c, d->shapes.row);
             return p + n;
         }
     } /* fall through */
@@ -301,71 +249,70 @@ kernel_value(json_decoder *d, const json_step *step, const char *p, const char *
         break;
     default: break;
     }
-    if (q == NULL && !d->near_end)
+    if (q == NULL && !d->shapes.near_end)
         q = wr_json_leaf_read(d, p, end, step->field, 1);
     return q;
 }
 
-/* The record at p into row d->row: the byte after it, or NULL. */
+/* The record at p into row d->shapes.row: the byte after it, or NULL. */
 static inline const char *
-kernel_record(json_decoder *d, const json_shape *shape, const char *p, const char *end)
+kernel_record(json_decoder *d, const wr_shape *shape, const char *p, const char *end)
 {
-    const json_step *step = shape->steps, *last = step + shape->step_count;
+    const wr_shape_step *step = shape->steps, *last = step + shape->step_count;
     for (; step < last; step++) {
-        const char *literal = shape->literals + step->literal;
-        if (WR_UNLIKELY(end - p < JSON_AHEAD + step->literal_length)) {
-            d->near_end = true;
+        if (WR_UNLIKELY(end - p < WR_SHAPE_AHEAD + step->literal_length)) {
+            d->shapes.near_end = true;
             return NULL;
         }
-        if (!kernel_equal(p, literal, step->literal_mask))
-            return NULL;
-        if (WR_UNLIKELY(step->literal_length > 32) &&
-            memcmp(p + 32, literal + 32, step->literal_length - 32u) != 0)
+        if (!shape_literal(shape, step, p))
             return NULL;
         p += step->literal_length;
         p = step->kind == WR_CELL_SKIP ? kernel_skip(d, p, end) : kernel_value(d, step, p, end);
         if (WR_UNLIKELY(p == NULL))
             return NULL;
     }
-    if (end - p < JSON_AHEAD + (ptrdiff_t) shape->tail_length) {
-        d->near_end = true;
+    if (end - p < WR_SHAPE_AHEAD + (ptrdiff_t) shape->tail_length) {
+        d->shapes.near_end = true;
         return NULL;
     }
-    if (memcmp(p, shape->literals + shape->tail, shape->tail_length) != 0)
+    if (WR_UNLIKELY(d->bad_code != WEIR_OK) ||
+        !shape_end(&d->shapes, shape, d->cells, d->columns, &d->scratch, p))
         return NULL;
-    if (WR_UNLIKELY(d->bad_code != WEIR_OK))
-        return NULL;
-    for (uint32_t i = 0; i < shape->missing_count; i++) {
-        uint32_t field = shape->missing[i];
-        if (wr_cell_put_null(&d->cells[field], d->columns[field], d->row, &d->scratch) != WEIR_OK)
-            return NULL;
-    }
     return p + shape->tail_length;
 }
 
-const char *
-KERNEL_NAME(json_decoder *d, const json_shape *shape, const char *p, const char *end)
+static inline void
+kernel_begin(json_decoder *d)
 {
+    d->bad_code = WEIR_OK;
+    d->fault = JSON_FINE;
+    if (WR_UNLIKELY(d->scratch.arena.bytes > 0))
+        wr_arena_reset(&d->scratch.arena);
+}
+
+const char *
+KERNEL_NAME(void *decoder, const wr_shape *shape, const char *p, const char *end)
+{
+    json_decoder *d = decoder;
+    wr_shapes    *s = &d->shapes;
+    kernel_begin(d);
     const char *q = kernel_record(d, shape, p, end);
     if (q == NULL)
         return NULL;
-    /* JSON_AHEAD bytes follow: the run goes on over records a newline apart */
-    while (q[0] == '\n' && q[1] == '{' && d->row + 1 < d->row_end &&
+    /* WR_SHAPE_AHEAD bytes follow: the run goes on over records a newline apart */
+    while (q[0] == '\n' && q[1] == '{' && s->row + 1 < s->row_end &&
            (size_t) (q - p) <= d->record_bytes_max) {
-        if (WR_UNLIKELY(d->scratch.arena.bytes > 0))
-            wr_arena_reset(&d->scratch.arena);
-        d->row++;
+        kernel_begin(d);
+        s->row++;
         const char *next = kernel_record(d, shape, q + 1, end);
         if (next == NULL || (size_t) (next - q - 1) > d->record_bytes_max) {
-            d->row--;
-            d->near_end = false;
-            d->bad_code = WEIR_OK;
-            d->fault = JSON_FINE;
+            s->row--;
+            s->near_end = false;
             break;
         }
         p = q + 1;
         q = next;
     }
-    d->last_bytes = (size_t) (q - p);
+    s->last_bytes = (size_t) (q - p);
     return q;
 }

@@ -19,16 +19,4 @@ kernel_special(const char *p)
     return (uint32_t) _mm_movemask_epi8(hit);
 }
 
-/* The 32 bytes at p equal the literal's where mask says so. */
-static inline int
-kernel_equal(const char *p, const char *literal, uint32_t mask)
-{
-    __m128i  a = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *) p),
-                                _mm_loadu_si128((const __m128i *) literal));
-    __m128i  b = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *) (p + 16)),
-                                _mm_loadu_si128((const __m128i *) (literal + 16)));
-    uint32_t equal = (uint32_t) _mm_movemask_epi8(a) | (uint32_t) _mm_movemask_epi8(b) << 16;
-    return (equal & mask) == mask;
-}
-
 #include "format/json_kernel_impl.h"

@@ -332,14 +332,14 @@ leaf_read(json_decoder *d, const char *p, const char *end, int32_t field, unsign
     case '"':
         if ((q = wr_json_string_read(d, p, end, &s, &n)) == NULL || d->bad_code != WEIR_OK)
             return q;
-        status = json ? wr_cell_put_json(cell, column, d->row, p, (size_t) (q - p), &d->scratch)
-                      : wr_cell_put_text(cell, column, d->row, s, n, &d->scratch);
+        status = json ? wr_cell_put_json(cell, column, d->shapes.row, p, (size_t) (q - p), &d->scratch)
+                      : wr_cell_put_text(cell, column, d->shapes.row, s, n, &d->scratch);
         break;
     case '{':
     case '[':
         if ((q = wr_json_value_skip(d, p, end, depth)) == NULL || d->bad_code != WEIR_OK)
             return q;
-        status = wr_cell_put_json(cell, column, d->row, p, (size_t) (q - p), &d->scratch);
+        status = wr_cell_put_json(cell, column, d->shapes.row, p, (size_t) (q - p), &d->scratch);
         break;
     case 't':
     case 'f':
@@ -347,19 +347,19 @@ leaf_read(json_decoder *d, const char *p, const char *end, int32_t field, unsign
         if ((q = word_skip(d, p, end)) == NULL)
             return NULL;
         if (*p == 'n')
-            status = wr_cell_put_null(cell, column, d->row, &d->scratch);
+            status = wr_cell_put_null(cell, column, d->shapes.row, &d->scratch);
         else if (json)
-            status = wr_cell_put_json(cell, column, d->row, p, (size_t) (q - p), &d->scratch);
+            status = wr_cell_put_json(cell, column, d->shapes.row, p, (size_t) (q - p), &d->scratch);
         else
-            status = wr_cell_put_bool(cell, column, d->row, *p == 't', &d->scratch);
+            status = wr_cell_put_bool(cell, column, d->shapes.row, *p == 't', &d->scratch);
         break;
     default:
         if ((q = wr_json_number_skip(d, p, end)) == NULL)
             return NULL;
         if (json || cell->kind == WR_CELL_ARRAY)
-            status = wr_cell_put_json(cell, column, d->row, p, (size_t) (q - p), &d->scratch);
+            status = wr_cell_put_json(cell, column, d->shapes.row, p, (size_t) (q - p), &d->scratch);
         else
-            status = wr_cell_put_number(cell, column, d->row, p, (size_t) (q - p), &d->scratch);
+            status = wr_cell_put_number(cell, column, d->shapes.row, p, (size_t) (q - p), &d->scratch);
         break;
     }
     if (status != WEIR_OK)
