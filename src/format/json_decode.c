@@ -27,14 +27,15 @@ node_forget(json_decoder *d, uint32_t node)
 
 /* The value of a place lay there. */
 static void
-value_note(json_decoder *d, const char *begin, const char *after, uint32_t node)
+value_note(json_decoder *d, const char *begin, const char *after, uint32_t node, unsigned depth)
 {
-    int32_t field = node != WR_PATH_NONE ? d->paths.nodes[node].field : -1;
-    if (field < 0)
-        wr_shapes_note(&d->shapes, begin, after, 0, WR_CELL_SKIP);
-    else
-        wr_shapes_note(&d->shapes, begin, after, (uint16_t) field,
-                       d->paths.field_next[field] >= 0 ? WR_CELL_OTHER : d->cells[field].kind);
+    int32_t        field = node != WR_PATH_NONE ? d->paths.nodes[node].field : -1;
+    wr_shape_value v = { begin, after, 0, WR_CELL_SKIP, (uint8_t) depth };
+    if (field >= 0) {
+        v.field = (uint16_t) field;
+        v.kind = d->paths.field_next[field] >= 0 ? WR_CELL_OTHER : d->cells[field].kind;
+    }
+    wr_shapes_note(&d->shapes, v);
 }
 
 /* The value at p (no blank) of a place, WR_PATH_NONE where nobody wants it. */
@@ -72,7 +73,7 @@ value_read(json_decoder *d, const char *p, const char *end, uint32_t node, unsig
         return NULL;
     }
     if (d->shapes.learning && !inner)
-        value_note(d, p, q, node);
+        value_note(d, p, q, node, depth);
     return q;
 }
 

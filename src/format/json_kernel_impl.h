@@ -106,7 +106,7 @@ kernel_plain(const char *p, const char *end, bool *near)
 /* A string value at p (its quote), by what it holds: after it, or NULL. */
 static inline const char *
 kernel_quoted(json_decoder *d, wr_cell *cell, wr_column *c, const char *p, const char *end,
-              uint32_t field)
+              uint32_t field, unsigned depth)
 {
     bool     near = false;
     uint32_t same = cell->stamp_bytes; /* timestamps are mostly of one length: do not look for it */
@@ -121,18 +121,18 @@ kernel_quoted(json_decoder *d, wr_cell *cell, wr_column *c, const char *p, const
         return NULL;
     }
     if (WR_UNLIKELY(q == NULL))
-        return wr_json_leaf_read(d, p, end, (int32_t) field, 1);
+        return wr_json_leaf_read(d, p, end, (int32_t) field, depth);
     size_t n = (size_t) (q - p - 1);
     if (cell->kind == WR_CELL_TEXT && n <= cell->characters_max)
         return shape_text(&d->shapes, c, field, p + 1, n) ? q + 1 : NULL;
     if (cell->kind == WR_CELL_STAMP) {
         if (!wr_cell_read_stamp(cell, p + 1, n, &((wr_time *) c->data)[d->shapes.row]))
-            return wr_json_leaf_read(d, p, end, (int32_t) field, 1);
+            return wr_json_leaf_read(d, p, end, (int32_t) field, depth);
         wr_cell_mark(c, d->shapes.row);
         cell->stamp_bytes = (uint32_t) n;
         return q + 1;
     }
-    return wr_json_leaf_read(d, p, end, (int32_t) field, 1);
+    return wr_json_leaf_read(d, p, end, (int32_t) field, depth);
 }
 
 /* A value that is a number more often than not: after it, NULL: let the leaf try. */
@@ -200,7 +200,7 @@ kernel_epoch(json_decoder *d, wr_cell *cell, wr_column *c, const char *p)
 }
 
 static inline const char *
-kernel_skip(json_decoder *d, const char *p, const char *end)
+kernel_skip(json_decoder *d, const char *p, const char *end, unsigned depth)
 {
     bool     near = false;
     uint64_t v;
@@ -209,12 +209,12 @@ kernel_skip(json_decoder *d, const char *p, const char *end)
         if (q != NULL)
             return q + 1;
         d->shapes.near_end |= near;
-        return near ? NULL : wr_json_value_skip(d, p, end, 1);
+        return near ? NULL : wr_json_value_skip(d, p, end, depth);
     }
     unsigned n = kernel_digits(p, &v);
     if (n - 1 < 15 && (*p != '0' || n == 1) && p[n] != '.' && (p[n] | 0x20) != 'e')
         return p + n;
-    return wr_json_value_skip(d, p, end, 1);
+    return wr_json_value_skip(d, p, end, depth);
 }
 
 /* The value at p by its step: the byte after it, or NULL. */
@@ -241,16 +241,16 @@ kernel_value(json_decoder *d, const wr_shape_step *step, const char *p, const ch
     case WR_CELL_NUMERIC: q = kernel_number(d, cell, c, p); break;
     case WR_CELL_TEXT:
         if (*p == '"')
-            q = kernel_quoted(d, cell, c, p, end, step->field);
+            q = kernel_quoted(d, cell, c, p, end, step->field, step->depth);
         break;
     case WR_CELL_STAMP:
-        q = *p == '"' ? kernel_quoted(d, cell, c, p, end, step->field)
+        q = *p == '"' ? kernel_quoted(d, cell, c, p, end, step->field, step->depth)
                       : kernel_epoch(d, cell, c, p);
         break;
     default: break;
     }
     if (q == NULL && !d->shapes.near_end)
-        q = wr_json_leaf_read(d, p, end, step->field, 1);
+        q = wr_json_leaf_read(d, p, end, step->field, step->depth);
     return q;
 }
 
@@ -267,7 +267,7 @@ kernel_record(json_decoder *d, const wr_shape *shape, const char *p, const char 
         if (!shape_literal(shape, step, p))
             return NULL;
         p += step->literal_length;
-        p = step->kind == WR_CELL_SKIP ? kernel_skip(d, p, end) : kernel_value(d, step, p, end);
+        p = step->kind == WR_CELL_SKIP ? kernel_skip(d, p, end, step->depth) : kernel_value(d, step, p, end);
         if (WR_UNLIKELY(p == NULL))
             return NULL;
     }

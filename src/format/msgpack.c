@@ -35,13 +35,17 @@ decoder_create(const void *config, const wr_schema *schema, const uint64_t *need
     d->cells = wr_arena_calloc(&d->arena, schema->field_count + 1, sizeof *d->cells);
     d->seen = wr_arena_calloc(&d->arena, schema->field_count + 1, sizeof *d->seen);
     if (status == WEIR_OK && (d->cells == NULL || d->seen == NULL))
+        status = WEIR_MEMORY;
+    for (uint32_t i = 0; i < schema->field_count && status == WEIR_OK; i++)
+        wr_cell_init(&d->cells[i], &schema->fields[i], (wr_time_unit) c->time_unit);
+    if (status == WEIR_OK)
+        status = wr_shapes_init(&d->shapes, budget, &d->arena, schema, d->cells, d->paths.wanted);
+    if (status == WEIR_MEMORY)
         status = wr_error_set(err, WEIR_MEMORY, "no memory for a MessagePack decoder");
     if (status != WEIR_OK) {
         wr_msgpack_decoder_ops.destroy(&d->decoder);
         return status;
     }
-    for (uint32_t i = 0; i < schema->field_count; i++)
-        wr_cell_init(&d->cells[i], &schema->fields[i], (wr_time_unit) c->time_unit);
     *out = &d->decoder;
     return WEIR_OK;
 }
@@ -52,6 +56,7 @@ decoder_destroy(wr_decoder *self)
     msgpack_decoder *d = (msgpack_decoder *) self;
     if (d == NULL)
         return;
+    wr_shapes_fini(&d->shapes);
     wr_text_fini(&d->json);
     wr_arena_fini(&d->scratch.arena);
     wr_arena_fini(&d->arena);
@@ -82,10 +87,10 @@ string_put(msgpack_decoder *d, int32_t field, const msgpack_token *t)
     wr_cell   *cell = &d->cells[field];
     wr_column *column = d->columns[field];
     if (cell->type.id == WR_BYTEA && t->kind == MSGPACK_BINARY)
-        return wr_column_set_string(column, d->row, t->bytes, t->length);
+        return wr_column_set_string(column, d->shapes.row, t->bytes, t->length);
     if (!wr_utf8_check(t->bytes, t->length))
         return WEIR_ROW_ENCODING;
-    return wr_cell_put_text(cell, column, d->row, t->bytes, t->length, &d->scratch);
+    return wr_cell_put_text(cell, column, d->shapes.row, t->bytes, t->length, &d->scratch);
 }
 
 static weir_status
@@ -93,7 +98,7 @@ big_put(msgpack_decoder *d, int32_t field, uint64_t v)
 {
     char digits[24];
     int  n = snprintf(digits, sizeof digits, "%" PRIu64, v);
-    return wr_cell_put_number(&d->cells[field], d->columns[field], d->row, digits, (size_t) n,
+    return wr_cell_put_number(&d->cells[field], d->columns[field], d->shapes.row, digits, (size_t) n,
                               &d->scratch);
 }
 
@@ -106,12 +111,12 @@ extension_put(msgpack_decoder *d, int32_t field, const msgpack_token *t)
         return wr_error_set(&d->scratch.error, WEIR_ROW_TYPE, "extension type %d is not known",
                             t->extension);
     if (cell->kind == WR_CELL_STAMP || cell->kind == WR_CELL_DATE)
-        return wr_cell_put_time(cell, d->columns[field], d->row, time, &d->scratch);
+        return wr_cell_put_time(cell, d->columns[field], d->shapes.row, time, &d->scratch);
     wr_text_clear(&d->json);
     wr_timestamp_print_iso(time, true, &d->json);
     if (!wr_text_ok(&d->json))
         return WEIR_MEMORY;
-    return wr_cell_put_text(cell, d->columns[field], d->row, d->json.data, d->json.length,
+    return wr_cell_put_text(cell, d->columns[field], d->shapes.row, d->json.data, d->json.length,
                             &d->scratch);
 }
 
@@ -122,11 +127,11 @@ scalar_put(msgpack_decoder *d, int32_t field, const msgpack_token *t)
     wr_cell   *cell = &d->cells[field];
     wr_column *column = d->columns[field];
     switch (t->kind) {
-    case MSGPACK_NIL: return wr_cell_put_null(cell, column, d->row, &d->scratch);
-    case MSGPACK_BOOL: return wr_cell_put_bool(cell, column, d->row, t->boolean, &d->scratch);
-    case MSGPACK_INTEGER: return wr_cell_put_integer(cell, column, d->row, t->integer, &d->scratch);
+    case MSGPACK_NIL: return wr_cell_put_null(cell, column, d->shapes.row, &d->scratch);
+    case MSGPACK_BOOL: return wr_cell_put_bool(cell, column, d->shapes.row, t->boolean, &d->scratch);
+    case MSGPACK_INTEGER: return wr_cell_put_integer(cell, column, d->shapes.row, t->integer, &d->scratch);
     case MSGPACK_BIG: return big_put(d, field, t->big);
-    case MSGPACK_FLOAT: return wr_cell_put_double(cell, column, d->row, t->real, &d->scratch);
+    case MSGPACK_FLOAT: return wr_cell_put_double(cell, column, d->shapes.row, t->real, &d->scratch);
     case MSGPACK_STRING:
     case MSGPACK_BINARY: return string_put(d, field, t);
     default: return extension_put(d, field, t);
@@ -149,7 +154,7 @@ leaf_read(msgpack_decoder *d, const char *p, const char *end, const msgpack_toke
                 return NULL;
             status = d->bad_code;
             if (status == WEIR_OK)
-                status = wr_cell_put_json(&d->cells[field], d->columns[field], d->row, d->json.data,
+                status = wr_cell_put_json(&d->cells[field], d->columns[field], d->shapes.row, d->json.data,
                                           d->json.length, &d->scratch);
         } else {
             status = scalar_put(d, field, t);
@@ -161,7 +166,30 @@ leaf_read(msgpack_decoder *d, const char *p, const char *end, const msgpack_toke
     return d->fault == MSGPACK_NO_MEMORY ? NULL : after;
 }
 
+const char *
+wr_msgpack_leaf(msgpack_decoder *d, const char *p, const char *end, int32_t field, uint32_t depth)
+{
+    msgpack_token t;
+    if (p >= end || (p = wr_msgpack_token(d, p, end, &t)) == NULL)
+        return NULL;
+    return leaf_read(d, p, end, &t, field, depth);
+}
+
 /* --- records --- */
+
+/* The value of a place lay there; field -1: nobody wants it. */
+static void
+value_note(msgpack_decoder *d, const char *begin, const char *after, int32_t field, uint32_t depth)
+{
+    wr_shape_value v = { begin, after, 0, WR_CELL_SKIP, (uint8_t)depth };
+    if (after == NULL || !d->shapes.learning)
+        return;
+    if (field >= 0) {
+        v.field = (uint16_t)field;
+        v.kind = d->paths.field_next[field] >= 0 ? WR_CELL_OTHER : d->cells[field].kind;
+    }
+    wr_shapes_note(&d->shapes, v);
+}
 
 static void
 node_forget(msgpack_decoder *d, uint32_t node)
@@ -195,22 +223,33 @@ static const char *
 value_read(msgpack_decoder *d, const char *p, const char *end, uint32_t node, uint32_t depth)
 {
     msgpack_token t;
+    const char *begin = p, *after;
     if ((p = wr_msgpack_token(d, p, end, &t)) == NULL)
         return NULL;
-    if (node == WR_PATH_NONE)
-        return wr_msgpack_skip(d, p, end, &t, depth);
-    const char         *after = p;
-    const wr_path_node *n = &d->paths.nodes[node];
-    if (n->seen == d->record)
-        node_forget(d, node);
-    d->paths.nodes[node].seen = d->record;
-    if (n->first_child != WR_PATH_NONE && (t.kind == MSGPACK_LIST || t.kind == MSGPACK_MAP)) {
-        if ((after = items_read(d, p, end, &t, node, depth)) == NULL)
-            return NULL;
-    } else if (n->field < 0) {
-        return wr_msgpack_skip(d, p, end, &t, depth);
+    if (node == WR_PATH_NONE) {
+        after = wr_msgpack_skip(d, p, end, &t, depth);
+        value_note(d, begin, after, -1, depth);
+        return after;
     }
-    return n->field >= 0 ? leaf_read(d, p, end, &t, n->field, depth) : after;
+    const wr_path_node *n = &d->paths.nodes[node];
+    bool inner = n->first_child != WR_PATH_NONE;
+    if (n->seen == d->record) {
+        d->shapes.learning = false;
+        node_forget(d, node);
+    }
+    d->paths.nodes[node].seen = d->record;
+    if (inner && n->field >= 0)
+        d->shapes.learning = false; /* read twice: whole, and in part */
+    if (inner && (t.kind == MSGPACK_LIST || t.kind == MSGPACK_MAP)) {
+        after = items_read(d, p, end, &t, node, depth);
+        if (after == NULL || n->field < 0)
+            return after;
+    } else if (n->field < 0) {
+        return wr_msgpack_skip(d, p, end, &t, depth); /* its bytes belong to the shape */
+    }
+    after = leaf_read(d, p, end, &t, n->field, depth);
+    value_note(d, begin, after, n->field, depth);
+    return after;
 }
 
 /* The items of a list or a map that leads to columns. */
@@ -262,14 +301,19 @@ positions_read(msgpack_decoder *d, const char *p, const char *end, const msgpack
     for (uint32_t i = 0; i < list->count; i++, field++) {
         while (d->schema->fields[field].hidden)
             field++;
+        const char *begin = p;
         if ((p = wr_msgpack_token(d, p, end, &t)) == NULL)
             return NULL;
         if (!d->paths.wanted[field]) {
             p = wr_msgpack_skip(d, p, end, &t, 1);
+            value_note(d, begin, p, -1, 1);
         } else {
             int32_t next = d->paths.field_next[field];
+            if (next >= 0)
+                d->shapes.learning = false; /* a shape would fill the columns beside it, too */
             d->paths.field_next[field] = -1; /* this column alone */
             p = leaf_read(d, p, end, &t, (int32_t) field, 1);
+            value_note(d, begin, p, (int32_t) field, 1);
             d->paths.field_next[field] = next;
         }
         if (p == NULL)
@@ -285,7 +329,7 @@ missing_fill(msgpack_decoder *d)
         if (!d->paths.wanted[f] || d->seen[f] == d->record)
             continue;
         d->scratch.error.text[0] = '\0';
-        weir_status status = wr_cell_put_null(&d->cells[f], d->columns[f], d->row, &d->scratch);
+        weir_status status = wr_cell_put_null(&d->cells[f], d->columns[f], d->shapes.row, &d->scratch);
         if (status == WEIR_ROW_NULL)
             snprintf(d->scratch.error.text, sizeof d->scratch.error.text,
                      "missing, and the column is declared NOT NULL");
@@ -297,16 +341,14 @@ missing_fill(msgpack_decoder *d)
 static void
 record_begin(msgpack_decoder *d)
 {
-    d->fault = MSGPACK_FINE;
-    d->bad_code = WEIR_OK;
-    d->bad_text[0] = '\0';
+    wr_msgpack_begin(d);
+    wr_shapes_want(&d->shapes);
     if (++d->record == 0) { /* after 2^32 records: no stale mark may look new */
         memset(d->seen, 0, d->schema->field_count * sizeof *d->seen);
         for (uint32_t i = 0; i < d->paths.node_count; i++)
             d->paths.nodes[i].seen = 0;
         d->record = 1;
     }
-    wr_arena_reset(&d->scratch.arena);
 }
 
 static const char *
@@ -340,10 +382,16 @@ decoder_decode(wr_decoder *self, const char *bytes, size_t length, bool last, wr
     char             text[160];
     weir_status      code = WEIR_ROW_DECODE;
     d->columns = to->columns;
+    wr_shapes_begin(&d->shapes, to->columns, to->capacity);
     while (p < end && to->count < to->capacity) {
         bool        longer = (size_t) (end - p) > d->record_bytes_max;
         const char *limit = longer ? p + d->record_bytes_max : end, *after;
-        d->row = to->count;
+        d->shapes.row = to->count;
+        if ((after = wr_shapes_read(&d->shapes, wr_msgpack_kernel, d, p, limit)) != NULL) {
+            to->count = d->shapes.row + 1;
+            p = after;
+            continue;
+        }
         after = record_read(d, p, limit);
         *consumed = (size_t) (p - bytes);
         if (after == NULL && d->fault == MSGPACK_NO_MEMORY)
@@ -364,12 +412,15 @@ decoder_decode(wr_decoder *self, const char *bytes, size_t length, bool last, wr
             *consumed = length;
             return last ? WEIR_OK : WEIR_ROW_DECODE;
         }
-        if (d->bad_code == WEIR_OK)
+        d->shapes.last_bytes = (size_t)(after - p);
+        if (d->bad_code == WEIR_OK) {
+            wr_shapes_learn(&d->shapes, p, after, d->seen, d->record);
             to->count++;
-        else
+        } else {
             to->bad(to->user, d->bad_code,
                     d->bad_text[0] != '\0' ? d->bad_text : weir_status_text(d->bad_code), p,
                     (size_t) (after - p));
+        }
         p = after;
     }
     *consumed = (size_t) (p - bytes);

@@ -4,6 +4,7 @@
  *
  *   msgpack.c         options, records, the stream of them
  *   msgpack_token.c   tags and what follows them; skipping; values as JSON text
+ *   msgpack_kernel.c  records by shape
  *
  * Invariants  M1  no declared length or count is believed: lengths are checked against the bytes
  *                 that are there and the record limit, counts allocate nothing
@@ -14,6 +15,7 @@
 #include "format/cell_impl.h"
 #include "format/msgpack.h"
 #include "format/path_impl.h"
+#include "format/shape_impl.h"
 
 enum { MSGPACK_DEPTH_MAX = 32 };
 
@@ -58,11 +60,11 @@ typedef struct msgpack_decoder {
     wr_text          json;
     /* Of the record being read. */
     wr_column    **columns;
-    uint32_t       row;
     msgpack_fault  fault;
     const char    *fault_text;
     weir_status    bad_code; /* well formed, but no row */
     char           bad_text[320];
+    wr_shapes      shapes; /* holds the row, too */
 } msgpack_decoder;
 
 /* Each returns the byte after what it read, or NULL with the fault set. */
@@ -75,5 +77,21 @@ const char *wr_msgpack_skip(msgpack_decoder *d, const char *p, const char *end,
 /* The same, appended to d->json as JSON text. */
 const char *wr_msgpack_to_json(msgpack_decoder *d, const char *p, const char *end,
                                const msgpack_token *t, uint32_t depth);
+/* The value at p into column `field` and those beside it. */
+const char *wr_msgpack_leaf(msgpack_decoder *d, const char *p, const char *end, int32_t field,
+                            uint32_t depth);
+/* wr_shape_kernel's; decoder is a msgpack_decoder. */
+const char *wr_msgpack_kernel(void *decoder, const wr_shape *shape, const char *p,
+                              const char *end);
+/* Before a record: no fault, nothing bad. */
+static inline void
+wr_msgpack_begin(msgpack_decoder *d)
+{
+    d->fault = MSGPACK_FINE;
+    d->bad_code = WEIR_OK;
+    d->bad_text[0] = '\0';
+    if (d->scratch.arena.bytes > 0)
+        wr_arena_reset(&d->scratch.arena);
+}
 /* The time of a timestamp extension; false: it is none. */
 bool wr_msgpack_time(const msgpack_token *t, wr_time *time);

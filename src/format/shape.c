@@ -129,6 +129,7 @@ wr_shapes_read(wr_shapes *s, wr_shape_kernel kernel, void *decoder, const char *
         return NULL;
     /* does the record end before `end` is near? */
     s->near_end = n < s->last_bytes + WR_SHAPE_AHEAD;
+    s->stop = end;
     if (!s->near_end)
         q = shapes_try(s, kernel, decoder, p, end);
     if (q == NULL && s->near_end && n <= WR_SHAPE_TAIL_MAX) {
@@ -136,6 +137,7 @@ wr_shapes_read(wr_shapes *s, wr_shape_kernel kernel, void *decoder, const char *
         const char *copy = tail_copy(s, p, n);
         if (copy == NULL)
             return NULL;
+        s->stop = copy + n;
         q = shapes_try(s, kernel, decoder, copy, copy + n + s->pad);
         if (q != NULL)
             q = p + (q - copy);
@@ -153,7 +155,7 @@ wr_shapes_want(wr_shapes *s)
 }
 
 void
-wr_shapes_note(wr_shapes *s, const char *begin, const char *after, uint16_t field, uint8_t kind)
+wr_shapes_note(wr_shapes *s, wr_shape_value value)
 {
     if (s->value_count == s->value_capacity) {
         uint32_t capacity = WR_MAX(s->value_capacity * 2, 32u);
@@ -167,7 +169,7 @@ wr_shapes_note(wr_shapes *s, const char *begin, const char *after, uint16_t fiel
         s->values = grown;
         s->value_capacity = capacity;
     }
-    s->values[s->value_count++] = (wr_shape_value){ begin, after, field, kind };
+    s->values[s->value_count++] = value;
 }
 
 static inline size_t
@@ -216,6 +218,7 @@ shape_make(wr_shapes *s, const char *begin, const char *after, wr_shape *shape)
             .literal_mask = length >= 32 ? UINT32_MAX : (1u << length) - 1,
             .field = v->field,
             .kind = v->kind,
+            .depth = v->depth,
         };
         memcpy(shape->literals + offset, at, length);
         s->pad = WR_MAX(s->pad, WR_SHAPE_AHEAD + length);

@@ -34,6 +34,7 @@ typedef struct wr_shape_step {
     uint16_t literal_length;
     uint16_t field;
     uint8_t  kind; /* wr_cell_kind; OTHER where several columns read the value */
+    uint8_t  depth; /* of containers around the value */
 } wr_shape_step;
 
 typedef struct wr_shape {
@@ -50,7 +51,7 @@ typedef struct wr_shape {
 typedef struct wr_shape_value {
     const char *begin, *after;
     uint16_t    field;
-    uint8_t     kind;
+    uint8_t     kind, depth;
 } wr_shape_value;
 
 /* Where a decoder stands; the kernel moves row on through the run of records it reads. */
@@ -68,6 +69,7 @@ typedef struct wr_shapes {
     size_t           last_bytes;           /* of the last record read */
     bool             near_end;             /* the kernel gave up because `end` was too close */
     uint32_t         row, row_end;         /* of the record being read; rows of the columns */
+    const char      *stop;                 /* where the input ends; zeros may follow        */
     /* Text: where a kernel may write on, by column; of capacity 0 where it may not. */
     uint32_t         text_count;
     uint16_t        *text_fields;
@@ -94,8 +96,7 @@ const char *wr_shapes_read(wr_shapes *s, wr_shape_kernel kernel, void *decoder, 
 /* Should the parser note the values of the record that fitted no shape? */
 bool wr_shapes_want(wr_shapes *s);
 /* A value of the record being parsed; kind WR_CELL_SKIP: nobody wants it. */
-void wr_shapes_note(wr_shapes *s, const char *begin, const char *after, uint16_t field,
-                    uint8_t kind);
+void wr_shapes_note(wr_shapes *s, wr_shape_value value);
 /* Make a shape of the record just parsed, [begin, after), replacing the oldest when full; seen[f]
  * == record: it had column f. */
 void wr_shapes_learn(wr_shapes *s, const char *begin, const char *after, const uint32_t *seen,

@@ -163,6 +163,22 @@ wr_decoding_reset(wr_decoding *d)
     decoder_make(d);
 }
 
+/* A new decoder that goes on where the old one stands. */
+static void
+decoder_renew(wr_decoding *d)
+{
+    wr_text state;
+    wr_text_init(&state, NULL);
+    if (d->ops->freeze != NULL)
+        assert_int_equal(d->ops->freeze(d->decoder, &state), WEIR_OK);
+    d->ops->destroy(d->decoder);
+    decoder_make(d);
+    if (d->ops->restore != NULL)
+        assert_int_equal(d->ops->restore(d->decoder, wr_text_string(&state), state.length),
+                         WEIR_OK);
+    wr_text_fini(&state);
+}
+
 static void
 bad_note(void *user, weir_status_code code, const char *text, const char *bytes, size_t length)
 {
@@ -228,6 +244,8 @@ wr_decoding_feed(wr_decoding *d, const char *bytes, size_t n, bool last, size_t 
         d->row_count += to.count;
         *used += step;
         more = to.count == d->capacity;
+        if (d->fresh)
+            decoder_renew(d);
         wr_batch_builder_fini(&builder);
     }
     wr_free(copy);

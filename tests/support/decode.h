@@ -22,6 +22,7 @@ typedef struct wr_decoding {
     uint64_t             needed[64];
     wr_decoder          *decoder;
     uint32_t             capacity;  /* rows a batch; 4096 */
+    bool                 fresh;     /* a new decoder after every batch: it has learned nothing */
     wr_text              rows;      /* "1|x\n": what came out, NULL as `null`  */
     wr_text              bad;       /* "3002 text <record>\n"                  */
     uint32_t             row_count, bad_count;
