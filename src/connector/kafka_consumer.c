@@ -61,11 +61,7 @@ wr_kafka_consumer_destroy(kafka_consumer *c)
 {
     atomic_store(&c->stopping, true);
     if (c->rk != NULL) {
-        rd_kafka_queue_t *q = rd_kafka_queue_get_consumer(c->rk);
-        if (q != NULL) {
-            rd_kafka_queue_yield(q);
-            rd_kafka_queue_destroy(q);
-        }
+        wr_kafka_consumer_nudge(c);
         wr_thread_join(&c->thread);
         rd_kafka_consumer_close(c->rk);
         for (int32_t i = 0; i < c->partition_count; i++)
@@ -190,6 +186,7 @@ offsets_resolve(kafka_consumer *c, rd_kafka_topic_partition_list_t *list, weir_e
         }
         if (p->position < 0)
             WR_TRY(offset_by_start(c, p, low, high, err));
+        atomic_store(&p->begun, false);
         p->end = c->bounded ? high : -1;
         p->over = c->bounded && p->position >= high;
         p->eof = -1;
@@ -300,6 +297,7 @@ partitions_revoke(kafka_consumer *c)
             break;
         }
     wr_mutex_unlock(&c->lock);
+    wr_kafka_pause_drop(c);
     rd_kafka_assign(c->rk, NULL);
 }
 
@@ -365,6 +363,7 @@ consumer_main(void *user)
                 wr_kafka_consumer_fail(c, wr_kafka_status(m->err), rd_kafka_message_errstr(m));
             rd_kafka_message_destroy(m);
         }
+        wr_kafka_pause_serve(c);
         if (atomic_load(&c->down) && !atomic_load(&c->stopping))
             look_for_brokers(c);
     }

@@ -4,6 +4,7 @@
  *
  *   kafka_config.c    librdkafka's configuration: what we set, what users may
  *   kafka_consumer.c  the one consumer of a source in this process, its thread, assignments
+ *   kafka_pause.c     partitions that cannot be read for now are not fetched
  *   kafka_source.c    a shard's part: partition queues into lanes
  *   kafka_sink.c      the producer
  */
@@ -42,8 +43,8 @@ typedef enum partition_state {
     PARTITION_REVOKED,  /* to be given back by its shard                */
 } partition_state;
 
-/* A partition of the topic.  `state`, `queue` and `start` change under the consumer's lock; the
- * rest belongs to the shard while it is taken. */
+/* A partition of the topic.  `state` and `queue` change under the consumer's lock; `paused` by the consumer's thread
+ * alone; the rest belongs to the shard while it is taken. */
 typedef struct kafka_partition {
     int32_t            number;
     _Atomic uint32_t   state; /* partition_state */
@@ -56,6 +57,12 @@ typedef struct kafka_partition {
     int64_t            eof;           /* the last end of partition seen; -1: none    */
     wr_lane           *lane;
     bool               over;          /* bounded: read to its end */
+    bool               held;          /* ahead of the others: not to be read for now  */
+    bool               resumed;       /* it was paused: its end is to be seen anew,   */
+    bool               repeats;       /* and the first messages may have been read    */
+    _Atomic bool       begun;         /* a message was taken since it was assigned    */
+    _Atomic int64_t    stuck_since;   /* monotonic: not read since; 0: it is read     */
+    _Atomic bool       paused;        /* the client does not fetch it                 */
 } kafka_partition;
 
 typedef struct kafka_consumer {
@@ -74,6 +81,7 @@ typedef struct kafka_consumer {
     uint64_t                      charged; /* bytes of budget for librdkafka's queues */
     bool                          begun, grouped, bounded, batches;
     _Atomic bool                  stopping, down;
+    wr_clock *_Atomic             clock; /* once anything was stuck */
     _Atomic uint32_t              changes; /* of states: shards look when it moves */
     _Atomic bool                  failed;
     weir_error                    failure; /* under lock, once failed */
@@ -96,6 +104,18 @@ wr_kafka_shard_of(const kafka_consumer *c, int32_t partition)
     return (uint32_t) partition % c->shard_count;
 }
 
+/* --- kafka_pause.c --- */
+
+/* The shard cannot read p now, or reads it again. */
+void wr_kafka_pause_want(kafka_consumer *c, kafka_partition *p, wr_clock *clock);
+void wr_kafka_pause_end(kafka_consumer *c, kafka_partition *p);
+/* On the consumer's thread: pause what has been stuck for long, resume what is wanted again. */
+void wr_kafka_pause_serve(kafka_consumer *c);
+/* On the consumer's thread, before partitions are given back: none stays paused. */
+void wr_kafka_pause_drop(kafka_consumer *c);
+/* Make that thread look now. */
+void wr_kafka_consumer_nudge(kafka_consumer *c);
+
 enum { KAFKA_EPOCHS_KEPT = 8 };
 
 /* Offsets frozen for an epoch: to be committed when it is durable. */
@@ -110,7 +130,7 @@ struct kafka_source {
     wr_source_ctx  *ctx;
     bool            open;
     uint32_t        changes_seen, turn;
-    bool            was_down;
+    bool            was_down, full;
     kafka_frozen    frozen[KAFKA_EPOCHS_KEPT];
     rd_kafka_topic_partition_list_t *latest; /* of the freeze under way */
     rd_kafka_message_t **messages;  /* of one partition, fetched and not fed yet */

@@ -8,7 +8,8 @@
  * Commits     freeze notes the offsets of an epoch; when that epoch is durable they are committed to
  *             the group, and never others: offsets are not ahead of state (design 12.7).
  * Idle        a lane is caught up at the end of its partition while a broker can be reached.
- * Held up     a queue that is not read fills up to queue_bytes, and then the client stops fetching.
+ * Held up     a queue that is not read fills up to its share of queue_bytes, and then the client stops fetching; if
+ *             that lasts, the partition is paused (kafka_pause.c).
  */
 #include "connector/dev_kafka.h"
 #include "connector/kafka_impl.h"
@@ -115,6 +116,8 @@ partition_take(kafka_source *s, kafka_partition *p)
     if (p->lane == NULL)
         return false;
     p->state = PARTITION_TAKEN;
+    p->held = p->resumed = p->repeats = false;
+    atomic_store(&p->stuck_since, 0);
     atomic_store_explicit(&p->shown, p->position, memory_order_relaxed);
     wr_dev_kafka_consumed(s->consumer->config->brokers, s->consumer->config->topic, p->number,
                           p->position);
@@ -281,7 +284,7 @@ messages_fetch(kafka_source *s, kafka_partition *p)
     s->message_count = s->messages[0] != NULL;
 }
 
-typedef enum step { STEP_EMPTY, STEP_READ, STEP_FULL, STEP_FAILED } step;
+typedef enum step { STEP_EMPTY, STEP_READ, STEP_FULL, STEP_HELD, STEP_FAILED } step;
 
 /* One message of partition p. */
 static step
@@ -299,7 +302,11 @@ partition_step(kafka_source *s, kafka_partition *p)
     else if (p->end >= 0 && m->offset >= p->end) {
         partition_over(s, p);
         return STEP_READ;
+    } else if (p->repeats && m->offset < p->position) {
+        status = WEIR_OK; /* taken while its partition was being paused, and fetched again */
     } else {
+        p->repeats = false;
+        atomic_store_explicit(&p->begun, true, memory_order_relaxed);
         status = message_feed(s, p, m, &whole);
     }
     if (status != WEIR_OK)
@@ -315,12 +322,53 @@ partition_step(kafka_source *s, kafka_partition *p)
     return STEP_READ;
 }
 
+/* It may be read.  What it was at the end of before it was paused is no longer so. */
+static void
+partition_free(kafka_source *s, kafka_partition *p)
+{
+    wr_kafka_pause_end(s->consumer, p);
+    if (!p->resumed)
+        return;
+    p->resumed = false;
+    p->repeats = true;
+    p->eof = -1;
+    s->ctx->caught_up(s->ctx, p->lane, false);
+}
+
+/* Without room no partition of the shard is read; with room, those are that are not held. */
+static void
+source_set_full(kafka_source *s, bool full)
+{
+    kafka_consumer *c = s->consumer;
+    if (full == s->full)
+        return;
+    s->full = full;
+    for (int32_t i = 0; i < c->partition_count; i++) {
+        kafka_partition *p = &c->partitions[i];
+        if (wr_kafka_shard_of(c, i) != s->ctx->shard || p->state != PARTITION_TAKEN)
+            continue;
+        if (full)
+            wr_kafka_pause_want(c, p, s->ctx->clock);
+        else if (!p->held)
+            partition_free(s, p);
+    }
+}
+
 /* Messages of one partition, up to a turn's worth. */
 static step
 partition_read(kafka_source *s, kafka_partition *p, uint32_t *read)
 {
     step what = STEP_READ;
+    if (!s->ctx->has_room(s->ctx))
+        return STEP_FULL;
+    p->held = !s->ctx->may_read(s->ctx, p->lane);
+    if (p->held)
+        wr_kafka_pause_want(s->consumer, p, s->ctx->clock);
+    else
+        partition_free(s, p);
     for (uint32_t i = 0; i < MESSAGES_A_TURN && what == STEP_READ && !p->over; i++) {
+        if (p->held && !messages_pending(s)) /* what is fetched stands before all others */
+            return STEP_HELD;
         if (!s->ctx->has_room(s->ctx))
             return STEP_FULL;
         what = partition_step(s, p);
@@ -340,6 +388,8 @@ source_read(kafka_source *s)
     kafka_consumer *c = s->consumer;
     uint32_t        read = 0, mine = 0, over = 0, from = s->turn;
     step            what = STEP_READ;
+    if (s->full && s->ctx->has_room(s->ctx))
+        source_set_full(s, false);
     if (messages_pending(s))
         what = partition_read(s, s->reading, &read);
     for (int32_t i = 0; i < c->partition_count; i++) {
@@ -359,8 +409,10 @@ source_read(kafka_source *s)
         return WR_FLOW_FAIL;
     if (c->bounded && over == mine)
         return WR_FLOW_DONE;
-    if (what == STEP_FULL)
+    if (what == STEP_FULL) {
+        source_set_full(s, true);
         return WR_FLOW_WAIT;
+    }
     return read > 0 ? WR_FLOW_NEXT : WR_FLOW_WAIT;
 }
 
@@ -507,6 +559,8 @@ source_describe(void *self, wr_text *to)
         if (high >= 0)
             wr_text_printf(to, " of %" PRId64 " (%" PRId64 " behind)", high,
                            WR_MAX(high - at, (int64_t) 0));
+        if (atomic_load_explicit(&p->paused, memory_order_relaxed))
+            wr_text_puts(to, ", not fetched for now");
         wr_text_putc(to, '\n');
     }
     if (atomic_load(&c->down))
@@ -570,6 +624,7 @@ const wr_source_ops wr_kafka_source_ops = {
     .options = source_options,
     .config_bytes = sizeof(wr_kafka_source_config),
     .self_bytes = sizeof(kafka_source),
+    .asks = true,
     .default_format = "json",
     .bounded = source_bounded,
     .check = source_check,

@@ -52,6 +52,9 @@ struct wr_source_ctx {
     /* The lane has been read to the end of what is there now (and is not paused); false: more is there.
      * A feed or push takes it back: say it again at each end. */
     void        (*caught_up)(wr_source_ctx *, wr_lane *, bool yes);
+    /* May the lane be read now?  false: it is ahead of the others and held (runtime/source_ahead.c); you are polled
+     * again before long, then ask anew.  Only a source that asks can be given max_skew (ops.asks). */
+    bool        (*may_read)(wr_source_ctx *, wr_lane *);
     /* The lane is over (or was taken away: revoked): it no longer holds the watermark back. */
     void        (*lane_end)(wr_source_ctx *, wr_lane *);
     /* A record the connector itself had to refuse (oversize). Counted, sampled, dead-lettered. */
@@ -73,6 +76,7 @@ typedef struct wr_source_ops {
     size_t           config_bytes;
     size_t           self_bytes;
     const char      *default_format; /* NULL: rows come ready made                            */
+    bool             asks;           /* may_read, before it reads a lane                       */
     bool             one_shard;      /* shard 0 feeds all rows; the others have no lanes       */
     bool           (*bounded)(const void *config);           /* does it end by itself?        */
     /* Columns it dictates itself (generators), or NULL: the pipeline file lists them. */

@@ -134,6 +134,22 @@ metrics_sources(weir *engine, wr_text *to)
 }
 
 static void
+metrics_lanes(weir *engine, wr_text *to)
+{
+    metric_head(to, "weir_source_partitions_paused", "gauge",
+                "Partitions not read: for want of room, or because they are ahead of the others.");
+    for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
+        for (uint32_t s = 0; p->runtime != NULL && s < p->source_count; s++) {
+            wr_source_view v;
+            wr_runtime_source_view(p->runtime, s, &v);
+            wr_text_printf(to,
+                           "weir_source_partitions_paused{pipeline=\"%s\",source=\"%s\",reason=\"room\"} %u\n"
+                           "weir_source_partitions_paused{pipeline=\"%s\",source=\"%s\",reason=\"ahead\"} %u\n",
+                           p->name, p->sources[s].name, v.paused, p->name, p->sources[s].name, v.held);
+        }
+}
+
+static void
 view_sum(weir_pipeline *p, const wr_planned *v, wr_op_counters *sum, uint64_t *bytes)
 {
     bool first = true;
@@ -277,6 +293,7 @@ weir_metrics(weir *engine, char **text, weir_error *err)
         wr_text_printf(&to, "weir_pipeline_running{pipeline=\"%s\"} %d\n", p->name,
                        weir_pipeline_state(p, NULL) == WEIR_RUNNING);
     metrics_sources(engine, &to);
+    metrics_lanes(engine, &to);
     metrics_views(engine, &to);
     metrics_sinks(engine, &to);
     metrics_checkpoints(engine, &to);

@@ -28,6 +28,10 @@ static const wr_option source_options[] = {
       offsetof(wr_spec_source, common.idle_us) - offsetof(wr_spec_source, common),
       .fallback = "30s",
       .doc = "a partition read to its end for so long stops holding the watermark back; 0: never" },
+    { "max_skew", WR_OPT_DURATION,
+      offsetof(wr_spec_source, common.ahead_us) - offsetof(wr_spec_source, common), .fallback = "0",
+      .doc = "a partition that is further ahead of the one behind waits for it; 0: only when state "
+             "is short" },
     { "future_limit", WR_OPT_DURATION,
       offsetof(wr_spec_source, common.future_us) - offsetof(wr_spec_source, common),
       .fallback = "1 day",
@@ -133,6 +137,24 @@ wr_spec_file_source(wr_spec_source *source, const char *path, const char *format
     return decoder_read(&r, source, NULL, name);
 }
 
+/* max_skew is for partitions with a watermark that are read one by one. */
+static weir_status
+skew_check(wr_spec_reader *r, const wr_node *map, const wr_spec_source *s)
+{
+    const wr_node *at = wr_node_get(map, "max_skew");
+    if (at == NULL || s->common.ahead_us == 0)
+        return WEIR_OK;
+    if (!s->ops->asks)
+        return wr_node_error(r->report, at, WEIR_CONFIG_VALUE, "leave it out",
+                             "`max_skew` is for kafka sources: a %s source has no partitions that could wait",
+                             s->ops->name);
+    if (s->watermark == NULL)
+        return wr_node_error(r->report, at, WEIR_CONFIG_MISSING,
+                             "watermark: ts - interval '5 seconds'",
+                             "`max_skew` of source `%s` needs a `watermark`", s->name);
+    return WEIR_OK;
+}
+
 weir_status
 wr_spec_source_read(wr_spec_reader *r, const wr_node *key, const wr_node *map, wr_spec_source *s)
 {
@@ -161,6 +183,8 @@ wr_spec_source_read(wr_spec_reader *r, const wr_node *key, const wr_node *map, w
     if (connector == NULL)
         return status;
     s->ops = source_find(connector->text);
+    st = skew_check(r, map, s);
+    status = status == WEIR_OK ? st : status;
     s->config = wr_arena_calloc(r->arena, 1, WR_MAX(s->ops->config_bytes, (size_t)1));
     if (s->config == NULL)
         return WEIR_MEMORY;

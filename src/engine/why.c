@@ -48,10 +48,17 @@ why_source(why *y, uint32_t index)
         wr_text_printf(&y->body, "%s%s%s%s%s\n", lanes[i].ended ? ", ended" : "",
                        lanes[i].idle ? ", idle (does not hold back)" : "",
                        lanes[i].caught_up && !lanes[i].idle ? ", read to its end" : "",
-                       lanes[i].paused ? ", paused" : "",
+                       lanes[i].paused ? ", paused" : lanes[i].held ? ", held: ahead of the others" : "",
                        n > 1 && lanes[i].partition == v.held_by ? "   <- holds the watermark back"
                                                                 : "");
     }
+    if (v.paused > 0)
+        wr_text_printf(&y->body, "  %u of %u partitions are not read: there is no room behind them\n",
+                       v.paused, v.lane_count);
+    if (v.held > 0)
+        wr_text_printf(&y->body,
+                       "  %u of %u partitions are not read: they are ahead and wait for partition %d\n",
+                       v.held, v.lane_count, v.held_by);
     wr_runtime_source_describe(rt, index, &y->body);
     if (v.bad > 0)
         wr_text_printf(&y->body, "  bad records: %llu, the newest: %s\n", (unsigned long long)v.bad,

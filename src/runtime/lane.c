@@ -50,6 +50,7 @@ lane_create(source_task *t, int32_t partition)
     l->owner = t;
     l->partition = partition;
     l->watermark = WR_TIME_START;
+    atomic_store(&l->moved_at, wr_clock_monotonic(s->rt->config.clock));
     wr_batch_builder_init(&l->builder, s->rt->config.flow, t->build);
     lane_adopt_state(l);
     return l;
@@ -73,7 +74,7 @@ wr_lane_get(source_task *t, int32_t partition)
     } else if (l->ended) { /* it was taken away, and comes back here */
         wr_assert(wr_batch_builder_count(&l->builder) == 0);
         l->owner = t;
-        l->ended = l->idle = false;
+        l->ended = l->idle = l->held = false;
     }
     wr_mutex_unlock(&s->lock);
     return l;
@@ -173,11 +174,24 @@ lane_decode(source_task *t, wr_lane *lane, const char *bytes, size_t length, boo
     return WEIR_OK;
 }
 
+void
+wr_lane_show(wr_lane *lane)
+{
+    const source_task *owner = lane->owner;
+    atomic_store_explicit(&lane->view,
+                          (lane->caught_up ? LANE_CAUGHT_UP : 0) | (owner->paused ? LANE_PAUSED : 0) |
+                              (lane->held ? LANE_HELD : 0),
+                          memory_order_relaxed);
+}
+
 static void
 lane_woken(wr_lane *lane)
 {
-    lane->caught_up = false;
     lane->declared_idle = false;
+    if (!lane->caught_up)
+        return;
+    lane->caught_up = false;
+    wr_lane_show(lane);
 }
 
 static weir_status

@@ -196,6 +196,8 @@ wr_lane_stamp(source_task *t, wr_lane *lane, wr_batch *b)
     stamp_judge(t, lane, b, rows, count, contributions);
     b->arrived = wr_clock_now(t->source->rt->config.clock);
     b->live = 1;
+    atomic_store_explicit(&lane->moved_at, wr_clock_monotonic(t->source->rt->config.clock),
+                          memory_order_relaxed);
     count_add(&lane->rows, seen);
     count_add(&t->source->rows, seen);
     WR_TRY_GOTO(stamp_filter(t, lane, b, rows, &count)); /* A1 */

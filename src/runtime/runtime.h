@@ -37,6 +37,7 @@ typedef struct wr_source_binding {
     int32_t               time_column;  /* -1: none                     */
     int64_t               future_us;    /* guard: rows with time > clock + this are bad; 0: off */
     int64_t               idle_us;      /* a lane caught up for so long stops holding the watermark; 0: never */
+    int64_t               ahead_us;     /* how far lanes may be ahead of the one behind; 0: as state allows */
     int64_t               record_bytes_max;
     int32_t               bad_stream;   /* SOURCE.dead_letter's stream; -1: nobody reads it */
     int32_t               worker;       /* -1: spread over all          */
@@ -113,7 +114,7 @@ typedef struct wr_lane_view {
     int32_t  partition;
     wr_time  watermark;
     uint64_t rows, bad, null_time;
-    bool     idle, ended, caught_up, paused;
+    bool     idle, ended, caught_up, paused, held;
 } wr_lane_view;
 typedef struct wr_source_view {
     const char *name;
@@ -121,6 +122,7 @@ typedef struct wr_source_view {
     wr_time     watermark;
     int32_t     held_by; /* the partition with the least watermark; -1 */
     uint32_t    lane_count;
+    uint32_t    paused, held; /* lanes not read: no room; ahead of the others */
     char        last_bad[200];
 } wr_source_view;
 void     wr_runtime_source_view(wr_runtime *runtime, uint32_t source, wr_source_view *view);

@@ -3,7 +3,7 @@
  * runtime/source_impl.h -- a running source: its shards (tasks), its lanes (partitions), its one watermark.
  *
  * source_task.c polls connectors and publishes; lane.c decodes and seals batches; source_time.c keeps
- * the watermark; source_bad.c the records that cannot be used.
+ * the watermark; source_ahead.c who is too far ahead of it; source_bad.c the records that cannot be used.
  *
  * Invariants  Y1  the source's watermark is the least over its live lanes of all shards and never steps
  *             back; no row is read before every shard was polled once, without room, to make its
@@ -14,8 +14,8 @@
  *                 on, shards that have not put it in see the others' lanes where these stood at
  *                 theirs (cut_watermark runs on for them).  So a restart restores what the rows before
  *                 the barrier led to, and lateness within a lane is the same with and without barriers.
- *             Y4  a lane is idle when it was read to its end, is not paused, and idle_us have passed
- *                 without a row; never by a bare timer
+ *             Y4  a lane is idle when it was read to its end, is neither paused nor held, and idle_us have
+ *                 passed without a row; never by a bare timer
  */
 #pragma once
 
@@ -50,6 +50,7 @@ struct wr_lane {
     wr_epoch     cut_epoch;     /* newest barrier the owner has put in, */
     wr_time      cut_watermark; /* and where the lane stood then (Y3)   */
     bool         idle, ended;
+    bool         held;          /* ahead of the others: not read for now (written by the owner) */
     /* The owner's thread alone. */
     bool         caught_up, declared_idle;
     int64_t      quiet_since; /* monotonic: caught up without a row since       */
@@ -60,9 +61,10 @@ struct wr_lane {
     uint32_t     rows_last;   /* of the batch before: how large to begin          */
     const wr_record_meta *meta; /* of the feed under way; NULL */
     _Atomic uint64_t rows, bad, null_time;
-    _Atomic uint32_t view; /* LANE_CAUGHT_UP | LANE_PAUSED, for whoever looks in */
+    _Atomic uint32_t view; /* LANE_CAUGHT_UP | LANE_PAUSED | LANE_HELD, for whoever looks in */
+    _Atomic int64_t  moved_at; /* monotonic: rows came, or it could not be read until then */
 };
-enum { LANE_CAUGHT_UP = 1, LANE_PAUSED = 2 };
+enum { LANE_CAUGHT_UP = 1, LANE_PAUSED = 2, LANE_HELD = 4 };
 
 struct source {
     const wr_source_binding *binding;
@@ -84,6 +86,7 @@ struct source {
     uint32_t                 restored_count;
     char                     last_bad[200]; /* under lock      */
     _Atomic uint64_t         rows, bytes, bad, future, filtered;
+    _Atomic bool             pressed;       /* state is short: lanes wait for each other */
 };
 
 enum { META_KEY, META_OFFSET, META_PARTITION, META_TIMESTAMP, META_COUNT };
@@ -147,6 +150,10 @@ weir_status wr_lane_seal(source_task *t, wr_lane *lane);    /* what is under con
 weir_status wr_lanes_seal(source_task *t);                  /* of all lanes of the shard  */
 void        wr_lane_destroy(wr_lane *lane);
 weir_status wr_lane_stamp(source_task *t, wr_lane *lane, wr_batch *batch); /* takes batch; queues it */
+void        wr_lane_show(wr_lane *lane);                    /* view, as things stand; by its owner */
+
+/* source_ahead.c */
+bool        wr_lane_may_read(source_task *t, wr_lane *lane); /* false: the task is woken to ask again */
 
 /* lane_state.c */
 weir_status wr_lanes_write(source_task *t, wr_snapshot_writer *w, wr_time watermark);

@@ -147,8 +147,16 @@ ctx_caught_up(wr_source_ctx *ctx, wr_lane *lane, bool yes)
 {
     if (yes && !lane->caught_up)
         lane->quiet_since = wr_clock_monotonic(ctx->clock);
+    if (!yes && lane->caught_up) /* there is more: its silence begins now */
+        atomic_store_explicit(&lane->moved_at, wr_clock_monotonic(ctx->clock), memory_order_relaxed);
     lane->caught_up = yes;
-    atomic_store_explicit(&lane->view, yes ? LANE_CAUGHT_UP : 0, memory_order_relaxed);
+    wr_lane_show(lane);
+}
+
+static bool
+ctx_may_read(wr_source_ctx *ctx, wr_lane *lane)
+{
+    return wr_lane_may_read(source_task_of(ctx), lane);
 }
 
 static void
@@ -315,9 +323,8 @@ source_set_paused(source_task *s, bool paused)
         if (l->owner != s)
             continue;
         l->quiet_since = now; /* Y4: the time it was paused does not count */
-        atomic_store_explicit(&l->view,
-                              (l->caught_up ? LANE_CAUGHT_UP : 0) | (paused ? LANE_PAUSED : 0),
-                              memory_order_relaxed);
+        atomic_store_explicit(&l->moved_at, now, memory_order_relaxed);
+        wr_lane_show(l);
     }
     wr_mutex_unlock(&s->source->lock);
 }
@@ -461,6 +468,7 @@ source_ctx_init(source_task *s)
                               .needed = s->needed,
                               .schema = b->schema,
                               .caught_up = ctx_caught_up,
+                              .may_read = ctx_may_read,
                               .lane_end = ctx_lane_end,
                               .bad = ctx_bad,
                               .wake = ctx_wake,

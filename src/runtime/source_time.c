@@ -162,7 +162,7 @@ lane_idle_at(const source_task *t, const wr_lane *lane)
     int64_t at, idle_us = t->source->binding->idle_us;
     if (lane->declared_idle)
         return INT64_MIN;
-    if (!lane->caught_up || t->paused || idle_us <= 0)
+    if (!lane->caught_up || t->paused || lane->held || idle_us <= 0)
         return INT64_MAX;
     return __builtin_add_overflow(lane->quiet_since, idle_us, &at) ? INT64_MAX : at;
 }

@@ -29,11 +29,15 @@ wr_runtime_source_view(wr_runtime *runtime, uint32_t index, wr_source_view *view
     wr_mutex_lock(&s->lock);
     view->watermark = s->watermark;
     view->lane_count = s->lane_count;
-    for (const wr_lane *l = s->lanes; l != NULL; l = l->next)
+    for (const wr_lane *l = s->lanes; l != NULL; l = l->next) {
+        uint32_t flags = atomic_load_explicit(&l->view, memory_order_relaxed);
+        view->paused += !l->ended && (flags & LANE_PAUSED) != 0;
+        view->held += !l->ended && (flags & LANE_HELD) != 0;
         if (!l->idle && !l->ended && l->watermark < least) {
             least = l->watermark;
             view->held_by = l->partition;
         }
+    }
     memcpy(view->last_bad, s->last_bad, sizeof view->last_bad);
     wr_mutex_unlock(&s->lock);
 }
@@ -50,7 +54,8 @@ lane_view(const wr_lane *l, wr_lane_view *view)
                             .idle = l->idle,
                             .ended = l->ended,
                             .caught_up = (flags & LANE_CAUGHT_UP) != 0,
-                            .paused = (flags & LANE_PAUSED) != 0 };
+                            .paused = (flags & LANE_PAUSED) != 0,
+                            .held = (flags & LANE_HELD) != 0 };
 }
 
 /* Lanes that a checkpoint knows and nobody has made again are shown too: how far each partition had come. */

@@ -42,6 +42,12 @@ lanes_have_room(wr_source_ctx *ctx)
     return ((wr_lanes *) ctx)->room != 0;
 }
 
+static bool
+lanes_may_read(wr_source_ctx *ctx, wr_lane *lane)
+{
+    return !lane->held;
+}
+
 static void
 bad_note(void *user, weir_status_code code, const char *text, const char *bytes, size_t length)
 {
@@ -179,6 +185,7 @@ wr_lanes_try(wr_lanes *l, const char *source, const char *settings, const char *
         .clock = wr_clock_system(),
         .bounded = (flags & WR_LANES_BOUNDED) != 0,
         .lane = lane_find,
+        .may_read = lanes_may_read,
         .has_room = lanes_have_room,
         .feed = lanes_feed,
         .push = lanes_push,

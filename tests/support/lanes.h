@@ -25,6 +25,7 @@ struct wr_lane {
     int64_t     last_offset; /* of the newest message's metadata, -1: none */
     wr_text     last_key;
     bool        caught_up, ended;
+    bool        held; /* set by a test: it may not be read */
 };
 
 typedef struct wr_lanes {

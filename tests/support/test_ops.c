@@ -400,6 +400,7 @@ vector_poll(void *self, wr_source_ctx *ctx)
             continue;
         wr_lane *lane = ctx->lane(ctx, (int32_t) p);
         uint64_t left = vector_end(s, p) - s->at[p];
+        _Atomic uint64_t *silent = s->config->partitions[p].limit;
         bool     over = s->at[p] == s->config->partitions[p].count && !s->config->follow;
         open += !over;
         if (left == 0) {
@@ -409,6 +410,10 @@ vector_poll(void *self, wr_source_ctx *ctx)
                 ctx->caught_up(ctx, lane, true);
             continue;
         }
+        if (silent != NULL)
+            left = WR_MIN(left, atomic_load(silent) - s->at[p]);
+        if (left == 0 || (s->config->ask && !ctx->may_read(ctx, lane)))
+            continue;
         busy++;
         if (!ctx->has_room(ctx))
             return WR_FLOW_WAIT;

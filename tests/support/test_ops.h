@@ -35,12 +35,14 @@ extern const wr_operator_ops test_fail_ops;   /* fails at the row whose v is the
 typedef struct test_partition {
     const test_event *events;
     uint32_t          count;
+    _Atomic uint64_t *limit; /* rows it may give so far; then it is silent, not at its end; NULL: all */
 } test_partition;
 
 typedef struct test_source_config {
     const test_partition *partitions;
     uint32_t              partition_count;
     uint32_t              rows_a_poll;  /* 0: 100                                           */
+    bool                  ask;          /* may_read, before each partition                  */
     bool                  follow;       /* at the end: caught up and WAIT, instead of DONE  */
     bool                  text;         /* feed "k,v,ts\n" through a decoder; v = -1: a bad record */
     _Atomic uint64_t     *limit;        /* rows a partition may give so far; NULL: all      */

@@ -156,6 +156,99 @@ new_messages_are_followed(void **state)
     wr_lanes_close(&l);
 }
 
+static bool
+description_has(wr_lanes *l, const char *what)
+{
+    wr_text text;
+    wr_text_init(&text, NULL);
+    l->ops->describe(l->self, &text);
+    bool has = strstr(wr_text_string(&text), what) != NULL;
+    wr_text_fini(&text);
+    return has;
+}
+
+static bool
+is_paused(wr_lanes *l)
+{
+    return description_has(l, "not fetched for now");
+}
+
+/* Rows come in while a partition is held and paused: it gives the rest, each once, and its end anew. */
+static void
+a_held_partition_is_paused_and_goes_on(void **state)
+{
+    wr_lanes l, *all = &l;
+    produce("in", rows(0, 600));
+    wr_lanes_open(&l, "kafka", source_with("in", ""), "json", columns, 0);
+    assert_true(wr_lanes_run(&l, 10000, all_caught_up));
+    for (int round = 1; round <= 3; round++) {
+        wr_lane *held = wr_lanes_lane(&l, round % 3);
+        uint32_t before = held->row_count;
+        held->held = true;
+        produce("in", rows(round * 600, round * 600 + 300));
+        assert_true(wr_lanes_run(&l, 10000, is_paused));
+        assert_true(held->row_count - before < 300);
+        before = held->row_count;
+        produce("in", rows(round * 600 + 300, round * 600 + 600));
+        assert_false(wr_lanes_run(&l, 300, NULL));
+        assert_int_equal(held->row_count, before);
+        held->held = held->caught_up = false;
+        assert_true(wr_lanes_run_rows(&l, 10000, (uint32_t) (round + 1) * 600));
+        assert_true(wr_lanes_run(&l, 10000, all_caught_up)); /* its end is told again */
+        assert_false(is_paused(&l));
+    }
+    expect_once(&all, 1, 2400);
+    wr_lanes_close(&l);
+}
+
+/* The same when the shard has no room, at any place, within a batch of messages too. */
+static void
+a_full_shard_pauses_its_partitions(void **state)
+{
+    wr_lanes l, *all = &l;
+    produce("in", rows(0, 2000));
+    wr_lanes_open(&l, "kafka", source_with("in", ""), "json", columns, 0);
+    for (uint32_t upto = 301; upto < 2000; upto += 601) {
+        l.room = upto - wr_lanes_row_count(&l);
+        assert_true(wr_lanes_run_rows(&l, 10000, upto));
+        for (int i = 0; i < 1000 && !is_paused(&l); i++)
+            usleep(10000);
+        assert_true(is_paused(&l));
+        assert_int_equal(wr_lanes_row_count(&l), upto);
+    }
+    l.room = -1;
+    assert_true(wr_lanes_run_rows(&l, 10000, 2000));
+    assert_true(wr_lanes_run(&l, 10000, all_caught_up));
+    expect_once(&all, 1, 2000);
+    wr_lanes_close(&l);
+}
+
+/* Given back and taken again while it was paused: nothing stays paused. */
+static void
+a_paused_partition_can_be_given_back(void **state)
+{
+    wr_lanes a, b;
+    produce("in", rows(0, 300));
+    wr_lanes_open(&a, "kafka", source_with("in", "group=p"), "json", columns, 0);
+    assert_true(wr_lanes_run_rows(&a, 20000, 300));
+    for (uint32_t i = 0; i < a.lane_count; i++)
+        a.lanes[i].held = true;
+    produce("in", rows(300, 600));
+    assert_true(wr_lanes_run(&a, 10000, is_paused));
+    wr_lanes_open(&b, "kafka", source_with("in", "group=p"), "json", columns, 0);
+    for (int i = 0; i < 1000 && (b.lane_count == 0 || !b.lanes[0].caught_up); i++) {
+        wr_lanes_run(&a, 10, NULL);
+        wr_lanes_run(&b, 10, NULL);
+    }
+    assert_true(b.lane_count > 0);
+    wr_lanes_close(&b);
+    for (uint32_t i = 0; i < a.lane_count; i++)
+        a.lanes[i].held = false;
+    assert_true(wr_lanes_run(&a, 20000, all_caught_up));
+    assert_false(is_paused(&a));
+    wr_lanes_close(&a);
+}
+
 static void
 latest_begins_at_the_end(void **state)
 {
@@ -569,6 +662,9 @@ WR_TESTS = {
     KAFKA_TEST(rows_go_out_and_come_back),
     KAFKA_TEST(empty_topic_is_over_at_once),
     KAFKA_TEST(new_messages_are_followed),
+    KAFKA_TEST(a_held_partition_is_paused_and_goes_on),
+    KAFKA_TEST(a_full_shard_pauses_its_partitions),
+    KAFKA_TEST(a_paused_partition_can_be_given_back),
     KAFKA_TEST(latest_begins_at_the_end),
     KAFKA_TEST(restore_goes_on_at_the_next_row),
     KAFKA_TEST(snapshot_of_another_topic_is_refused),
