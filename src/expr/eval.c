@@ -34,6 +34,7 @@ wr_eval_fini(wr_eval *eval)
     wr_patterns_destroy(eval->patterns);
     eval->patterns = NULL;
     eval->errors = NULL;
+    eval->error_bits = NULL;
     eval->error_count = 0;
 }
 
@@ -41,10 +42,9 @@ void
 wr_eval_reset(wr_eval *eval)
 {
     wr_arena_reset(&eval->step);
-    if (eval->error_count > 0)
-        memset(eval->error_bits, 0, sizeof eval->error_bits);
     eval->error_count = 0;
     eval->errors = NULL; /* they lay in the step arena */
+    eval->error_bits = NULL;
     eval->location = -1;
 }
 
@@ -54,9 +54,13 @@ wr_eval_fail(wr_eval *eval, uint32_t row, weir_status code, const char *format, 
     char    text[256];
     va_list args;
     wr_assert(row < WR_BATCH_ROWS_MAX && wr_status_is_row(code));
-    if (wr_bitmap_get(eval->error_bits, row))
+    if (wr_eval_row_failed(eval, row))
         return code; /* the first error wins */
     uint32_t n = eval->error_count;
+    if (eval->error_bits == NULL)
+        eval->error_bits = wr_arena_calloc(&eval->step, WR_BATCH_ROWS_MAX / 64, sizeof(uint64_t));
+    if (eval->error_bits == NULL)
+        return WEIR_MEMORY;
     if ((n & (n - 1)) == 0) { /* full at each power of two */
         wr_row_error *grown = wr_arena_alloc(&eval->step, WR_MAX(n * 2, 1u) * sizeof *grown);
         if (grown == NULL)

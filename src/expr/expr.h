@@ -100,7 +100,7 @@ typedef struct wr_eval {
     wr_random     random;    /* random(); seeded                                    */
     uint32_t      error_count;
     wr_row_error *errors;    /* one a row at most, in order of discovery            */
-    uint64_t      error_bits[WR_BATCH_ROWS_MAX / 64];
+    uint64_t     *error_bits; /* a bit a physical row; NULL while no row failed      */
     int32_t       location;  /* of the call under evaluation, for errors            */
     struct wr_patterns *patterns; /* compiled regular expressions, made when needed */
 } wr_eval;

@@ -64,8 +64,7 @@ result_failed(aggregate *a, const agg_call *call, weir_status status, wr_column 
     if (a->ctx->on_row_error == WR_ROW_FAIL)
         return wr_ctx_fail(a->ctx, status, "%s: %s", call->spec->aggregate->name,
                            weir_status_text(status));
-    snprintf(a->ctx->last_row_error, sizeof a->ctx->last_row_error, "%s: %s",
-             call->spec->aggregate->name, weir_status_text(status));
+    wr_ctx_sample(a->ctx, "%s: %s", call->spec->aggregate->name, weir_status_text(status));
     wr_bitmap_set(failed, row);
     if (wr_column_set_null(column, row) != WEIR_OK)
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for results");

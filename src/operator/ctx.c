@@ -8,31 +8,56 @@
  *                 nobody
  *             C2  a failed row is counted once, sampled, and is in no selection that goes on
  */
+#include "base/thread.h"
 #include "operator/operator.h"
 
 #include <stdio.h>
 #include <string.h>
 
+enum { SIDE_SLOTS = 4, SAMPLE_BYTES = 160 };
+
+/* Read by whoever looks in while the task writes the next one. */
+struct wr_row_sample {
+    wr_mutex lock;
+    char     text[SAMPLE_BYTES];
+};
+
+static weir_status
+outbox_init(wr_outbox *box, wr_budget *flow, uint32_t capacity)
+{
+    if (box->slots != NULL)
+        return WEIR_OK;
+    box->slots = wr_calloc(flow, capacity, sizeof(wr_batch *));
+    box->capacity = box->slots != NULL ? capacity : 0;
+    return box->slots != NULL ? WEIR_OK : WEIR_MEMORY;
+}
+
 weir_status
-wr_ctx_init(wr_ctx *ctx, wr_budget *state, wr_budget *flow, wr_groups groups, uint32_t capacity)
+wr_ctx_init(wr_ctx *ctx, wr_budget *state, wr_budget *flow, wr_groups groups, uint32_t capacity,
+            weir_error *error)
 {
     wr_assert(capacity > 0);
     memset(ctx, 0, sizeof *ctx);
     ctx->state = state;
     ctx->flow = flow;
     ctx->groups = groups;
+    ctx->error = error;
     ctx->watermark = WR_TIME_START;
     for (int p = 0; p < WR_OP_PORTS_MAX; p++)
         ctx->port_watermark[p] = WR_TIME_START;
     wr_eval_init(&ctx->eval, flow);
-    for (int p = 0; p < WR_PORT_COUNT; p++) {
-        ctx->out[p].slots = wr_calloc(flow, capacity, sizeof(wr_batch *));
-        if (ctx->out[p].slots == NULL) {
-            wr_ctx_fini(ctx);
-            return WEIR_MEMORY;
-        }
-        ctx->out[p].capacity = capacity;
-    }
+    return outbox_init(&ctx->out[WR_PORT_MAIN], flow, capacity);
+}
+
+weir_status
+wr_ctx_want(wr_ctx *ctx, int port)
+{
+    wr_assert(port == WR_PORT_LATE || port == WR_PORT_BAD);
+    WR_TRY(outbox_init(&ctx->out[port], ctx->flow, SIDE_SLOTS));
+    if (port == WR_PORT_LATE)
+        ctx->late_wanted = true;
+    else
+        ctx->bad_wanted = true;
     return WEIR_OK;
 }
 
@@ -47,6 +72,42 @@ wr_ctx_fini(wr_ctx *ctx)
         *box = (wr_outbox){ 0 };
     }
     wr_eval_fini(&ctx->eval);
+    wr_row_sample *sample = atomic_exchange(&ctx->sample, NULL);
+    if (sample != NULL)
+        wr_mutex_fini(&sample->lock);
+    wr_free(sample);
+}
+
+void
+wr_ctx_sample(wr_ctx *ctx, const char *format, ...)
+{
+    wr_row_sample *sample = atomic_load_explicit(&ctx->sample, memory_order_relaxed);
+    va_list        args;
+    if (sample == NULL) {
+        sample = wr_calloc(ctx->flow, 1, sizeof *sample);
+        if (sample == NULL)
+            return;
+        wr_mutex_init(&sample->lock);
+        atomic_store_explicit(&ctx->sample, sample, memory_order_release);
+    }
+    va_start(args, format);
+    wr_mutex_lock(&sample->lock);
+    vsnprintf(sample->text, sizeof sample->text, format, args);
+    wr_mutex_unlock(&sample->lock);
+    va_end(args);
+}
+
+void
+wr_ctx_sample_copy(const wr_ctx *ctx, char *text, size_t bytes)
+{
+    wr_row_sample *sample = atomic_load_explicit(&ctx->sample, memory_order_acquire);
+    wr_assert(bytes > 0);
+    text[0] = '\0';
+    if (sample == NULL)
+        return;
+    wr_mutex_lock(&sample->lock);
+    snprintf(text, bytes, "%s", sample->text);
+    wr_mutex_unlock(&sample->lock);
 }
 
 static void
@@ -87,7 +148,7 @@ wr_ctx_fail(wr_ctx *ctx, weir_status code, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    (void) wr_error_set(&ctx->error, code, "%s", text);
+    (void) wr_error_set(ctx->error, code, "%s", text);
     return WR_FLOW_FAIL;
 }
 
@@ -111,11 +172,11 @@ wr_ctx_drop_failed(wr_ctx *ctx, const wr_batch *in, uint16_t *selected, uint32_t
     if (WR_LIKELY(eval->error_count == 0))
         return WR_FLOW_NEXT;
     const wr_row_error *first = &eval->errors[0];
-    snprintf(ctx->last_row_error, sizeof ctx->last_row_error, "%s",
-             first->text != NULL ? first->text : weir_status_text(first->code));
+    const char *text = first->text != NULL ? first->text : weir_status_text(first->code);
+    wr_ctx_sample(ctx, "%s", text);
     if (ctx->on_row_error == WR_ROW_FAIL) {
         counter_add(&ctx->counters.rows_failed, 1);
-        (void) wr_error_at(&ctx->error, first->code, first->location, "%s", ctx->last_row_error);
+        (void) wr_error_at(ctx->error, first->code, first->location, "%s", text);
         return WR_FLOW_FAIL;
     }
     uint16_t *rows = wr_arena_alloc(&eval->step, WR_BATCH_ROWS_MAX * sizeof *rows);

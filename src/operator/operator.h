@@ -52,6 +52,8 @@ typedef struct wr_outbox {
     uint32_t   capacity, count; /* FIFO from index 0 */
 } wr_outbox;
 
+typedef struct wr_row_sample wr_row_sample;
+
 typedef struct wr_ctx {
     wr_budget      *state;       /* the state pool: what operators keep               */
     wr_budget      *flow;        /* the flow pool: what they emit                     */
@@ -66,16 +68,18 @@ typedef struct wr_ctx {
     wr_outbox       out[WR_PORT_COUNT];
     bool            late_wanted; /* somebody reads the late port: emit late rows there */
     bool            bad_wanted;
-    wr_op_counters  counters;
-    weir_error      error;       /* set by wr_ctx_fail                                */
-    char            last_row_error[160]; /* newest sample of a failed row, for `why`  */
     bool            keeps_order; /* from the operator's traits                        */
+    wr_op_counters  counters;
+    weir_error     *error;       /* set by wr_ctx_fail; the runner's, shared by its operators */
+    _Atomic(wr_row_sample *) sample; /* newest message of a failed row; NULL: none failed */
 } wr_ctx;
 
-/* capacity: slots of the main outbox (1 in tests, 16 in production). */
+/* capacity: slots of the main outbox (1 in tests, 8 in production).  Borrows error. */
 weir_status wr_ctx_init(wr_ctx *ctx, wr_budget *state, wr_budget *flow, wr_groups groups,
-                        uint32_t capacity);
+                        uint32_t capacity, weir_error *error);
 void        wr_ctx_fini(wr_ctx *ctx);
+/* Somebody reads the late or the bad port.  MEMORY. */
+weir_status wr_ctx_want(wr_ctx *ctx, int port);
 
 static inline bool
 wr_ctx_has_room(const wr_ctx *ctx, int port)
@@ -96,6 +100,11 @@ wr_flow wr_ctx_fail(wr_ctx *ctx, weir_status code, const char *format, ...)
  * message, send them to the bad port.  WR_FLOW_FAIL when the policy says a bad row ends the query.
  */
 wr_flow wr_ctx_drop_failed(wr_ctx *ctx, const wr_batch *in, uint16_t *selected, uint32_t *count);
+
+/* Keep a message about a failed row for `why`; no memory: the counter alone tells. */
+void wr_ctx_sample(wr_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The newest one, "" when no row failed.  Any thread. */
+void wr_ctx_sample_copy(const wr_ctx *ctx, char *text, size_t bytes);
 
 /* An operator's state, frozen at a barrier.  Opaque to all but its operator. */
 typedef struct wr_frozen wr_frozen;

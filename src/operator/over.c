@@ -343,7 +343,7 @@ answer(over_state *o, wr_time before)
         status = work_begin(o, before);
         if (status != WEIR_OK) {
             work_drop(o);
-            return o->ctx->error.code != WEIR_OK
+            return o->ctx->error->code != WEIR_OK
                        ? WR_FLOW_FAIL
                        : wr_ctx_fail(o->ctx, status, "window functions: %s",
                                      weir_status_text(status));

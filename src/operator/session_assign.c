@@ -120,7 +120,7 @@ found_merge(sessions *s, uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         WR_TRY(wr_session_touch(s, found[i]));
     if (wr_session_before_take(s) != WR_FLOW_NEXT)
-        return s->ctx->error.code;
+        return s->ctx->error->code;
     return sessions_join(s, found, count);
 }
 

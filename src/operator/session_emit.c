@@ -93,8 +93,7 @@ result_failed(sessions *s, const agg_call *call, weir_status status, wr_column *
     const char *name = call->spec->aggregate->name;
     if (!wr_status_is_row(status) || s->ctx->on_row_error == WR_ROW_FAIL)
         return wr_ctx_fail(s->ctx, status, "%s: %s", name, weir_status_text(status));
-    snprintf(s->ctx->last_row_error, sizeof s->ctx->last_row_error, "%s: %s", name,
-             weir_status_text(status));
+    wr_ctx_sample(s->ctx, "%s: %s", name, weir_status_text(status));
     wr_bitmap_set(list->failed, row);
     if (wr_column_set_null(column, row) != WEIR_OK)
         return wr_ctx_fail(s->ctx, WEIR_MEMORY, "no memory for results");

@@ -3,6 +3,7 @@
  * runtime/build.c -- from a job to tasks: workers, streams, segments (edges are build_edges.c, sources
  * and sinks build_ends.c).
  *
+ * Segments that exchange nothing share tasks (build_fuse.c).
  * A segment has one shard a worker, or one when it is `single`; a source's stream one a worker, or
  * one when it is pinned; a segment's stream as many as the segment.  Shard i of a stream is read by shard
  * i mod n of a segment of n shards.  A side stream has a shard for each shard of each segment that may
@@ -25,20 +26,30 @@ wr_build_alloc(wr_runtime *rt, size_t count, size_t bytes)
     return raw + (LINE_BYTES - (uintptr_t) raw % LINE_BYTES) % LINE_BYTES;
 }
 
+void *
+wr_build_array(wr_runtime *rt, size_t count, size_t bytes)
+{
+    return wr_arena_calloc(&rt->arena, count, bytes);
+}
+
 weir_status
 wr_build_task(wr_runtime *rt, task *t, const task_ops *ops, const char *name,
-              uint32_t worker_index, uint32_t part_count)
+              uint32_t worker_index, uint32_t part_count, uint32_t last_count)
 {
     worker *w = &rt->workers[worker_index % rt->worker_count];
-    t->parts = wr_build_alloc(rt, part_count, sizeof *t->parts);
-    t->last_parts = wr_build_alloc(rt, part_count, sizeof *t->last_parts);
-    if (name == NULL || t->parts == NULL || t->last_parts == NULL)
+    if (rt->store == NULL)
+        part_count = last_count = 0;
+    t->parts = part_count > 0 ? wr_build_array(rt, part_count, sizeof *t->parts) : NULL;
+    t->last_parts = last_count > 0 ? wr_build_array(rt, last_count, sizeof *t->last_parts) : NULL;
+    if (name == NULL || (part_count > 0 && t->parts == NULL) ||
+        (last_count > 0 && t->last_parts == NULL))
         return WEIR_MEMORY;
     t->ops = ops;
     t->rt = rt;
     t->worker = w;
     t->name = name;
     t->part_count = part_count;
+    t->last_count = last_count;
     wr_timer_init(&t->timer, w->loop, wr_task_wake_user, t);
     rt->tasks[rt->task_count++] = t;
     w->tasks[w->task_count++] = t;
@@ -47,8 +58,8 @@ wr_build_task(wr_runtime *rt, task *t, const task_ops *ops, const char *name,
 
 /* --- workers and streams --- */
 
-static uint32_t
-segment_shard_count(const wr_runtime *rt, uint32_t segment)
+uint32_t
+wr_build_segment_shards(const wr_runtime *rt, uint32_t segment)
 {
     return rt->job->segments[segment].single ? 1 : rt->config.workers;
 }
@@ -57,7 +68,7 @@ static weir_status
 build_workers(wr_runtime *rt, uint32_t task_max, weir_error *err)
 {
     uint32_t count = rt->config.executor == WR_EXECUTOR_THREADS ? rt->config.workers : 1;
-    rt->tasks = wr_build_alloc(rt, task_max + 1, sizeof *rt->tasks);
+    rt->tasks = wr_build_array(rt, task_max + 1, sizeof *rt->tasks);
     rt->workers = wr_build_alloc(rt, count, sizeof *rt->workers);
     if (rt->tasks == NULL || rt->workers == NULL)
         return WEIR_MEMORY;
@@ -65,9 +76,10 @@ build_workers(wr_runtime *rt, uint32_t task_max, weir_error *err)
         worker *w = &rt->workers[i];
         w->rt = rt;
         w->index = i;
-        w->tasks = wr_build_alloc(rt, task_max + 1, sizeof *w->tasks);
+        w->tasks = wr_build_array(rt, task_max + 1, sizeof *w->tasks);
         if (w->tasks == NULL)
             return WEIR_MEMORY;
+        wr_error_clear(&w->error);
         WR_TRY(wr_loop_create(rt->budget, rt->config.clock, &w->loop, err));
         rt->worker_count = i + 1;
     }
@@ -96,14 +108,14 @@ wr_build_stream_shards(const wr_runtime *rt, const wr_source_binding *sources, u
     const wr_job_stream *js = &rt->job->streams[stream];
     uint32_t             count = 0;
     if (js->origin == WR_FROM_SEGMENT)
-        return segment_shard_count(rt, js->origin_index);
+        return wr_build_segment_shards(rt, js->origin_index);
     for (uint32_t i = 0; i < rt->source_count; i++)
         if (sources[i].stream == stream || sources[i].bad_stream == (int32_t) stream)
             return sources[i].worker >= 0 ? 1 : rt->config.workers;
     if (js->origin == WR_FROM_SIDE)
         for (uint32_t g = 0; g < rt->job->segment_count; g++)
-            if (segment_final_stream(rt, g) == (int32_t) js->origin_index)
-                count += segment_shard_count(rt, g);
+            if (!rt->segments[g].fused && segment_final_stream(rt, g) == (int32_t) js->origin_index)
+                count += wr_build_segment_shards(rt, g);
     return WR_MAX(count, 1u);
 }
 
@@ -111,7 +123,7 @@ static weir_status
 build_streams(wr_runtime *rt, const wr_source_binding *sources)
 {
     uint32_t count = rt->job->stream_count;
-    rt->streams = wr_build_alloc(rt, count + 1, sizeof *rt->streams);
+    rt->streams = wr_build_array(rt, count + 1, sizeof *rt->streams);
     if (rt->streams == NULL)
         return WEIR_MEMORY;
     for (uint32_t i = 0; i < count; i++) {
@@ -145,33 +157,45 @@ wr_build_reader(wr_runtime *rt, task *t, inputs *in, int port, uint32_t stream, 
     return WEIR_OK;
 }
 
+/* What the operator's section of a checkpoint is called: by its segment, wherever that runs. */
 static weir_status
-build_op(wr_runtime *rt, segment_task *s, uint32_t index)
+build_op_part(wr_runtime *rt, segment_task *s, const segment_origin *from, uint32_t index)
 {
-    const wr_job_op *job = &s->segment->ops[index];
-    chain_op        *op = &s->chain.ops[index];
-    task_part       *parts[] = { &s->t.parts[index], &s->t.last_parts[index] };
-    const char      *name = wr_arena_printf(&rt->arena, "%s/%u.%s", s->t.name, index, job->ops->name);
+    const wr_operator_ops *ops = s->chain.ops[from->first_op + index].job->ops;
+    if (s->t.part_count == 0)
+        return WEIR_OK;
+    task_part *part = &s->t.parts[from->first_op + index];
+    part->ops = ops;
+    part->name =
+        wr_arena_printf(&rt->arena, "%s#%u/%u.%s", from->segment->name, s->shard, index, ops->name);
+    return part->name != NULL ? WEIR_OK : WEIR_MEMORY;
+}
+
+static weir_status
+build_op(wr_runtime *rt, segment_task *s, const segment_origin *from, uint32_t index)
+{
+    const wr_job_op *job = &from->segment->ops[index];
+    uint32_t         at = from->first_op + index;
+    chain_op        *op = &s->chain.ops[at];
     op->job = job;
     op->sent = WR_TIME_START;
     op->self = wr_build_alloc(rt, 1, WR_MAX(job->ops->self_size, (size_t) 1));
-    if (name == NULL || op->self == NULL)
+    if (op->self == NULL)
         return WEIR_MEMORY;
-    for (int i = 0; i < 2; i++) {
-        parts[i]->name = name;
-        parts[i]->ops = job->ops;
-    }
+    WR_TRY(build_op_part(rt, s, from, index));
     op->state = wr_budget_create(rt->config.state, job->ops->name, 0);
     if (op->state == NULL)
         return WEIR_MEMORY;
-    s->chain.count = index + 1; /* wr_chain_close undoes what is there */
+    s->chain.count = at + 1; /* wr_chain_close undoes what is there */
     WR_TRY(wr_ctx_init(&op->ctx, op->state, rt->config.flow,
-                       wr_groups_of_shard(s->shard, s->shard_count), rt->config.outbox_slots));
+                       wr_groups_of_shard(s->shard, s->shard_count), rt->config.outbox_slots,
+                       &s->t.worker->error));
     op->ctx.shard = s->shard;
     op->ctx.on_row_error = rt->config.on_row_error;
     op->ctx.keeps_order = (job->ops->traits & WR_OP_KEEPS_ORDER) != 0;
-    op->ctx.late_wanted = s->chain.sides[WR_PORT_LATE] != NULL;
-    op->ctx.bad_wanted = s->chain.sides[WR_PORT_BAD] != NULL;
+    for (int p = WR_PORT_LATE; p <= WR_PORT_BAD; p++)
+        if (s->chain.sides[p] != NULL)
+            WR_TRY(wr_ctx_want(&op->ctx, p));
     wr_random_init(&op->ctx.eval.random,
                    rt->config.seed ^ wr_mix64(((uint64_t) s->shard << 32) + index + 1));
     for (int p = 1; p < WR_OP_PORTS_MAX; p++)
@@ -196,12 +220,41 @@ build_sides(wr_runtime *rt, segment_task *s, const segment_shards *g)
     for (int p = WR_PORT_LATE; p <= WR_PORT_BAD; p++) {
         if (g->side_stream[p] < 0)
             continue;
-        output *o = wr_build_alloc(rt, 1, sizeof *o);
+        output *o = wr_build_array(rt, 1, sizeof *o);
         if (o == NULL)
             return WEIR_MEMORY;
         output_to_stream(rt, o, &s->t, (uint32_t) g->side_stream[p], g->side_shard[p] + s->shard);
         WR_TRY(wr_output_open(o, &rt->arena));
         s->chain.sides[p] = o;
+    }
+    return WEIR_OK;
+}
+
+/* The segments a host runs, first to last; *op_count of all of them. */
+static weir_status
+build_origins(wr_runtime *rt, segment_task *s, uint32_t host, uint32_t *op_count)
+{
+    uint32_t count = rt->segments[host].origin + 1, g = rt->segments[host].head;
+    s->origins = wr_build_array(rt, count, sizeof *s->origins);
+    if (s->origins == NULL)
+        return WEIR_MEMORY;
+    s->origin_count = count;
+    *op_count = rt->segments[host].first_op + rt->job->segments[host].op_count;
+    for (uint32_t i = 0; i < count; i++, g = rt->segments[g].next)
+        s->origins[i] = (segment_origin){ &rt->job->segments[g], rt->segments[g].first_op };
+    return WEIR_OK;
+}
+
+/* Behind the operators' parts a part for each segment: how far it has come. */
+static weir_status
+build_task_parts(wr_runtime *rt, segment_task *s, uint32_t op_count)
+{
+    for (uint32_t i = 0; i < s->t.last_count; i++) {
+        const char *name = wr_arena_printf(&rt->arena, "%s#%u/task", s->origins[i].segment->name,
+                                           s->shard);
+        if (name == NULL)
+            return WEIR_MEMORY;
+        s->t.parts[op_count + i].name = s->t.last_parts[i].name = name;
     }
     return WEIR_OK;
 }
@@ -213,34 +266,34 @@ build_segment_shard(wr_runtime *rt, uint32_t segment, uint32_t shard)
     segment_task   *s = &g->shards[shard];
     const char     *name =
         wr_arena_printf(&rt->arena, "%s#%u", rt->job->segments[segment].name, shard);
-    s->segment = &rt->job->segments[segment];
+    uint32_t op_count = 0;
+    WR_TRY(build_origins(rt, s, segment, &op_count));
     s->shard = shard;
     s->shard_count = g->count;
-    s->in.port_count = s->segment->input_count;
+    s->in.port_count = rt->job->segments[g->head].input_count;
     s->in.flow = rt->config.flow;
     atomic_store(&s->watermark_view, WR_TIME_START);
+    WR_TRY(wr_build_task(rt, &s->t, &wr_segment_task_ops, name, g->count == 1 ? segment : shard,
+                         op_count + s->origin_count, s->origin_count));
+    WR_TRY(build_task_parts(rt, s, op_count));
     chain *c = &s->chain;
     c->task = &s->t;
     c->clock = rt->config.clock;
     c->ports = s->in.ports;
     c->sent = WR_TIME_START;
     c->keep_state = rt->store != NULL;
+    c->error = &s->t.worker->error;
     c->out.task = &s->t;
     c->out.flow = rt->config.flow;
-    wr_error_clear(&c->error);
-    WR_TRY(wr_build_task(rt, &s->t, &wr_segment_task_ops, name, g->count == 1 ? segment : shard,
-                         s->segment->op_count + 1));
-    uint32_t task_part_index = s->segment->op_count;
-    s->t.parts[task_part_index].name = wr_arena_printf(&rt->arena, "%s/task", name);
-    s->t.last_parts[task_part_index].name = s->t.parts[task_part_index].name;
-    c->ops = wr_build_alloc(rt, s->segment->op_count, sizeof *c->ops);
-    if (c->ops == NULL || s->t.parts[task_part_index].name == NULL)
+    c->ops = wr_build_alloc(rt, op_count, sizeof *c->ops);
+    if (c->ops == NULL)
         return WEIR_MEMORY;
     WR_TRY(build_sides(rt, s, g));
-    if (s->segment->stream >= 0)
-        output_to_stream(rt, &c->out, &s->t, (uint32_t) s->segment->stream, shard);
-    for (uint32_t i = 0; i < s->segment->op_count; i++)
-        WR_TRY(build_op(rt, s, i));
+    if (rt->job->segments[segment].stream >= 0)
+        output_to_stream(rt, &c->out, &s->t, (uint32_t) rt->job->segments[segment].stream, shard);
+    for (uint32_t i = 0; i < s->origin_count; i++)
+        for (uint32_t k = 0; k < s->origins[i].segment->op_count; k++)
+            WR_TRY(build_op(rt, s, &s->origins[i], k));
     return WEIR_OK;
 }
 
@@ -259,7 +312,8 @@ build_side_places(wr_runtime *rt)
             continue;
         wr_assert(js->side_port == WR_PORT_LATE || js->side_port == WR_PORT_BAD);
         for (uint32_t g = 0; g < segments; g++) {
-            if (segment_final_stream(rt, g) != (int32_t) js->origin_index)
+            if (rt->segments[g].fused ||
+                segment_final_stream(rt, g) != (int32_t) js->origin_index)
                 continue;
             rt->segments[g].side_stream[js->side_port] = (int32_t) k;
             rt->segments[g].side_shard[js->side_port] = next;
@@ -272,11 +326,10 @@ static weir_status
 build_segments(wr_runtime *rt)
 {
     uint32_t count = rt->job->segment_count;
-    rt->segments = wr_build_alloc(rt, count, sizeof *rt->segments);
-    if (rt->segments == NULL)
-        return WEIR_MEMORY;
     for (uint32_t g = 0; g < count; g++) {
-        rt->segments[g].count = segment_shard_count(rt, g);
+        if (rt->segments[g].fused)
+            continue;
+        rt->segments[g].count = wr_build_segment_shards(rt, g);
         rt->segments[g].shards =
             wr_build_alloc(rt, rt->segments[g].count, sizeof *rt->segments[g].shards);
         if (rt->segments[g].shards == NULL)
@@ -319,6 +372,7 @@ wr_runtime_build(wr_runtime *rt, const wr_source_binding *sources, const wr_sink
     if (status != WEIR_OK)
         return wr_error_set(err, status, "%u workers; at most %d", workers, WR_KEY_GROUPS);
     WR_TRY_GOTO(build_workers(rt, task_max, err));
+    WR_TRY_GOTO(wr_build_fuse(rt));
     WR_TRY_GOTO(build_streams(rt, sources));
     WR_TRY_GOTO(wr_build_sources(rt, sources, err));
     WR_TRY_GOTO(build_segments(rt));
@@ -366,4 +420,7 @@ wr_runtime_unbuild(wr_runtime *rt)
     for (uint32_t g = 0; rt->segments != NULL && g < rt->job->segment_count; g++)
         for (uint32_t k = 0; rt->segments[g].shards != NULL && k < rt->segments[g].count; k++)
             wr_chain_fini(&rt->segments[g].shards[k].chain);
+    for (uint32_t i = 0; i < rt->worker_count; i++)
+        if (rt->workers[i].scratch.keys != NULL)
+            wr_keys_fini(rt->workers[i].scratch.keys);
 }

@@ -61,7 +61,7 @@ build_edge(wr_runtime *rt, const wr_job_input *in, uint32_t consumer, int port)
         edge->partitioning = in->partitioning;
         edge->keys = in->keys;
         edge->key_count = in->key_count;
-        edge->channels = wr_build_alloc(rt, to->count, sizeof *edge->channels);
+        edge->channels = wr_build_array(rt, to->count, sizeof *edge->channels);
         if (edge->channels == NULL)
             return WEIR_MEMORY;
         out->edge_count++;
@@ -96,19 +96,22 @@ wr_build_edges(wr_runtime *rt)
     for (uint32_t g = 0; g < job->segment_count; g++)
         for (uint32_t k = 0; k < rt->segments[g].count; k++) {
             segment_task *s = &rt->segments[g].shards[k];
-            s->chain.out.edges =
-                wr_build_alloc(rt, edges_from(job, g) + 1, sizeof *s->chain.out.edges);
-            s->in.list =
-                wr_build_alloc(rt, inputs_max(rt, s->segment) + 1, sizeof *s->in.list);
-            if (s->chain.out.edges == NULL || s->in.list == NULL)
+            uint32_t      edges = edges_from(job, g), ins = inputs_max(rt, s->origins[0].segment);
+            if (edges > 0)
+                s->chain.out.edges = wr_build_array(rt, edges, sizeof *s->chain.out.edges);
+            s->in.list = wr_build_array(rt, ins, sizeof *s->in.list);
+            if ((edges > 0 && s->chain.out.edges == NULL) || s->in.list == NULL)
                 return WEIR_MEMORY;
         }
     for (uint32_t g = 0; g < job->segment_count; g++)
         for (uint32_t p = 0; p < job->segments[g].input_count; p++) {
             const wr_job_input *in = &job->segments[g].inputs[p];
             wr_assert(in->from_stream ? in->index < job->stream_count : in->index < g); /* J1 */
-            WR_TRY(in->from_stream ? build_stream_input(rt, in, g, (int) p)
-                                   : build_edge(rt, in, g, (int) p));
+            if (!in->from_stream && rt->segments[in->index].fused)
+                continue; /* no edge: its operators stand before ours */
+            uint32_t host = rt->segments[g].host;
+            WR_TRY(in->from_stream ? build_stream_input(rt, in, host, (int) p)
+                                   : build_edge(rt, in, host, (int) p));
         }
     return WEIR_OK;
 }

@@ -80,11 +80,12 @@ build_source_shard(wr_runtime *rt, source *s, uint32_t shard)
     t->stream = rt->streams[b->stream];
     wr_stream_on_room(t->stream, shard, wr_task_wake_user, &t->t);
     WR_TRY(wr_build_task(rt, &t->t, &wr_source_task_ops, name,
-                         b->worker >= 0 ? (uint32_t) b->worker : shard, 2));
-    t->t.parts[0].name = t->t.last_parts[0].name = name;
-    t->t.parts[1].name = t->t.last_parts[1].name = wr_arena_printf(&rt->arena, "%s/lanes", name);
+                         b->worker >= 0 ? (uint32_t) b->worker : shard, 2, 2));
+    const char *lanes = wr_arena_printf(&rt->arena, "%s/lanes", name);
+    for (uint32_t i = 0; i < t->t.part_count; i++)
+        t->t.parts[i].name = t->t.last_parts[i].name = i == 0 ? name : lanes;
     t->self = wr_build_alloc(rt, 1, WR_MAX(b->ops->self_bytes, (size_t) 1));
-    if (t->t.parts[1].name == NULL || t->self == NULL)
+    if (lanes == NULL || t->self == NULL)
         return WEIR_MEMORY;
     return build_fields(rt, t);
 }
@@ -128,7 +129,7 @@ build_sink(wr_runtime *rt, const wr_sink_binding *b, sink_task *s, uint32_t inde
     s->in.port_count = 1;
     s->in.flow = rt->config.flow;
     wr_mutex_init(&s->error_lock);
-    WR_TRY(wr_build_task(rt, &s->t, &wr_sink_task_ops, name, index, 0));
+    WR_TRY(wr_build_task(rt, &s->t, &wr_sink_task_ops, name, index, 0, 0));
     s->self = wr_build_alloc(rt, 1, WR_MAX(b->ops->self_bytes, (size_t) 1));
     s->in.list = wr_build_alloc(rt, shards, sizeof *s->in.list);
     if (s->self == NULL || s->in.list == NULL)

@@ -50,9 +50,9 @@ op_outbox(chain_op *op)
 static step_flow
 op_failed(chain *c, chain_op *op)
 {
-    c->error = op->ctx.error;
-    if (c->error.code == WEIR_OK)
-        (void) wr_error_set(&c->error, WEIR_INTERNAL, "operator %s failed without a reason",
+    c->failed = true;
+    if (c->error->code == WEIR_OK)
+        (void) wr_error_set(c->error, WEIR_INTERNAL, "operator %s failed without a reason",
                             op->job->ops->name);
     return FLOW_FAILED;
 }
@@ -60,7 +60,8 @@ op_failed(chain *c, chain_op *op)
 static step_flow
 chain_out_of_memory(chain *c)
 {
-    (void) wr_error_set(&c->error, WEIR_MEMORY, "no memory for a batch of %s: %s holds %llu bytes",
+    c->failed = true;
+    (void) wr_error_set(c->error, WEIR_MEMORY, "no memory for a batch of %s: %s holds %llu bytes",
                         c->task->name, wr_budget_name(c->out.flow),
                         (unsigned long long) wr_budget_used(c->out.flow));
     return FLOW_FAILED;
@@ -191,7 +192,8 @@ step_mark(chain *c, chain_op *op, step_flow *result)
         if (c->keep_state && op->job->ops->freeze != NULL && op->frozen == NULL) {
             weir_status status = op->job->ops->freeze(op->self, op->in->epoch, &op->frozen);
             if (status != WEIR_OK) {
-                (void) wr_error_set(&c->error, status, "operator %s cannot freeze its state",
+                c->failed = true;
+                (void) wr_error_set(c->error, status, "operator %s cannot freeze its state",
                                     op->job->ops->name);
                 *result = FLOW_FAILED;
                 return false;
@@ -383,11 +385,11 @@ chain_sweep(chain *c, bool *failed, bool *idle)
 chain_flow
 wr_chain_run(chain *c)
 {
-    bool failed = c->error.code != WEIR_OK, idle = false;
+    bool failed = c->failed, idle = false;
     while (!failed && chain_sweep(c, &failed, &idle))
         ;
     if (failed) {
-        if (c->error.code == WEIR_OK)
+        if (!c->failed)
             (void) chain_out_of_memory(c);
         return CHAIN_FAILED;
     }

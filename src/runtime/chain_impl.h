@@ -50,8 +50,9 @@ typedef struct chain {
     wr_time   sent;         /* watermark handed to the output               */
     bool      keep_state;   /* checkpoints are kept: freeze at barriers     */
     bool      ended;        /* END is handed to the output                  */
+    bool      failed;       /* *error says why                              */
     wr_epoch  barrier;      /* has left; 0 none.  The task clears it        */
-    weir_error error;
+    weir_error *error;      /* the worker's                                 */
 } chain;
 
 typedef enum chain_flow { CHAIN_IDLE, CHAIN_BLOCKED, CHAIN_FAILED } chain_flow;

@@ -37,13 +37,14 @@ part_write(wr_runtime *rt, task_part *part)
 
 /* C2: whose parts stand for the task in this epoch. */
 static task_part *
-task_parts_of(wr_runtime *rt, task *t, wr_epoch epoch)
+task_parts_of(wr_runtime *rt, task *t, wr_epoch epoch, uint32_t *count)
 {
     coordinator *c = &rt->coordinator;
     wr_mutex_lock(&c->lock);
-    task_part *parts = t->acked == epoch ? t->parts : t->last_parts;
+    bool live = t->acked == epoch;
     wr_mutex_unlock(&c->lock);
-    return parts;
+    *count = live ? t->part_count : t->last_count;
+    return live ? t->parts : t->last_parts;
 }
 
 static void
@@ -71,8 +72,9 @@ checkpoint_write(wr_runtime *rt, wr_epoch epoch, uint64_t *bytes, weir_error *er
     weir_status status = WEIR_OK;
     for (uint32_t i = 0; i < rt->task_count && status == WEIR_OK; i++) {
         task      *t = rt->tasks[i];
-        task_part *parts = task_parts_of(rt, t, epoch);
-        for (uint32_t p = 0; p < t->part_count && status == WEIR_OK; p++) {
+        uint32_t   part_count;
+        task_part *parts = task_parts_of(rt, t, epoch, &part_count);
+        for (uint32_t p = 0; p < part_count && status == WEIR_OK; p++) {
             status = part_write(rt, &parts[p]);
             if (status == WEIR_OK && parts[p].bytes.bytes.length > 0)
                 list[count++] = (wr_store_part){ parts[p].name, parts[p].bytes.bytes.data,
@@ -315,7 +317,7 @@ wr_coordinator_fini(wr_runtime *rt)
 {
     tasks_forget_parts(rt);
     for (uint32_t i = 0; i < rt->task_count; i++)
-        for (uint32_t p = 0; p < rt->tasks[i]->part_count; p++)
+        for (uint32_t p = 0; p < rt->tasks[i]->last_count; p++)
             wr_snapshot_writer_fini(&rt->tasks[i]->last_parts[p].bytes);
     wr_cond_fini(&rt->coordinator.changed);
     wr_mutex_fini(&rt->coordinator.lock);

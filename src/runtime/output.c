@@ -27,15 +27,15 @@ wr_output_open(output *o, wr_arena *arena)
     o->pending = wr_arena_calloc(arena, o->pending_capacity + 1, sizeof *o->pending);
     if (o->pending == NULL)
         return WEIR_MEMORY;
-    if (!hashed)
+    worker_scratch *scratch = &o->task->worker->scratch;
+    if (!hashed || scratch->keys != NULL)
         return WEIR_OK;
-    o->keys = wr_arena_alloc(arena, sizeof *o->keys);
-    o->rows = wr_arena_alloc(arena, WR_BATCH_ROWS_MAX * sizeof *o->rows);
-    if (o->keys == NULL || o->rows == NULL) {
-        o->keys = NULL;
+    wr_keys *keys = wr_arena_alloc(arena, sizeof *keys);
+    scratch->rows = wr_arena_alloc(arena, WR_BATCH_ROWS_MAX * sizeof *scratch->rows);
+    if (keys == NULL || scratch->rows == NULL)
         return WEIR_MEMORY;
-    }
-    wr_keys_init(o->keys, o->flow);
+    wr_keys_init(keys, o->flow);
+    scratch->keys = keys;
     return WEIR_OK;
 }
 
@@ -45,9 +45,6 @@ wr_output_close(output *o)
     for (uint32_t i = 0; i < o->pending_count; i++)
         wr_batch_release(o->pending[i].batch);
     o->pending_count = 0;
-    if (o->keys != NULL)
-        wr_keys_fini(o->keys);
-    o->keys = NULL;
 }
 
 bool
@@ -120,22 +117,24 @@ edge_partition(output *o, output_edge *edge, const wr_batch *batch)
     uint32_t starts[WR_KEY_GROUPS + 1] = { 0 }, fill[WR_KEY_GROUPS];
     uint8_t  shard_of[WR_KEY_GROUPS];
     uint32_t shards = edge->channel_count;
+    wr_keys  *keys = o->task->worker->scratch.keys;
+    uint16_t *rows = o->task->worker->scratch.rows;
     wr_assert(shards <= WR_KEY_GROUPS);
-    WR_TRY(wr_keys_encode(o->keys, batch, edge->keys, edge->key_count));
+    WR_TRY(wr_keys_encode(keys, batch, edge->keys, edge->key_count));
     for (uint32_t g = 0; g < WR_KEY_GROUPS; g++)
         shard_of[g] = (uint8_t) wr_shard_of_group(g, shards);
     for (uint32_t i = 0; i < batch->row_count; i++)
-        starts[shard_of[wr_key_group(o->keys->hashes[i])] + 1]++;
+        starts[shard_of[wr_key_group(keys->hashes[i])] + 1]++;
     for (uint32_t s = 0; s < shards; s++) {
         starts[s + 1] += starts[s];
         fill[s] = starts[s];
     }
     for (uint32_t i = 0; i < batch->row_count; i++) {
-        uint32_t s = shard_of[wr_key_group(o->keys->hashes[i])];
-        o->rows[fill[s]++] = (uint16_t) wr_batch_row(batch, i);
+        uint32_t s = shard_of[wr_key_group(keys->hashes[i])];
+        rows[fill[s]++] = (uint16_t) wr_batch_row(batch, i);
     }
     for (uint32_t s = 0; s < shards; s++)
-        WR_TRY(edge_add_part(o, edge, s, batch, o->rows + starts[s], starts[s + 1] - starts[s]));
+        WR_TRY(edge_add_part(o, edge, s, batch, rows + starts[s], starts[s + 1] - starts[s]));
     return WEIR_OK;
 }
 

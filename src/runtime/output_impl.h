@@ -34,11 +34,9 @@ typedef struct output {
     uint32_t        edge_count;
     output_pending *pending;
     uint32_t        pending_count, pending_capacity;
-    wr_keys        *keys;   /* scratch of HASH edges; NULL without */
-    uint16_t       *rows;   /* scratch: rows by shard              */
 } output;
 
-/* Once edges and stream are set: scratch and pending. */
+/* Once edges and stream are set: pending, and the worker's scratch where an edge needs it. */
 weir_status wr_output_open(output *o, wr_arena *arena);
 void        wr_output_close(output *o);
 /* Push what is pending; true when nothing is left. */

@@ -54,46 +54,65 @@ restore_damaged(weir_error *err, const char *name)
                         name);
 }
 
+/* Of one segment, over its old shards. */
+typedef struct standing {
+    bool    ended;
+    wr_time watermark; /* of all its ports */
+} standing;
+
 /* One old shard's standing, joined to what others said: V1, V2. */
 static weir_status
-restore_task_part(segment_task *s, const wr_store_part *part, bool first, weir_error *err)
+restore_task_part(segment_task *s, uint32_t origin, const wr_store_part *part, bool first,
+                  standing *at, weir_error *err)
 {
-    wr_snapshot_reader r;
+    const segment_origin *o = &s->origins[origin];
+    wr_snapshot_reader    r;
     wr_snapshot_reader_init(&r, part->bytes, part->length, WR_GROUPS_ALL);
     if (!wr_snapshot_next(&r) || wr_snapshot_get_u64(&r) != 1)
         return restore_damaged(err, part->name);
     bool     ended = wr_snapshot_get_u64(&r) != 0;
     wr_time  watermark = wr_snapshot_get_i64(&r);
     uint64_t ports = wr_snapshot_get_u64(&r);
-    if (ports != s->in.port_count)
+    if (ports != (origin == 0 ? s->in.port_count : 1))
         return restore_damaged(err, part->name);
-    s->chain.ended = ended && (first || s->chain.ended);
-    s->chain.sent = first ? watermark : WR_MIN(s->chain.sent, watermark);
+    at->ended = ended && (first || at->ended);
+    at->watermark = first ? watermark : WR_MIN(at->watermark, watermark);
     for (uint64_t p = 0; p < ports; p++) {
         wr_time w = wr_snapshot_get_i64(&r);
-        s->in.ports[p] = first ? w : WR_MIN(s->in.ports[p], w);
+        if (origin == 0)
+            s->in.ports[p] = first ? w : WR_MIN(s->in.ports[p], w);
     }
-    if (wr_snapshot_get_u64(&r) != s->chain.count)
+    if (wr_snapshot_get_u64(&r) != o->segment->op_count)
         return restore_damaged(err, part->name);
-    for (uint32_t i = 0; i < s->chain.count; i++) {
-        bool was = wr_snapshot_get_u64(&r) != 0;
-        s->chain.ops[i].ended = was && (first || s->chain.ops[i].ended);
+    for (uint32_t i = 0; i < o->segment->op_count; i++) {
+        chain_op *op = &s->chain.ops[o->first_op + i];
+        bool      was = wr_snapshot_get_u64(&r) != 0;
+        op->ended = was && (first || op->ended);
     }
     return wr_snapshot_reader_status(&r) == WEIR_OK ? WEIR_OK : restore_damaged(err, part->name);
 }
 
+/* The operators of a segment stand where the segment stood. */
 static void
-restore_settle(segment_task *s)
+restore_settle(segment_task *s, uint32_t origin, const standing *at)
 {
-    for (uint32_t i = 0; i < s->in.count; i++)
-        s->in.list[i].watermark = s->in.ports[s->in.list[i].port];
-    wr_inputs_settle(&s->in);
-    for (uint32_t i = 0; i < s->chain.count; i++) {
-        chain_op *op = &s->chain.ops[i];
-        op->ctx.watermark = op->sent = s->chain.sent;
-        memcpy(op->ctx.port_watermark, s->in.ports, sizeof op->ctx.port_watermark);
+    const segment_origin *o = &s->origins[origin];
+    if (origin == 0) {
+        for (uint32_t i = 0; i < s->in.count; i++)
+            s->in.list[i].watermark = s->in.ports[s->in.list[i].port];
+        wr_inputs_settle(&s->in);
+    }
+    for (uint32_t i = 0; i < o->segment->op_count; i++) {
+        chain_op *op = &s->chain.ops[o->first_op + i];
+        op->ctx.watermark = op->sent = at->watermark;
+        if (op == s->chain.ops)
+            memcpy(op->ctx.port_watermark, s->in.ports, sizeof op->ctx.port_watermark);
+        else
+            op->ctx.port_watermark[0] = at->watermark;
         op->done = op->ended;
     }
+    s->chain.ended = at->ended; /* the last segment's counts */
+    s->chain.sent = at->watermark;
 }
 
 static weir_status
@@ -111,23 +130,25 @@ restore_op(chain_op *op, const wr_store_part *part, wr_groups groups, weir_error
 }
 
 static weir_status
-restore_segment(wr_runtime *rt, segment_task *s, weir_error *err)
+restore_origin(wr_runtime *rt, segment_task *s, uint32_t origin, weir_error *err)
 {
-    const wr_checkpoint *c = &rt->restored;
-    const char          *name = s->segment->name;
-    bool                 first = true, same = parts_count(c, name, "/task") == s->shard_count;
+    const wr_checkpoint  *c = &rt->restored;
+    const segment_origin *o = &s->origins[origin];
+    const char           *name = o->segment->name;
+    standing              at = { 0 };
+    bool                  first = true, same = parts_count(c, name, "/task") == s->shard_count;
     for (uint32_t i = 0; i < c->part_count; i++) {
         int64_t shard = part_shard(c->parts[i].name, name, "/task");
         if (shard < 0 || (same && shard != s->shard))
             continue;
-        WR_TRY(restore_task_part(s, &c->parts[i], first, err));
+        WR_TRY(restore_task_part(s, origin, &c->parts[i], first, &at, err));
         first = false;
     }
     if (first)
         return wr_error_set(err, WEIR_CHECKPOINT_CORRUPT, "the checkpoint has no part of \"%s\"",
                             name);
-    restore_settle(s);
-    for (uint32_t k = 0; k < s->chain.count; k++) {
+    restore_settle(s, origin, &at);
+    for (uint32_t k = o->first_op; k < o->first_op + o->segment->op_count; k++) {
         chain_op   *op = &s->chain.ops[k];
         const char *suffix = strrchr(s->t.parts[k].name, '/');
         if (op->job->ops->restore == NULL)
@@ -138,6 +159,14 @@ restore_segment(wr_runtime *rt, segment_task *s, weir_error *err)
                 WR_TRY(restore_op(op, &c->parts[i], same ? WR_GROUPS_ALL : op->ctx.groups, err));
         }
     }
+    return WEIR_OK;
+}
+
+static weir_status
+restore_segment(wr_runtime *rt, segment_task *s, weir_error *err)
+{
+    for (uint32_t i = 0; i < s->origin_count; i++)
+        WR_TRY(restore_origin(rt, s, i, err));
     wr_chain_resume(&s->chain);
     return WEIR_OK;
 }

@@ -13,9 +13,17 @@
 #include "runtime/input_impl.h"
 #include "runtime/source_impl.h"
 
+/* A segment of the job whose operators this task runs. */
+typedef struct segment_origin {
+    const wr_job_segment *segment;
+    uint32_t              first_op; /* of the task's chain */
+} segment_origin;
+
 typedef struct segment_task {
     task                  t; /* first */
-    const wr_job_segment *segment;
+    segment_origin       *origins; /* in the order of the chain: inputs are the first one's, the
+                                    * stream and the edges out the last one's (build_fuse.c) */
+    uint32_t              origin_count;
     uint32_t              shard, shard_count;
     inputs                in;
     chain                 chain;
@@ -65,8 +73,13 @@ typedef struct stall {
 } stall;
 
 typedef struct segment_shards {
-    segment_task *shards;
+    segment_task *shards;   /* of a host; NULL: another segment's tasks run it            */
     uint32_t      count;
+    uint32_t      host;     /* the segment whose tasks run this one                       */
+    uint32_t      head;     /* of a host: the first segment of its run                    */
+    uint32_t      next;     /* when fused: its reader                                     */
+    uint32_t      origin, first_op; /* where it stands in the tasks                       */
+    bool          fused;    /* runs in its reader's tasks                                 */
     int32_t       side_stream[WR_PORT_COUNT]; /* -1: nobody reads it             */
     uint32_t      side_shard[WR_PORT_COUNT];  /* where its shards begin in there */
 } segment_shards;
@@ -102,12 +115,15 @@ struct wr_runtime {
     weir_error               error;
 };
 
-/* build.c, build_edges.c, build_ends.c */
-void       *wr_build_alloc(wr_runtime *rt, size_t count, size_t bytes); /* zeroed, 64-byte aligned */
+/* build.c, build_fuse.c, build_edges.c, build_ends.c */
+void       *wr_build_alloc(wr_runtime *rt, size_t count, size_t bytes); /* zeroed, on lines of its own */
 weir_status wr_build_task(wr_runtime *rt, task *t, const task_ops *ops, const char *name,
-                          uint32_t worker_index, uint32_t part_count);
+                          uint32_t worker_index, uint32_t part_count, uint32_t last_count);
 weir_status wr_build_reader(wr_runtime *rt, task *t, inputs *in, int port, uint32_t stream,
                             uint32_t shard);
+void       *wr_build_array(wr_runtime *rt, size_t count, size_t bytes); /* zeroed */
+uint32_t    wr_build_segment_shards(const wr_runtime *rt, uint32_t segment);
+weir_status wr_build_fuse(wr_runtime *rt);
 uint32_t    wr_build_stream_shards(const wr_runtime *rt, const wr_source_binding *sources,
                                    uint32_t stream);
 weir_status wr_build_edges(wr_runtime *rt);

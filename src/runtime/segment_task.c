@@ -2,8 +2,11 @@
 /*
  * runtime/segment_task.c -- one shard of a segment: inputs, a chain of operators, an output.
  *
+ * The chain may be that of several segments of the job (build_fuse.c).
+ *
  * State       the operators'; of its own only which of them have ended and the watermarks it stands at,
- *             so that after a restart a row is judged as it would have been (part "<task>/task").
+ *             so that after a restart a row is judged as it would have been: a part for each segment,
+ *             "<segment>#<shard>/task", as if the segment had a task of its own.
  * Invariants  G1  a new batch is taken when the one before has left entirely (R2)
  *             G2  a barrier is acknowledged when it and everything before it are in the output
  *             G3  a task that has seen the end of its inputs but whose END was taken early (an operator
@@ -28,25 +31,52 @@ wr_segment_open(segment_task *s, weir_error *err)
     return WEIR_OK;
 }
 
-/* The task's own part: what restore.c reads back. */
-static weir_status
-segment_write_part(segment_task *s, task_part *parts)
+/* What has come to the segment's first operator, all of it done with: the watermark, and the end. */
+static wr_time
+origin_watermark(const segment_task *s, uint32_t origin)
 {
-    wr_snapshot_writer *w = &parts[s->chain.count].bytes;
+    uint32_t first = s->origins[origin].first_op;
+    return origin == 0 || first == 0 ? s->in.watermark : s->chain.ops[first - 1].sent;
+}
+
+static bool
+origin_ended(const segment_task *s, uint32_t origin)
+{
+    if (origin + 1 == s->origin_count)
+        return s->chain.ended;
+    uint32_t behind = s->origins[origin + 1].first_op;
+    return behind == 0 ? s->end_offered : s->chain.ops[behind - 1].ended;
+}
+
+/* What restore.c reads back. */
+static weir_status
+origin_write_part(segment_task *s, uint32_t origin, wr_snapshot_writer *w)
+{
+    const segment_origin *o = &s->origins[origin];
+    uint32_t              ports = origin == 0 ? s->in.port_count : 1;
     wr_snapshot_writer_fini(w);
     wr_snapshot_writer_init(w, s->t.rt->budget);
     wr_snapshot_begin(w, WR_SNAPSHOT_GLOBAL);
     wr_snapshot_put_u64(w, TASK_PART_VERSION);
-    wr_snapshot_put_u64(w, s->chain.ended);
-    wr_snapshot_put_i64(w, s->in.watermark);
-    wr_snapshot_put_u64(w, s->in.port_count);
-    for (uint32_t p = 0; p < s->in.port_count; p++)
-        wr_snapshot_put_i64(w, s->in.ports[p]);
-    wr_snapshot_put_u64(w, s->chain.count);
-    for (uint32_t i = 0; i < s->chain.count; i++)
-        wr_snapshot_put_u64(w, s->chain.ops[i].ended);
+    wr_snapshot_put_u64(w, origin_ended(s, origin));
+    wr_snapshot_put_i64(w, origin_watermark(s, origin));
+    wr_snapshot_put_u64(w, ports);
+    for (uint32_t p = 0; p < ports; p++)
+        wr_snapshot_put_i64(w, origin == 0 ? s->in.ports[p] : origin_watermark(s, origin));
+    wr_snapshot_put_u64(w, o->segment->op_count);
+    for (uint32_t i = 0; i < o->segment->op_count; i++)
+        wr_snapshot_put_u64(w, s->chain.ops[o->first_op + i].ended);
     wr_snapshot_end(w);
     return wr_snapshot_finish(w);
+}
+
+/* Into parts[0..origin_count). */
+static weir_status
+segment_write_parts(segment_task *s, task_part *parts)
+{
+    for (uint32_t i = 0; i < s->origin_count; i++)
+        WR_TRY(origin_write_part(s, i, &parts[i].bytes));
+    return WEIR_OK;
 }
 
 static bool
@@ -60,7 +90,7 @@ segment_ack(segment_task *s)
             s->t.parts[i].frozen = c->ops[i].frozen;
             c->ops[i].frozen = NULL;
         }
-        if (segment_write_part(s, s->t.parts) != WEIR_OK)
+        if (segment_write_parts(s, s->t.parts + c->count) != WEIR_OK)
             return false;
     }
     wr_coordinator_ack(s->t.rt, &s->t, epoch);
@@ -71,13 +101,13 @@ segment_ack(segment_task *s)
 static bool
 segment_has_values(const segment_task *s)
 {
-    return s->segment->values != NULL && s->shard == 0 && !s->chain.ended;
+    return s->origins[0].segment->values != NULL && s->shard == 0 && !s->chain.ended;
 }
 
 static wr_batch *
 segment_values(segment_task *s)
 {
-    wr_batch *copy = wr_batch_copy(s->t.rt->config.flow, s->segment->values);
+    wr_batch *copy = wr_batch_copy(s->t.rt->config.flow, s->origins[0].segment->values);
     if (copy != NULL)
         copy->arrived = wr_clock_now(s->t.rt->config.clock);
     return copy;
@@ -146,14 +176,14 @@ segment_run(task *t)
     bool          failed = false;
     for (int n = 0; n < BATCHES_A_RUN; n++) {
         switch (wr_chain_run(c)) {
-        case CHAIN_FAILED: return wr_task_fail(t, c->error.code, "%s: %s", t->name, c->error.text);
+        case CHAIN_FAILED: return wr_task_fail(t, c->error->code, "%s: %s", t->name, c->error->text);
         case CHAIN_BLOCKED: task_set_blocked(t, true); return TASK_WAIT;
         case CHAIN_IDLE: task_set_blocked(t, false); break;
         }
         if (c->barrier != 0 && !segment_ack(s)) /* G2 */
             return segment_out_of_memory(s);
         if (s->end_offered && c->ended) {
-            if (c->keep_state && segment_write_part(s, t->last_parts) != WEIR_OK)
+            if (c->keep_state && segment_write_parts(s, t->last_parts) != WEIR_OK)
                 return segment_out_of_memory(s);
             return TASK_ENDED;
         }

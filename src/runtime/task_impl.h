@@ -13,6 +13,7 @@
 
 #include "base/loop.h"
 #include "base/thread.h"
+#include "data/key.h"
 #include "runtime/runtime.h"
 
 typedef enum task_result {
@@ -54,8 +55,14 @@ struct task {
     wr_epoch         acked;    /* under the coordinator's lock                        */
     task_part       *parts;    /* the task's between barriers, the coordinator's from ack to done */
     task_part       *last_parts; /* written once, at the end: they stand for an ended task */
-    uint32_t         part_count;
+    uint32_t         part_count, last_count; /* 0 without a store */
 };
+
+/* Room that one task at a time needs: of exchanges by hash.  Made with the first of them. */
+typedef struct worker_scratch {
+    wr_keys  *keys; /* of a batch           */
+    uint16_t *rows; /* its rows, by shard   */
+} worker_scratch;
 
 struct worker {
     wr_runtime      *rt;
@@ -64,6 +71,8 @@ struct worker {
     wr_thread        thread;
     task           **tasks;
     uint32_t         task_count;
+    weir_error       error; /* of the operator that fails: its job fails with it */
+    worker_scratch   scratch;
     _Alignas(64) _Atomic uint32_t asleep;
 };
 

@@ -110,8 +110,9 @@ void
 wr_runtime_op_counters(wr_runtime *runtime, uint32_t segment, uint32_t op, wr_op_counters *sum,
                        uint64_t *state_bytes, wr_time *watermark)
 {
-    segment_shards *g = &runtime->segments[segment];
     wr_assert(segment < runtime->job->segment_count);
+    segment_shards *g = &runtime->segments[runtime->segments[segment].host];
+    op += runtime->segments[segment].first_op;
     memset(sum, 0, sizeof *sum);
     *state_bytes = 0;
     *watermark = WR_TIME_END;

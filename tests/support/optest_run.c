@@ -49,6 +49,7 @@ static const way ways[] = {
 typedef struct instance {
     void      *self;
     wr_ctx     ctx;
+    weir_error error;
     wr_budget *whole, *state, *flow;
     wr_time    stamped; /* watermark_after of the newest batch out */
 } instance;
@@ -94,10 +95,14 @@ instance_open(runner *r, instance *in, wr_groups groups)
     in->state = wr_budget_create(in->whole, "state", 0);
     in->flow = wr_budget_create(in->whole, "flow", 0);
     in->stamped = WR_TIME_START;
-    assert_int_equal(wr_ctx_init(&in->ctx, in->state, in->flow, groups, r->way->slots), WEIR_OK);
+    memset(&in->error, 0, sizeof in->error);
+    assert_int_equal(
+        wr_ctx_init(&in->ctx, in->state, in->flow, groups, r->way->slots, &in->error), WEIR_OK);
     in->ctx.keeps_order = (t->ops->traits & WR_OP_KEEPS_ORDER) != 0;
-    in->ctx.late_wanted = t->late_wanted;
-    in->ctx.bad_wanted = t->bad_wanted;
+    if (t->late_wanted)
+        assert_int_equal(wr_ctx_want(&in->ctx, WR_PORT_LATE), WEIR_OK);
+    if (t->bad_wanted)
+        assert_int_equal(wr_ctx_want(&in->ctx, WR_PORT_BAD), WEIR_OK);
     in->ctx.on_row_error = t->on_row_error;
     wr_time least = WR_TIME_END;
     for (int p = 0; p < WR_OP_PORTS_MAX; p++) {
@@ -171,12 +176,12 @@ again(runner *r, instance *in, wr_flow flow)
 {
     bool full = !wr_ctx_has_room(&in->ctx, WR_PORT_MAIN);
     instance_drain(r, in);
-    if (flow == WR_FLOW_FAIL && out_of_memory(r, in->ctx.error.code))
+    if (flow == WR_FLOW_FAIL && out_of_memory(r, in->error.code))
         return false;
     if (flow == WR_FLOW_FAIL) {
-        if (r->t->failure == WEIR_OK || in->ctx.error.code != r->t->failure) {
-            complain(r, in->ctx.error.text);
-            fail_msg("failed with %s", weir_status_name(in->ctx.error.code));
+        if (r->t->failure == WEIR_OK || in->error.code != r->t->failure) {
+            complain(r, in->error.text);
+            fail_msg("failed with %s", weir_status_name(in->error.code));
         }
         r->failed = true;
         return false;

@@ -369,7 +369,7 @@ first_error_of_a_row_stays(void **state)
     assert_string_equal(eval.errors[4095].text, "row 4095");
     wr_eval_reset(&eval);
     assert_int_equal(eval.error_count, 0);
-    assert_false(wr_bitmap_get(eval.error_bits, 70));
+    assert_false(wr_eval_row_failed(&eval, 70));
     wr_eval_fini(&eval);
 }
 

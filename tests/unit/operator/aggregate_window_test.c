@@ -218,10 +218,10 @@ old_row_comes_first(void **state) /* E2 */
     wr_optest          *t = count_and_sum(&c, WR_WINDOW_TUMBLE, 10, 10);
     wr_aggregate_config config = c.config;
     wr_ctx              ctx;
-    weir_error          err;
+    weir_error          err = { 0 };
     config.emit = WR_EMIT_CHANGES;
     void *self = wr_calloc(NULL, 1, wr_aggregate_ops.self_size);
-    assert_int_equal(wr_ctx_init(&ctx, NULL, NULL, WR_GROUPS_ALL, 4), WEIR_OK);
+    assert_int_equal(wr_ctx_init(&ctx, NULL, NULL, WR_GROUPS_ALL, 4, &err), WEIR_OK);
     assert_int_equal(wr_aggregate_ops.open(self, &ctx, &config, &err), WEIR_OK);
     for (int i = 0; i < 2; i++) {
         wr_batch_builder builder;

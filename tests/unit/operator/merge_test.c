@@ -34,9 +34,9 @@ rows_keep_the_watermark_that_judges_them(void **state) /* M2 */
     wr_merge_config config = { 2 };
     wr_budget      *budget = wr_budget_create(NULL, "merge", 0);
     wr_ctx          ctx;
-    weir_error      err;
+    weir_error      err = { 0 };
     void           *self = wr_calloc(budget, 1, wr_merge_ops.self_size);
-    assert_int_equal(wr_ctx_init(&ctx, budget, budget, WR_GROUPS_ALL, 4), WEIR_OK);
+    assert_int_equal(wr_ctx_init(&ctx, budget, budget, WR_GROUPS_ALL, 4, &err), WEIR_OK);
     assert_int_equal(wr_merge_ops.open(self, &ctx, &config, &err), WEIR_OK);
     ctx.watermark = 5;
     ctx.port_watermark[0] = 5;

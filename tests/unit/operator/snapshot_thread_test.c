@@ -88,11 +88,11 @@ run(const wr_operator_ops *ops, const void *config, const wr_schema *schema, int
 {
     wr_random  random;
     wr_ctx     ctx;
-    weir_error err;
+    weir_error err = { 0 };
     int64_t    now = 0;
     void      *self = wr_calloc(NULL, 1, ops->self_size);
     wr_random_init(&random, 11);
-    assert_int_equal(wr_ctx_init(&ctx, NULL, NULL, WR_GROUPS_ALL, 4), WEIR_OK);
+    assert_int_equal(wr_ctx_init(&ctx, NULL, NULL, WR_GROUPS_ALL, 4, &err), WEIR_OK);
     assert_int_equal(ops->open(self, &ctx, config, &err), WEIR_OK);
     for (int round = 0; round < 10; round++) {
         writing            w = { .ops = ops };

@@ -114,14 +114,14 @@ cutting_early_changes_nothing(void **state) /* O4: 60,000 rows, a limit of 5: cu
     sorting s = { .config = { .key_count = 1, .limit = 5, .offset = 2 }, .keys = { { 0, false, false } } };
     wr_ctx     ctx;
     wr_arena   arena;
-    weir_error err;
+    weir_error err = { 0 };
     wr_arena_init(&arena, NULL);
     wr_schema *schema = wr_schema_create(&arena, 1);
     schema->fields[0] = (wr_field){ .name = "k", .type = WR_TYPE(WR_INT8), .watermark_offset = WR_NO_WATERMARK };
     s.config.schema = schema;
     s.config.keys = s.keys;
     void *self = wr_calloc(NULL, 1, wr_sort_ops.self_size);
-    assert_int_equal(wr_ctx_init(&ctx, NULL, NULL, WR_GROUPS_ALL, 4), WEIR_OK);
+    assert_int_equal(wr_ctx_init(&ctx, NULL, NULL, WR_GROUPS_ALL, 4, &err), WEIR_OK);
     assert_int_equal(wr_sort_ops.open(self, &ctx, &s.config, &err), WEIR_OK);
     for (int64_t b = 0; b < 15; b++) {
         wr_batch *batch = wr_batch_create(NULL, 1);
