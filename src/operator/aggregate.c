@@ -112,6 +112,12 @@ open_parts(aggregate *a, weir_error *err)
         a->touched_at = wr_group_user_offset(&a->layout) + user_bytes;
         user_bytes += sizeof(wr_time);
     }
+    uint32_t tables = 1;
+    for (uint32_t i = 0; i < a->calls.count; i++)
+        tables += a->calls.calls[i].values.columns != NULL;
+    a->tables = wr_calloc(a->ctx->state, tables, sizeof *a->tables);
+    if (a->tables == NULL)
+        return wr_error_set(err, WEIR_MEMORY, "no memory for %u DISTINCT aggregates", tables - 1);
     a->tables[a->table_count++] = (wr_pane_table){ &a->layout, user_bytes };
     for (uint32_t i = 0; i < a->calls.count; i++) {
         if (a->calls.calls[i].values.columns == NULL)
@@ -173,8 +179,10 @@ aggregate_close(void *self)
     a->sliding = NULL;
     wr_agg_calls_close(&a->calls);
     wr_key_layout_fini(&a->layout);
+    wr_free(a->tables);
     wr_free(a->table_keys);
     wr_free(a->key_source);
+    a->tables = NULL;
     a->table_keys = NULL;
     a->key_source = NULL;
 }

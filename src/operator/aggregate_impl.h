@@ -100,7 +100,7 @@ typedef struct aggregate {
     uint32_t                  *table_keys;   /* columns of the input                     */
     int32_t                   *key_source;   /* output key -> table key, or a KEY_* mark */
     agg_calls                  calls;
-    wr_pane_table              tables[WR_PANE_TABLES_MAX];
+    wr_pane_table             *tables;       /* of a pane: the groups, then the DISTINCT sets */
     uint32_t                   table_count;
     wr_pane_ring               ring;
     wr_time                    closed;       /* windows that end by then have been closed */

@@ -118,6 +118,15 @@ wr_lower_append(lower_state *s, lower_chain *chain, const wr_operator_ops *ops, 
 }
 
 weir_status
+wr_lower_inputs(lower_state *s, lower_chain *chain, uint32_t count)
+{
+    wr_assert(count <= WR_OP_PORTS_MAX);
+    chain->segment.inputs = wr_lower_alloc(s, count * sizeof *chain->segment.inputs);
+    chain->segment.input_count = count;
+    return chain->segment.inputs != NULL ? WEIR_OK : wr_lower_nomem(s);
+}
+
+weir_status
 wr_lower_close(lower_state *s, lower_chain *chain, int32_t stream, uint32_t *index)
 {
     wr_job *job = s->l->job;
@@ -142,8 +151,7 @@ wr_lower_meet(lower_state *s, lower_chain *const *inputs, const uint32_t *const 
     lower_chain *chain = wr_lower_chain(s, NULL);
     if (chain == NULL)
         return wr_lower_nomem(s);
-    wr_assert(input_count <= WR_OP_PORTS_MAX);
-    chain->segment.input_count = input_count;
+    WR_TRY(wr_lower_inputs(s, chain, input_count));
     chain->segment.single = key_count == 0;
     for (uint32_t i = 0; i < input_count; i++) {
         wr_job_input *in = &chain->segment.inputs[i];
@@ -237,7 +245,7 @@ lower_scan(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
         map[columns[i]] = i;
     }
     schema->kind = source->kind;
-    chain->segment.input_count = 1;
+    WR_TRY(wr_lower_inputs(s, chain, 1));
     chain->segment.inputs[0] = (wr_job_input){
         .from_stream = true, .index = stream, .columns = columns, .column_count = count
     };

@@ -27,6 +27,8 @@ weir_status wr_lower_node(lower_state *s, const wr_plan *plan, lower_chain **out
 /* An operator at the chain's end. */
 weir_status wr_lower_append(lower_state *s, lower_chain *chain, const wr_operator_ops *ops,
                             const void *config, const wr_schema *output, int32_t plan_id);
+/* Room for its inputs, zeroed: how many its first operator has. */
+weir_status wr_lower_inputs(lower_state *s, lower_chain *chain, uint32_t count);
 /* Close the chain: its segment's number. */
 weir_status wr_lower_close(lower_state *s, lower_chain *chain, int32_t stream, uint32_t *index);
 /* A chain whose first operator has these inputs; each is closed.  No keys: everything meets on

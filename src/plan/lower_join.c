@@ -74,7 +74,7 @@ merge_chains(lower_state *s, lower_chain **chains, uint32_t count, const wr_plan
     for (uint32_t i = 0; i < count; i++)
         single = single && chains[i]->segment.single;
     merged->segment.single = single;
-    merged->segment.input_count = count;
+    WR_TRY(wr_lower_inputs(s, merged, count));
     for (uint32_t i = 0; i < count; i++)
         WR_TRY(union_input(s, chains[i], single, &merged->segment.inputs[i]));
     config->port_count = count;

@@ -91,15 +91,9 @@ static int32_t
 segment_final_stream(const wr_runtime *rt, uint32_t segment)
 {
     const wr_job *job = rt->job;
-    if (job->segments[segment].stream >= 0)
-        return job->segments[segment].stream;
-    for (uint32_t g = segment + 1; g < job->segment_count; g++) /* J1 */
-        for (uint32_t p = 0; p < job->segments[g].input_count; p++) {
-            const wr_job_input *in = &job->segments[g].inputs[p];
-            if (!in->from_stream && in->index == segment)
-                return segment_final_stream(rt, g);
-        }
-    return -1;
+    while (job->segments[segment].stream < 0 && rt->segments[segment].edges > 0)
+        segment = rt->segments[segment].next;
+    return job->segments[segment].stream;
 }
 
 uint32_t
@@ -179,15 +173,16 @@ build_op(wr_runtime *rt, segment_task *s, const segment_origin *from, uint32_t i
     chain_op        *op = &s->chain.ops[at];
     op->job = job;
     op->sent = WR_TIME_START;
-    op->self = wr_build_alloc(rt, 1, WR_MAX(job->ops->self_size, (size_t) 1));
+    op->self = wr_build_array(rt, 1, WR_MAX(job->ops->self_size, (size_t) 1));
     if (op->self == NULL)
         return WEIR_MEMORY;
     WR_TRY(build_op_part(rt, s, from, index));
-    op->state = wr_budget_create(rt->config.state, job->ops->name, 0);
-    if (op->state == NULL)
+    bool keeps = (job->ops->traits & WR_OP_STATELESS) == 0;
+    op->state = keeps ? wr_budget_create(rt->config.state, job->ops->name, 0) : NULL;
+    if (keeps && op->state == NULL)
         return WEIR_MEMORY;
     s->chain.count = at + 1; /* wr_chain_close undoes what is there */
-    WR_TRY(wr_ctx_init(&op->ctx, op->state, rt->config.flow,
+    WR_TRY(wr_ctx_init(&op->ctx, keeps ? op->state : rt->config.state, rt->config.flow,
                        wr_groups_of_shard(s->shard, s->shard_count), rt->config.outbox_slots,
                        &s->t.worker->error));
     op->ctx.shard = s->shard;

@@ -24,18 +24,6 @@ inputs_max(wr_runtime *rt, const wr_job_segment *segment)
     return count;
 }
 
-/* How many edges leave a segment. */
-static uint32_t
-edges_from(const wr_job *job, uint32_t segment)
-{
-    uint32_t count = 0;
-    for (uint32_t g = segment + 1; g < job->segment_count; g++)
-        for (uint32_t p = 0; p < job->segments[g].input_count; p++)
-            count += !job->segments[g].inputs[p].from_stream &&
-                     job->segments[g].inputs[p].index == segment;
-    return count;
-}
-
 static weir_status
 build_channel(wr_runtime *rt, segment_task *from, output_edge *edge, segment_task *to, int port)
 {
@@ -96,7 +84,7 @@ wr_build_edges(wr_runtime *rt)
     for (uint32_t g = 0; g < job->segment_count; g++)
         for (uint32_t k = 0; k < rt->segments[g].count; k++) {
             segment_task *s = &rt->segments[g].shards[k];
-            uint32_t      edges = edges_from(job, g), ins = inputs_max(rt, s->origins[0].segment);
+            uint32_t      edges = rt->segments[g].edges, ins = inputs_max(rt, s->origins[0].segment);
             if (edges > 0)
                 s->chain.out.edges = wr_build_array(rt, edges, sizeof *s->chain.out.edges);
             s->in.list = wr_build_array(rt, ins, sizeof *s->in.list);

@@ -15,21 +15,17 @@
  */
 #include "runtime/runtime_impl.h"
 
-/* The one segment that reads an edge of `segment`; -1: none, or several. */
-static int32_t
-only_reader(const wr_job *job, uint32_t segment)
+/* How many edges leave each segment, and where the first leads. */
+static void
+count_edges(wr_runtime *rt)
 {
-    int32_t found = -1;
-    for (uint32_t g = segment + 1; g < job->segment_count; g++) /* J1 */
+    const wr_job *job = rt->job;
+    for (uint32_t g = 0; g < job->segment_count; g++)
         for (uint32_t p = 0; p < job->segments[g].input_count; p++) {
             const wr_job_input *in = &job->segments[g].inputs[p];
-            if (in->from_stream || in->index != segment)
-                continue;
-            if (found >= 0)
-                return -1;
-            found = (int32_t) g;
+            if (!in->from_stream && rt->segments[in->index].edges++ == 0)
+                rt->segments[in->index].next = g;
         }
-    return found;
 }
 
 static bool
@@ -50,12 +46,11 @@ wr_build_fuse(wr_runtime *rt)
         return WEIR_MEMORY;
     for (uint32_t g = 0; g < count; g++)
         rt->segments[g] = (segment_shards){ .host = g, .head = g };
+    count_edges(rt);
     for (uint32_t g = 0; g < count; g++) {
-        int32_t reader = only_reader(rt->job, g);
-        if (reader < 0 || !edge_moves_nothing(rt, g, (uint32_t) reader))
+        if (rt->segments[g].edges != 1 || !edge_moves_nothing(rt, g, rt->segments[g].next))
             continue;
-        segment_shards *to = &rt->segments[reader];
-        rt->segments[g].next = (uint32_t) reader;
+        segment_shards *to = &rt->segments[rt->segments[g].next];
         rt->segments[g].fused = true;
         to->head = rt->segments[g].head;
         to->first_op = rt->segments[g].first_op + rt->job->segments[g].op_count;

@@ -40,8 +40,8 @@ typedef struct wr_job_input {
 
 typedef struct wr_job_segment {
     const char   *name;        /* "per_auction/1"                                          */
-    wr_job_input  inputs[WR_OP_PORTS_MAX];
-    uint32_t      input_count; /* ports of ops[0]; >= 1, or 0: a VALUES segment            */
+    wr_job_input *inputs;      /* one a port of ops[0]                                     */
+    uint32_t      input_count; /* >= 1, at most WR_OP_PORTS_MAX; or 0: a VALUES segment    */
     wr_job_op    *ops;         /* may be empty: a plain exchange                           */
     uint32_t      op_count;
     bool          single;      /* one shard instead of one a worker                        */

@@ -77,9 +77,10 @@ typedef struct segment_shards {
     uint32_t      count;
     uint32_t      host;     /* the segment whose tasks run this one                       */
     uint32_t      head;     /* of a host: the first segment of its run                    */
-    uint32_t      next;     /* when fused: its reader                                     */
+    uint32_t      edges;    /* out of it                                                  */
+    uint32_t      next;     /* where the first of them leads                              */
     uint32_t      origin, first_op; /* where it stands in the tasks                       */
-    bool          fused;    /* runs in its reader's tasks                                 */
+    bool          fused;    /* runs in the tasks of `next`                                */
     int32_t       side_stream[WR_PORT_COUNT]; /* -1: nobody reads it             */
     uint32_t      side_shard[WR_PORT_COUNT];  /* where its shards begin in there */
 } segment_shards;

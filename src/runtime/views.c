@@ -120,7 +120,7 @@ wr_runtime_op_counters(wr_runtime *runtime, uint32_t segment, uint32_t op, wr_op
         chain *c = &g->shards[i].chain;
         wr_assert(op < c->count);
         counters_add(sum, &c->ops[op].ctx.counters);
-        *state_bytes += wr_budget_used(c->ops[op].ctx.state);
+        *state_bytes += c->ops[op].state != NULL ? wr_budget_used(c->ops[op].state) : 0;
         wr_time w = atomic_load_explicit(&g->shards[i].watermark_view, memory_order_relaxed);
         *watermark = WR_MIN(*watermark, w);
     }

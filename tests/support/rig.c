@@ -23,6 +23,7 @@ ops_of(rig *r, uint32_t count, const wr_operator_ops *const *ops)
     .op_count = sizeof((const wr_operator_ops *const[]){ __VA_ARGS__ }) / sizeof(void *)
 
 static const uint32_t key_column[] = { 0 };
+#define INPUTS(...)     (wr_job_input[]){ __VA_ARGS__ }
 #define FROM_STREAM(i)  { .from_stream = true, .index = (i) }
 #define FROM_HASH(i)    { .index = (i), .partitioning = WR_HASH, .keys = key_column, .key_count = 1 }
 #define FROM_FORWARD(i) { .index = (i), .partitioning = WR_FORWARD }
@@ -43,6 +44,9 @@ job_stream(rig *r, uint32_t index, const char *name, const wr_schema *schema, wr
 static void
 job_segment(rig *r, wr_job_segment segment)
 {
+    wr_job_input *inputs = wr_arena_calloc(&r->arena, segment.input_count, sizeof *inputs);
+    memcpy(inputs, segment.inputs, segment.input_count * sizeof *inputs);
+    segment.inputs = inputs;
     r->job.segments[r->job.segment_count++] = segment;
 }
 
@@ -78,15 +82,15 @@ rig_job(rig *r, rig_kind kind, const wr_schema *events, const wr_schema *windows
     switch (kind) {
     case RIG_PASS:
         job_stream(r, 1, "out", events, WR_FROM_SEGMENT, 0, 0);
-        job_segment(r, (wr_job_segment){ .name = "pass/0", .inputs = { FROM_STREAM(0) },
+        job_segment(r, (wr_job_segment){ .name = "pass/0", .inputs = INPUTS(FROM_STREAM(0)),
                                          .input_count = 1, OPS(r, &test_pass_ops), .stream = 1 });
         break;
     case RIG_WINDOWS:
         job_stream(r, 1, "out", windows, WR_FROM_SEGMENT, 1, 0);
         job_stream(r, 2, "late", events, WR_FROM_SIDE, 1, WR_PORT_LATE);
-        job_segment(r, (wr_job_segment){ .name = "win/0", .inputs = { FROM_STREAM(0) },
+        job_segment(r, (wr_job_segment){ .name = "win/0", .inputs = INPUTS(FROM_STREAM(0)),
                                          .input_count = 1, OPS(r, &test_pass_ops), .stream = -1 });
-        job_segment(r, (wr_job_segment){ .name = "win/1", .inputs = { FROM_HASH(0) },
+        job_segment(r, (wr_job_segment){ .name = "win/1", .inputs = INPUTS(FROM_HASH(0)),
                                          .input_count = 1, OPS(r, &test_pass_ops, &test_window_ops),
                                          .stream = 1 });
         rig_sink(r, "late", 2, &r->late);
@@ -95,26 +99,26 @@ rig_job(rig *r, rig_kind kind, const wr_schema *events, const wr_schema *windows
         job_stream(r, 1, "second", events, WR_FROM_SOURCE, 1, 0);
         job_stream(r, 2, "out", windows, WR_FROM_SEGMENT, 1, 0);
         job_segment(r, (wr_job_segment){ .name = "union/0",
-                                         .inputs = { FROM_STREAM(0), FROM_STREAM(1) },
+                                         .inputs = INPUTS(FROM_STREAM(0), FROM_STREAM(1)),
                                          .input_count = 2, OPS(r, &test_union_ops), .stream = -1 });
-        job_segment(r, (wr_job_segment){ .name = "union/1", .inputs = { FROM_HASH(0) },
+        job_segment(r, (wr_job_segment){ .name = "union/1", .inputs = INPUTS(FROM_HASH(0)),
                                          .input_count = 1, OPS(r, &test_window_ops), .stream = 2 });
         rig_source(r, 1, "second", 1, events);
         break;
     case RIG_DIAMOND:
         job_stream(r, 1, "out", windows, WR_FROM_SEGMENT, 2, 0);
-        job_segment(r, (wr_job_segment){ .name = "dia/0", .inputs = { FROM_STREAM(0) },
+        job_segment(r, (wr_job_segment){ .name = "dia/0", .inputs = INPUTS(FROM_STREAM(0)),
                                          .input_count = 1, .stream = -1 });
-        job_segment(r, (wr_job_segment){ .name = "dia/1", .inputs = { FROM_HASH(0) },
+        job_segment(r, (wr_job_segment){ .name = "dia/1", .inputs = INPUTS(FROM_HASH(0)),
                                          .input_count = 1, OPS(r, &test_window_ops), .stream = -1 });
         job_segment(r, (wr_job_segment){ .name = "dia/2",
-                                         .inputs = { FROM_STREAM(0), FROM_SINGLE(1) },
+                                         .inputs = INPUTS(FROM_STREAM(0), FROM_SINGLE(1)),
                                          .input_count = 2, OPS(r, &test_union_ops), .stream = 1,
                                          .single = true });
         break;
     case RIG_FORWARD:
         job_stream(r, 1, "out", windows, WR_FROM_SEGMENT, 0, 0);
-        job_segment(r, (wr_job_segment){ .name = "fwd/0", .inputs = { FROM_STREAM(0) },
+        job_segment(r, (wr_job_segment){ .name = "fwd/0", .inputs = INPUTS(FROM_STREAM(0)),
                                          .input_count = 1, OPS(r, &test_window_ops), .stream = 1 });
         break;
     }
