@@ -276,12 +276,14 @@ result_open(weir_result *r, const wr_runtime_config *config, weir_error *err)
 }
 
 /*
- * For tests: run some steps on two workers, take a checkpoint, throw the runtime away, restore on
- * three. A query that ends before its checkpoint simply goes on.
+ * For tests: run some steps on some workers, take a checkpoint, throw the runtime away, restore on
+ * another number of them. A query that ends before its checkpoint simply goes on.
  */
 static weir_status
 result_restart(weir_result *r, const wr_runtime_config *config, uint64_t seed, weir_error *err)
 {
+    static const uint32_t workers[][2] = { { 2, 3 }, { 1, 3 }, { 3, 1 } };
+    const uint32_t *from_to = workers[seed % WR_COUNT(workers)];
     weir_pipeline *p = r->pipeline;
     wr_runtime_config c = *config;
     wr_random random;
@@ -290,7 +292,7 @@ result_restart(weir_result *r, const wr_runtime_config *config, uint64_t seed, w
     WR_TRY(wr_scratch_make(dir, err));
     p->data_dir = wr_arena_strdup(&p->arena, dir);
     c.data_dir = p->data_dir;
-    c.workers = 2;
+    c.workers = from_to[0];
     wr_random_init(&random, seed);
     weir_status status = result_open(r, &c, err);
     for (uint64_t left = wr_random_below(&random, 60);
@@ -307,7 +309,7 @@ result_restart(weir_result *r, const wr_runtime_config *config, uint64_t seed, w
         wr_runtime_kill(p->runtime);
         wr_runtime_destroy(p->runtime);
         p->runtime = NULL;
-        c.workers = 3;
+        c.workers = from_to[1];
         if (status == WEIR_OK)
             status = result_open(r, &c, err);
     }
