@@ -39,8 +39,8 @@ check_keys(const wr_join_config *c, weir_error *err)
     return WEIR_OK;
 }
 
-static weir_status
-check_config(const wr_join_config *c, weir_error *err)
+weir_status
+wr_join_check_config(const wr_join_config *c, weir_error *err)
 {
     if (c->ttl_us > INT64_MAX / 4)
         return wr_error_set(err, WEIR_QUERY, "a ttl of more than 70,000 years");
@@ -58,7 +58,7 @@ bucket_width(const join *j, int port)
     int64_t               range;
     if (!c->has_bound)
         return c->ttl_us > 0 ? WR_MAX((int64_t) c->ttl_us / 4, WR_US_PER_SECOND) : 0;
-    if (wr_join_until(j, port, 0, WR_TIME_START) == WR_TIME_END && c->ttl_us == 0)
+    if (wr_join_until(c, port, 0, WR_TIME_START) == WR_TIME_END && c->ttl_us == 0)
         return 0; /* nothing leaves before the end */
     if (__builtin_sub_overflow(c->high_us, c->low_us, &range) || range > 40 * WR_US_PER_DAY)
         return 10 * WR_US_PER_DAY;
@@ -81,7 +81,7 @@ join_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
     j->half = c->kind == WR_JOIN_SEMI || c->kind == WR_JOIN_ANTI;
     j->outer[0] = c->kind == WR_JOIN_LEFT || c->kind == WR_JOIN_FULL || c->kind == WR_JOIN_ANTI;
     j->outer[1] = c->kind == WR_JOIN_RIGHT || c->kind == WR_JOIN_FULL;
-    WR_TRY(check_config(c, err));
+    WR_TRY(wr_join_check_config(c, err));
     wr_type *types = wr_alloc(ctx->state, c->key_count * sizeof *types);
     if (types == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for %u keys", c->key_count);
@@ -214,8 +214,8 @@ join_advance(void *self, wr_ctx *ctx, wr_time watermark)
     return WR_FLOW_NEXT;
 }
 
-static void
-join_explain(const void *config, wr_text *to)
+void
+wr_join_explain(const void *config, wr_text *to)
 {
     const wr_join_config *c = config;
     wr_text_puts(to, kind_names[c->kind]);
@@ -244,5 +244,5 @@ const wr_operator_ops wr_join_ops = {
     .thaw = wr_join_thaw,
     .restore = wr_join_restore,
     .close = join_close,
-    .explain = join_explain,
+    .explain = wr_join_explain,
 };

@@ -28,8 +28,17 @@ typedef struct wr_join_config {
     int64_t          left_offset, right_offset; /* watermark offsets of the two time columns  */
     bool             null_equal;       /* NULL keys match (IS NOT DISTINCT FROM; set operations) */
     bool             single;           /* LEFT: a second partner of a row is QUERY_CARDINALITY */
+    bool             lookup;           /* join_changes: left rows alone make rows come out, at once */
     uint64_t         ttl_us;
     const wr_schema *left, *right, *output;
 } wr_join_config;
 
+/* Over rows that stay; unmatched rows of an outer side come out when no partner can come any more. */
 extern const wr_operator_ops wr_join_ops;
+/* Over rows that change (diffs of any size on either side): what has come out is taken back, so that
+ * the folded changes are the answer at every moment (join_changes.c). */
+extern const wr_operator_ops wr_join_changes_ops;
+
+/* Both sides' keys must have the same words, or none of them words. */
+weir_status wr_join_check_config(const wr_join_config *config, weir_error *err);
+void        wr_join_explain(const void *config, wr_text *to);

@@ -58,8 +58,10 @@ typedef struct join {
 } join;
 
 /* --- join_probe.c --- */
+/* a + b, kept within the infinities; START and END stay. */
+wr_time     wr_join_time_add(wr_time a, int64_t b);
 /* When a row of `port` with time t, met by watermark w, leaves. */
-wr_time     wr_join_until(const join *j, int port, wr_time t, wr_time w);
+wr_time     wr_join_until(const wr_join_config *c, int port, wr_time t, wr_time w);
 weir_status wr_join_begin(join *j, int port, const wr_batch *in);
 /* Up to 4,096 candidates into the step's pairs; there are no more when row == count and none
  * came. */

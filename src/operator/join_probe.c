@@ -25,9 +25,8 @@
 
 enum { PREFETCH_AHEAD = 8 };
 
-/* a + b, kept within the infinities; END stays. */
-static wr_time
-time_add(wr_time a, int64_t b)
+wr_time
+wr_join_time_add(wr_time a, int64_t b)
 {
     wr_time sum;
     if (a == WR_TIME_END || a == WR_TIME_START)
@@ -52,23 +51,22 @@ join_range(const join *j, int port, wr_time t, wr_time *low, wr_time *high)
     *high = WR_TIME_END;
     if (!c->has_bound)
         return;
-    *low = time_add(t, port == 0 ? negate(c->high_us) : c->low_us);
-    *high = time_add(t, port == 0 ? negate(c->low_us) : c->high_us);
+    *low = wr_join_time_add(t, port == 0 ? negate(c->high_us) : c->low_us);
+    *high = wr_join_time_add(t, port == 0 ? negate(c->low_us) : c->high_us);
 }
 
 wr_time
-wr_join_until(const join *j, int port, wr_time t, wr_time w)
+wr_join_until(const wr_join_config *c, int port, wr_time t, wr_time w)
 {
-    const wr_join_config *c = j->config;
-    wr_time               until = WR_TIME_END;
+    wr_time until = WR_TIME_END;
     if (c->has_bound) {
         int64_t offset = port == 0 ? c->right_offset : c->left_offset;
         int64_t reach = port == 0 ? negate(c->low_us) : c->high_us;
         if (offset != WR_NO_WATERMARK && reach != INT64_MAX)
-            until = time_add(time_add(t, reach), negate(offset));
+            until = wr_join_time_add(wr_join_time_add(t, reach), negate(offset));
     }
     if (c->ttl_us > 0 && w != WR_TIME_START)
-        until = WR_MIN(until, time_add(w, (int64_t) c->ttl_us));
+        until = WR_MIN(until, wr_join_time_add(w, (int64_t) c->ttl_us));
     return until;
 }
 
@@ -103,7 +101,7 @@ rows_sort_out(join *j, int port, const wr_batch *in)
         s->single[i] = untimed || key_is_null(j, in, port, row);
         s->times[i] = t;
         s->judges[i] = judge;
-        s->untils[i] = wr_join_until(j, port, t, judge);
+        s->untils[i] = wr_join_until(c, port, t, judge);
         s->matched[i] = 0;
     }
 }
@@ -222,7 +220,7 @@ chain_walk(join *j, wr_join_bucket *bucket)
     bool       once = j->half && s->port == 0 && j->config->residual == NULL;
     wr_time    low, high, judge = s->judges[s->row];
     join_range(j, s->port, s->times[s->row], &low, &high);
-    wr_time last = time_add(low, negate(bucket->disorder)); /* beyond it nothing newer comes */
+    wr_time last = wr_join_time_add(low, negate(bucket->disorder)); /* beyond it nothing newer comes */
     if (!s->within) {
         s->next = s->heads[(s->row - s->heads_from) * s->slots + s->slot];
         s->within = true;

@@ -19,7 +19,7 @@
 #include <string.h>
 
 static const wr_operator_ops *const operators[] = {
-    &wr_aggregate_ops, &wr_filter_ops, &wr_join_ops, &wr_merge_ops, &wr_over_ops, &wr_project_ops,
+    &wr_aggregate_ops, &wr_filter_ops, &wr_join_ops, &wr_join_changes_ops, &wr_merge_ops, &wr_over_ops, &wr_project_ops,
     &wr_session_aggregate_ops, &wr_sort_ops, &wr_unnest_ops, &wr_window_assign_ops,
 };
 

@@ -99,5 +99,7 @@ typedef struct wr_plan_bounds {
     int64_t left_offset, right_offset;
 } wr_plan_bounds;
 bool wr_plan_join_bounds(const wr_plan *join, wr_plan_bounds *bounds);
+/* Does the join take back what it has given?  bound: it has a time bound that lets state go. */
+bool wr_plan_join_changes(const wr_plan_options *options, const wr_plan *join, bool bound);
 /* Is there a column with a watermark in every partition list of an OVER?  Then partitions end. */
 bool wr_plan_over_time(const wr_plan *over, int32_t *column);

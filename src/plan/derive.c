@@ -312,12 +312,8 @@ derive_join(wr_arena *arena, const wr_plan_options *options, wr_plan *plan)
     for (uint32_t i = 0; i < plan->schema->field_count; i++)
         plan->schema->fields[i].not_null = i < n ? left_kept && left->fields[i].not_null
                                                  : right_kept && right->fields[i - n].not_null;
-    bool outer = kind == WR_JOIN_LEFT || kind == WR_JOIN_RIGHT || kind == WR_JOIN_FULL ||
-                 kind == WR_JOIN_ANTI;
-    bool retracts = outer && !bound && options != NULL && !options->bounded;
-    plan->schema->kind = left->kind != WR_INSERT_ONLY || right->kind != WR_INSERT_ONLY || retracts
-                             ? WR_CHANGELOG
-                             : WR_INSERT_ONLY;
+    plan->schema->kind =
+        wr_plan_join_changes(options, plan, bound) ? WR_CHANGELOG : WR_INSERT_ONLY;
     choose_time(plan->schema);
     if (kind != WR_JOIN_SEMI && kind != WR_JOIN_ANTI)
         return WEIR_OK;

@@ -135,3 +135,14 @@ wr_plan_join_bounds(const wr_plan *join, wr_plan_bounds *bounds)
     bounds->right_offset = right->fields[s.b.right_time].watermark_offset;
     return true;
 }
+
+bool
+wr_plan_join_changes(const wr_plan_options *options, const wr_plan *join, bool bound)
+{
+    wr_join_kind kind = join->join.kind;
+    bool outer = kind == WR_JOIN_LEFT || kind == WR_JOIN_RIGHT || kind == WR_JOIN_FULL ||
+                 kind == WR_JOIN_ANTI;
+    bool endless = options != NULL && !options->bounded;
+    return join->inputs[0]->schema->kind != WR_INSERT_ONLY ||
+           join->inputs[1]->schema->kind != WR_INSERT_ONLY || (outer && endless && !bound);
+}

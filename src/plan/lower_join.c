@@ -32,7 +32,8 @@ wr_lower_join(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out
         .right = plan->inputs[1]->schema,
         .output = plan->schema,
     };
-    if (!s->options->bounded && wr_plan_join_bounds(plan, &b)) {
+    bool bound = !s->options->bounded && wr_plan_join_bounds(plan, &b);
+    if (bound) {
         c->has_bound = true;
         c->left_time = b.left_time;
         c->right_time = b.right_time;
@@ -42,7 +43,9 @@ wr_lower_join(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out
         c->right_offset = b.right_offset;
     }
     WR_TRY(wr_lower_meet(s, sides, keys, 2, plan->join.key_count, out));
-    return wr_lower_append(s, *out, &wr_join_ops, c, plan->schema, id);
+    bool changes = wr_plan_join_changes(s->options, plan, bound);
+    return wr_lower_append(s, *out, changes ? &wr_join_changes_ops : &wr_join_ops, c, plan->schema,
+                           id);
 }
 
 /* An input of UNION: a bare scan is read from its stream, anything else over an edge. */

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * state/change_side.h -- the rows of one side of a join over inputs that change: each distinct row
+ * once, with its diff, found by key, forgotten by time.
+ *
+ * Layout      two group tables (state/group_table.h):
+ *                 rows   the whole row -> diff, partners, until, links
+ *                 keys   the join key  -> first row of its chain
+ *             A chain is a doubly linked list of row ids, so that a row can leave from anywhere.
+ *             Rows that have an until stand in a heap by it, armed lazily: an entry counts only
+ *             when it bears the row's `armed`.
+ * Invariants  C1  a row with diff 0 is in no chain, and is gone when the step that made it is over
+ *             C2  two rows are one when they are the same to the last digit (1.0 is not 1.00)
+ *             C3  a chained row with an until has exactly one heap entry that bears its `armed`
+ * Cost        a row: one probe for itself, one for its key.  Memory: the row's values, 8 bytes each
+ *             (texts 16 and what is beyond 12), and about 100 bytes.
+ * Threads: one; a view of `rows` may be read and released by another.
+ */
+#pragma once
+
+#include "data/schema.h"
+#include "state/group_table.h"
+
+#define WR_CHANGE_NONE UINT32_MAX
+
+/* What is known of a row beside its values and its diff (wr_group.count). */
+typedef struct wr_change_row {
+    int64_t  partners; /* diffs of the other side's matching rows, summed   */
+    wr_time  until;    /* forgotten when the watermark is beyond it; END: never */
+    wr_time  armed;    /* the until of its heap entry                        */
+    uint32_t next, prev, key; /* ids; key NONE: in no chain                  */
+    uint32_t at;       /* the owner's, within a step                         */
+} wr_change_row;
+
+typedef struct wr_change_due {
+    wr_time  until;
+    uint32_t row, spare;
+} wr_change_due;
+
+typedef struct wr_change_side {
+    wr_budget           *budget;
+    const wr_schema     *schema;
+    const wr_key_layout *key_layout; /* both sides' */
+    wr_key_layout        row_layout;
+    wr_group_table       keys, rows;
+    wr_row_keys          filler;   /* a batch's rows as keys of `rows` */
+    wr_column          **columns;
+    uint64_t            *looks;    /* C2: of each row, by what equality does not tell */
+    char                *null_row; /* a row of NULLs, as wr_change_side_gather takes it */
+    wr_change_due       *due;      /* a heap by until */
+    uint32_t             due_count, due_capacity;
+} wr_change_side;
+
+weir_status wr_change_side_init(wr_change_side *side, wr_budget *budget,
+                                const wr_schema *schema, const wr_key_layout *key_layout);
+void        wr_change_side_fini(wr_change_side *side);
+
+/* Ids of the batch's physical rows[0..count), made where absent (diff 0, in no chain).  Columns that
+ * the batch does not have are NULL throughout. */
+weir_status wr_change_side_find(wr_change_side *side, const wr_batch *batch, const uint16_t *rows,
+                                uint32_t count, uint32_t *ids);
+/* First row of the chains of keys[which[0..count)], NONE where there is none. */
+void        wr_change_side_heads(const wr_change_side *side, const wr_row_keys *keys,
+                                 const uint16_t *which, uint32_t count, uint32_t *heads);
+/* Put rows ids[0..count), in no chain yet, into those of keys[which[i]]. */
+weir_status wr_change_side_link(wr_change_side *side, const wr_row_keys *keys,
+                                const uint16_t *which, const uint32_t *ids, uint32_t count);
+/* The row leaves its chain, if it is in one, and the table. */
+weir_status wr_change_side_remove(wr_change_side *side, uint32_t id);
+/* The until of a chained row, which may only grow. */
+weir_status wr_change_side_hold(wr_change_side *side, uint32_t id, wr_time until);
+/* Forget rows whose until lies before the watermark; how many. */
+weir_status wr_change_side_forget(wr_change_side *side, wr_time watermark, uint64_t *count);
+/* Nothing is left. */
+void        wr_change_side_clear(wr_change_side *side);
+/* Give back what removed rows held, when it is worth the copying.  Between steps. */
+weir_status wr_change_side_tidy(wr_change_side *side);
+
+/* The row, to be written: a copy of its own where a snapshot holds it.  NULL: no memory. */
+wr_group *wr_change_side_own(wr_change_side *side, uint32_t id);
+
+static inline wr_group *
+wr_change_side_row(const wr_change_side *side, uint32_t id)
+{
+    return wr_group_table_row(&side->rows, id);
+}
+static inline wr_change_row *
+wr_change_row_of(const wr_key_layout *row_layout, const wr_group *g)
+{
+    return (wr_change_row *) ((char *) g + wr_group_user_offset(row_layout));
+}
+static inline wr_change_row *
+wr_change_side_info(const wr_change_side *side, uint32_t id)
+{
+    return wr_change_row_of(&side->row_layout, wr_change_side_row(side, id));
+}
+/* Column c of rows ids[0..count), NULL where the id is NONE.  Owned; NULL: no memory. */
+wr_column *wr_change_side_gather(const wr_change_side *side, uint32_t c, const uint32_t *ids,
+                                 uint32_t count, char **scratch, wr_budget *budget);
