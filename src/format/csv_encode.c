@@ -10,6 +10,7 @@
 #include "format/csv.h"
 #include "format/print_impl.h"
 
+#include <emmintrin.h>
 #include <string.h>
 
 enum { OP_AUTO, OP_NONE };
@@ -106,6 +107,30 @@ escaped_put(const csv_encoder *e, wr_text *to, const char *s, size_t n)
     }
 }
 
+/* Is there a delimiter, a quote, or the end of a line among the n bytes at s? */
+static bool
+has_special(const csv_encoder *e, const char *s, size_t n)
+{
+    const __m128i delimiter = _mm_set1_epi8(e->delimiter), quote = _mm_set1_epi8(e->quote);
+    const __m128i line = _mm_set1_epi8('\n'), carriage = _mm_set1_epi8('\r');
+    char          last[16] = { 0 };
+    while (n > 0) {
+        const char *at = s;
+        size_t      step = WR_MIN(n, (size_t) 16);
+        if (step < 16)
+            at = memcpy(last, s, step);
+        __m128i  v = _mm_loadu_si128((const __m128i *) at);
+        __m128i  a = _mm_or_si128(_mm_cmpeq_epi8(v, delimiter), _mm_cmpeq_epi8(v, quote));
+        __m128i  b = _mm_or_si128(_mm_cmpeq_epi8(v, line), _mm_cmpeq_epi8(v, carriage));
+        unsigned hit = (unsigned) _mm_movemask_epi8(_mm_or_si128(a, b));
+        if ((hit & ((1u << step) - 1)) != 0)
+            return true;
+        s += step;
+        n -= step;
+    }
+    return false;
+}
+
 /* A field that is not NULL. */
 static void
 field_put(const csv_encoder *e, wr_text *to, const char *s, size_t n)
@@ -114,10 +139,7 @@ field_put(const csv_encoder *e, wr_text *to, const char *s, size_t n)
         escaped_put(e, to, s, n);
         return;
     }
-    bool quote = n == e->null_length && memcmp(s, e->null_text, n) == 0;
-    for (size_t i = 0; i < n && !quote; i++)
-        quote = s[i] == e->delimiter || s[i] == e->quote || s[i] == '\n' || s[i] == '\r';
-    if (quote)
+    if ((n == e->null_length && memcmp(s, e->null_text, n) == 0) || has_special(e, s, n))
         quoted_put(e, to, s, n);
     else
         wr_text_append(to, s, n);
