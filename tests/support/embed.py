@@ -1,0 +1,161 @@
+"""embed.py -- libweir.so from Python: run a pipeline in this process, push rows in, read the changes of its views.
+
+    with Engine("build/libweir.so", workers=2, data_dir=d) as e:
+        e.start(text)                       a pipeline file's text
+        e.push("bids", b'{"a": 1}\\n')      waits while there is no room, reading the views meanwhile
+        e.quiet()                           until nothing more comes
+        e.bags["view"]                      Counter of rows, changes folded; taking back what was not given raises at quiet()
+        e.restart(workers=3)                a checkpoint, a new engine from it
+"""
+from collections import Counter
+import ctypes as c
+import json
+import os
+import sys
+import time
+
+from postgres import Number
+
+ROWS, END, NOTHING = 0, 3, 4
+STATUS_LIMIT = range(5000, 6000)
+
+
+class Error(c.Structure):
+    _fields_ = [("code", c.c_int), ("line", c.c_int32), ("column", c.c_int32), ("offset", c.c_int32), ("text", c.c_char * 512), ("hint", c.c_char * 256)]
+
+
+class Options(c.Structure):
+    _fields_ = [("memory", c.c_uint64), ("workers", c.c_uint32), ("data_dir", c.c_char_p), ("checkpoint_us", c.c_int64), ("seed", c.c_uint64), ("once", c.c_bool)]
+
+
+class Subscribe(c.Structure):
+    _fields_ = [("snapshot", c.c_bool), ("cursor", c.c_char_p), ("required", c.c_bool), ("wake", c.c_void_p), ("user", c.c_void_p)]
+
+
+class Message(c.Structure):
+    _fields_ = [("event", c.c_int), ("rows", c.c_void_p), ("snapshot", c.c_bool), ("watermark", c.c_int64), ("lost", c.c_uint64), ("cursor", c.c_char * 256)]
+
+
+def ensure_allocator():
+    """jemalloc has to be there from the start of a program that loads the library later: begin again with it."""
+    if "jemalloc" not in os.environ.get("LD_PRELOAD", ""):
+        os.execve(sys.executable, [sys.executable] + sys.argv, {**os.environ, "LD_PRELOAD": "libjemalloc.so.2"})
+
+
+class Refused(Exception):
+    """What weir says of a file."""
+
+
+class Engine:
+    def __init__(self, library, workers, data_dir):
+        self.lib, self.workers, self.data_dir = c.CDLL(library), workers, data_dir
+        for name in ("weir_report_open", "weir_report_print", "weir_pipeline_relation"):
+            getattr(self.lib, name).restype = c.c_void_p
+        self.engine, self.views, self.changes = None, {}, 0
+        self.bags = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def check(self, status, err):
+        if status != 0:
+            raise RuntimeError("%d: %s" % (status, err.text.decode()))
+
+    def start(self, text, views=()):
+        self.text, self.wanted = text, list(views) or self.wanted
+        err = Error()
+        options = Options(0, self.workers, self.data_dir.encode(), 3600 * 10**6, 1, False)
+        self.engine, self.pipeline, report = c.c_void_p(), c.c_void_p(), c.c_void_p(self.lib.weir_report_open())
+        self.check(self.lib.weir_open(c.byref(options), c.byref(self.engine), c.byref(err)), err)
+        status = self.lib.weir_pipeline_load(self.engine, b"pipeline.yaml", text.encode(), None, None, report, c.byref(self.pipeline))
+        said = self.lib.weir_report_print(report, False)
+        message = c.string_at(said).decode() if status != 0 and said else ""
+        self.lib.weir_free(c.c_void_p(said))
+        self.lib.weir_report_close(report)
+        if status != 0:
+            self.lib.weir_close(self.engine)
+            self.engine = None
+            raise Refused(message)
+        self.check(self.lib.weir_pipeline_start(self.pipeline, c.byref(err)), err)
+        for v in self.wanted:
+            self.bags.setdefault(v, Counter())
+            s = c.c_void_p()
+            how = Subscribe(False, None, True, None, None)
+            self.check(self.lib.weir_subscribe(self.pipeline, v.encode(), c.byref(how), c.byref(s), c.byref(err)), err)
+            self.views[v] = s
+
+    def take(self):
+        """Whatever the views have; whether there was something."""
+        err, m, some = Error(), Message(), False
+        for v, s in self.views.items():
+            while True:
+                self.check(self.lib.weir_subscription_next(s, c.byref(m), c.byref(err)), err)
+                if m.event in (NOTHING, END):
+                    break
+                if m.event != ROWS:
+                    continue
+                some = True
+                data, size = c.c_char_p(), c.c_size_t()
+                rows = c.c_void_p(m.rows)
+                self.check(self.lib.weir_rows_encode(rows, 3, False, c.byref(data), c.byref(size)), err)
+                for op, row in json.loads(c.string_at(data, size.value), parse_float=Number, parse_int=Number):
+                    self.bags[v][tuple(row)] += 1 if op == "+" else -1
+                    self.changes += 1
+                self.lib.weir_rows_release(rows)
+        return some
+
+    def alive(self):
+        err = Error()
+        state = self.lib.weir_pipeline_state(self.pipeline, c.byref(err))
+        if state == 3:
+            raise RuntimeError("failed: " + err.text.decode())
+
+    def quiet(self, for_s=0.3):
+        last = time.time()
+        while time.time() - last < for_s:
+            if self.take():
+                last = time.time()
+            else:
+                self.alive()
+                time.sleep(0.01)
+        for v, bag in self.bags.items():
+            for row, n in bag.items():
+                if n < 0:
+                    raise RuntimeError("view %s took back a row that it never gave: %r" % (v, row))
+
+    def push(self, source, data):
+        err, at = Error(), 0
+        while at < len(data):
+            taken = c.c_size_t(0)
+            status = self.lib.weir_push(self.pipeline, source.encode(), data[at:], c.c_size_t(len(data) - at), c.byref(taken), c.byref(err))
+            at += taken.value
+            if status in STATUS_LIMIT:
+                if not self.take():
+                    time.sleep(0.001)
+                self.alive()
+            else:
+                self.check(status, err)
+
+    def push_end(self, source):
+        err = Error()
+        self.check(self.lib.weir_push_end(self.pipeline, source.encode(), c.byref(err)), err)
+
+    def restart(self, workers):
+        self.quiet()
+        err = Error()
+        self.check(self.lib.weir_pipeline_checkpoint(self.pipeline, c.byref(err)), err)
+        self.quiet()
+        self.close()
+        self.workers = workers
+        self.start(self.text)
+
+    def close(self):
+        for s in self.views.values():
+            self.lib.weir_unsubscribe(s)
+        self.views = {}
+        if self.engine is not None:
+            self.lib.weir_close(self.engine)
+            self.engine = None
