@@ -99,7 +99,9 @@ wr_nexmark_schema(wr_arena *arena, wr_nexmark_kind table)
             if ((!all && k != (int) table) || c < 0)
                 continue;
             const field *from = &kinds[k].fields[f];
-            s->fields[c] = (wr_field){ .type = type_of(from->type), .not_null = !all };
+            s->fields[c] = (wr_field){ .type = type_of(from->type),
+                                        .not_null = !all,
+                                        .watermark_offset = WR_NO_WATERMARK };
             s->fields[c].name =
                 all ? wr_arena_printf(arena, "%s_%s", kinds[k].name, from->name) : from->name;
             if (s->fields[c].name == NULL)
@@ -107,9 +109,11 @@ wr_nexmark_schema(wr_arena *arena, wr_nexmark_kind table)
         }
     if (all) {
         s->fields[ALL_EVENT_TYPE] =
-            (wr_field){ .name = "event_type", .type = WR_TYPE(WR_INT4), .not_null = true };
+            (wr_field){ .name = "event_type", .type = WR_TYPE(WR_INT4), .not_null = true,
+                        .watermark_offset = WR_NO_WATERMARK };
         s->fields[ALL_TIME] =
-            (wr_field){ .name = "datetime", .type = type_of(WR_TIMESTAMP), .not_null = true };
+            (wr_field){ .name = "datetime", .type = type_of(WR_TIMESTAMP), .not_null = true,
+                        .watermark_offset = WR_NO_WATERMARK };
     }
     s->time_column = all ? ALL_TIME : (int32_t) kinds[table].time;
     return s;

@@ -116,6 +116,8 @@ schema_with_hidden(wr_arena *arena, const wr_schema *listed)
     *s = *listed;
     s->fields = fields;
     memcpy(fields, listed->fields, listed->field_count * sizeof *fields);
+    for (uint32_t c = 0; c < listed->field_count; c++) /* `watermark` alone promises something */
+        fields[c].watermark_offset = WR_NO_WATERMARK;
     for (uint32_t h = 0; h < WR_COUNT(hidden_names); h++) {
         if (wr_schema_find(listed, hidden_names[h]) >= 0)
             continue;

@@ -7,7 +7,8 @@
  * Ways in: `batches` made before the clock starts, `generator` included, `json` lines in memory.  Each run is a
  * whole pipeline on the threads executor read by a counting reader; the figure is records read by the sources over user + system
  * time of the process, median of the runs with the spread beside it.  The digest of the answer comes from a run
- * of its own that is not timed: the same for every way in, or the answer is wrong.
+ * of its own that is not timed: the same for every way in, or the answer is wrong.  `in` are the records read: of q3 auctions and
+ * people alone; `ev` counts every event of the suite, read or not.  `out` are the rows that remain when changes are folded.
  */
 #include "connector/nexmark_gen.h"
 #include "engine/engine_impl.h"
@@ -28,73 +29,237 @@ typedef struct query {
     const char *kinds[SOURCES_MAX]; /* relations of the generator that it reads */
     const char *sql;                /* of view q; a view h stands before it where `helper` says */
     const char *helper;
+    bool keeps; /* its state grows with the keys: emit: changes, state: unbounded */
 } query;
 
-static const query queries[] = {
-    { "q0", { "bid" }, "SELECT auction, bidder, price, datetime, extra FROM bid", NULL },
-    { "q1",
-      { "bid" },
-      "SELECT auction, bidder, 0.908 * price AS price, datetime, extra FROM bid",
-      NULL },
-    { "q2", { "bid" }, "SELECT auction, price FROM bid WHERE mod(auction, 123) = 0", NULL },
-    { "q5",
-      { "bid" },
-      "SELECT a.auction, a.num FROM h a JOIN (SELECT window_start, window_end, max(num) AS m FROM "
-      "h GROUP BY window_start, window_end) b"
-      " ON a.window_start = b.window_start AND a.window_end = b.window_end AND a.num = b.m",
-      "SELECT auction, count(*) AS num, window_start, window_end FROM hop(bid, datetime, interval "
-      "'2 seconds', interval '10 seconds')"
-      " GROUP BY auction, window_start, window_end" },
-    { "q7",
-      { "bid" },
-      "SELECT b.auction, b.price, b.bidder, b.datetime, b.extra FROM tumble(bid, datetime, "
-      "interval '10 seconds') b"
-      " JOIN h ON b.window_start = h.window_start AND b.window_end = h.window_end AND b.price = "
-      "h.m",
-      "SELECT window_start, window_end, max(price) AS m FROM tumble(bid, datetime, interval '10 "
-      "seconds') GROUP BY window_start, window_end" },
-    { "q8",
-      { "person", "auction" },
-      "SELECT p.id, p.name, p.window_start FROM (SELECT id, name, window_start, window_end FROM "
-      "tumble(person, datetime, interval '10 seconds')"
-      " GROUP BY id, name, window_start, window_end) p JOIN (SELECT seller, window_start, "
-      "window_end FROM tumble(auction, datetime, interval '10 seconds')"
-      " GROUP BY seller, window_start, window_end) a ON p.id = a.seller AND p.window_start = "
-      "a.window_start AND p.window_end = a.window_end",
-      NULL },
-    { "q12",
-      { "bid" },
-      "SELECT bidder, count(*) AS n, window_start, window_end FROM tumble(bid, datetime, interval "
-      "'10 seconds') GROUP BY bidder, window_start, window_end",
-      NULL },
-    { "q14",
-      { "bid" },
-      "SELECT auction, bidder, 0.908 * price AS price, CASE WHEN extract(hour FROM datetime) "
-      "BETWEEN 8 AND 18 THEN 'dayTime'"
-      " WHEN extract(hour FROM datetime) <= 6 OR extract(hour FROM datetime) >= 20 THEN "
-      "'nightTime' ELSE 'otherTime' END AS bidtimetype,"
-      " datetime, extra FROM bid WHERE 0.908 * price > 1000000 AND 0.908 * price < 50000000",
-      NULL },
-    { "q21",
-      { "bid" },
-      "SELECT auction, bidder, price, channel, CASE lower(channel) WHEN 'apple' THEN '0' WHEN "
-      "'google' THEN '1' WHEN 'facebook' THEN '2'"
-      " WHEN 'baidu' THEN '3' ELSE substring(url from '(?:&|^)channel_id=([^&]*)') END AS "
-      "channel_id FROM bid"
-      " WHERE substring(url from '(?:&|^)channel_id=([^&]*)') IS NOT NULL OR lower(channel) IN "
-      "('apple', 'google', 'facebook', 'baidu')",
-      NULL },
-    { "q22",
-      { "bid" },
-      "SELECT auction, bidder, price, channel, split_part(url, '/', 4) AS dir1, split_part(url, "
-      "'/', 5) AS dir2, split_part(url, '/', 6) AS dir3 FROM bid",
-      NULL },
-};
+/* Columns of q15 to q17: how often each price band is bid. */
+#define BANDS(call)                                                                                \
+    call " FILTER (WHERE price < 10000), " call                                                    \
+         " FILTER (WHERE price >= 10000 AND price < 1000000), " call                               \
+         " FILTER (WHERE price >= 1000000)"
+#define WINNING                                                                                    \
+    "FROM auction a JOIN bid b ON a.id = b.auction AND b.datetime BETWEEN a.datetime AND "         \
+    "a.expires"
+
+static const query
+    queries[] = {
+        { "q0", { "bid" }, "SELECT auction, bidder, price, datetime, extra FROM bid", NULL },
+        { "q1",
+          { "bid" },
+          "SELECT auction, bidder, 0.908 * price AS price, datetime, extra FROM bid",
+          NULL },
+        { "q2", { "bid" }, "SELECT auction, price FROM bid WHERE mod(auction, 123) = 0", NULL },
+        { "q3",
+          { "auction", "person" },
+          "SELECT p.name, p.city, p.state, a.id FROM auction a JOIN person p ON a.seller = p.id "
+          "WHERE a.category = 10 AND p.state IN ('OR', 'ID', 'CA')",
+          NULL,
+          true },
+        { "q4",
+          { "auction", "bid" },
+          "SELECT category, avg(final) FROM (SELECT a.id, a.category, max(b.price) AS "
+          "final " WINNING " GROUP BY a.id, a.category) w GROUP BY category",
+          NULL,
+          true },
+        { "q5",
+          { "bid" },
+          "SELECT a.auction, a.num FROM h a JOIN (SELECT window_start, window_end, max(num) AS m "
+          "FROM "
+          "h GROUP BY window_start, window_end) b"
+          " ON a.window_start = b.window_start AND a.window_end = b.window_end AND a.num = b.m",
+          "SELECT auction, count(*) AS num, window_start, window_end FROM hop(bid, datetime, "
+          "interval "
+          "'2 seconds', interval '10 seconds')"
+          " GROUP BY auction, window_start, window_end" },
+        { "q7",
+          { "bid" },
+          "SELECT b.auction, b.price, b.bidder, b.datetime, b.extra FROM tumble(bid, datetime, "
+          "interval '10 seconds') b"
+          " JOIN h ON b.window_start = h.window_start AND b.window_end = h.window_end AND b.price "
+          "= "
+          "h.m",
+          "SELECT window_start, window_end, max(price) AS m FROM tumble(bid, datetime, interval "
+          "'10 "
+          "seconds') GROUP BY window_start, window_end" },
+        { "q8",
+          { "person", "auction" },
+          "SELECT p.id, p.name, p.window_start FROM (SELECT id, name, window_start, window_end "
+          "FROM "
+          "tumble(person, datetime, interval '10 seconds')"
+          " GROUP BY id, name, window_start, window_end) p JOIN (SELECT seller, window_start, "
+          "window_end FROM tumble(auction, datetime, interval '10 seconds')"
+          " GROUP BY seller, window_start, window_end) a ON p.id = a.seller AND p.window_start = "
+          "a.window_start AND p.window_end = a.window_end",
+          NULL },
+        { "q9",
+          { "auction", "bid" },
+          "SELECT id, itemname, description, initialbid, reserve, datetime, expires, seller, "
+          "category, "
+          "extra, auction, bidder, price, at, more FROM (SELECT a.*, b.auction, b.bidder, b.price, "
+          "b.datetime AS at, b.extra AS more, row_number() OVER (PARTITION BY a.id ORDER BY "
+          "b.price "
+          "DESC, b.datetime, b.bidder) AS n " WINNING ") w WHERE n <= 1",
+          NULL,
+          true },
+        { "q12",
+          { "bid" },
+          "SELECT bidder, count(*) AS n, window_start, window_end FROM tumble(bid, datetime, "
+          "interval "
+          "'10 seconds') GROUP BY bidder, window_start, window_end",
+          NULL },
+        { "q13",
+          { "bid" },
+          "SELECT b.auction, b.bidder, b.price, b.datetime, s.value FROM bid b JOIN (SELECT g AS "
+          "key, "
+          "g AS value FROM generate_series(0, 9999) AS g) s ON mod(b.auction, 10000) = s.key",
+          NULL,
+          true },
+        { "q14",
+          { "bid" },
+          "SELECT auction, bidder, 0.908 * price AS price, CASE WHEN extract(hour FROM datetime) "
+          "BETWEEN 8 AND 18 THEN 'dayTime'"
+          " WHEN extract(hour FROM datetime) <= 6 OR extract(hour FROM datetime) >= 20 THEN "
+          "'nightTime' ELSE 'otherTime' END AS bidtimetype,"
+          " datetime, extra FROM bid WHERE 0.908 * price > 1000000 AND 0.908 * price < 50000000",
+          NULL },
+        { "q15",
+          { "bid" },
+          "SELECT to_char(datetime, 'YYYY-MM-DD') AS day, count(*), " BANDS(
+              "count(*)") ", "
+                          "count(DISTINCT bidder), " BANDS(
+                              "count(DISTINCT bidder)") ", count(DISTINCT "
+                                                        "auction), " BANDS("count("
+                                                                           "DISTINCT "
+                                                                           "auction)") " "
+                                                                                       "F"
+                                                                                       "R"
+                                                                                       "O"
+                                                                                       "M"
+                                                                                       " "
+                                                                                       "b"
+                                                                                       "i"
+                                                                                       "d"
+                                                                                       " "
+                                                                                       "G"
+                                                                                       "R"
+                                                                                       "O"
+                                                                                       "U"
+                                                                                       "P"
+                                                                                       " "
+                                                                                       "B"
+                                                                                       "Y"
+                                                                                       " "
+                                                                                       "t"
+                                                                                       "o"
+                                                                                       "_"
+                                                                                       "c"
+                                                                                       "h"
+                                                                                       "a"
+                                                                                       "r"
+                                                                                       "("
+                                                                                       "d"
+                                                                                       "a"
+                                                                                       "t"
+                                                                                       "e"
+                                                                                       "t"
+                                                                                       "i"
+                                                                                       "m"
+                                                                                       "e"
+                                                                                       ","
+                                                                                       " "
+                                                                                       "'"
+                                                                                       "Y"
+                                                                                       "Y"
+                                                                                       "Y"
+                                                                                       "Y"
+                                                                                       "-"
+                                                                                       "M"
+                                                                                       "M"
+                                                                                       "-"
+                                                                                       "D"
+                                                                                       "D"
+                                                                                       "'"
+                                                                                       ")",
+          NULL,
+          true },
+        { "q16",
+          { "bid" },
+          "SELECT channel, to_char(datetime, 'YYYY-MM-DD') AS day, max(to_char(datetime, "
+          "'HH24:MI')), "
+          "count(*), " BANDS("count(*)") ", count(DISTINCT bidder), " BANDS(
+              "count(DISTINCT bidder)") ", count(DISTINCT auction), " BANDS("count(DISTINCT "
+                                                                            "auction)") " FROM bid "
+                                                                                        "GROUP BY "
+                                                                                        "channel, "
+                                                                                        "to_char("
+                                                                                        "datetime, "
+                                                                                        "'YYYY-MM-"
+                                                                                        "DD')",
+          NULL,
+          true },
+        { "q17",
+          { "bid" },
+          "SELECT auction, to_char(datetime, 'YYYY-MM-DD') AS day, count(*), " BANDS(
+              "count(*)") ", min(price), max(price), avg(price), sum(price) FROM bid "
+                          "GROUP BY auction, to_char(datetime, 'YYYY-MM-DD')",
+          NULL,
+          true },
+        { "q18",
+          { "bid" },
+          "SELECT auction, bidder, price, channel, url, datetime, extra FROM (SELECT *, "
+          "row_number() "
+          "OVER (PARTITION BY bidder, auction ORDER BY datetime DESC, price, url, extra) AS n FROM "
+          "bid) w WHERE n <= 1",
+          NULL,
+          true },
+        { "q19",
+          { "bid" },
+          "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY auction ORDER BY price DESC, "
+          "datetime, bidder, extra) AS rank_number FROM bid) w WHERE rank_number <= 10",
+          NULL,
+          true },
+        { "q20",
+          { "bid", "auction" },
+          "SELECT b.auction, b.bidder, b.price, b.channel, b.url, b.datetime, b.extra, a.itemname, "
+          "a.description, a.initialbid, a.reserve, a.datetime AS adatetime, a.expires, a.seller, "
+          "a.category, a.extra AS aextra "
+          "FROM bid b JOIN auction a ON b.auction = a.id WHERE a.category = 10",
+          NULL,
+          true },
+        { "q21",
+          { "bid" },
+          "SELECT auction, bidder, price, channel, CASE lower(channel) WHEN 'apple' THEN '0' WHEN "
+          "'google' THEN '1' WHEN 'facebook' THEN '2'"
+          " WHEN 'baidu' THEN '3' ELSE substring(url from '(?:&|^)channel_id=([^&]*)') END AS "
+          "channel_id FROM bid"
+          " WHERE substring(url from '(?:&|^)channel_id=([^&]*)') IS NOT NULL OR lower(channel) IN "
+          "('apple', 'google', 'facebook', 'baidu')",
+          NULL },
+        { "q22",
+          { "bid" },
+          "SELECT auction, bidder, price, channel, split_part(url, '/', 4) AS dir1, "
+          "split_part(url, "
+          "'/', 5) AS dir2, split_part(url, '/', 6) AS dir3 FROM bid",
+          NULL },
+        { "q23",
+          { "bid", "person", "auction" },
+          "SELECT b.auction, b.bidder, b.price, b.channel, b.url, b.datetime, b.extra, p.id, "
+          "p.name, "
+          "p.emailaddress, p.creditcard, p.city, p.state, p.datetime AS pdatetime, p.extra AS "
+          "pextra, "
+          "a.id AS aid, a.itemname, "
+          "a.description, a.initialbid, a.reserve, a.datetime AS adatetime, a.expires, a.seller, "
+          "a.category, a.extra AS aextra "
+          "FROM bid b JOIN person p ON p.id = b.bidder JOIN auction a ON a.seller = b.bidder",
+          NULL,
+          true },
+    };
 
 typedef struct settings {
     uint64_t events, rate, seed, disorder;
     int runs;
     uint32_t workers;
+    bool once; /* bounded runs of queries that change their answers, too */
     const char *query, *way;
 } settings;
 
@@ -262,7 +427,8 @@ wake(void *user)
 }
 
 typedef struct outcome {
-    uint64_t rows, digest;
+    uint64_t rows, changes, digest; /* rows: that remain when changes are folded */
+    uint64_t state;                 /* bytes, at their most */
     double cpu, wall;
 } outcome;
 
@@ -283,9 +449,12 @@ digest_rows(weir_rows *rows, outcome *o)
     size_t length;
     if (weir_rows_encode(rows, WEIR_JSON, true, &bytes, &length) != WEIR_OK)
         abort();
-    for (const char *at = bytes, *end = bytes + length; at < end;) {
+    uint32_t i = 0;
+    for (const char *at = bytes, *end = bytes + length; at < end; i++) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
-        o->digest += wr_hash_stable(at, (size_t)(stop - at));
+        const char *row = at + (memcmp(at, "{\"_op\":\"", 8) == 0 ? 11 : 1);
+        o->digest +=
+            wr_hash_stable(row, (size_t)(stop - row)) * (uint64_t)(int64_t)weir_rows_diff(rows, i);
         at = stop + 1;
     }
 }
@@ -304,7 +473,11 @@ read_all(weir_pipeline *p, outcome *o, bool digest, weir_error *err)
         if (st != WEIR_OK || m.event == WEIR_END)
             break;
         if (m.event == WEIR_ROWS) {
-            o->rows += weir_rows_count(m.rows);
+            uint32_t count = weir_rows_count(m.rows);
+            o->changes += count;
+            for (uint32_t i = 0; i < count; i++)
+                o->rows += (uint64_t)(int64_t)weir_rows_diff(m.rows, i);
+            o->state = WR_MAX(o->state, wr_budget_used(p->state));
             if (digest)
                 digest_rows(m.rows, o);
             weir_rows_release(m.rows);
@@ -317,6 +490,7 @@ read_all(weir_pipeline *p, outcome *o, bool digest, weir_error *err)
                 ;
             w.ready = false;
             pthread_mutex_unlock(&w.mutex);
+            o->state = WR_MAX(o->state, wr_budget_used(p->state));
             if (weir_pipeline_state(p, err) == WEIR_FAILED)
                 st = WEIR_INTERNAL;
         }
@@ -338,7 +512,9 @@ pipeline_text(const query *q, const settings *s, wr_text *to)
     wr_text_puts(to, "views:\n");
     if (q->helper != NULL)
         wr_text_printf(to, "  h:\n    retain: 0\n    sql: |\n      %s\n", q->helper);
-    wr_text_printf(to, "  q:\n    retain: 0\n    sql: |\n      %s\n", q->sql);
+    wr_text_printf(to, "  q:\n    retain: 0\n%s    sql: |\n      %s\n",
+                   q->keeps ? "    state: { unbounded: true }\n    limits: { memory: 16GB }\n" : "",
+                   q->sql);
 }
 
 static void
@@ -353,7 +529,7 @@ static bool
 run_once(const query *q, const settings *s, way how, tape *tapes, bool digest, outcome *o,
          uint64_t *records)
 {
-    weir_options wo = { .workers = s->workers, .once = true, .seed = 1 };
+    weir_options wo = { .workers = s->workers, .once = s->once || !q->keeps, .seed = 1 };
     weir *engine;
     weir_pipeline *p = NULL;
     weir_report *report = weir_report_open();
@@ -445,10 +621,18 @@ measure(const query *q, const settings *s, way how)
         struct rusage u;
         getrusage(RUSAGE_SELF, &u);
         qsort(rates, (size_t)s->runs, sizeof rates[0], by_value);
-        printf("%-4s %-10s %8.2f M/CPU-s  (%.2f to %.2f)  %7.2f M/s wall  %9" PRIu64 " in %9" PRIu64
-               " out  digest %016" PRIx64 "  peak %ld MB\n",
-               q->name, way_names[how], rates[s->runs / 2] / 1e6, rates[0] / 1e6,
-               rates[s->runs - 1] / 1e6, walls / 1e6, records, rows, digest, u.ru_maxrss / 1024);
+        printf(
+            "%-4s %-10s %8.2f M/CPU-s  (%.2f to %.2f)  %7.2f M/s wall  %8.2f M ev/CPU-s  %9" PRIu64
+            " in %9" PRIu64 " out  digest %016" PRIx64 "  peak %ld MB",
+            q->name, way_names[how], rates[s->runs / 2] / 1e6, rates[0] / 1e6,
+            rates[s->runs - 1] / 1e6, walls / 1e6,
+            rates[s->runs / 2] / 1e6 * (double)s->events / (double)records, records, rows, digest,
+            u.ru_maxrss / 1024);
+        if (q->keeps)
+            printf("  %" PRIu64 " changes  state %" PRIu64 " MB, %.0f B a row in, %.0f B a row out",
+                   o.changes, o.state >> 20, (double)o.state / (double)records,
+                   (double)o.state / (double)WR_MAX(rows, 1u));
+        putchar('\n');
         fflush(stdout);
     }
     for (int i = 0; i < SOURCES_MAX; i++) {
@@ -481,6 +665,8 @@ main(int argc, char **argv)
             s.runs = (int)(n < 1 ? 1 : n > RUNS_MAX ? RUNS_MAX : n);
         else if (strcmp(argv[i], "--workers") == 0)
             s.workers = (uint32_t)n;
+        else if (strcmp(argv[i], "--once") == 0)
+            s.once = n != 0;
         else if (strcmp(argv[i], "--query") == 0)
             s.query = v;
         else if (strcmp(argv[i], "--way") == 0)
