@@ -107,6 +107,8 @@ print_aggregate(const wr_aggregate *a, void *user)
 {
     help   *h = user;
     wr_text call;
+    if (strchr(a->name, ' ') != NULL) /* "mode desc": what only the binder names */
+        return;
     wr_text_init(&call, NULL);
     wr_text_puts(&call, a->name);
     put_args(&call, a->args, a->arg_count, false);

@@ -114,6 +114,37 @@ wr_agg_bytes_full(const wr_agg_bytes *b)
     return b->length > WR_STRING_BYTES_MAX;
 }
 
+/* --- values kept whole (agg_support.c) --- */
+
+/* The value of a row; what must be made for it (a num of a decimal) lies in scratch.  false: no
+ * memory, and the context knows. */
+bool wr_agg_row_value(wr_agg_ctx *ctx, const wr_column *column, uint32_t row, wr_arena *scratch,
+                      wr_value *out);
+
+/* One value, replaced as often as needed: its bytes have one buffer that grows. */
+typedef struct wr_agg_kept {
+    wr_value value;
+    char    *buffer; /* in the arena, for strings beyond the view */
+    uint32_t capacity, have;
+} wr_agg_kept;
+void        wr_agg_kept_set(wr_agg_ctx *ctx, wr_agg_kept *k, const wr_value *v);
+weir_status wr_agg_kept_put(const wr_agg_kept *k, wr_column *out, uint32_t row);
+void        wr_agg_kept_encode(const wr_agg_kept *k, wr_snapshot_writer *to);
+weir_status wr_agg_kept_decode(wr_agg_ctx *ctx, wr_agg_kept *k, wr_snapshot_reader *from);
+
+/* All values, in the order they came; beyond WR_ARRAY_ITEMS_MAX one more is counted and no more kept. */
+typedef struct wr_agg_items {
+    wr_value *values;
+    uint64_t  count, capacity;
+} wr_agg_items;
+void        wr_agg_items_append(wr_agg_ctx *ctx, wr_agg_items *s, const wr_value *v);
+/* The state of each row is, or begins with, a wr_agg_items. */
+void        wr_agg_items_update(wr_agg_ctx *ctx, char *const *states, size_t offset,
+                                const wr_column *column, wr_rows rows);
+void        wr_agg_items_merge(wr_agg_ctx *ctx, wr_agg_items *into, const wr_agg_items *from);
+void        wr_agg_items_encode(const wr_agg_items *s, wr_snapshot_writer *to);
+weir_status wr_agg_items_decode(wr_agg_ctx *ctx, wr_agg_items *s, wr_snapshot_reader *from);
+
 /* --- exact sums of numeric (agg_sum.c) --- */
 
 /*

@@ -87,59 +87,30 @@ AGG_DECODE(joined_decode)
 
 /* --- array_agg --- */
 
-typedef struct items {
-    wr_value *values;
-    uint64_t  count, capacity;
-} items;
-
-static void
-items_append(wr_agg_ctx *ctx, items *s, const wr_value *v)
-{
-    if (s->count > WR_ARRAY_ITEMS_MAX) /* L2 */
-        return;
-    if (s->count == s->capacity) {
-        uint64_t  capacity = WR_MAX(2 * s->capacity, (uint64_t) 4);
-        wr_value *grown = wr_arena_alloc(ctx->arena, capacity * sizeof *grown);
-        if (grown == NULL) {
-            ctx->failed = true;
-            return;
-        }
-        if (s->count > 0)
-            memcpy(grown, s->values, s->count * sizeof *grown);
-        s->values = grown;
-        s->capacity = capacity;
-    }
-    if (wr_value_copy(v, ctx->arena, &s->values[s->count]) == WEIR_OK)
-        s->count++;
-    else
-        ctx->failed = true;
-}
-
 AGG_UPDATE(items_update)
 {
-    wr_arena scratch;
-    wr_arena_init(&scratch, ctx->arena->budget);
-    for (uint32_t i = 0; i < rows.count; i++) {
-        wr_value v;
-        if (wr_column_get_value(args[0], fn_row(rows, i), &scratch, &v) == WEIR_OK)
-            items_append(ctx, (items *) (void *) (states[i] + offset), &v);
-        else
-            ctx->failed = true;
-    }
-    wr_arena_fini(&scratch);
+    wr_agg_items_update(ctx, states, offset, args[0], rows);
 }
 
 AGG_MERGE(items_merge)
 {
-    const items *b = from;
-    for (uint64_t i = 0; i < b->count; i++)
-        items_append(ctx, into, &b->values[i]);
+    wr_agg_items_merge(ctx, into, from);
+}
+
+AGG_ENCODE(items_encode)
+{
+    wr_agg_items_encode(state, to);
+}
+
+AGG_DECODE(items_decode)
+{
+    return wr_agg_items_decode(ctx, state, from);
 }
 
 AGG_RESULT(items_result)
 {
-    const items *s = state;
-    wr_value     v = { .type = out->type };
+    const wr_agg_items *s = state;
+    wr_value            v = { .type = out->type };
     if (s->count == 0)
         return wr_column_set_null(out, row);
     if (s->count > WR_ARRAY_ITEMS_MAX)
@@ -151,10 +122,10 @@ AGG_RESULT(items_result)
 /* Arrays of one shape, none NULL or empty, become one array with a dimension more. */
 AGG_RESULT(arrays_result)
 {
-    const items  *s = state;
-    wr_value      v = { .type = out->type };
-    wr_array_view first, view;
-    uint64_t      total = 0, n = 0;
+    const wr_agg_items *s = state;
+    wr_value            v = { .type = out->type };
+    wr_array_view       first, view;
+    uint64_t            total = 0, n = 0;
     if (s->count == 0)
         return wr_column_set_null(out, row);
     for (uint64_t i = 0; i < s->count; i++) {
@@ -187,29 +158,6 @@ AGG_RESULT(arrays_result)
     return wr_column_set_value(out, row, &v);
 }
 
-AGG_ENCODE(items_encode)
-{
-    const items *s = state;
-    wr_snapshot_put_u64(to, s->count);
-    for (uint64_t i = 0; i < s->count; i++)
-        if (wr_snapshot_put_value(to, &s->values[i]) != WEIR_OK)
-            to->bytes.failed = true;
-}
-
-AGG_DECODE(items_decode)
-{
-    items   *s = state;
-    uint64_t count = wr_snapshot_get_u64(from);
-    memset(s, 0, sizeof *s);
-    for (uint64_t i = 0; i < count && !from->failed; i++) {
-        wr_value v;
-        WR_TRY(wr_snapshot_get_value(from, ctx->arena, &v));
-        items_append(ctx, s, &v);
-    }
-    WR_TRY(wr_agg_decoded(from));
-    return ctx->failed ? WEIR_MEMORY : WEIR_OK;
-}
-
 #define JOINED(T)                                                                                  \
     { .name = "string_agg", .arg_count = 2, .args = { T, T }, .result = T,                         \
       .state_bytes = sizeof(joined), .nested = true, .order_matters = true,                        \
@@ -218,7 +166,7 @@ AGG_DECODE(items_decode)
       .doc = "the values joined by a delimiter" }
 #define ITEMS(ARG, RESULT_AT)                                                                      \
     { .name = "array_agg", .arg_count = 1, .args = { ARG }, .result = T_ARRAY,                     \
-      .state_bytes = sizeof(items), .nested = true, .order_matters = true,                         \
+      .state_bytes = sizeof(wr_agg_items), .nested = true, .order_matters = true,                         \
       .update = items_update, .merge = items_merge, .result_at = RESULT_AT,                        \
       .encode = items_encode, .decode = items_decode, .doc = "the values as an array" }
 

@@ -86,77 +86,6 @@ AGG_DECODE(bits_decode)
     return wr_agg_decoded(from);
 }
 
-/* --- one kept value --- */
-
-typedef struct kept {
-    wr_value value;
-    char    *buffer; /* in the arena, for strings beyond the view */
-    uint32_t capacity, have;
-} kept;
-
-static void
-kept_set(wr_agg_ctx *ctx, kept *k, const wr_value *v)
-{
-    const wr_string *s = &v->string;
-    if (v->is_null || !wr_type_is_string(v->type) || s->length <= WR_STRING_INLINE_MAX) {
-        k->value = *v;
-    } else {
-        if (s->length > k->capacity) {
-            uint32_t capacity = WR_MAX(s->length, 2 * k->capacity);
-            char    *buffer = wr_arena_alloc(ctx->arena, capacity);
-            if (buffer == NULL) {
-                ctx->failed = true;
-                return;
-            }
-            k->buffer = buffer;
-            k->capacity = capacity;
-        }
-        memcpy(k->buffer, wr_string_data(s), s->length);
-        k->value = *v;
-        k->value.string = wr_string_make(k->buffer, s->length);
-    }
-    k->have = 1;
-}
-
-/* The value of a row; what must be made for it (a num of a decimal) lies in scratch. */
-static bool
-row_value(wr_agg_ctx *ctx, const wr_column *column, uint32_t row, wr_arena *scratch, wr_value *out)
-{
-    if (wr_column_get_value(column, row, scratch, out) == WEIR_OK)
-        return true;
-    ctx->failed = true;
-    return false;
-}
-
-static weir_status
-kept_put(const kept *k, wr_column *out, uint32_t row)
-{
-    if (!k->have || k->value.is_null)
-        return wr_column_set_null(out, row);
-    if (out->type.id == WR_NUMERIC)
-        return wr_agg_put_num(out, row, &k->value.string);
-    wr_value v = k->value;
-    v.type = out->type;
-    return wr_column_set_value(out, row, &v);
-}
-
-static void
-kept_encode(const kept *k, wr_snapshot_writer *to)
-{
-    wr_snapshot_put_u64(to, k->have);
-    if (k->have && wr_snapshot_put_value(to, &k->value) != WEIR_OK)
-        to->bytes.failed = true;
-}
-
-static weir_status
-kept_decode(wr_agg_ctx *ctx, kept *k, wr_snapshot_reader *from)
-{
-    memset(k, 0, sizeof *k);
-    k->have = wr_snapshot_get_u64(from) != 0;
-    WR_TRY(wr_agg_decoded(from));
-    return k->have ? wr_snapshot_get_value(from, ctx->arena, &k->value) : WEIR_OK;
-}
-
 /* --- first, last, any_value --- */
 
 static void
@@ -166,10 +95,10 @@ kept_update(wr_agg_ctx *ctx, char *const *states, size_t offset, const wr_column
     wr_arena scratch;
     wr_arena_init(&scratch, ctx->arena->budget);
     for (uint32_t i = 0; i < rows.count; i++) {
-        kept    *k = (kept *) (void *) (states[i] + offset);
-        wr_value v;
-        if ((last || !k->have) && row_value(ctx, column, fn_row(rows, i), &scratch, &v))
-            kept_set(ctx, k, &v);
+        wr_agg_kept *k = (wr_agg_kept *) (void *) (states[i] + offset);
+        wr_value     v;
+        if ((last || !k->have) && wr_agg_row_value(ctx, column, fn_row(rows, i), &scratch, &v))
+            wr_agg_kept_set(ctx, k, &v);
     }
     wr_arena_fini(&scratch);
 }
@@ -186,38 +115,38 @@ AGG_UPDATE(last_update)
 
 AGG_MERGE(first_merge)
 {
-    kept       *a = into;
-    const kept *b = from;
+    wr_agg_kept       *a = into;
+    const wr_agg_kept *b = from;
     if (!a->have && b->have)
-        kept_set(ctx, a, &b->value);
+        wr_agg_kept_set(ctx, a, &b->value);
 }
 
 AGG_MERGE(last_merge)
 {
-    const kept *b = from;
+    const wr_agg_kept *b = from;
     if (b->have)
-        kept_set(ctx, into, &b->value);
+        wr_agg_kept_set(ctx, into, &b->value);
 }
 
 AGG_RESULT(kept_result)
 {
-    return kept_put(state, out, row);
+    return wr_agg_kept_put(state, out, row);
 }
 
 AGG_ENCODE(kept_state_encode)
 {
-    kept_encode(state, to);
+    wr_agg_kept_encode(state, to);
 }
 
 AGG_DECODE(kept_state_decode)
 {
-    return kept_decode(ctx, state, from);
+    return wr_agg_kept_decode(ctx, state, from);
 }
 
 /* --- min_by, max_by --- */
 
 typedef struct by_key {
-    kept key, value;
+    wr_agg_kept key, value;
 } by_key;
 
 static void
@@ -225,8 +154,8 @@ by_offer(wr_agg_ctx *ctx, by_key *s, const wr_value *key, const wr_value *value,
 {
     if (s->key.have && sign * wr_value_compare(key, &s->key.value) <= 0)
         return; /* K1 */
-    kept_set(ctx, &s->key, key);
-    kept_set(ctx, &s->value, value);
+    wr_agg_kept_set(ctx, &s->key, key);
+    wr_agg_kept_set(ctx, &s->value, value);
 }
 
 static void
@@ -238,8 +167,8 @@ by_update(wr_agg_ctx *ctx, char *const *states, size_t offset, wr_column *const 
     for (uint32_t i = 0; i < rows.count; i++) {
         uint32_t row = fn_row(rows, i);
         wr_value key, value;
-        if (wr_column_is_null(args[1], row) || !row_value(ctx, args[1], row, &scratch, &key) ||
-            !row_value(ctx, args[0], row, &scratch, &value))
+        if (wr_column_is_null(args[1], row) || !wr_agg_row_value(ctx, args[1], row, &scratch, &key) ||
+            !wr_agg_row_value(ctx, args[0], row, &scratch, &value))
             continue;
         by_offer(ctx, (by_key *) (void *) (states[i] + offset), &key, &value, sign);
     }
@@ -273,21 +202,21 @@ AGG_MERGE(max_by_merge)
 AGG_RESULT(by_result)
 {
     const by_key *s = state;
-    return kept_put(&s->value, out, row);
+    return wr_agg_kept_put(&s->value, out, row);
 }
 
 AGG_ENCODE(by_encode)
 {
     const by_key *s = state;
-    kept_encode(&s->key, to);
-    kept_encode(&s->value, to);
+    wr_agg_kept_encode(&s->key, to);
+    wr_agg_kept_encode(&s->value, to);
 }
 
 AGG_DECODE(by_decode)
 {
     by_key *s = state;
-    WR_TRY(kept_decode(ctx, &s->key, from));
-    return kept_decode(ctx, &s->value, from);
+    WR_TRY(wr_agg_kept_decode(ctx, &s->key, from));
+    return wr_agg_kept_decode(ctx, &s->value, from);
 }
 
 /* The type of the first argument, bare. */
@@ -309,7 +238,7 @@ type_of_first(const wr_type *args, uint32_t arg_count)
                 "bits set in an odd number of values")
 #define KEPT(NAME, IGNORES_NULL, WHICH, DOC)                                                       \
     { .name = NAME, .arg_count = 1, .args = { T_ANY }, .result = T_ANY,                            \
-      .result_of = type_of_first, .state_bytes = sizeof(kept), .nested = true,                     \
+      .result_of = type_of_first, .state_bytes = sizeof(wr_agg_kept), .nested = true,                     \
       .ignores_null = IGNORES_NULL, .order_matters = true, .update = WHICH##_update,               \
       .merge = WHICH##_merge, .result_at = kept_result, .encode = kept_state_encode,               \
       .decode = kept_state_decode, .doc = DOC }
@@ -328,6 +257,10 @@ const wr_aggregate wr_agg_more[] = {
     KEPT("last", false, last, "the value of the last row"),
     KEPT("last_value", false, last, "the value of the last row"),
     KEPT("any_value", true, first, "some value"),
+    BY("first", min_by, "the first argument where the second is smallest"),
+    BY("first_value", min_by, "the first argument where the second is smallest"),
+    BY("last", max_by, "the first argument where the second is largest"),
+    BY("last_value", max_by, "the first argument where the second is largest"),
     BY("min_by", min_by, "the first argument where the second is smallest"),
     BY("arg_min", min_by, "the first argument where the second is smallest"),
     BY("max_by", max_by, "the first argument where the second is largest"),

@@ -12,6 +12,7 @@
 static const wr_aggregate *const tables[] = {
     wr_agg_basic, wr_agg_numeric, wr_agg_minmax, wr_agg_stat,
     wr_agg_regr,  wr_agg_more,    wr_agg_list,   wr_agg_json, wr_agg_approx,
+    wr_agg_ordered, wr_agg_sketch, wr_agg_top,
 };
 
 void

@@ -474,8 +474,6 @@ const wr_function wr_fn_json_edit[] = {
        T_JSONB),
     FN("jsonb_delete", T_JSONB, jsonb_delete_names, FN_FAILS, "without the member of a key",
        T_JSONB, T_TEXT),
-    FN("jsonb_delete", T_JSONB, jsonb_delete_names, FN_FAILS, "without the members of the keys",
-       T_JSONB, T_TEXTS),
     FN("jsonb_delete", T_JSONB, jsonb_delete_index, FN_FAILS, "without the item of an index",
        T_JSONB, T_INT4),
     FN("jsonb_delete_path", T_JSONB, jsonb_delete_path, FN_FAILS, "without the value at a path",

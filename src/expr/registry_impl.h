@@ -37,6 +37,9 @@ extern const wr_aggregate wr_agg_more[];    /* bit_*, first, last, min_by, max_b
 extern const wr_aggregate wr_agg_list[];    /* string_agg, array_agg                    */
 extern const wr_aggregate wr_agg_json[];    /* json_agg, jsonb_object_agg, ...          */
 extern const wr_aggregate wr_agg_approx[];  /* approx_count_distinct                    */
+extern const wr_aggregate wr_agg_ordered[]; /* percentile_cont, percentile_disc, mode, median */
+extern const wr_aggregate wr_agg_sketch[];  /* approx_percentile                        */
+extern const wr_aggregate wr_agg_top[];     /* top_k, histogram, min_k, max_k           */
 
 /* --- resolution (resolve.c) --- */
 

@@ -79,30 +79,8 @@ bind_agg_order(sql_query *q, const PgQuery__FuncCall *call)
     return WEIR_OK;
 }
 
-/* percentile_cont(f) WITHIN GROUP (ORDER BY x): the arguments are f, x; descending turns f around.
- */
-static weir_status
-bind_within_group(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **args,
-                  uint32_t *count)
-{
-    if (call->n_agg_order != 1 || *count > 3)
-        return wr_sql_unsupported(q->b, call->location, "this WITHIN GROUP is");
-    const PgQuery__SortBy *by = call->agg_order[0]->sort_by;
-    WR_TRY(wr_bind_typed(q, by->node, &args[*count]));
-    (*count)++;
-    if (by->sortby_dir != PG_QUERY__SORT_BY_DIR__SORTBY_DESC)
-        return WEIR_OK;
-    if (strcmp(name, "percentile_cont") != 0 || args[0]->type.id == WR_ARRAY)
-        return wr_sql_unsupported(q->b, call->location, "WITHIN GROUP (ORDER BY ... DESC) is");
-    wr_value one = { .type = WR_TYPE(WR_FLOAT8), .real = 1.0 };
-    wr_expr *turned[2] = { wr_sql_constant(q->b, &one, call->location), args[0] };
-    if (turned[0] == NULL)
-        return SQL_NOMEM(q->b);
-    return wr_sql_call(q->b, "-", turned, 2, call->location, &args[0]);
-}
-
-static weir_status
-add_call(sql_query *q, const wr_agg_call *call, wr_expr **out)
+weir_status
+wr_sql_add_aggregate(sql_query *q, const wr_agg_call *call, wr_expr **out)
 {
     uint32_t at = 0;
     for (; at < q->call_count; at++) {
@@ -142,7 +120,10 @@ bind_aggregate_parts(sql_query *q, const PgQuery__FuncCall *call, const char *na
     for (uint32_t i = 0; i < n; i++)
         WR_TRY(wr_bind_expr(q, call->args[i], &args[i]));
     if (call->agg_within_group)
-        WR_TRY(bind_within_group(q, call, name, args, &n));
+        WR_TRY(wr_bind_within_group(q, call, &name, args, &n));
+    else if (wr_sql_is_ordered_set(name))
+        return wr_error_at(q->b->err, WEIR_QUERY, call->location,
+                           "WITHIN GROUP is required for ordered-set aggregate %s", name);
     if (n == 0 && !call->agg_star)
         return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
                            "%s needs an argument%s", name,
@@ -210,7 +191,7 @@ bind_aggregate(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr
     q->in_aggregate = false;
     q->can_over = can_over;
     q->can_unnest = can_unnest;
-    return add_call(q, &made, out);
+    return wr_sql_add_aggregate(q, &made, out);
 }
 
 /* --- set-returning functions --- */
@@ -458,6 +439,10 @@ wr_bind_call(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out)
         return wr_bind_over_call(q, call, out);
     if (wr_sql_is_set_returning(name))
         return bind_set_returning(q, call, name, out);
+    if (call->agg_within_group && wr_sql_is_hypothetical(name)) {
+        WR_TRY(check_place(q, call));
+        return wr_bind_hypothetical(q, call, name, out);
+    }
     if (wr_sql_is_aggregate(call))
         return bind_aggregate(q, call, name, out);
     return bind_scalar(q, call, name, out);
@@ -468,6 +453,9 @@ wr_bind_call(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out)
 weir_status
 wr_bind_over_aggregate(sql_query *q, const PgQuery__FuncCall *call, wr_agg_call *out)
 {
+    if (call->agg_within_group)
+        return wr_error_at(q->b->err, WEIR_QUERY, call->location,
+                           "OVER is not supported for ordered-set aggregates");
     return bind_aggregate_parts(q, call, wr_sql_last_name(call->funcname, call->n_funcname), out);
 }
 

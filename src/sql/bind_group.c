@@ -362,6 +362,10 @@ wr_sql_plan_groups(sql_query *q, wr_expr ***exprs, uint32_t expr_count, int32_t 
     wr_arena *arena = q->b->arena;
     wr_plan *plan = q->scope->plan;
     WR_TRY(settle_groups(q, exprs, expr_count));
+    for (uint32_t i = 0; i < q->direct_count; i++) {
+        wr_expr *trial = q->directs[i];
+        WR_TRY(rewrite(q, &trial));
+    }
 
     /* group keys and the order of aggregates as columns */
     uint32_t total = q->group_count + q->agg_order_count;

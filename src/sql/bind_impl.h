@@ -116,6 +116,8 @@ typedef struct sql_query {
 
     wr_agg_call *calls;
     uint32_t call_count, call_capacity;
+    wr_expr **directs; /* direct arguments of WITHIN GROUP: of grouped columns alone */
+    uint32_t direct_count, direct_capacity;
     sql_order *agg_order; /* ORDER BY inside aggregates, over the scope; all the same */
     uint32_t agg_order_count;
 
@@ -218,7 +220,20 @@ weir_status wr_bind_over_call(sql_query *q, const PgQuery__FuncCall *call, wr_ex
 weir_status wr_sql_check_windows(sql_query *q);
 /* Plan the calls of q over *plan; their columns follow the plan's (first: number of the first). */
 weir_status wr_sql_plan_over(sql_query *q, wr_plan **plan, uint32_t *first);
+/* One more call of the query's aggregate, or an equal one's column. */
+weir_status wr_sql_add_aggregate(sql_query *q, const wr_agg_call *call, wr_expr **out);
 bool wr_sql_is_set_returning(const char *name);
+
+/* --- bind_within.c: WITHIN GROUP (ORDER BY ...) --- */
+/* percentile_cont, percentile_disc, mode: the ordered value becomes the last argument (*count of
+ * them, room for 4); *name that of the registry's row. */
+weir_status wr_bind_within_group(sql_query *q, const PgQuery__FuncCall *call, const char **name,
+                                 wr_expr **args, uint32_t *count);
+bool wr_sql_is_ordered_set(const char *name);
+/* rank, dense_rank, percent_rank, cume_dist of a row that is not there. */
+bool wr_sql_is_hypothetical(const char *name);
+weir_status wr_bind_hypothetical(sql_query *q, const PgQuery__FuncCall *call, const char *name,
+                                 wr_expr **out);
 /* Arguments, FILTER and resolution of an aggregate with OVER. */
 weir_status wr_bind_over_aggregate(sql_query *q, const PgQuery__FuncCall *call, wr_agg_call *out);
 weir_status wr_sql_set_item(sql_binder *b, const char *name, wr_expr **item);

@@ -72,6 +72,8 @@ bool
 wr_sql_is_aggregate(const PgQuery__FuncCall *call)
 {
     const char *name = wr_sql_last_name(call->funcname, call->n_funcname);
+    if (call->agg_within_group && wr_sql_is_hypothetical(name))
+        return true;
     return wr_aggregate_exists(name) &&
            (!wr_function_exists(name) || call->agg_star || call->agg_distinct ||
             call->agg_filter != NULL || call->agg_within_group);

@@ -400,6 +400,78 @@ static const char *const pairs[][2] = {
     { "NULL", "3" }, { "long enough to lie outside", "1" }, { "b", "7" }, { "c", "NULL" },
     { "another one that is rather long", "7" },  { "d", "1" },
 };
+static const char *const spread[][2] = { /* fraction, value */
+    { "0.3", "2" }, { "0.3", "NULL" }, { "0.3", "5" }, { "0.3", "2" }, { "0.3", "-1" }, { "0.3", "7" },
+};
+static const char *const fractions[][2] = {
+    { "{0,0.3,NULL,1}", "2" }, { "{0,0.3,NULL,1}", "NULL" }, { "{0,0.3,NULL,1}", "5" },
+    { "{0,0.3,NULL,1}", "-1" },
+};
+static const char *const outside[][2] = { { "NaN", "2" } };
+static const char *const lengths[][2] = { { "0.5", "1 day" }, { "0.5", "NULL" }, { "0.5", "1 mon" } };
+static const char *const several[][2] = { { "{0.5,NULL}", "1 day" }, { "{0.5,NULL}", "1 mon" } };
+static const char *const many[][2] = { /* value, k */
+    { "NULL", "2" }, { "long enough to lie outside", "2" }, { "b", "2" }, { "c", "2" },
+    { "long enough to lie outside", "2" }, { "b", "2" }, { "b", "2" }, { "a longer one than that", "2" },
+};
+static const char *const wrong_k[][2] = { { "a", "0" }, { "b", "3" } };
+static const char *const reals[][2] = { /* value, fraction */
+    { "10", "0.5" }, { "-3", "0.5" }, { "NULL", "0.5" }, { "0", "0.5" }, { "NaN", "0.5" },
+    { "-Infinity", "0.5" }, { "1e308", "0.5" },
+};
+
+/* Percentiles as PostgreSQL 15 has them; the others by hand. */
+static void
+orders_and_counts(void **state)
+{
+    const agg_row rows[] = {
+        { "percentile_cont", { "float8", "float8" }, spread, 6, "2" },
+        { "percentile_cont desc", { "float8", "float8" }, spread, 6, "4.4" },
+        { "percentile_cont", { "float8", "float8" }, spread, 0, "NULL" },
+        { "percentile_cont", { "float8", "float8" }, outside, 1, "!" },
+        { "percentile_cont", { "float8", "interval" }, lengths, 3, "16 days -12:00:00" },
+        { "percentile_cont desc", { "float8", "interval" }, lengths, 3,
+          "1 mon -15 days +12:00:00" },
+        { "percentile_cont", { "float8[]", "float8" }, fractions, 4, "{-1,0.7999999999999998,NULL,5}" },
+        { "percentile_cont desc", { "float8[]", "float8" }, fractions, 4, "{5,3.2,NULL,-1}" },
+        { "percentile_cont", { "float8[]", "interval" }, several, 2, "{\"16 days -12:00:00\",NULL}" },
+        { "percentile_cont desc", { "float8[]", "interval" }, several, 2,
+          "{\"1 mon -15 days +12:00:00\",NULL}" },
+        { "percentile_disc", { "float8", "int4" }, spread, 6, "2" },
+        { "percentile_disc desc", { "float8", "numeric" }, spread, 6, "5" },
+        { "percentile_disc", { "float8", "text" }, spread, 6, "2" },
+        { "percentile_disc", { "float8[]", "int8" }, fractions, 4, "{-1,-1,NULL,5}" },
+        { "percentile_disc desc", { "float8[]", "text" }, fractions, 4, "{5,5,NULL,-1}" },
+        { "mode", { "text" }, many, 8, "b" },
+        { "mode", { "text" }, many, 5, "long enough to lie outside" },
+        { "mode desc", { "text" }, many + 1, 3, "long enough to lie outside" },
+        { "mode", { "int4" }, spread, 0, "NULL" },
+        { "median", { "float8" }, reals, 4, "0" },
+        { "median", { "float8" }, reals, 2, "3.5" },
+        { "median", { "interval" }, lengths, 0, "NULL" },
+        { "top_k", { "text", "int4" }, many, 8, "{b,\"long enough to lie outside\"}" },
+        { "top_k", { "text", "int4" }, many, 1, "NULL" },
+        { "top_k", { "text", "int4" }, wrong_k, 2, "!" },
+        { "histogram", { "text" }, many, 8,
+          "{\"b\": 3, \"c\": 1, \"a longer one than that\": 1, \"long enough to lie outside\": 2}" },
+        { "histogram", { "float8" }, reals, 3, "{\"-3\": 1, \"10\": 1}" },
+        { "min_k", { "text", "int4" }, many, 8, "{\"a longer one than that\",b}" },
+        { "max_k", { "text", "int4" }, many, 8,
+          "{\"long enough to lie outside\",\"long enough to lie outside\"}" },
+        { "max_k", { "text", "int4" }, many, 3, "{\"long enough to lie outside\",b}" },
+        { "min_k", { "text", "int4" }, wrong_k, 2, "!" },
+        { "approx_percentile", { "float8", "float8" }, reals, 0, "NULL" },
+        { "approx_percentile", { "float8", "float8" }, reals, 4, "0" },
+        { "approx_percentile", { "float8", "float8" }, reals, 7, NULL },
+        { "approx_percentile", { "float8", "float8" }, outside, 0, "NULL" },
+        { "first", { "text", "int4" }, pairs, 6, "long enough to lie outside" },
+        { "first_value", { "text", "int4" }, pairs, 6, "long enough to lie outside" },
+        { "last", { "text", "float8" }, pairs, 6, "b" },
+        { "last_value", { "text", "float8" }, pairs, 6, "b" },
+    };
+    for (size_t i = 0; i < WR_COUNT(rows); i++)
+        row_check(&rows[i]);
+}
 
 static void
 keeps_the_right_row(void **state)
@@ -494,7 +566,10 @@ visit_tested(const wr_aggregate *a, void *user)
 {
     static const char *const known[] = { "first",  "first_value", "last",    "last_value", "any_value",
                                          "min_by", "arg_min",     "max_by", "arg_max",
-                                         "approx_count_distinct" };
+                                         "approx_count_distinct", "percentile_cont",
+                                         "percentile_cont desc", "percentile_disc",
+                                         "percentile_disc desc", "mode", "mode desc", "median",
+                                         "top_k", "histogram", "min_k", "max_k", "approx_percentile" };
     bool tested = a->arg_count == 0;
     for (size_t i = 0; i < WR_COUNT(known); i++)
         tested |= strcmp(a->name, known[i]) == 0;
@@ -513,7 +588,7 @@ every_aggregate_is_tested(void **state)
 }
 
 WR_TESTS = {
-    WR_TEST(agrees_with_postgresql), WR_TEST(keeps_the_right_row),
+    WR_TEST(agrees_with_postgresql), WR_TEST(keeps_the_right_row), WR_TEST(orders_and_counts),
     WR_TEST(counts_all_rows),        WR_TEST(distinct_is_counted),
     WR_TEST(starvation_is_told),     WR_TEST(every_aggregate_is_tested),
     { NULL, NULL },
