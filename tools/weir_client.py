@@ -27,6 +27,7 @@ import itertools
 import json
 import os
 import socket
+import ssl
 import struct
 import sys
 
@@ -89,7 +90,15 @@ class MsgpackWire:
         return message
 
 
-def connect(address, timeout):
+def secured(s, host, ca, cert, key):
+    context = ssl.create_default_context(cafile=ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if cert:
+        context.load_cert_chain(cert, key)
+    return context.wrap_socket(s, server_hostname=host)
+
+
+def connect(address, timeout, tls=False, ca=None, cert=None, key=None):
     if address.startswith("unix:"):
         s = socket.socket(socket.AF_UNIX)
         s.settimeout(timeout)
@@ -100,17 +109,21 @@ def connect(address, timeout):
         host, port = address, "7077"
     s = socket.create_connection((host.strip("[]"), int(port)), timeout)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return s
+    return secured(s, host.strip("[]"), ca, cert, key) if tls else s
 
 
 class Client:
     """A connection.  address: host:port or unix:/path (default $WEIR_URL, else 127.0.0.1:7077); timeout: seconds
-    that connecting and each read may take (None: for ever; a quiet view is silent)."""
+    that connecting and each read may take (None: for ever; a quiet view is silent).  TLS: tls=True, ca=FILE, or an
+    address that begins with tls://; ca: who signed the server's certificate (default $WEIR_CA, else the system's);
+    cert, key: a certificate of ours, if the server wants one."""
 
-    def __init__(self, address=None, token=None, encoding="json", timeout=None):
+    def __init__(self, address=None, token=None, encoding="json", timeout=None, tls=False, ca=None, cert=None, key=None):
         address = address or os.environ.get("WEIR_URL") or "127.0.0.1:7077"
         token = token or os.environ.get("WEIR_TOKEN")
-        self.socket = connect(address.removeprefix("tcp://"), timeout)
+        tls = tls or ca is not None or cert is not None or address.startswith("tls://")
+        address = address.removeprefix("tcp://").removeprefix("tls://")
+        self.socket = connect(address, timeout, tls, ca or os.environ.get("WEIR_CA"), cert, key)
         self.wire = (MsgpackWire if encoding == "msgpack" else JsonWire)(self.socket.makefile("rwb"))
         self.ids = itertools.count(1)
         self.subscriptions = {}  # by id: messages that came while somebody waited for another
@@ -266,6 +279,10 @@ def main():
     p = argparse.ArgumentParser(description="talk to a running Weir")
     p.add_argument("-s", "--server", help="host:port or unix:/path (default: $WEIR_URL, else 127.0.0.1:7077)")
     p.add_argument("--token", help="default: $WEIR_TOKEN")
+    p.add_argument("--tls", action="store_true", help="through TLS; also when the address begins with tls://")
+    p.add_argument("--ca", metavar="FILE", help="the CA that signed the server's certificate (default: $WEIR_CA, else the system's)")
+    p.add_argument("--cert", metavar="FILE", help="a certificate of yours, if the server wants one")
+    p.add_argument("--key", metavar="FILE")
     p.add_argument("--msgpack", action="store_true", help="speak MessagePack")
     verbs = p.add_subparsers(dest="verb", required=True)
     sub = verbs.add_parser("sub", help="follow a view")
@@ -282,7 +299,7 @@ def main():
     verbs.add_parser("status")
     a = p.parse_args()
     try:
-        with Client(a.server, a.token, "msgpack" if a.msgpack else "json") as weir:
+        with Client(a.server, a.token, "msgpack" if a.msgpack else "json", tls=a.tls, ca=a.ca, cert=a.cert, key=a.key) as weir:
             if a.verb == "sub":
                 return run_sub(weir, a)
             if a.verb == "push":
@@ -295,9 +312,9 @@ def main():
                 print(json.dumps(weir.status(), indent=2))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (WeirError, ConnectionError, TimeoutError) as e:
+    except (WeirError, ConnectionError, TimeoutError, ssl.SSLError) as e:
         print("weir_client: %s" % e, file=sys.stderr)
-        return 69 if isinstance(e, ConnectionError) else 1
+        return 69 if isinstance(e, (ConnectionError, ssl.SSLError)) else 1
     return 0
 
 

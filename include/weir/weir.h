@@ -104,7 +104,9 @@ WEIR_API weir_status weir_pipeline_checkpoint(weir_pipeline *pipeline, weir_erro
 typedef struct weir_serve {
     const char *http, *tcp;
     const char *token;    /* NULL: none */
-    bool        insecure; /* a public address without a token was asked for in so many words */
+    bool        insecure; /* a public address without TLS or without a token was asked for in so many words */
+    const char *tls_cert, *tls_key; /* PEM files; NULL: no TLS */
+    const char *tls_client_ca;      /* clients need a certificate that it signed; NULL: they need none */
 } weir_serve;
 WEIR_API void weir_pipeline_serve(const weir_pipeline *pipeline, weir_serve *out);
 

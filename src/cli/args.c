@@ -11,7 +11,7 @@
 
 static const char *colour_mode = "auto";
 static int signal_fd = -1;
-static volatile sig_atomic_t signals_seen;
+static volatile sig_atomic_t signals_seen, hangups_seen;
 
 void
 cli_say(const char *format, ...)
@@ -260,6 +260,26 @@ cli_catch_signals(void)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+}
+
+static void
+on_hangup(int number)
+{
+    (void)number;
+    hangups_seen++;
+}
+
+void
+cli_catch_hangups(void)
+{
+    struct sigaction action = { .sa_handler = on_hangup, .sa_flags = SA_RESTART };
+    sigaction(SIGHUP, &action, NULL);
+}
+
+int
+cli_hangups(void)
+{
+    return hangups_seen;
 }
 
 bool

@@ -49,8 +49,7 @@ why_verb(int argc, char **argv)
     cli_list rest = { 0 };
     const char *format = "text";
     int done;
-    cli_option options[] = { { "server", 's', 's', &where.server },
-                             { "token", 0, 's', &where.token },
+    cli_option options[] = { CLIENT_OPTIONS(where),
                              { "format", 'o', 's', &format },
                              { 0 } };
     int rc = cli_parse(argc, argv, options, &rest, &done);
@@ -72,8 +71,7 @@ const cli_verb cli_why = {
     "Watermarks and who holds them back, open windows, rows dropped by cause, blocked sinks; the "
     "likely cause first.\n"
     "\n"
-    "  -s, --server ADDRESS   host:port or unix:/path (default: $WEIR_URL, else 127.0.0.1:7077)\n"
-    "      --token TOKEN      (default: $WEIR_TOKEN)\n"
+    CLIENT_HELP
     "  -o, --format FORMAT    text or json\n"
     "\n"
     "  weir why per_auction\n"
@@ -220,8 +218,7 @@ ls_verb(int argc, char **argv)
     client *c = NULL;
     status s;
     int done;
-    cli_option options[] = { { "server", 's', 's', &where.server },
-                             { "token", 0, 's', &where.token },
+    cli_option options[] = { CLIENT_OPTIONS(where),
                              { "format", 'o', 's', &format },
                              { "color", 0, 's', &colour },
                              { 0 } };
@@ -253,8 +250,7 @@ const cli_verb cli_ls = {
     "list the sources, views and sinks of a running process",
     "usage: weir ls [OPTIONS]\n"
     "\n"
-    "  -s, --server ADDRESS   host:port or unix:/path (default: $WEIR_URL, else 127.0.0.1:7077)\n"
-    "      --token TOKEN      (default: $WEIR_TOKEN)\n"
+    CLIENT_HELP
     "  -o, --format FORMAT    table or json\n"
     "\n"
     "  weir ls\n"
@@ -386,7 +382,7 @@ top_verb(int argc, char **argv)
     client *c = NULL;
     int done;
     cli_option options[] = {
-        { "server", 's', 's', &where.server }, { "token", 0, 's', &where.token },
+        CLIENT_OPTIONS(where),
         { "count", 'n', 'n', &count },         { "interval", 'i', 'n', &interval },
         { "color", 0, 's', &colour },          { 0 }
     };
@@ -418,8 +414,7 @@ const cli_verb cli_top = {
     "Rows, rates, lag of event time behind the clock, state, CPU; refreshed every second.  Once "
     "when not on a terminal.\n"
     "\n"
-    "  -s, --server ADDRESS   host:port or unix:/path (default: $WEIR_URL, else 127.0.0.1:7077)\n"
-    "      --token TOKEN      (default: $WEIR_TOKEN)\n"
+    CLIENT_HELP
     "  -n, --count N          end after N times\n"
     "  -i, --interval SECONDS (default: 1)\n"
     "\n"

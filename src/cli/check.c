@@ -81,8 +81,7 @@ explain_run(int argc, char **argv)
     int done, analyze = 0;
     cli_option options[] = { { "format", 'o', 's', &format },
                              { "analyze", 0, 'f', &analyze },
-                             { "server", 's', 's', &where.server },
-                             { "token", 0, 's', &where.token },
+                             CLIENT_OPTIONS(where),
                              { 0 } };
     int rc = cli_parse(argc, argv, options, &rest, &done);
     if (rc != 0 || done)

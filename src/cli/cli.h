@@ -93,5 +93,8 @@ int cli_printer_close(cli_printer *printer, bool summary);
 /* Interrupts: installs handlers for INT and TERM once; true after the first. */
 bool cli_interrupted(void);
 void cli_catch_signals(void);
+/* HUP is counted from now on; how often it has come. */
+void cli_catch_hangups(void);
+int cli_hangups(void);
 /* The descriptor that becomes readable at a signal. */
 int cli_signal_fd(void);

@@ -2,6 +2,7 @@
 /* cli/client.c -- the command line's side of the wire protocol (see client.h). */
 #include "cli/client.h"
 
+#include "base/conn.h"
 #include "server/address.h"
 
 #include <errno.h>
@@ -14,7 +15,8 @@
 enum { CONNECT_MS = 5000, ANSWER_MS = 15000, READ_BYTES = 256 << 10, MESSAGE_BYTES_MAX = 64 << 20 };
 
 struct client {
-    int fd;
+    wr_conn wire;
+    wr_tls *tls; /* NULL: none */
     char server[256];
     wr_text in;
     size_t at, seen; /* consumed; searched for a line's end */
@@ -81,6 +83,59 @@ connect_any(const address *a, weir_error *err)
     return fd;
 }
 
+/* --- TLS --- */
+
+/* Why the connection broke, if TLS knows. */
+static bool
+say_tls(const client *c)
+{
+    char text[200];
+    const char *hint;
+    wr_conn_error(&c->wire, text, sizeof text, &hint);
+    if (text[0] == '\0')
+        return false;
+    cli_say("%s: TLS: %s", c->server, text);
+    if (hint[0] != '\0')
+        fprintf(stderr, "  hint: %s\n", hint);
+    return true;
+}
+
+static int
+tls_shake_hands(client *c)
+{
+    for (;;) {
+        int rc = wr_conn_handshake(&c->wire);
+        if (rc == WR_CONN_FAILED) {
+            (void)say_tls(c);
+            return CLI_CONNECT;
+        }
+        if (rc != WR_CONN_AGAIN)
+            return CLI_OK;
+        int ready = wait_for(c->wire.fd, c->wire.wants_write ? POLLOUT : POLLIN, CONNECT_MS);
+        if (ready < 0)
+            return CLI_INTERRUPTED;
+        if (ready == 0) {
+            cli_say("%s does not answer: does that port speak TLS?", c->server);
+            return CLI_CONNECT;
+        }
+    }
+}
+
+static int
+tls_start(client *c, const client_options *o, const char *ca, const char *host)
+{
+    weir_error err = { 0 };
+    if (wr_tls_create_client(ca, o->cert, o->key, &c->tls, &err) != WEIR_OK) {
+        cli_error(&err);
+        return CLI_USAGE;
+    }
+    if (wr_conn_connect_tls(&c->wire, c->tls, host) != WEIR_OK) {
+        cli_say("out of memory");
+        return CLI_FAILED;
+    }
+    return tls_shake_hands(c);
+}
+
 static int
 hello(client *c, const char *token)
 {
@@ -99,10 +154,14 @@ client_open(const client_options *o, client **out)
 {
     const char *server = o->server != NULL ? o->server : getenv("WEIR_URL");
     const char *token = o->token != NULL ? o->token : getenv("WEIR_TOKEN");
+    const char *ca = o->ca != NULL ? o->ca : getenv("WEIR_CA");
+    bool tls = o->tls || o->ca != NULL || o->cert != NULL;
     address a;
     weir_error err = { 0 };
     server = server != NULL && server[0] != '\0' ? server : "127.0.0.1:7077";
-    if (strncmp(server, "tcp://", 6) == 0)
+    if (strncmp(server, "tls://", 6) == 0)
+        tls = true;
+    if (strncmp(server, "tcp://", 6) == 0 || strncmp(server, "tls://", 6) == 0)
         server += 6;
     if (address_parse(server, "7077", &a, &err) != WEIR_OK) {
         cli_error(&err);
@@ -127,11 +186,14 @@ client_open(const client_options *o, client **out)
         cli_say("out of memory");
         return CLI_FAILED;
     }
-    c->fd = fd;
+    wr_conn_init(&c->wire, fd);
     snprintf(c->server, sizeof c->server, "%s", server);
     wr_text_init(&c->in, NULL);
     wr_arena_init(&c->scratch, NULL);
-    int rc = hello(c, token);
+    int rc = tls && a.path[0] == '\0' ? tls_start(c, o, ca != NULL && ca[0] != '\0' ? ca : NULL, a.host)
+                                      : CLI_OK;
+    if (rc == CLI_OK)
+        rc = hello(c, token);
     if (rc != CLI_OK)
         client_close(c);
     else
@@ -144,7 +206,11 @@ client_close(client *c)
 {
     if (c == NULL)
         return;
-    close(c->fd);
+    if (c->wire.ssl != NULL)
+        (void)wr_conn_shutdown(&c->wire);
+    wr_conn_fini(&c->wire);
+    wr_tls_destroy(c->tls);
+    close(c->wire.fd);
     wr_text_fini(&c->in);
     wr_arena_fini(&c->scratch);
     wr_free(c);
@@ -173,12 +239,11 @@ client_send(client *c, wr_text *text)
     wr_text_puts(text, "}\n");
     const char *at = wr_text_string(text), *end = at + text->length;
     while (wr_text_ok(text) && at < end) {
-        ssize_t n = send(c->fd, at, (size_t)(end - at), MSG_NOSIGNAL);
-        if (n >= 0)
+        ssize_t n = wr_conn_write(&c->wire, at, (size_t)(end - at));
+        if (n > 0)
             at += n;
-        else if (errno == EAGAIN && wait_for(c->fd, POLLOUT, -1) < 0)
-            return false;
-        else if (errno != EAGAIN && errno != EINTR)
+        else if (n == WR_CONN_FAILED ||
+                 wait_for(c->wire.fd, c->wire.wants_read ? POLLIN : POLLOUT, -1) < 0)
             return false;
     }
     return wr_text_ok(text);
@@ -238,13 +303,15 @@ client_next(client *c, int timeout_ms, request *out)
             cli_say("a message is too long, or memory is out");
             return CLIENT_CLOSED;
         }
-        int ready = wait_for(c->fd, POLLIN, timeout_ms);
+        int ready = wait_for(c->wire.fd, c->wire.wants_write ? POLLOUT : POLLIN, timeout_ms);
         if (ready <= 0)
             return ready == 0 ? CLIENT_TIMEOUT : CLIENT_INTERRUPTED;
-        ssize_t n = recv(c->fd, c->in.data + c->in.length, READ_BYTES, 0);
-        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-            cli_say("%s closed the connection%s%s", c->server, n < 0 ? ": " : "",
-                    n < 0 ? strerror(errno) : "");
+        ssize_t n = wr_conn_read(&c->wire, c->in.data + c->in.length, READ_BYTES);
+        if (n == 0 || n == WR_CONN_FAILED) {
+            int number = errno;
+            if (n == 0 || !say_tls(c))
+                cli_say("%s closed the connection%s%s", c->server, n < 0 ? ": " : "",
+                        n < 0 ? strerror(number) : "");
             return CLIENT_CLOSED;
         }
         c->in.length += n > 0 ? (size_t)n : 0;
@@ -258,6 +325,8 @@ client_error(const request *message)
                *code = request_string(message, "code");
     if (code != NULL && strcmp(code, "AUTH") == 0)
         hint = "give it with --token or $WEIR_TOKEN";
+    if (code != NULL && strcmp(code, "TLS") == 0)
+        hint = "connect with --tls, and --ca FILE when its CA is your own";
     cli_say("%s", text != NULL ? text : "the server reports an error");
     if (hint != NULL)
         fprintf(stderr, "  hint: %s\n", hint);

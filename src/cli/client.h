@@ -12,10 +12,25 @@
 
 typedef struct client client;
 
-/* Where and as whom: --server, else $WEIR_URL, else 127.0.0.1:7077; --token, else $WEIR_TOKEN. */
+/* Where and as whom: --server, else $WEIR_URL, else 127.0.0.1:7077; --token, else $WEIR_TOKEN.  TLS when asked for: by
+ * tls, by ca ($WEIR_CA) or a certificate, or by an address that begins with tls://. */
 typedef struct client_options {
     const char *server, *token;
+    int tls;
+    const char *ca, *cert, *key; /* PEM files */
 } client_options;
+/* For a verb's table of options, and its help. */
+#define CLIENT_OPTIONS(where)                                                                      \
+    { "server", 's', 's', &(where).server }, { "token", 0, 's', &(where).token },                  \
+        { "tls", 0, 'f', &(where).tls }, { "ca", 0, 's', &(where).ca },                            \
+        { "cert", 0, 's', &(where).cert }, { "key", 0, 's', &(where).key }
+#define CLIENT_HELP                                                                                \
+    "  -s, --server ADDRESS   host:port or unix:/path (default: $WEIR_URL, else 127.0.0.1:7077)\n" \
+    "      --token TOKEN      (default: $WEIR_TOKEN)\n"                                            \
+    "      --tls              through TLS; also when ADDRESS begins with tls://\n"                  \
+    "      --ca FILE          the CA that signed the server's certificate (default: $WEIR_CA, "     \
+    "else the system's)\n"                                                                         \
+    "      --cert FILE, --key FILE   a certificate of yours, if the server wants one\n"
 
 /* Connect and say hello.  0 (*out owned: client_close), or an exit code: 69 when nothing listens.
  */

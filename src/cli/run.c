@@ -41,6 +41,7 @@ typedef struct run_state {
     weir_pipeline *pipelines[FILES_MAX];
     int count;
     server *face;
+    int hangups; /* seen so far */
     weir_dev_kafka *broker;
     shown shown;
 } run_state;
@@ -218,6 +219,8 @@ run_listen(run_state *run, weir_error *err)
         weir_pipeline_serve(run->pipelines[i], &serve);
         WR_TRY(server_add(run->face, &serve, err));
     }
+    if (server_has_tls(run->face) && !isatty(STDIN_FILENO)) /* a closed terminal still ends it */
+        cli_catch_hangups();
     return run->options.data_dir != NULL ? add_data_socket(run, err) : WEIR_OK;
 }
 
@@ -254,6 +257,16 @@ run_look(run_state *run)
     return running > 0 ? -1 : CLI_OK;
 }
 
+/* HUP: the certificates are read anew. */
+static void
+run_hangups(run_state *run)
+{
+    int seen = cli_hangups();
+    if (seen != run->hangups && run->face != NULL)
+        server_reload(run->face);
+    run->hangups = seen;
+}
+
 /* Until a signal, or until no pipeline runs any more. */
 static int
 run_wait(run_state *run)
@@ -268,6 +281,7 @@ run_wait(run_state *run)
             return rc;
         if (cli_interrupted())
             return CLI_INTERRUPTED;
+        run_hangups(run);
         if (run->count == 1 && run->shown.sub == NULL) /* wakes at once when it ends */
             (void)!weir_pipeline_wait(run->pipelines[0], WAIT_MS * 1000, NULL);
         else

@@ -224,8 +224,7 @@ sub_verb(int argc, char **argv)
     const char *format = NULL, *from = NULL, *colour = "auto";
     int done, snapshot = 0, gaps = 0;
     cli_option options[] = {
-        { "server", 's', 's', &where.server },
-        { "token", 0, 's', &where.token },
+        CLIENT_OPTIONS(where),
         { "snapshot", 0, 'f', &snapshot },
         { "from", 0, 's', &from },
         { "count", 'n', 'n', &s.limit },
@@ -284,8 +283,7 @@ const cli_verb cli_sub = {
     "pipelines have one.\n"
     "Rows of a view that changes begin with _op: + a row is new, - it is taken back.\n"
     "\n"
-    "  -s, --server ADDRESS   host:port or unix:/path (default: $WEIR_URL, else 127.0.0.1:7077)\n"
-    "      --token TOKEN      (default: $WEIR_TOKEN)\n"
+    CLIENT_HELP
     "      --snapshot         begin with the rows that the view still keeps\n"
     "      --from CURSOR      go on where an earlier run ended (it prints its cursor when "
     "stopped)\n"

@@ -120,7 +120,13 @@ void
 weir_pipeline_serve(const weir_pipeline *pipeline, weir_serve *out)
 {
     const wr_spec *s = pipeline->spec;
-    *out = (weir_serve){ s->serve.http, s->serve.tcp, s->serve.token, s->serve.insecure };
+    *out = (weir_serve){ .http = s->serve.http,
+                         .tcp = s->serve.tcp,
+                         .token = s->serve.token,
+                         .insecure = s->serve.insecure,
+                         .tls_cert = s->tls.cert,
+                         .tls_key = s->tls.key,
+                         .tls_client_ca = s->tls.client_ca };
 }
 
 const char *

@@ -76,6 +76,9 @@ typedef struct wr_spec {
         bool insecure;
     } serve;
     struct {
+        const char *cert, *key, *client_ca; /* paths; NULL: none */
+    } tls;
+    struct {
         int64_t memory_bytes, workers;
     } limits;
     struct {

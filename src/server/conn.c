@@ -2,7 +2,7 @@
 /*
  * server/conn.c -- one connection: bytes in, bytes out, the first byte decides who talks.
  *
- * Bytes go by raw read and send; the loop only says when (a bufferevent would move 4 KB a call).
+ * Bytes go by base/conn.h, raw or through TLS; the loop only says when (a bufferevent would move 4 KB a call).
  *
  * Invariants  K1  a connection is closed by the server's loop between events, never under its
  *                 own feet
@@ -70,6 +70,8 @@ conn_open(server *s, listener *l, int fd)
     c->listener = l;
     c->serial = ++s->serial;
     c->fd = fd;
+    wr_conn_init(&c->wire, fd);
+    c->sniffed = l->tls == NULL;
     c->kind = l->http ? CONN_HTTP : CONN_UNKNOWN;
     c->welcomed = l->token[0] == '\0';
     wr_text_init(&c->in, s->budget);
@@ -105,6 +107,9 @@ conn_close(conn *c)
     wr_timer_cancel(&c->deadline);
     wr_timer_cancel(&c->retry);
     wr_watch_destroy(c->watch);
+    if (c->wire.ssl != NULL)
+        wr_budget_discharge(c->server->budget, WR_CONN_TLS_BYTES);
+    wr_conn_fini(&c->wire);
     close(c->fd);
     wr_text_fini(&c->in);
     wr_text_fini(&c->out);
@@ -146,15 +151,15 @@ conn_flush(conn *c)
         c->dead = true;
     }
     while (!c->dead && conn_waiting(c) > 0) {
-        ssize_t n =
-            send(c->fd, c->out.data + c->out_at, conn_waiting(c), MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n >= 0) {
+        ssize_t n = wr_conn_write(&c->wire, c->out.data + c->out_at, conn_waiting(c));
+        if (n == WR_CONN_AGAIN)
+            break;
+        if (n == WR_CONN_FAILED) {
+            conn_tls_failed(c);
+            c->dead = true;
+        } else {
             c->out_at += (size_t)n;
             moved = true;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            break;
-        } else if (errno != EINTR) {
-            c->dead = true;
         }
     }
     if (conn_waiting(c) == 0) {
@@ -174,7 +179,7 @@ conn_finish(conn *c)
 {
     if (c->dead || !c->closing || c->lingering || conn_waiting(c) > 0)
         return;
-    if (c->eof || shutdown(c->fd, SHUT_WR) != 0)
+    if (!wr_conn_shutdown(&c->wire) || c->eof)
         c->dead = true;
     c->lingering = true;
 }
@@ -235,12 +240,15 @@ in_compact(conn *c)
 static void
 conn_receive(conn *c)
 {
-    ssize_t n = recv(c->fd, c->server->read_buffer, SERVER_READ_BYTES, MSG_DONTWAIT);
+    if (!c->sniffed && !conn_sniff(c))
+        return;
+    ssize_t n = wr_conn_read(&c->wire, c->server->read_buffer, SERVER_READ_BYTES);
     if (n == 0)
         c->eof = true;
-    else if (n < 0)
-        c->dead = errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
-    else if (!c->lingering)
+    else if (n == WR_CONN_FAILED) {
+        conn_tls_failed(c);
+        c->dead = true;
+    } else if (n > 0 && !c->lingering)
         wr_text_append(&c->in, c->server->read_buffer, (size_t)n);
     if (!wr_text_ok(&c->in) || (c->eof && c->lingering))
         c->dead = true;
@@ -267,6 +275,8 @@ conn_phase_of(const conn *c)
 {
     if (c->lingering)
         return CONN_LINGER;
+    if (!c->sniffed || !wr_conn_is_ready(&c->wire))
+        return CONN_HEAD; /* the handshake has its share of it */
     if (conn_waiting(c) > 0)
         return CONN_WRITE;
     if (c->kind == CONN_UNKNOWN || (c->kind != CONN_HTTP && !c->welcomed))
@@ -321,8 +331,9 @@ conn_work(conn *c)
     if (c->dead)
         return;
     bool listens = c->lingering || (!c->eof && !c->closing && !more && !conn_is_stalled(c));
-    if (wr_watch_set(c->watch, (listens ? WR_WATCH_READ : 0) |
-                                   (conn_waiting(c) > 0 ? WR_WATCH_WRITE : 0)) != WEIR_OK)
+    bool reads = listens || c->wire.wants_read;
+    bool writes = (conn_waiting(c) > 0 && !c->wire.wants_read) || c->wire.wants_write;
+    if (wr_watch_set(c->watch, (reads ? WR_WATCH_READ : 0) | (writes ? WR_WATCH_WRITE : 0)) != WEIR_OK)
         c->dead = true;
     conn_pace(c, moved);
 }
@@ -331,7 +342,7 @@ static void
 conn_ready(void *user, int events)
 {
     conn *c = user;
-    if ((events & WR_WATCH_READ) != 0)
+    if ((events & WR_WATCH_READ) != 0 || c->wire.wants_write)
         conn_receive(c);
     conn_work(c);
 }

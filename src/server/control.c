@@ -184,6 +184,8 @@ server_metrics(server *s, char **text, weir_error *err)
                "Times a subscriber was too slow and lost its place.", s->slow);
     metric_put(&to, "weir_unauthorised_total", "counter", "Requests without the right token.",
                s->unauthorised);
+    metric_put(&to, "weir_tls_handshake_failures_total", "counter",
+               "Connections whose TLS handshake failed.", s->tls_failed);
     metric_put(&to, "weir_server_memory_bytes", "gauge", "Bytes that connections hold.",
                wr_budget_used(s->budget));
     wr_text_puts(&to, "# HELP weir_http_requests_total HTTP requests by class of the answer.\n# "

@@ -48,6 +48,11 @@ listener_add(server *s, int fd, const char *text, bool http, const weir_serve *s
         snprintf(l->token, sizeof l->token, "%s", serve->token);
     if (path != NULL && (l->unlink = wr_strdup(s->budget, path)) == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for a listener");
+    if (path == NULL) { /* a unix socket is the machine's own */
+        weir_status st = listener_set_tls(l, serve, err);
+        if (st != WEIR_OK)
+            return st;
+    }
     s->listener_count++;
     return WEIR_OK;
 }
@@ -108,15 +113,23 @@ listen_unix(server *s, const address *a, const char *text, bool http, const weir
     return st;
 }
 
-static weir_status
-refuse_public(const char *text, weir_error *err)
+/* Who may connect is asked for: a token, or a certificate. */
+static bool
+serve_has_auth(const weir_serve *serve)
 {
-    weir_status st =
-        wr_error_set(err, WEIR_CONFIG_VALUE,
-                     "%.200s can be reached from other machines, and `serve` has no token", text);
-    wr_error_hint(
-        err,
-        "set serve.token (say \"${WEIR_TOKEN}\"), listen on 127.0.0.1, or write insecure: true");
+    return (serve->token != NULL && serve->token[0] != '\0') || serve->tls_client_ca != NULL;
+}
+
+static weir_status
+refuse_public(const char *text, const weir_serve *serve, weir_error *err)
+{
+    bool auth = serve_has_auth(serve), tls = serve->tls_cert != NULL;
+    weir_status st = wr_error_set(err, WEIR_CONFIG_VALUE,
+                                  "%.200s can be reached from other machines, and `serve` has no %s",
+                                  text, auth ? "tls" : tls ? "token" : "token and no tls");
+    wr_error_hint(err, "%s%slisten on 127.0.0.1, or write insecure: true",
+                  auth ? "" : "set serve.token (say \"${WEIR_TOKEN}\"), ",
+                  tls ? "" : "set serve.tls { cert, key }, ");
     return st;
 }
 
@@ -125,7 +138,7 @@ server_listen(server *s, const char *text, bool http, const weir_serve *serve, w
 {
     address a;
     struct addrinfo *list = NULL;
-    bool guarded = (serve->token != NULL && serve->token[0] != '\0') || serve->insecure;
+    bool guarded = (serve_has_auth(serve) && serve->tls_cert != NULL) || serve->insecure;
     uint32_t before = s->listener_count;
     int number = EADDRNOTAVAIL;
     WR_TRY(address_parse(text, NULL, &a, err));
@@ -134,7 +147,7 @@ server_listen(server *s, const char *text, bool http, const weir_serve *serve, w
     weir_status status = address_resolve(&a, true, &list, err);
     for (struct addrinfo *at = list; status == WEIR_OK && at != NULL; at = at->ai_next) {
         if (!guarded && !address_is_loopback(at->ai_addr)) {
-            status = refuse_public(text, err);
+            status = refuse_public(text, serve, err);
             break;
         }
         int fd = socket_listen(at->ai_addr, at->ai_addrlen);
@@ -159,6 +172,7 @@ void
 listener_close(listener *l)
 {
     wr_watch_destroy(l->watch);
+    listener_tls_close(l);
     close(l->fd);
     if (l->unlink != NULL)
         unlink(l->unlink);

@@ -139,6 +139,9 @@ add_one(server *s, const char *text, bool http, const weir_serve *serve, weir_er
         if (strcmp(l->token, serve->token != NULL ? serve->token : "") != 0)
             return wr_error_set(err, WEIR_CONFIG_VALUE,
                                 "two pipelines serve on %.200s with different tokens", text);
+        if (!listener_tls_is(l, serve))
+            return wr_error_set(err, WEIR_CONFIG_VALUE,
+                                "two pipelines serve on %.200s with different tls", text);
         return WEIR_OK;
     }
     return server_listen(s, text, http, serve, err);

@@ -6,7 +6,8 @@
  * Place       one thread of its own with one loop; sees the engine through include/weir alone.
  * Life        server_open -> server_add* -> (pipelines are started) -> server_start ->
  *             server_close.  Clients that connect before the start wait in the sockets' backlog.
- * Security    loopback unless told otherwise; a public address needs a token or `insecure: true`.
+ * Security    loopback unless told otherwise; a public address needs TLS and a token (or clients'
+ *             certificates), or `insecure: true`.
  */
 #pragma once
 
@@ -23,6 +24,9 @@ weir_status server_open(weir *engine, server **out, weir_error *err);
  */
 weir_status server_add(server *face, const weir_serve *serve, weir_error *err);
 weir_status server_start(server *face, weir_error *err);
+/* Read the certificates anew: those who connect from now on see the new ones.  Any thread. */
+void server_reload(server *face);
+bool server_has_tls(const server *face);
 /* Subscribers get their last rows and END; blocks up to 2 s for clients that do not read.  NULL
  * allowed. */
 void server_close(server *face);

@@ -10,12 +10,14 @@
  *                 client holds none of the pipeline's
  *             V3  nothing is taken from a stream or from a client while more than conn_room() waits
  *                 for it
+ *             V4  a listener with TLS hears nothing else: what begins otherwise is told so and closed
  * Limits      1,024 connections, 64 from one other machine; a frame or line 4 MiB (64 KiB before
  *             the token was seen); HTTP head 16 KiB; 10 s for a request head or a hello; 100
  *             subscriptions a connection; 256 MiB of memory for all connections together.
  */
 #pragma once
 
+#include "base/conn.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/text.h"
@@ -78,6 +80,7 @@ struct conn {
     uint64_t serial; /* names it to work done elsewhere   */
     unsigned char peer[16];
     int fd;
+    wr_conn wire; /* its bytes: raw, or through TLS */
     wr_watch *watch;
     wr_timer deadline, retry;
     conn_kind kind;
@@ -91,6 +94,7 @@ struct conn {
     bool closing;       /* close when all is sent             */
     bool lingering;     /* all is sent: wait for the client's end, discard */
     bool dead;          /* close now                          */
+    bool sniffed;       /* the first byte said that it speaks TLS, or need not */
     bool welcomed;      /* hello was good, or no token is wanted */
     bool busy;          /* an answer is being made elsewhere: take no requests */
     size_t body_left;   /* HTTP: bytes to discard             */
@@ -107,6 +111,8 @@ struct listener {
     bool http;
     char text[256];                         /* as the file has it */
     const char *unlink;                     /* a unix socket's path; NULL */
+    wr_tls *tls;                            /* NULL: none */
+    char *tls_cert, *tls_key, *tls_client_ca;
     char token[SERVER_TOKEN_BYTES_MAX + 1]; /* "": none */
 };
 
@@ -137,7 +143,7 @@ struct server {
     wr_arena scratch; /* of the request at hand */
     char *read_buffer;
     checkpoint_job checkpoint;
-    uint64_t accepted, refused, slow, unauthorised, http_requests[6]; /* counters */
+    uint64_t accepted, refused, slow, unauthorised, tls_failed, http_requests[6]; /* counters */
 };
 
 #define REQUEST_NO_ID INT64_MIN
@@ -147,6 +153,14 @@ weir_status
 server_listen(server *s, const char *text, bool http, const weir_serve *serve, weir_error *err);
 void server_accept(void *user, int events); /* user: a listener */
 void listener_close(listener *l);
+
+/* tls.c: the certificates of a listener. */
+weir_status listener_set_tls(listener *l, const weir_serve *serve, weir_error *err);
+bool listener_tls_is(const listener *l, const weir_serve *serve); /* the same files? */
+void listener_tls_close(listener *l);
+/* Decide by the first byte.  False: nothing is to be read yet, or it was refused. */
+bool conn_sniff(conn *c);
+void conn_tls_failed(conn *c); /* count and log why */
 
 /* conn.c */
 conn *conn_open(server *s, listener *l, int fd);

@@ -434,19 +434,31 @@ weir_ready(weir *w, char **reasons)
  */
 
 void
-rig_start(rig *r, const char *token)
+rig_start_as(rig *r, const weir_serve *serve)
 {
     static weir nothing;
     weir_error err = { 0 };
+    wr_assert(server_open(&nothing, &r->face, &err) == WEIR_OK);
+    wr_assert(server_add(r->face, serve, &err) == WEIR_OK);
+    wr_assert(server_start(r->face, &err) == WEIR_OK);
+}
+
+void
+rig_make(rig *r)
+{
     engine_reset();
     snprintf(r->dir, sizeof r->dir, "/tmp/weir-server-XXXXXX");
     wr_assert(mkdtemp(r->dir) != NULL);
     snprintf(r->tcp, sizeof r->tcp, "unix:%s/tcp", r->dir);
     snprintf(r->http, sizeof r->http, "unix:%s/http", r->dir);
+}
+
+void
+rig_start(rig *r, const char *token)
+{
+    rig_make(r);
     weir_serve serve = { .tcp = r->tcp, .http = r->http, .token = token };
-    wr_assert(server_open(&nothing, &r->face, &err) == WEIR_OK);
-    wr_assert(server_add(r->face, &serve, &err) == WEIR_OK);
-    wr_assert(server_start(r->face, &err) == WEIR_OK);
+    rig_start_as(r, &serve);
 }
 
 void

@@ -40,6 +40,9 @@ typedef struct rig {
 } rig;
 
 void rig_start(rig *r, const char *token); /* NULL: none */
+/* The same in two steps: the directory and the addresses, then the server as `serve` says. */
+void rig_make(rig *r);
+void rig_start_as(rig *r, const weir_serve *serve);
 void rig_stop(rig *r);
 
 /* ---- a client ---------------------------------------------------------------------------------

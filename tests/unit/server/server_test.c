@@ -91,7 +91,9 @@ a_public_address_needs_a_token_or_a_word(void **state)
         assert_non_null(strstr(err.hint, "insecure: true"));
         assert_int_equal(listens(open[i], "", false, &err), WEIR_CONFIG_VALUE);
     }
-    assert_int_equal(listens("0.0.0.0:0", "s3cret", false, &err), WEIR_OK);
+    assert_int_equal(listens("0.0.0.0:0", "s3cret", false, &err), WEIR_CONFIG_VALUE); /* it would go in the clear */
+    assert_non_null(strstr(err.text, "has no tls"));
+    assert_int_equal(listens("0.0.0.0:0", "s3cret", true, &err), WEIR_OK);
     assert_int_equal(listens("0.0.0.0:0", NULL, true, &err), WEIR_OK);
     assert_int_equal(listens("127.0.0.1:0", NULL, false, &err), WEIR_OK);
     assert_int_equal(listens("localhost:0", NULL, false, &err), WEIR_OK);
