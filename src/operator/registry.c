@@ -13,14 +13,25 @@
 #include "operator/over.h"
 #include "operator/project.h"
 #include "operator/sort.h"
+#include "operator/top_n.h"
 #include "operator/unnest.h"
 #include "operator/window_assign.h"
 
 #include <string.h>
 
 static const wr_operator_ops *const operators[] = {
-    &wr_aggregate_ops, &wr_filter_ops, &wr_join_ops, &wr_join_changes_ops, &wr_merge_ops, &wr_over_ops, &wr_project_ops,
-    &wr_session_aggregate_ops, &wr_sort_ops, &wr_unnest_ops, &wr_window_assign_ops,
+    &wr_aggregate_ops,
+    &wr_filter_ops,
+    &wr_join_ops,
+    &wr_join_changes_ops,
+    &wr_merge_ops,
+    &wr_over_ops,
+    &wr_project_ops,
+    &wr_session_aggregate_ops,
+    &wr_sort_ops,
+    &wr_top_n_ops,
+    &wr_unnest_ops,
+    &wr_window_assign_ops,
 };
 
 void

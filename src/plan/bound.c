@@ -9,16 +9,17 @@
  */
 #include "plan/rules_impl.h"
 
+#include "data/row_code.h"
+
 #include <string.h>
 
-/* Does every relation below end by itself? */
-static bool
-ends(const wr_plan *plan)
+bool
+wr_plan_ends(const wr_plan *plan)
 {
     if (plan->kind == WR_PLAN_SCAN)
         return plan->scan.relation->bounded;
     for (uint32_t i = 0; i < plan->input_count; i++)
-        if (!ends(plan->inputs[i]))
+        if (!wr_plan_ends(plan->inputs[i]))
             return false;
     return true;
 }
@@ -120,6 +121,29 @@ check_predicate(const wr_plan *plan, const wr_expr *predicate, weir_error *err)
     return status;
 }
 
+static weir_status
+check_top_n(const wr_plan_options *options, const wr_plan *plan, weir_error *err)
+{
+    const wr_schema *input = plan->inputs[0]->schema;
+    for (uint32_t i = 0; i < plan->top.key_count; i++) {
+        wr_type type = input->fields[plan->top.keys[i].column].type;
+        if (!wr_order_key_can(type))
+            return wr_error_at(err, WEIR_QUERY_UNSUPPORTED, place(plan),
+                               "ORDER BY a %s is not supported over an endless input",
+                               wr_type_name(type));
+    }
+    bool whole = plan->top.partition_count == 0;
+    if (options->unbounded_state || wr_plan_top_n_time(plan) >= 0 ||
+        (whole && input->kind == WR_INSERT_ONLY) || (!whole && options->ttl_us > 0))
+        return WEIR_OK;
+    if (whole)
+        return unbounded(plan, err, "the first of rows that change: all of them are kept",
+                         "say state: { unbounded: true }: as many rows are kept as the input holds");
+    return unbounded(plan, err, "the first rows of every key are kept, without bound",
+                     "partition by window_start too, or set state: { ttl: 1h } or state: { "
+                     "unbounded: true }");
+}
+
 /* Operators that keep rows to the end want rows that stay. */
 static weir_status
 check_insert_only(const wr_plan *plan, weir_error *err)
@@ -140,13 +164,14 @@ check(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir
         WR_TRY(check(arena, options, plan->inputs[i], err));
     if (plan->kind == WR_PLAN_SORT || plan->kind == WR_PLAN_OVER)
         WR_TRY(check_insert_only(plan, err));
-    if (options->bounded || ends(plan))
+    if (options->bounded || wr_plan_ends(plan))
         return WEIR_OK;
     switch (plan->kind) {
     case WR_PLAN_AGGREGATE: return check_aggregate(arena, options, plan, err);
     case WR_PLAN_JOIN: return check_join(options, plan, err);
     case WR_PLAN_FILTER: return check_predicate(plan, plan->filter.predicate, err);
     case WR_PLAN_SCAN: return check_predicate(plan, plan->scan.predicate, err);
+    case WR_PLAN_TOP_N: return check_top_n(options, plan, err);
     case WR_PLAN_SORT:
         return unbounded(
             plan, err,
@@ -201,5 +226,11 @@ wr_plan_bound(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, we
     WR_TRY(settle_sessions(arena, options, plan, false, &expanded, err));
     if (expanded)
         WR_TRY(wr_plan_derive(arena, options, plan));
+    if (!options->bounded) {
+        bool found = false;
+        WR_TRY(wr_plan_find_top_n(arena, plan, &found));
+        if (found)
+            WR_TRY(wr_plan_derive(arena, options, plan));
+    }
     return check(arena, options, plan, err);
 }

@@ -380,6 +380,9 @@ derive(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, bool top)
         WR_TRY(derive_same(arena, plan));
         derive_waiting(options, plan);
         return WEIR_OK;
+    case WR_PLAN_TOP_N:
+        WR_TRY(derive_same(arena, plan));
+        return wr_plan_derive_top_n(arena, plan);
     case WR_PLAN_SETOP: return WEIR_OK;
     case WR_PLAN_UNNEST:
         WR_TRY(derive_same(arena, plan));

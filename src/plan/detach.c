@@ -125,6 +125,11 @@ parts_copy(copier *c, wr_plan *p)
     case WR_PLAN_SORT:
         p->sort.keys = bytes_copy(c, p->sort.keys, p->sort.key_count * sizeof *p->sort.keys);
         break;
+    case WR_PLAN_TOP_N:
+        p->top.partition =
+            bytes_copy(c, p->top.partition, p->top.partition_count * sizeof *p->top.partition);
+        p->top.keys = bytes_copy(c, p->top.keys, p->top.key_count * sizeof *p->top.keys);
+        break;
     case WR_PLAN_OVER: over_copy(c, p); break;
     case WR_PLAN_UNNEST:
         p->unnest.calls = exprs_copy(c, p->unnest.calls, p->unnest.call_count);

@@ -313,6 +313,7 @@ put_node(explain_state *s, const wr_plan *plan, uint32_t depth)
     case WR_PLAN_JOIN: put_join(s, plan, depth); break;
     case WR_PLAN_UNION: wr_text_puts(to, "union all\n"); break;
     case WR_PLAN_SORT: put_sort(s, plan); break;
+    case WR_PLAN_TOP_N: wr_plan_explain_top_n(plan, s->options, depth, to); break;
     case WR_PLAN_SETOP:
         wr_text_printf(to, "%s%s\n", plan->setop.intersect ? "intersect" : "except",
                        plan->setop.all ? " all" : "");

@@ -134,6 +134,14 @@ put_node(wr_text *to, const wr_plan *plan)
         put_u64(to, plan->sort.offset);
         put_u64(to, plan->sort.with_ties);
         break;
+    case WR_PLAN_TOP_N:
+        put_columns(to, plan->top.partition, plan->top.partition_count);
+        put_sort_keys(to, plan->top.keys, plan->top.key_count);
+        put_u64(to, plan->top.low);
+        put_u64(to, plan->top.high);
+        put_u64(to, (uint64_t)plan->top.function << 3 | (uint64_t)plan->top.with_ties << 2 |
+                        (uint64_t)plan->top.rank_column << 1 | plan->top.rank_used);
+        break;
     case WR_PLAN_SETOP: put_u64(to, (uint64_t)plan->setop.intersect << 1 | plan->setop.all); break;
     case WR_PLAN_OVER:
         put_u64(to, plan->over.call_count);

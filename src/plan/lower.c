@@ -306,6 +306,7 @@ wr_lower_node(lower_state *s, const wr_plan *plan, lower_chain **out)
     case WR_PLAN_UNION: return wr_lower_union(s, plan, id, out);
     case WR_PLAN_SORT: return wr_lower_sort(s, plan, id, out);
     case WR_PLAN_OVER: return wr_lower_over(s, plan, id, out);
+    case WR_PLAN_TOP_N: return wr_lower_top_n(s, plan, id, out);
     case WR_PLAN_SETOP:
         return wr_error_at(s->err, WEIR_QUERY_UNSUPPORTED, plan->location,
                            "set operations are planned as joins");

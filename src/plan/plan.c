@@ -311,6 +311,10 @@ copy_arrays(wr_arena *arena, wr_plan *to, const wr_plan *from)
         COPY(join.right_keys, from->join.key_count);
         break;
     case WR_PLAN_SORT: COPY(sort.keys, from->sort.key_count); break;
+    case WR_PLAN_TOP_N:
+        COPY(top.partition, from->top.partition_count);
+        COPY(top.keys, from->top.key_count);
+        break;
     case WR_PLAN_OVER:
         COPY(over.calls, from->over.call_count);
         for (uint32_t i = 0; i < from->over.call_count; i++) {
@@ -398,6 +402,7 @@ wr_plan_map_exprs(wr_plan *plan, wr_plan_expr_map map, void *user)
     case WR_PLAN_WINDOW:
     case WR_PLAN_UNION:
     case WR_PLAN_SORT:
+    case WR_PLAN_TOP_N:
     case WR_PLAN_SETOP: return true;
     }
     wr_unreachable();

@@ -16,6 +16,7 @@
 #include "operator/join.h"
 #include "operator/over.h"
 #include "operator/sort.h"
+#include "operator/top_n.h"
 #include "operator/window.h"
 
 typedef enum wr_plan_kind {
@@ -31,6 +32,7 @@ typedef enum wr_plan_kind {
     WR_PLAN_SETOP,     /* INTERSECT / EXCEPT [ALL]                                            */
     WR_PLAN_OVER,      /* window functions: input + one column a call                         */
     WR_PLAN_UNNEST,    /* input + set-returning function columns                              */
+    WR_PLAN_TOP_N,     /* the first rows of each partition, maintained; input + rank          */
 } wr_plan_kind;
 
 typedef struct wr_plan wr_plan;
@@ -103,6 +105,17 @@ struct wr_plan {
             uint64_t     limit, offset; /* limit UINT64_MAX: none */
             bool         with_ties;
         } sort;
+        struct {
+            uint32_t         partition_count;
+            uint32_t        *partition; /* input columns */
+            uint32_t         key_count;
+            wr_sort_key     *keys;
+            wr_rank_function function;
+            uint64_t         low, high;   /* ranks [low, high], 1-based */
+            bool             with_ties;
+            bool             rank_column; /* one more column than the input */
+            bool             rank_used;   /* somebody reads it */
+        } top;
         struct {
             bool intersect; /* else except */
             bool all;

@@ -373,6 +373,7 @@ prune(wr_rule_context *c, wr_plan **plan, const bool *needed, uint32_t *map)
     case WR_PLAN_JOIN: return prune_join(c, *plan, needed, map);
     case WR_PLAN_UNION: return prune_union(c, *plan, needed, map);
     case WR_PLAN_OVER: return prune_over(c, plan, needed, map);
+    case WR_PLAN_TOP_N: /* made when columns have been pruned */
     case WR_PLAN_VALUES:
     case WR_PLAN_SETOP:
         for (uint32_t i = 0; i < (*plan)->schema->field_count; i++)

@@ -32,6 +32,17 @@ bool wr_expr_is_volatile(const wr_expr *expr);
 bool wr_expr_is_stable(const wr_expr *expr); /* volatile, or now() */
 /* Does expr read a column in [first, first + count)? */
 bool wr_expr_reads(const wr_expr *expr, uint32_t first, uint32_t count);
+/* Does every relation below end by itself? */
+bool wr_plan_ends(const wr_plan *plan);
+
+/* plan/top_n.c: patterns that are a TOP_N, where the input does not end; and what follows for one. */
+weir_status wr_plan_find_top_n(wr_arena *arena, wr_plan *plan, bool *changed);
+weir_status wr_plan_derive_top_n(wr_arena *arena, wr_plan *plan);
+/* The partition column whose watermark forgets partitions; -1: none. */
+int32_t wr_plan_top_n_time(const wr_plan *plan);
+void wr_plan_explain_top_n(const wr_plan *plan, const wr_plan_options *options, uint32_t depth,
+                           wr_text *to);
+
 /* A session WINDOW that no aggregate takes, as window functions; bounded queries
  * (plan/session_rows.c). */
 weir_status wr_plan_expand_session(wr_arena *arena, wr_plan *window, weir_error *err);

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * operator/top_n_emit.c -- what is among the first of a partition, and how that differs from before.
+ *
+ * Invariants  M1  a list is in the order of the bag; an item's copies have the numbers number,
+ *                 number + 1, ... (ROW_NUMBER), or all the same one
+ *             M2  without a rank column that is used a row that stays among the first does not change
+ */
+#include "operator/top_n_impl.h"
+
+#include <string.h>
+
+/* Room for lists that is kept from step to step. */
+enum { KEPT_MAX = 4096 };
+
+/* --- what is among the first --- */
+
+static weir_status
+list_add(top_n *t, top_list *list, wr_bag_row *row, int64_t count, int64_t number)
+{
+    if (list->count == list->capacity) {
+        uint32_t more = list->capacity == 0 ? 4 : 2 * list->capacity;
+        top_item *grown = wr_arena_alloc(&t->arena, more * sizeof *grown);
+        if (grown == NULL)
+            return WEIR_MEMORY;
+        if (list->count > 0)
+            memcpy(grown, list->items, list->count * sizeof *grown);
+        list->items = grown;
+        list->capacity = more;
+    }
+    list->items[list->count++] = (top_item){ row, count, number };
+    return WEIR_OK;
+}
+
+static bool
+same_order(const wr_bag_row *a, const wr_bag_row *b)
+{
+    return a->order_length == b->order_length && memcmp(a->bytes, b->bytes, a->order_length) == 0;
+}
+
+/* A walk along a partition: ranks of the entry at hand. */
+typedef struct rank_walk {
+    const wr_bag *bag;
+    wr_bag_at at;
+    const wr_bag_row *before;
+    uint64_t passed;      /* copies before the entry            */
+    uint64_t rank, dense; /* of the entry's peers               */
+} rank_walk;
+
+static const wr_bag_entry *
+walk_here(rank_walk *w)
+{
+    const wr_bag_entry *e = wr_bag_entry_at(w->bag, &w->at);
+    if (e != NULL && (w->before == NULL || !same_order(w->before, e->row))) {
+        w->rank = w->passed + 1;
+        w->dense++;
+    }
+    return e;
+}
+
+static void
+walk_step(rank_walk *w, const wr_bag_entry *e)
+{
+    w->before = e->row;
+    w->passed += (uint64_t)e->count;
+    wr_bag_step(w->bag, &w->at);
+}
+
+/* How many copies of the entry are within [low, high], from which number on; *beyond: nothing that follows is. */
+static uint64_t
+walk_within(const wr_top_n_config *c, const rank_walk *w, const wr_bag_entry *e, uint64_t *number,
+            bool *beyond)
+{
+    uint64_t count = (uint64_t)e->count;
+    if (c->function != WR_RANK_ROW_NUMBER) {
+        *number = c->function == WR_RANK_RANK ? w->rank : w->dense;
+        *beyond = *number > c->high;
+        return *number >= c->low && !*beyond ? count : 0;
+    }
+    uint64_t first = WR_MAX(w->passed + 1, c->low), last = WR_MIN(w->passed + count, c->high);
+    *beyond = w->passed >= c->high;
+    if (c->with_ties && w->rank <= c->high) {
+        last = w->passed + count;
+        *beyond = false;
+    }
+    *number = first;
+    return last >= first ? last - first + 1 : 0;
+}
+
+static weir_status
+list_make(top_n *t, const wr_bag *bag, top_list *list)
+{
+    rank_walk w = { .bag = bag };
+    const wr_bag_entry *e;
+    *list = (top_list){ 0 };
+    while ((e = walk_here(&w)) != NULL) {
+        bool beyond;
+        uint64_t number, count = walk_within(t->config, &w, e, &number, &beyond);
+        if (beyond)
+            break;
+        if (count > 0)
+            WR_TRY(list_add(t, list, e->row, (int64_t)count, (int64_t)number));
+        walk_step(&w, e);
+    }
+    return WEIR_OK;
+}
+
+weir_status
+wr_top_n_trim(top_n *t, wr_bag *bag)
+{
+    const wr_top_n_config *c = t->config;
+    rank_walk w = { .bag = bag };
+    const wr_bag_entry *e;
+    if (c->function != WR_RANK_DENSE && (uint64_t)bag->weight <= c->high)
+        return WEIR_OK;
+    while ((e = walk_here(&w)) != NULL) {
+        bool beyond;
+        uint64_t number;
+        (void)walk_within(c, &w, e, &number, &beyond);
+        if (beyond)
+            return wr_bag_cut(&t->bags, bag, w.at, 0);
+        if (c->function == WR_RANK_ROW_NUMBER && !c->with_ties &&
+            w.passed + (uint64_t)e->count > c->high)
+            return wr_bag_cut(&t->bags, bag, w.at, (int64_t)(c->high - w.passed));
+        walk_step(&w, e);
+    }
+    return WEIR_OK;
+}
+
+/* --- partitions that change --- */
+
+weir_status
+wr_top_n_touch(top_n *t, wr_bag *bag)
+{
+    if (bag->mark != 0)
+        return WEIR_OK;
+    if (t->dirty_count == t->dirty_capacity) {
+        uint32_t more = t->dirty_capacity == 0 ? 16 : 2 * t->dirty_capacity;
+        top_dirty *grown = wr_realloc(t->ctx->state, t->dirty, more * sizeof *grown);
+        if (grown == NULL)
+            return WEIR_MEMORY;
+        t->dirty = grown;
+        t->dirty_capacity = more;
+    }
+    top_dirty *d = &t->dirty[t->dirty_count];
+    WR_TRY(list_make(t, bag, &d->old));
+    for (uint32_t i = 0; i < d->old.count; i++)
+        wr_bag_row_retain(d->old.items[i].row);
+    d->bag = bag;
+    bag->mark = ++t->dirty_count;
+    return WEIR_OK;
+}
+
+static void
+dirty_release(top_n *t, top_dirty *d)
+{
+    for (uint32_t i = 0; i < d->old.count; i++)
+        wr_bag_row_release(d->old.items[i].row);
+    d->old.count = 0;
+    d->bag->mark = 0;
+    if (d->bag->block_count == 0)
+        wr_bags_remove(&t->bags, d->bag);
+}
+
+void
+wr_top_n_drop_step(top_n *t)
+{
+    for (; t->dirty_at < t->dirty_count; t->dirty_at++)
+        dirty_release(t, &t->dirty[t->dirty_at]);
+    if (t->dirty_capacity > KEPT_MAX) {
+        wr_free(t->dirty);
+        t->dirty = NULL;
+        t->dirty_capacity = 0;
+    }
+    if (t->change_capacity > KEPT_MAX) {
+        wr_free(t->changes);
+        t->changes = NULL;
+        t->change_capacity = 0;
+    }
+    t->dirty_count = t->dirty_at = 0;
+    t->change_count = t->change_at = 0;
+    t->made = false;
+    wr_arena_reset(&t->arena);
+}
+
+/* --- differences --- */
+
+static weir_status
+change_add(top_n *t, const wr_bag_row *row, int64_t number, int64_t diff)
+{
+    if (diff == 0)
+        return WEIR_OK;
+    if (t->change_count == t->change_capacity) {
+        uint32_t more = t->change_capacity == 0 ? 32 : 2 * t->change_capacity;
+        top_change *grown = wr_realloc(t->ctx->state, t->changes, more * sizeof *grown);
+        if (grown == NULL)
+            return WEIR_MEMORY;
+        t->changes = grown;
+        t->change_capacity = more;
+    }
+    t->changes[t->change_count++] = (top_change){ row, number, diff };
+    return WEIR_OK;
+}
+
+/* What of item a is not in b (of the same row; NULL: nothing is), by sign. */
+static weir_status
+item_differ(top_n *t, const top_item *a, const top_item *b, int64_t sign)
+{
+    const wr_top_n_config *c = t->config;
+    if (!c->rank_used) {
+        int64_t more = a->count - (b != NULL ? b->count : 0);
+        return more > 0 ? change_add(t, a->row, 0, sign * more) : WEIR_OK;
+    }
+    if (c->function != WR_RANK_ROW_NUMBER) {
+        int64_t there = b != NULL && b->number == a->number ? b->count : 0;
+        return a->count > there ? change_add(t, a->row, a->number, sign * (a->count - there))
+                                : WEIR_OK;
+    }
+    for (int64_t n = a->number; n < a->number + a->count; n++)
+        if (b == NULL || n < b->number || n >= b->number + b->count)
+            WR_TRY(change_add(t, a->row, n, sign));
+    return WEIR_OK;
+}
+
+static int
+rows_compare(const wr_bag_row *a, const wr_bag_row *b)
+{
+    if (a == b)
+        return 0;
+    int order = memcmp(a->bytes, b->bytes, WR_MIN(a->length, b->length));
+    return order != 0 ? order : a->length < b->length ? -1 : a->length > b->length;
+}
+
+/* Everything of `from` that is not in `other`, by sign; both are in order (M1). */
+static weir_status
+lists_differ(top_n *t, const top_list *from, const top_list *other, int64_t sign)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < from->count; i++) {
+        while (k < other->count && rows_compare(other->items[k].row, from->items[i].row) < 0)
+            k++;
+        bool same = k < other->count && rows_compare(other->items[k].row, from->items[i].row) == 0;
+        WR_TRY(item_differ(t, &from->items[i], same ? &other->items[k] : NULL, sign));
+    }
+    return WEIR_OK;
+}
+
+/* T2 */
+static weir_status
+changes_make(top_n *t, const top_dirty *d)
+{
+    top_list now;
+    t->change_count = t->change_at = 0;
+    WR_TRY(list_make(t, d->bag, &now));
+    WR_TRY(lists_differ(t, &d->old, &now, -1));
+    return lists_differ(t, &now, &d->old, 1);
+}
+
+/* --- out --- */
+
+static weir_status
+change_put(top_n *t, const top_change *change)
+{
+    const wr_top_n_config *c = t->config;
+    const wr_bag_row *row = change->row;
+    uint32_t n = c->input->field_count;
+    WR_TRY(wr_row_get(row->bytes + row->order_length, row->length - row->order_length, c->input,
+                      t->values));
+    if (c->rank_column) {
+        t->values[n] = wr_value_null(WR_TYPE(WR_INT8));
+        if (c->rank_used)
+            t->values[n] = (wr_value){ .type = WR_TYPE(WR_INT8), .integer = change->number };
+    }
+    return wr_batch_builder_add(&t->builder, t->values, change->diff);
+}
+
+/* false: no room. */
+static bool
+batch_out(top_n *t)
+{
+    if (wr_batch_builder_count(&t->builder) == 0)
+        return true;
+    if (!wr_ctx_has_room(t->ctx, WR_PORT_MAIN))
+        return false;
+    wr_ctx_emit(t->ctx, WR_PORT_MAIN, wr_batch_builder_take(&t->builder));
+    return true;
+}
+
+/* The changes of the partition at hand; a partition's changes share a batch where one can hold them. */
+static wr_flow
+changes_out(top_n *t)
+{
+    if (t->change_at == 0 &&
+        wr_batch_builder_count(&t->builder) + t->change_count > WR_BATCH_ROWS_MAX && !batch_out(t))
+        return WR_FLOW_AGAIN;
+    for (; t->change_at < t->change_count; t->change_at++) {
+        if (wr_batch_builder_full(&t->builder) && !batch_out(t))
+            return WR_FLOW_AGAIN;
+        if (change_put(t, &t->changes[t->change_at]) != WEIR_OK)
+            return wr_ctx_fail(t->ctx, WEIR_MEMORY, "no memory for the changes of a top-N");
+    }
+    return WR_FLOW_NEXT;
+}
+
+wr_flow
+wr_top_n_emit(top_n *t)
+{
+    for (; t->dirty_at < t->dirty_count; t->dirty_at++) {
+        top_dirty *d = &t->dirty[t->dirty_at];
+        if (!t->made && changes_make(t, d) != WEIR_OK)
+            return wr_ctx_fail(t->ctx, WEIR_MEMORY, "no memory for the changes of a top-N");
+        t->made = true;
+        wr_flow flow = changes_out(t);
+        if (flow != WR_FLOW_NEXT)
+            return flow;
+        dirty_release(t, d);
+        t->made = false;
+    }
+    if (!batch_out(t))
+        return WR_FLOW_AGAIN;
+    wr_top_n_drop_step(t);
+    return WR_FLOW_NEXT;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * operator/top_n_impl.h -- the insides of the top_n operator, shared by its files.
+ *
+ *     top_n.c       rows into partitions, partitions that are forgotten, snapshots
+ *     top_n_emit.c  what is among the first, and how that differs from before
+ */
+#pragma once
+
+#include "operator/top_n.h"
+#include "state/row_bag.h"
+
+/* Some copies of one row among the first. */
+typedef struct top_item {
+    wr_bag_row *row;
+    int64_t count;
+    int64_t number; /* of the first copy (ROW_NUMBER), or of all */
+} top_item;
+
+typedef struct top_list {
+    top_item *items;
+    uint32_t count, capacity;
+} top_list;
+
+/* A partition that changes in this step, and what was among its first. */
+typedef struct top_dirty {
+    wr_bag *bag;
+    top_list old; /* rows retained */
+} top_dirty;
+
+typedef struct top_change {
+    const wr_bag_row *row;
+    int64_t number, diff;
+} top_change;
+
+typedef struct top_n {
+    const wr_top_n_config *config;
+    wr_ctx *ctx;
+    wr_bags bags;
+    wr_keys *keys;
+    wr_text bytes;    /* of the row at work */
+    wr_time time_min; /* of the partitions; time_column only */
+    wr_time swept;    /* ttl: watermark of the last sweep */
+    /* the step under way */
+    bool stepping;
+    uint32_t row_at; /* visible rows done */
+    wr_arena arena;
+    top_dirty *dirty;
+    uint32_t dirty_count, dirty_capacity, dirty_at;
+    bool made; /* changes are those of dirty[dirty_at]   */
+    top_change *changes;
+    uint32_t change_count, change_capacity, change_at;
+    wr_batch_builder builder;
+    wr_value *values;
+} top_n;
+
+/* Before bag changes: remember what is among its first. */
+weir_status wr_top_n_touch(top_n *t, wr_bag *bag);
+/* Of an insert-only input: forget what can no longer come out. */
+weir_status wr_top_n_trim(top_n *t, wr_bag *bag);
+/* Hand on the differences of the partitions touched; AGAIN: no room. */
+wr_flow wr_top_n_emit(top_n *t);
+void wr_top_n_drop_step(top_n *t);

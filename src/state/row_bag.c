@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* state/row_bag.c -- bags of rows by partition, each in order (see row_bag.h). */
+#include "state/row_bag.h"
+
+#include <string.h>
+
+enum { BLOCK_ENTRIES_MAX = 128, SLOTS_FIRST = 16 };
+
+/* --- rows and blocks --- */
+
+static wr_bag_row *
+row_create(wr_budget *budget, const char *bytes, uint32_t order_length, uint32_t length)
+{
+    wr_bag_row *row = wr_alloc(budget, sizeof *row + length);
+    if (row == NULL)
+        return NULL;
+    atomic_init(&row->refs, 1);
+    row->order_length = order_length;
+    row->length = length;
+    memcpy(row->bytes, bytes, length);
+    return row;
+}
+
+void
+wr_bag_row_release(wr_bag_row *row)
+{
+    if (atomic_fetch_sub_explicit(&row->refs, 1, memory_order_acq_rel) == 1)
+        wr_free(row);
+}
+
+static wr_bag_block *
+block_create(wr_budget *budget, uint32_t group, uint32_t capacity)
+{
+    wr_bag_block *b = wr_alloc(budget, sizeof *b + capacity * sizeof b->entries[0]);
+    if (b == NULL)
+        return NULL;
+    atomic_init(&b->refs, 1);
+    b->group = group;
+    b->count = 0;
+    b->capacity = (uint16_t)capacity;
+    b->weight = 0;
+    return b;
+}
+
+static void
+block_release(wr_bag_block *b)
+{
+    if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (uint32_t i = 0; i < b->count; i++)
+        wr_bag_row_release(b->entries[i].row);
+    wr_free(b);
+}
+
+/* Block `index` may be written and has room for `more` (B3). */
+static wr_bag_block *
+block_own(wr_bags *bags, wr_bag *bag, uint32_t index, uint32_t more)
+{
+    wr_bag_block *b = bag->blocks[index];
+    bool alone = atomic_load_explicit(&b->refs, memory_order_acquire) == 1;
+    if (alone && b->count + more <= b->capacity)
+        return b;
+    uint32_t capacity = b->capacity;
+    while (capacity < b->count + more)
+        capacity *= 2;
+    wr_bag_block *copy = block_create(bags->budget, b->group, capacity);
+    if (copy == NULL)
+        return NULL;
+    copy->count = b->count;
+    copy->weight = b->weight;
+    memcpy(copy->entries, b->entries, b->count * sizeof b->entries[0]);
+    for (uint32_t i = 0; i < copy->count; i++)
+        wr_bag_row_retain(copy->entries[i].row);
+    block_release(b);
+    bag->blocks[index] = copy;
+    return copy;
+}
+
+/* --- partitions --- */
+
+void
+wr_bags_init(wr_bags *bags, wr_budget *budget)
+{
+    *bags = (wr_bags){ .budget = budget };
+}
+
+static void
+bag_destroy(wr_bag *bag)
+{
+    for (uint32_t i = 0; i < bag->block_count; i++)
+        block_release(bag->blocks[i]);
+    wr_free(bag->blocks);
+    wr_free(bag);
+}
+
+void
+wr_bags_fini(wr_bags *bags)
+{
+    for (uint32_t i = 0; i < bags->capacity; i++)
+        if (bags->slots[i] != NULL)
+            bag_destroy(bags->slots[i]);
+    wr_free(bags->slots);
+    wr_bags_init(bags, bags->budget);
+}
+
+/* The key group is in the hash's low bits: the slot comes from its high ones. */
+static uint32_t
+slot_of(const wr_bags *bags, uint64_t hash)
+{
+    return (uint32_t)(hash >> 32) & (bags->capacity - 1);
+}
+
+static uint32_t
+slot_find(const wr_bags *bags, uint64_t hash, const char *key, uint32_t length)
+{
+    uint32_t at = slot_of(bags, hash);
+    for (; bags->slots[at] != NULL; at = (at + 1) & (bags->capacity - 1)) {
+        const wr_bag *b = bags->slots[at];
+        if (b->hash == hash && b->key_length == length && memcmp(b->key, key, length) == 0)
+            break;
+    }
+    return at;
+}
+
+wr_bag *
+wr_bags_find(const wr_bags *bags, uint64_t hash, const char *key, uint32_t length)
+{
+    return bags->capacity == 0 ? NULL : bags->slots[slot_find(bags, hash, key, length)];
+}
+
+static weir_status
+slots_grow(wr_bags *bags)
+{
+    wr_bags grown = *bags;
+    grown.capacity = bags->capacity == 0 ? SLOTS_FIRST : 2 * bags->capacity;
+    grown.slots = wr_calloc(bags->budget, grown.capacity, sizeof *grown.slots);
+    if (grown.slots == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = 0; i < bags->capacity; i++) {
+        wr_bag *b = bags->slots[i];
+        if (b != NULL)
+            grown.slots[slot_find(&grown, b->hash, b->key, b->key_length)] = b;
+    }
+    wr_free(bags->slots);
+    *bags = grown;
+    return WEIR_OK;
+}
+
+wr_bag *
+wr_bags_get(wr_bags *bags, uint64_t hash, const char *key, uint32_t length)
+{
+    wr_bag *bag = wr_bags_find(bags, hash, key, length);
+    if (bag != NULL)
+        return bag;
+    if (2 * bags->count >= bags->capacity && slots_grow(bags) != WEIR_OK)
+        return NULL;
+    bag = wr_calloc(bags->budget, 1, sizeof *bag + length);
+    if (bag == NULL)
+        return NULL;
+    bag->hash = hash;
+    bag->key_length = length;
+    bag->touched = WR_TIME_START;
+    memcpy(bag->key, key, length);
+    bags->slots[slot_find(bags, hash, key, length)] = bag;
+    bags->count++;
+    return bag;
+}
+
+static uint64_t
+bag_rows(const wr_bag *bag)
+{
+    uint64_t rows = 0;
+    for (uint32_t i = 0; i < bag->block_count; i++)
+        rows += bag->blocks[i]->count;
+    return rows;
+}
+
+void
+wr_bags_remove(wr_bags *bags, wr_bag *bag)
+{
+    uint32_t mask = bags->capacity - 1;
+    uint32_t hole = slot_find(bags, bag->hash, bag->key, bag->key_length);
+    wr_assert(bags->slots[hole] == bag);
+    bags->rows -= bag_rows(bag);
+    bag_destroy(bag);
+    bags->slots[hole] = NULL;
+    bags->count--;
+    /* those behind the hole that would no longer be found move up */
+    for (uint32_t at = (hole + 1) & mask; bags->slots[at] != NULL; at = (at + 1) & mask) {
+        uint32_t home = slot_of(bags, bags->slots[at]->hash);
+        if (((at - home) & mask) < ((at - hole) & mask))
+            continue;
+        bags->slots[hole] = bags->slots[at];
+        bags->slots[at] = NULL;
+        hole = at;
+    }
+}
+
+/* --- rows of a partition --- */
+
+static int
+bytes_compare(const wr_bag_row *row, const char *bytes, uint32_t length)
+{
+    int order = memcmp(row->bytes, bytes, WR_MIN(row->length, length));
+    return order != 0 ? order : row->length < length ? -1 : row->length > length;
+}
+
+bool
+wr_bag_seek(const wr_bag *bag, const char *bytes, uint32_t length, wr_bag_at *at)
+{
+    uint32_t low = 0, high = bag->block_count;
+    while (low < high) { /* the first block whose last row is not below */
+        uint32_t middle = (low + high) / 2;
+        const wr_bag_block *b = bag->blocks[middle];
+        if (bytes_compare(b->entries[b->count - 1].row, bytes, length) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *at = (wr_bag_at){ low, 0 };
+    if (low == bag->block_count)
+        return false;
+    const wr_bag_block *b = bag->blocks[low];
+    uint32_t from = 0, to = b->count;
+    while (from < to) {
+        uint32_t middle = (from + to) / 2;
+        if (bytes_compare(b->entries[middle].row, bytes, length) < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    at->entry = from;
+    return bytes_compare(b->entries[from].row, bytes, length) == 0;
+}
+
+static weir_status
+blocks_insert(wr_bags *bags, wr_bag *bag, uint32_t index, wr_bag_block *block)
+{
+    if (bag->block_count == bag->block_capacity) {
+        uint32_t more = bag->block_capacity == 0 ? 1 : 2 * bag->block_capacity;
+        wr_bag_block **grown = wr_realloc(bags->budget, bag->blocks, more * sizeof *grown);
+        if (grown == NULL)
+            return WEIR_MEMORY;
+        bag->blocks = grown;
+        bag->block_capacity = more;
+    }
+    memmove(bag->blocks + index + 1, bag->blocks + index,
+            (bag->block_count - index) * sizeof *bag->blocks);
+    bag->blocks[index] = block;
+    bag->block_count++;
+    return WEIR_OK;
+}
+
+/* A full block becomes two. */
+static weir_status
+block_split(wr_bags *bags, wr_bag *bag, uint32_t index)
+{
+    wr_bag_block *b = block_own(bags, bag, index, 0);
+    if (b == NULL)
+        return WEIR_MEMORY;
+    wr_bag_block *right = block_create(bags->budget, b->group, BLOCK_ENTRIES_MAX);
+    if (right == NULL)
+        return WEIR_MEMORY;
+    if (blocks_insert(bags, bag, index + 1, right) != WEIR_OK) {
+        block_release(right);
+        return WEIR_MEMORY;
+    }
+    uint16_t half = b->count / 2;
+    right->count = (uint16_t)(b->count - half);
+    memcpy(right->entries, b->entries + half, right->count * sizeof right->entries[0]);
+    b->count = half;
+    for (uint32_t i = 0; i < right->count; i++)
+        right->weight += right->entries[i].count;
+    b->weight -= right->weight;
+    return WEIR_OK;
+}
+
+static weir_status
+row_insert(wr_bags *bags, wr_bag *bag, wr_bag_at at, wr_bag_row *row, int64_t count)
+{
+    if (at.block == bag->block_count) { /* behind all */
+        if (bag->block_count == 0) {
+            wr_bag_block *first = block_create(bags->budget, wr_key_group(bag->hash), 1);
+            if (first == NULL)
+                return WEIR_MEMORY;
+            weir_status status = blocks_insert(bags, bag, 0, first);
+            if (status != WEIR_OK) {
+                block_release(first);
+                return status;
+            }
+        }
+        at.block = bag->block_count - 1;
+        at.entry = bag->blocks[at.block]->count;
+    }
+    if (bag->blocks[at.block]->count == BLOCK_ENTRIES_MAX) {
+        WR_TRY(block_split(bags, bag, at.block));
+        uint32_t half = bag->blocks[at.block]->count;
+        if (at.entry > half) {
+            at.block++;
+            at.entry -= half;
+        }
+    }
+    wr_bag_block *b = block_own(bags, bag, at.block, 1);
+    if (b == NULL)
+        return WEIR_MEMORY;
+    memmove(b->entries + at.entry + 1, b->entries + at.entry,
+            (b->count - at.entry) * sizeof b->entries[0]);
+    b->entries[at.entry] = (wr_bag_entry){ row, count };
+    b->count++;
+    b->weight += count;
+    bag->weight += count;
+    bags->rows++;
+    return WEIR_OK;
+}
+
+/* B4; the block is owned. */
+static void
+entry_remove(wr_bags *bags, wr_bag *bag, wr_bag_at at)
+{
+    wr_bag_block *b = bag->blocks[at.block];
+    b->weight -= b->entries[at.entry].count;
+    bag->weight -= b->entries[at.entry].count;
+    bags->rows--;
+    wr_bag_row_release(b->entries[at.entry].row);
+    b->count--;
+    memmove(b->entries + at.entry, b->entries + at.entry + 1,
+            (b->count - at.entry) * sizeof b->entries[0]);
+    if (b->count > 0)
+        return;
+    block_release(b);
+    bag->block_count--;
+    memmove(bag->blocks + at.block, bag->blocks + at.block + 1,
+            (bag->block_count - at.block) * sizeof *bag->blocks);
+}
+
+weir_status
+wr_bag_add(wr_bags *bags, wr_bag *bag, const char *bytes, uint32_t order_length, uint32_t length,
+           int64_t diff, uint64_t *missing)
+{
+    wr_bag_at at;
+    int64_t sum;
+    *missing = 0;
+    if (diff > 0 && __builtin_add_overflow(bag->weight, diff, &sum))
+        return WEIR_ROW_OVERFLOW;
+    if (!wr_bag_seek(bag, bytes, length, &at)) {
+        if (diff < 0) {
+            *missing = -(uint64_t)diff;
+            return WEIR_OK;
+        }
+        wr_bag_row *row = row_create(bags->budget, bytes, order_length, length);
+        if (row == NULL)
+            return WEIR_MEMORY;
+        weir_status status = row_insert(bags, bag, at, row, diff);
+        if (status != WEIR_OK)
+            wr_bag_row_release(row);
+        return status;
+    }
+    wr_bag_block *b = block_own(bags, bag, at.block, 0);
+    if (b == NULL)
+        return WEIR_MEMORY;
+    wr_bag_entry *e = &b->entries[at.entry];
+    if (diff < 0 && (uint64_t)e->count <= -(uint64_t)diff) {
+        *missing = -(uint64_t)diff - (uint64_t)e->count;
+        entry_remove(bags, bag, at);
+        return WEIR_OK;
+    }
+    e->count += diff;
+    b->weight += diff;
+    bag->weight += diff;
+    return WEIR_OK;
+}
+
+weir_status
+wr_bag_cut(wr_bags *bags, wr_bag *bag, wr_bag_at at, int64_t count)
+{
+    while (bag->block_count > at.block + 1) {
+        wr_bag_block *b = bag->blocks[bag->block_count - 1];
+        bag->weight -= b->weight;
+        bags->rows -= b->count;
+        block_release(b);
+        bag->block_count--;
+    }
+    if (at.block >= bag->block_count)
+        return WEIR_OK;
+    wr_bag_block *b = block_own(bags, bag, at.block, 0);
+    if (b == NULL)
+        return WEIR_MEMORY;
+    if (count > 0) {
+        wr_bag_entry *e = &b->entries[at.entry];
+        int64_t less = e->count - count;
+        e->count -= less;
+        b->weight -= less;
+        bag->weight -= less;
+        at.entry++;
+    }
+    for (uint32_t last = b->count; last > at.entry; last--)
+        entry_remove(bags, bag, (wr_bag_at){ at.block, last - 1 });
+    return WEIR_OK;
+}
+
+/* --- frozen --- */
+
+weir_status
+wr_bags_freeze(const wr_bags *bags, wr_bag_view *view)
+{
+    size_t blocks = 0;
+    for (uint32_t i = 0; i < bags->capacity; i++)
+        blocks += bags->slots[i] != NULL ? bags->slots[i]->block_count : 0;
+    view->count = 0;
+    view->blocks = wr_alloc(bags->budget, blocks * sizeof *view->blocks);
+    if (view->blocks == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = 0; i < bags->capacity; i++) {
+        const wr_bag *bag = bags->slots[i];
+        for (uint32_t k = 0; bag != NULL && k < bag->block_count; k++) {
+            atomic_fetch_add_explicit(&bag->blocks[k]->refs, 1, memory_order_relaxed);
+            view->blocks[view->count++] = (wr_bag_view_block){ bag->blocks[k], bag->touched };
+        }
+    }
+    return WEIR_OK;
+}
+
+weir_status
+wr_bag_view_write(const wr_bag_view *view, wr_snapshot_writer *to)
+{
+    for (uint32_t i = 0; i < view->count; i++) {
+        const wr_bag_block *b = view->blocks[i].block;
+        wr_snapshot_begin(to, b->group);
+        wr_snapshot_put_i64(to, view->blocks[i].touched);
+        wr_snapshot_put_u64(to, b->count);
+        for (uint32_t k = 0; k < b->count; k++) {
+            const wr_bag_row *row = b->entries[k].row;
+            wr_snapshot_put_i64(to, b->entries[k].count);
+            wr_snapshot_put_bytes(to, row->bytes + row->order_length,
+                                  row->length - row->order_length);
+        }
+        wr_snapshot_end(to);
+    }
+    return WEIR_OK;
+}
+
+void
+wr_bag_view_release(wr_bag_view *view)
+{
+    for (uint32_t i = 0; i < view->count; i++)
+        block_release(view->blocks[i].block);
+    wr_free(view->blocks);
+    *view = (wr_bag_view){ 0 };
+}

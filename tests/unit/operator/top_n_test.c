@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* top_n_test.c -- T1..T5 of operator/top_n.c, M1..M2 of top_n_emit.c, B1..B4 of state/row_bag.c. */
+#include "support/test.h"
+
+#include "operator/top_n.h"
+#include "support/optest.h"
+
+#include <stdio.h>
+
+typedef struct fixture {
+    wr_optest *t;
+    wr_top_n_config config;
+    uint32_t partition[1];
+    wr_sort_key keys[1];
+} fixture;
+
+/* k partitions, v orders, x is carried. */
+static void
+fixture_init(fixture *f, wr_rank_function function, uint64_t low, uint64_t high, bool rank)
+{
+    *f = (fixture){ .t = wr_optest_create() };
+    f->partition[0] = 0;
+    f->keys[0] = (wr_sort_key){ .column = 1 };
+    f->config = (wr_top_n_config){ .partition_count = 1,
+                                   .partition = f->partition,
+                                   .key_count = 1,
+                                   .keys = f->keys,
+                                   .function = function,
+                                   .low = low,
+                                   .high = high,
+                                   .rank_column = rank,
+                                   .rank_used = rank,
+                                   .time_column = -1,
+                                   .insert_only = true };
+    f->config.input = wr_optest_schema(f->t, "k int4, v numeric, x text");
+    f->config.output = rank ? wr_optest_schema(f->t, "k int4, v numeric, x text, n int8")
+                            : wr_optest_schema(f->t, "k int4, v numeric, x text");
+}
+
+static void
+fixture_open(fixture *f)
+{
+    wr_optest_operator(f->t, &wr_top_n_ops, &f->config, f->config.output);
+    wr_optest_port(f->t, 0, f->config.input, f->config.partition_count > 0 ? "k" : NULL);
+}
+
+static void
+the_first_two_change_as_rows_come(void **state) /* T1 */
+{
+    fixture f;
+    (void)state;
+    fixture_init(&f, WR_RANK_ROW_NUMBER, 1, 2, false);
+    fixture_open(&f);
+    wr_optest_rows(f.t, 0, "1|5|a; 1|7|b; 2|1|c");
+    wr_optest_expect(f.t, "1|5|a; 1|7|b; 2|1|c");
+    wr_optest_rows(f.t, 0, "1|9|d");
+    wr_optest_expect(f.t, "");
+    wr_optest_rows(f.t, 0, "1|6.5|e");
+    wr_optest_expect(f.t, "[-1] 1|7|b; 1|6.5|e");
+    wr_optest_rows(f.t, 0, "1|null|f; 2|null|g; 2|-3|h");
+    wr_optest_expect(f.t, "[-1] 2|1|c; 2|-3|h; 2|1|c");
+    wr_optest_end(f.t);
+    wr_optest_expect(f.t, "");
+    wr_optest_verify(f.t);
+}
+
+static void
+ranks_shift(void **state) /* T1, M1 */
+{
+    fixture f;
+    (void)state;
+    fixture_init(&f, WR_RANK_ROW_NUMBER, 1, 3, true);
+    f.keys[0].descending = f.keys[0].nulls_first = true;
+    fixture_open(&f);
+    wr_optest_rows(f.t, 0, "1|5|a");
+    wr_optest_expect(f.t, "1|5|a|1");
+    wr_optest_rows(f.t, 0, "1|7|b");
+    wr_optest_expect(f.t, "[-1] 1|5|a|1; 1|7|b|1; 1|5|a|2");
+    wr_optest_rows(f.t, 0, "1|null|c");
+    wr_optest_expect(f.t, "[-1] 1|7|b|1; [-1] 1|5|a|2; 1|null|c|1; 1|7|b|2; 1|5|a|3");
+    wr_optest_rows(f.t, 0, "1|6|d");
+    wr_optest_expect(f.t, "[-1] 1|5|a|3; 1|6|d|3");
+    wr_optest_end(f.t);
+    wr_optest_verify(f.t);
+}
+
+static void
+ties_are_settled_by_contents(void **state)
+{
+    fixture f;
+    (void)state;
+    fixture_init(&f, WR_RANK_ROW_NUMBER, 1, 1, false);
+    fixture_open(&f);
+    wr_optest_rows(f.t, 0, "1|5|m");
+    wr_optest_expect(f.t, "1|5|m");
+    wr_optest_rows(f.t, 0, "1|5|z");
+    wr_optest_expect(f.t, "");
+    wr_optest_rows(f.t, 0, "1|5|a");
+    wr_optest_expect(f.t, "[-1] 1|5|m; 1|5|a");
+    wr_optest_end(f.t);
+    wr_optest_verify(f.t);
+}
+
+static void
+rank_and_dense_rank_keep_peers(void **state)
+{
+    for (int dense = 0; dense < 2; dense++) {
+        fixture f;
+        (void)state;
+        fixture_init(&f, dense ? WR_RANK_DENSE : WR_RANK_RANK, 1, 2, true);
+        fixture_open(&f);
+        wr_optest_rows(f.t, 0, "1|5|a; 1|5|b; 1|5|b; 1|6|c; 1|7|d; 1|6|e");
+        wr_optest_expect(f.t, dense ? "1|5|a|1; 1|5|b|1; 1|5|b|1; 1|6|c|2; 1|6|e|2"
+                                    : "1|5|a|1; 1|5|b|1; 1|5|b|1");
+        wr_optest_rows(f.t, 0, "1|4|z");
+        wr_optest_expect(f.t,
+                         dense ? "[-1] 1|6|c|2; [-1] 1|6|e|2; 1|4|z|1; [-1] 1|5|a|1; [-1] 1|5|b|1; "
+                                 "[-1] 1|5|b|1; 1|5|a|2; 1|5|b|2; 1|5|b|2"
+                               : "1|4|z|1; [-1] 1|5|a|1; [-1] 1|5|b|1; [-1] 1|5|b|1; 1|5|a|2; "
+                                 "1|5|b|2; 1|5|b|2");
+        wr_optest_end(f.t);
+        wr_optest_verify(f.t);
+    }
+}
+
+static void
+offset_and_ties_of_the_whole(void **state)
+{
+    fixture f;
+    (void)state;
+    fixture_init(&f, WR_RANK_ROW_NUMBER, 2, 3, false);
+    f.config.partition_count = 0;
+    f.config.with_ties = true;
+    fixture_open(&f);
+    wr_optest_rows(f.t, 0, "1|1|a; 2|2|b; 3|3|c; 4|3|d; 5|4|e");
+    wr_optest_expect(f.t, "2|2|b; 3|3|c; 4|3|d");
+    wr_optest_rows(f.t, 0, "9|0|z");
+    wr_optest_expect(f.t, "1|1|a; [-1] 3|3|c; [-1] 4|3|d");
+    wr_optest_end(f.t);
+    wr_optest_verify(f.t);
+}
+
+static void
+rows_taken_back_let_others_in(void **state) /* T2 */
+{
+    fixture f;
+    (void)state;
+    fixture_init(&f, WR_RANK_ROW_NUMBER, 1, 2, true);
+    f.config.insert_only = false;
+    fixture_open(&f);
+    wr_optest_rows(f.t, 0, "1|1|a; 1|2|b; 1|3|c; 1|3|c; 1|4|d");
+    wr_optest_expect(f.t, "1|1|a|1; 1|2|b|2");
+    wr_optest_rows(f.t, 0, "[-1] 1|1|a");
+    wr_optest_expect(f.t, "[-1] 1|1|a|1; [-1] 1|2|b|2; 1|2|b|1; 1|3|c|2");
+    wr_optest_rows(f.t, 0, "[-1] 1|2|b; [-1] 1|4|d");
+    wr_optest_expect(f.t, "[-1] 1|2|b|1; 1|3|c|1");
+    wr_optest_rows(f.t, 0, "[-1] 1|3|c");
+    wr_optest_expect(f.t, "[-1] 1|3|c|2");
+    wr_optest_rows(f.t, 0, "[-1] 1|3|c");
+    wr_optest_expect(f.t, "[-1] 1|3|c|1");
+    wr_optest_end(f.t);
+    wr_optest_verify(f.t);
+}
+
+static void
+a_row_never_seen_is_counted(void **state) /* T3 */
+{
+    fixture f;
+    (void)state;
+    fixture_init(&f, WR_RANK_ROW_NUMBER, 1, 2, false);
+    f.config.insert_only = false;
+    fixture_open(&f);
+    wr_optest_rows(f.t, 0, "[-1] 1|1|a; 2|2|b; [-3] 2|2|b; [-1] 2|2.0|b");
+    wr_optest_expect(f.t, "");
+    wr_optest_end(f.t);
+    wr_optest_count(f.t, rows_unmatched, 4);
+    wr_optest_verify(f.t);
+}
+
+static void
+none_is_none(void **state)
+{
+    fixture f;
+    (void)state;
+    fixture_init(&f, WR_RANK_ROW_NUMBER, 1, 0, false);
+    fixture_open(&f);
+    wr_optest_rows(f.t, 0, "1|1|a; 2|2|b");
+    wr_optest_expect(f.t, "");
+    wr_optest_end(f.t);
+    wr_optest_verify(f.t);
+}
+
+static void
+many_rows_split_blocks(void **state) /* B1..B4 */
+{
+    fixture f;
+    char rows[16384], back[16384], expected[16384];
+    size_t n = 0, m = 0, e = 0;
+    (void)state;
+    fixture_init(&f, WR_RANK_ROW_NUMBER, 1, 400, false);
+    f.config.insert_only = false;
+    fixture_open(&f);
+    for (int i = 0; i < 400; i++) {
+        int v = i * 37 % 400;
+        n += (size_t)snprintf(rows + n, sizeof rows - n, "%s1|%d|x", i > 0 ? "; " : "", v);
+        if (i % 3 != 0) {
+            m += (size_t)snprintf(back + m, sizeof back - m, "%s[-1] 1|%d|x", m > 0 ? "; " : "", v);
+            continue;
+        }
+        e += (size_t)snprintf(expected + e, sizeof expected - e, "%s1|%d|x", e > 0 ? "; " : "", v);
+    }
+    wr_optest_rows(f.t, 0, rows);
+    wr_optest_rows(f.t, 0, back);
+    wr_optest_expect(f.t, expected);
+    wr_optest_end(f.t);
+    wr_optest_verify(f.t);
+}
+
+static void
+a_partition_whose_time_has_passed_is_forgotten(void **state) /* T4 */
+{
+    fixture f;
+    uint32_t partition[2] = { 0, 2 };
+    wr_sort_key key = { .column = 1 };
+    (void)state;
+    fixture_init(&f, WR_RANK_ROW_NUMBER, 1, 1, false);
+    f.config.input = wr_optest_schema(f.t, "k int4, v int8, ts timestamp");
+    f.config.output = wr_optest_schema(f.t, "k int4, v int8, ts timestamp");
+    f.config.partition = partition;
+    f.config.partition_count = 2;
+    f.config.keys = &key;
+    f.config.time_column = 2;
+    f.config.insert_only = false;
+    wr_optest_operator(f.t, &wr_top_n_ops, &f.config, f.config.output);
+    wr_optest_port(f.t, 0, f.config.input, "k, ts");
+    wr_optest_rows(f.t, 0, "1|5|@10; 1|3|@20");
+    wr_optest_expect(f.t, "1|5|@10; 1|3|@20");
+    wr_optest_watermark(f.t, 0, WR_OPTEST_S(15));
+    wr_optest_rows(f.t, 0, "1|1|@10; 1|2|@20");
+    wr_optest_expect(f.t, "[-1] 1|3|@20; 1|2|@20");
+    wr_optest_count(f.t, rows_late, 1);
+    wr_optest_end(f.t);
+    wr_optest_verify(f.t);
+}
+
+static void
+an_idle_partition_starts_anew(void **state) /* T5 */
+{
+    fixture f;
+    (void)state;
+    fixture_init(&f, WR_RANK_ROW_NUMBER, 1, 1, false);
+    f.config.input = wr_optest_schema(f.t, "k int4, v int8, ts timestamp");
+    f.config.output = wr_optest_schema(f.t, "k int4, v int8, ts timestamp");
+    f.config.ttl_us = 10 * 1000000;
+    fixture_open(&f);
+    wr_optest_delay(f.t, 0, "ts", 0);
+    wr_optest_rows(f.t, 0, "1|5|@1; 1|6|@2; 2|9|@4");
+    wr_optest_expect(f.t, "1|5|@1; 2|9|@4");
+    wr_optest_rows(f.t, 0, "9|0|@30; 1|7|@31; 1|6|@32");
+    wr_optest_expect(f.t, "9|0|@30; 1|6|@32");
+    wr_optest_end(f.t);
+    wr_optest_verify(f.t);
+}
+
+WR_TESTS = {
+    WR_TEST(the_first_two_change_as_rows_come),
+    WR_TEST(ranks_shift),
+    WR_TEST(ties_are_settled_by_contents),
+    WR_TEST(rank_and_dense_rank_keep_peers),
+    WR_TEST(offset_and_ties_of_the_whole),
+    WR_TEST(rows_taken_back_let_others_in),
+    WR_TEST(a_row_never_seen_is_counted),
+    WR_TEST(none_is_none),
+    WR_TEST(many_rows_split_blocks),
+    WR_TEST(a_partition_whose_time_has_passed_is_forgotten),
+    WR_TEST(an_idle_partition_starts_anew),
+    { NULL, NULL },
+};
