@@ -143,7 +143,8 @@ static weir_status
 from_sort(wr_plan *sort, bool *changed)
 {
     uint64_t last;
-    if (__builtin_add_overflow(sort->sort.limit, sort->sort.offset, &last))
+    if (sort->sort.limit == UINT64_MAX ||
+        __builtin_add_overflow(sort->sort.limit, sort->sort.offset, &last))
         return WEIR_OK;
     wr_plan top = { .kind = WR_PLAN_TOP_N,
                     .location = sort->location,

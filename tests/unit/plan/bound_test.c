@@ -59,7 +59,6 @@ static void
 what_rows_changing_forbid_is_refused(void **state)
 {
     static const char *const cases[] = {
-        "SELECT max(n) FROM (SELECT count(*) AS n FROM bids) s",
         "SELECT auction FROM bids WHERE ts > now() - interval '5 min'",
         "SELECT * FROM session(bids, ts, interval '1 s', bidder)",
     };
