@@ -64,7 +64,8 @@ class Engine:
         if status != 0:
             raise RuntimeError("%d: %s" % (status, err.text.decode()))
 
-    def start(self, text, views=()):
+    def start(self, text, views=(), snapshot=False):
+        """snapshot: begin with what a view holds; a source that reads by itself may be ahead of us."""
         self.text, self.wanted = text, list(views) or self.wanted
         err = Error()
         options = Options(0, self.workers, self.data_dir.encode(), 3600 * 10**6, 1, False)
@@ -83,7 +84,7 @@ class Engine:
         for v in self.wanted:
             self.bags.setdefault(v, Counter())
             s = c.c_void_p()
-            how = Subscribe(False, None, True, None, None)
+            how = Subscribe(snapshot, None, True, None, None)
             self.check(self.lib.weir_subscribe(self.pipeline, v.encode(), c.byref(how), c.byref(s), c.byref(err)), err)
             self.views[v] = s
 
@@ -100,11 +101,13 @@ class Engine:
                 some = True
                 data, size = c.c_char_p(), c.c_size_t()
                 rows = c.c_void_p(m.rows)
-                self.check(self.lib.weir_rows_encode(rows, 3, False, c.byref(data), c.byref(size)), err)
-                for op, row in json.loads(c.string_at(data, size.value), parse_float=Number, parse_int=Number):
+                status = self.lib.weir_rows_encode(rows, 0, False, c.byref(data), c.byref(size))
+                text = c.string_at(data, size.value) if status == 0 else b""
+                self.lib.weir_rows_release(rows)
+                self.check(status, err)
+                for op, row in json.loads(text, parse_float=Number, parse_int=Number):
                     self.bags[v][tuple(row)] += 1 if op == "+" else -1
                     self.changes += 1
-                self.lib.weir_rows_release(rows)
         return some
 
     def alive(self):
