@@ -10,6 +10,7 @@
 #include "operator/filter.h"
 #include "operator/join.h"
 #include "operator/merge.h"
+#include "operator/normalise.h"
 #include "operator/over.h"
 #include "operator/project.h"
 #include "operator/sort.h"
@@ -25,6 +26,7 @@ static const wr_operator_ops *const operators[] = {
     &wr_join_ops,
     &wr_join_changes_ops,
     &wr_merge_ops,
+    &wr_normalise_ops,
     &wr_over_ops,
     &wr_project_ops,
     &wr_session_aggregate_ops,
