@@ -17,6 +17,7 @@ typedef struct wr_relation {
     wr_relation_role role;
     const wr_schema *schema;
     bool             bounded; /* it ends by itself: a file read once, VALUES          */
+    bool             keyed;   /* the rows that stand at any time are bounded by keys  */
     uint8_t          late;    /* source: wr_late_policy inherited by windowed views   */
     uint32_t         index;   /* position in the catalog                              */
     void            *user;    /* the engine's                                         */

@@ -255,7 +255,9 @@ message_feed(kafka_source *s, kafka_partition *p, rd_kafka_message_t *m, bool *w
     if (m->offset == p->position && p->skip_bytes < m->len)
         skip = (size_t) p->skip_bytes;
     p->position = m->offset;
-    if (m->payload == NULL)
+    if (m->payload == NULL && ctx->tombstone != NULL)
+        status = ctx->tombstone(ctx, p->lane, &meta);
+    else if (m->payload == NULL)
         ctx->bad(ctx, p->lane, WEIR_ROW_DECODE, "a message without a value", m->key,
                  m->key != NULL ? m->key_len : 0);
     else

@@ -90,6 +90,17 @@ weir_status wr_infer_columns(const char *path, const wr_spec_source *source, wr_
 /* bindings' `needed` from what the plans read; once, before a runtime is made. */
 weir_status wr_pipeline_bind(weir_pipeline *pipeline);
 
+/* keyed.c: a source with `key`, in this order. */
+/* Key columns into schema; what the connector's rows look like into *upserts and b. */
+weir_status wr_keyed_schemas(weir_pipeline *pipeline, const wr_spec_source *source,
+                             wr_schema *schema, wr_source_binding *b, wr_schema **upserts,
+                             wr_report *report);
+/* The stream of changes and the segments that fill it from b->stream.  holds: the input ends. */
+weir_status wr_keyed_streams(weir_pipeline *pipeline, const wr_spec_source *source,
+                             wr_source_binding *b, wr_schema *schema, bool holds, weir_error *err);
+/* What is read whoever reads it. */
+void wr_keyed_needed(const wr_source_binding *b, uint64_t *needed);
+
 /* pipeline.c */
 weir_status
 wr_pipeline_run(weir_pipeline *pipeline, const wr_runtime_config *config, weir_error *err);

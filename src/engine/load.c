@@ -235,20 +235,28 @@ wr_pipeline_add_source(weir_pipeline *p, wr_spec_source *s, const wr_schema *col
     wr_schema *schema = schema_with_hidden(&p->arena, columns);
     if (schema == NULL)
         return WEIR_MEMORY;
-    b.schema = schema;
-    WR_TRY(bind_watermark(&p->arena, s, schema, &b, report));
-    wr_job_stream js = { .name = s->name,
-                         .schema = schema,
+    bool keyed = s->common.key.count > 0;
+    wr_schema *read = schema;
+    if (keyed)
+        WR_TRY(wr_keyed_schemas(p, s, schema, &b, &read, report));
+    b.schema = read;
+    WR_TRY(bind_watermark(&p->arena, s, read, &b, report));
+    wr_job_stream js = { .name = keyed ? wr_arena_printf(&p->arena, "%s.upserts", s->name) : s->name,
+                         .schema = read,
                          .origin = WR_FROM_SOURCE,
                          .origin_index = p->source_count,
                          .bytes_max = (uint64_t)s->common.buffer_bytes };
     WR_TRY(wr_lowering_add_stream(&p->lowering, &js, &b.stream));
     bool bounded = p->engine->options.once || p->spec == NULL ||
                    (s->ops->bounded != NULL && s->ops->bounded(s->config));
+    bool holds = p->engine->options.once || p->spec == NULL;
+    if (keyed)
+        WR_TRY(wr_keyed_streams(p, s, &b, schema, holds, &err));
     wr_relation rel = { .name = s->name,
                         .role = WR_ROLE_SOURCE,
                         .schema = schema,
                         .bounded = bounded,
+                        .keyed = keyed,
                         .late = (uint8_t)s->common.late };
     weir_status st = wr_catalog_add(&p->catalog, &rel, &err);
     if (st == WEIR_OK && p->spec != NULL)
@@ -419,6 +427,7 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
     wr_relation rel = { .name = sv->name,
                         .role = WR_ROLE_VIEW,
                         .schema = v->plan->schema,
+                        .keyed = wr_plan_is_table(v->plan),
                         .late = (uint8_t)v->options.late };
     st = wr_catalog_add(&p->catalog, &rel, &err);
     wr_job_segment *segment = NULL;
@@ -519,13 +528,18 @@ wr_pipeline_bind(weir_pipeline *p)
 {
     for (uint32_t i = 0; i < p->source_count; i++) {
         uint32_t words = (p->sources[i].schema->field_count + 63) / 64;
-        uint64_t *needed = wr_arena_calloc(&p->arena, words, sizeof *needed);
+        bool keyed = p->sources[i].keyed;
+        uint32_t stream = keyed ? (uint32_t)wr_pipeline_stream(p, p->sources[i].name)
+                                : p->sources[i].stream;
+        uint64_t *needed = keyed ? (uint64_t *)(uintptr_t)p->sources[i].needed
+                                 : wr_arena_calloc(&p->arena, words, sizeof *needed);
         if (needed == NULL)
             return WEIR_MEMORY;
-        wr_lowering_needed(&p->lowering, p->sources[i].stream, needed);
+        wr_lowering_needed(&p->lowering, stream, needed);
+        if (keyed)
+            wr_keyed_needed(&p->sources[i], needed);
         for (uint32_t s = 0; s < p->sink_count; s++)
-            if (p->sinks[s].stream ==
-                p->sources[i].stream) /* a sink straight from a source reads all listed */
+            if (p->sinks[s].stream == stream) /* a sink straight from a source reads all listed */
                 for (uint32_t c = 0; c < p->sources[i].schema->field_count; c++)
                     if (!p->sources[i].schema->fields[c].hidden)
                         wr_bitmap_set(needed, c);
@@ -541,6 +555,9 @@ wr_pipeline_bind(weir_pipeline *p)
         wr_text_ok(&canonical) ? wr_hash_stable(wr_text_string(&canonical), canonical.length) : 0;
     for (uint32_t i = 0; i < p->source_count; i++)
         hash = hash * 31 + wr_schema_fingerprint(p->sources[i].schema);
+    for (uint32_t i = 0; i < p->source_count; i++) /* what its table of rows holds */
+        for (uint32_t w = 0; p->sources[i].keyed && w <= p->sources[i].op_column / 64; w++)
+            hash = hash * 31 + p->sources[i].needed[w];
     p->job.fingerprint = hash;
     bool ok = wr_text_ok(&canonical);
     wr_text_fini(&canonical);

@@ -21,11 +21,12 @@ typedef struct wr_spec_source {
     void *config;
     const wr_decoder_ops *decoder; /* NULL: rows come ready made */
     void *decoder_config;
-    const wr_node *columns, *watermark; /* NULL: absent */
+    const wr_node *columns, *watermark, *key; /* NULL: absent */
     struct {
         const char *columns, *watermark;
         int late;
         int64_t idle_us, ahead_us, future_us, record_bytes_max, buffer_bytes;
+        wr_option_list key;
     } common;
 } wr_spec_source;
 

@@ -21,6 +21,8 @@ static const wr_option source_options[] = {
     { "watermark", WR_OPT_STRING,
       offsetof(wr_spec_source, common.watermark) - offsetof(wr_spec_source, common),
       .doc = "event time less how late rows may come: ts - interval '5 seconds'" },
+    { "key", WR_OPT_LIST, offsetof(wr_spec_source, common.key) - offsetof(wr_spec_source, common),
+      .doc = "rows replace each other by these columns, and _op: \"-\" deletes" },
     { "late", WR_OPT_ENUM, offsetof(wr_spec_source, common.late) - offsetof(wr_spec_source, common),
       .fallback = "drop", .choices = "drop|dead_letter|update",
       .doc = "what windowed views do with late rows" },
@@ -169,6 +171,7 @@ wr_spec_source_read(wr_spec_reader *r, const wr_node *key, const wr_node *map, w
         return WEIR_MEMORY;
     s->columns = wr_node_get(map, "columns");
     s->watermark = wr_node_get(map, "watermark");
+    s->key = wr_node_get(map, "key");
     wr_spec_map_without(common, "format");
     st = wr_options_read(source_options, common, key, NULL, &s->common, sizeof s->common, r->arena,
                          r->report);

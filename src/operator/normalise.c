@@ -15,6 +15,7 @@
  *             N3  a row out is judged by the watermark of the row that made it: rows of a key are
  *                 taken together only where their watermarks are the same (design 12.1)
  *             N4  a deletion of a key without a row is counted (rows_unknown)
+ *             N5  where it holds, rows come out once, at the end, and nothing before
  * Cost        a row: a probe, a copy of its bytes; an update: its old row boxed, 50 ns a column.
  */
 #include "operator/normalise_impl.h"
@@ -151,16 +152,17 @@ run_column(normalise *n, const wr_batch *in, const run_rows *r, wr_value *const 
            uint32_t c)
 {
     wr_budget       *flow = n->ctx->flow;
-    const wr_column *from = in->columns[c], *base = wr_column_base(from);
+    const wr_column *from = r->news > 0 ? in->columns[c] : NULL;
+    const wr_column *base = from != NULL ? wr_column_base(from) : NULL;
     if (n->nulls[c] != NULL)
         return wr_column_retain(n->nulls[c]);
     if (r->olds == 0)
         return wr_column_gather(flow, from, r->new_rows, r->news);
     wr_column *column =
-        base->type.id == WR_NUMERIC
+        base != NULL && base->type.id == WR_NUMERIC
             ? wr_column_create_decimal(flow, base->type, (wr_decimal_form) base->form, base->scale,
                                        r->olds + r->news)
-            : wr_column_create(flow, base->type, r->olds + r->news);
+            : wr_column_create(flow, n->config->input->fields[c].type, r->olds + r->news);
     if (column == NULL)
         return NULL;
     wr_column *ordered = NULL;
@@ -213,7 +215,7 @@ run_emit(normalise *n, const wr_batch *in, const run_rows *r)
     for (uint32_t c = 0; c < n->config->column_count; c++)
         if ((out->columns[c] = run_column(n, in, r, old_values, c)) == NULL)
             goto memory;
-    if (r->olds > 0) {
+    if (r->olds > 0 && !n->config->holds) {
         out->diff = wr_alloc(n->ctx->flow, count * sizeof *out->diff);
         if (out->diff == NULL)
             goto memory;
@@ -285,7 +287,7 @@ run_flush(normalise *n, const wr_batch *in)
     if (packed == NULL || differs == NULL)
         return WEIR_MEMORY;
     WR_TRY(run_sort_out(n, in, &r, packed, differs));
-    if (r.olds + r.news > 0)
+    if (r.olds + r.news > 0 && !n->config->holds)
         WR_TRY(run_emit(n, in, &r));
     for (uint32_t i = 0; i < s->change_count; i++) {
         wr_group *g = wr_group_table_row(&n->table, s->changes[i].id);
@@ -402,6 +404,38 @@ normalise_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
     return WR_FLOW_NEXT;
 }
 
+/* holds: the next rows that stand, as new ones. */
+static weir_status
+held_emit(normalise *n)
+{
+    run_rows r;
+    WR_TRY(run_alloc(n, WR_BATCH_ROWS_MAX, &r));
+    for (; n->emit_next < n->table.high && r.olds < WR_BATCH_ROWS_MAX; n->emit_next++) {
+        const wr_group *g = wr_group_table_row(&n->table, n->emit_next);
+        if ((g->flags & WR_GROUP_DEAD) != 0)
+            continue;
+        r.judges[r.olds] = WR_TIME_START;
+        r.order[r.olds] = (uint16_t) r.olds;
+        r.old_ids[r.olds++] = n->emit_next;
+    }
+    return r.olds > 0 ? run_emit(n, NULL, &r) : WEIR_OK;
+}
+
+static wr_flow
+normalise_advance(void *self, wr_ctx *ctx, wr_time watermark)
+{
+    normalise *n = self;
+    if (!n->config->holds || watermark != WR_TIME_END)
+        return WR_FLOW_NEXT;
+    while (n->emit_next < n->table.high) {
+        if (!wr_ctx_has_room(ctx, WR_PORT_MAIN))
+            return WR_FLOW_AGAIN;
+        if (held_emit(n) != WEIR_OK)
+            return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for the rows of %u keys", n->table.live);
+    }
+    return WR_FLOW_NEXT;
+}
+
 /* Nothing comes any more: the rows that stand have come out, and are wanted no longer. */
 static wr_flow
 normalise_finish(void *self, wr_ctx *ctx)
@@ -425,6 +459,7 @@ const wr_operator_ops wr_normalise_ops = {
     .self_size = sizeof(normalise),
     .open = normalise_open,
     .process = normalise_process,
+    .advance = normalise_advance,
     .finish = normalise_finish,
     .freeze = wr_normal_freeze,
     .write = wr_normal_write,

@@ -17,6 +17,7 @@ typedef struct wr_normalise_config {
     const wr_schema *input;
     const uint64_t  *needed;       /* bit a column: what is kept and given out; NULL: all.
                                     * The others are NULL.  Read at open                   */
+    bool             holds;        /* the input ends: give out what stands then, as new rows */
 } wr_normalise_config;
 
 extern const wr_operator_ops wr_normalise_ops;

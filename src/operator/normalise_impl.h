@@ -46,6 +46,7 @@ typedef struct normalise {
     wr_column                **nulls;      /* by column nobody needs               */
     normal_step               *step;
     wr_text                    packed;
+    uint32_t                   emit_next; /* holds: id of the next row to come out */
 } normalise;
 
 static inline normal_row *

@@ -24,6 +24,17 @@ wr_plan_ends(const wr_plan *plan)
     return true;
 }
 
+bool
+wr_plan_is_table(const wr_plan *plan)
+{
+    if (plan->kind == WR_PLAN_SCAN)
+        return plan->scan.relation->bounded || plan->scan.relation->keyed;
+    for (uint32_t i = 0; i < plan->input_count; i++)
+        if (!wr_plan_is_table(plan->inputs[i]))
+            return false;
+    return true;
+}
+
 static int32_t
 place(const wr_plan *plan)
 {
@@ -70,7 +81,8 @@ check_aggregate(wr_arena *arena, const wr_plan_options *options, const wr_plan *
             time.window, err, "the windows never close: their time column has no watermark",
             "set watermark: on the source to this column, or window over the column that "
             "has one");
-    if (time.fused || time.time_key >= 0 || plan->aggregate.global || allowed)
+    if (time.fused || time.time_key >= 0 || plan->aggregate.global || allowed ||
+        wr_plan_is_table(plan))
         return WEIR_OK;
     if (plan->aggregate.call_count == 0)
         return unbounded(plan, err, "DISTINCT keeps every row it has seen, without bound",
@@ -86,7 +98,8 @@ static weir_status
 check_join(const wr_plan_options *options, const wr_plan *plan, weir_error *err)
 {
     wr_plan_bounds bounds;
-    if (options->unbounded_state || options->ttl_us > 0 || wr_plan_join_bounds(plan, &bounds))
+    if (options->unbounded_state || options->ttl_us > 0 || wr_plan_join_bounds(plan, &bounds) ||
+        wr_plan_is_table(plan))
         return WEIR_OK;
     return unbounded(
         plan, err, "the join keeps every row of both sides, without bound",

@@ -155,6 +155,7 @@ put_aggregate(explain_state *s, const wr_plan *plan, uint32_t depth)
     } else {
         wr_text_puts(to, bounded                  ? "state: all keys of the input"
                          : s->options->ttl_us > 0 ? "state: keys seen within the ttl"
+                         : wr_plan_is_table(plan) ? "state: keys of the rows that stand"
                                                   : "state: all keys ever seen");
     }
     wr_text_putc(to, '\n');
@@ -219,6 +220,13 @@ put_scan(explain_state *s, const wr_plan *plan, uint32_t depth)
     wr_text_puts(to, "columns: ");
     put_columns(to, plan->scan.relation->schema, plan->scan.columns, plan->scan.column_count);
     wr_text_putc(to, '\n');
+    const wr_schema *source = plan->scan.relation->schema;
+    if (plan->scan.relation->keyed && plan->scan.relation->role == WR_ROLE_SOURCE) {
+        put_indent(to, depth + 1);
+        wr_text_puts(to, "state: keys (");
+        put_columns(to, source, source->key, source->key_count);
+        wr_text_puts(to, ") x row bytes, once for all readers of the source\n");
+    }
     if (plan->scan.predicate != NULL) {
         put_indent(to, depth + 1);
         wr_text_puts(to, "filter: ");

@@ -23,5 +23,11 @@ weir_status wr_lowering_add_stream(wr_lowering *l, const wr_job_stream *stream, 
  * A SCAN finds its stream by relation name. */
 weir_status wr_lowering_add_plan(wr_lowering *l, const wr_plan *plan, const wr_plan_options *options,
                                  const char *name, uint32_t stream_index, weir_error *err);
+/* The segments that make a stream of changes out of one of upserts (config->key of its schema). */
+struct wr_normalise_config;
+weir_status wr_lowering_add_normalise(wr_lowering *l, uint32_t upserts, const char *name,
+                                      const struct wr_normalise_config *config,
+                                      const wr_schema *output, uint32_t stream_index,
+                                      weir_error *err);
 /* Which columns of stream s any plan reads (bitmap, stream's field_count bits): projection into decoders. */
 void        wr_lowering_needed(const wr_lowering *l, uint32_t stream_index, uint64_t *bitmap);

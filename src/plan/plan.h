@@ -165,6 +165,9 @@ weir_status wr_plan_optimise(wr_arena *arena, const wr_plan_options *options, wr
  */
 weir_status wr_plan_bound(wr_arena *arena, const wr_plan_options *options, wr_plan *plan,
                           weir_error *err);
+/* Do only keyed tables (and what ends by itself) stand below?  Then so many rows stand at any time as
+ * there are keys, and state over them is bounded by these. */
+bool        wr_plan_is_table(const wr_plan *plan);
 /* EXPLAIN: a text tree with key, kind, watermark, what was pushed down, the state bound as a formula. */
 void        wr_plan_explain(const wr_plan *plan, const wr_plan_options *options, wr_text *to);
 /* Canonical bytes; equal plans give equal bytes (constants kept): for sharing and fingerprints. */

@@ -93,8 +93,8 @@ wr_lane_destroy(wr_lane *lane)
 /* --- decoding --- */
 
 /* Room for at least one more row in every column; the room there is. */
-static weir_status
-lane_reserve(source_task *t, wr_lane *lane, uint32_t *capacity)
+weir_status
+wr_lane_reserve(source_task *t, wr_lane *lane, uint32_t *capacity)
 {
     uint32_t  rows = wr_batch_builder_count(&lane->builder), k = 0;
     uint32_t  most = t->source->rt->config.batch_rows_max;
@@ -112,8 +112,9 @@ lane_reserve(source_task *t, wr_lane *lane, uint32_t *capacity)
     return WEIR_OK;
 }
 
-static weir_status
-lane_set_meta(source_task *t, wr_lane *lane, const wr_record_meta *meta, uint32_t from, uint32_t to)
+weir_status
+wr_lane_set_meta(source_task *t, wr_lane *lane, const wr_record_meta *meta, uint32_t from,
+                 uint32_t to)
 {
     for (int m = 0; m < META_COUNT; m++) {
         int32_t field = t->meta_fields[m];
@@ -154,7 +155,7 @@ lane_decode(source_task *t, wr_lane *lane, const char *bytes, size_t length, boo
             size_t *used, bool *more)
 {
     uint32_t capacity, rows = wr_batch_builder_count(&lane->builder);
-    WR_TRY(lane_reserve(t, lane, &capacity));
+    WR_TRY(wr_lane_reserve(t, lane, &capacity));
     wr_decode_to to = { .columns = lane->columns,
                         .count = rows,
                         .capacity = capacity,
@@ -163,7 +164,9 @@ lane_decode(source_task *t, wr_lane *lane, const char *bytes, size_t length, boo
     weir_status status = lane->decoder->ops->decode(lane->decoder, bytes, length, last, &to, used);
     wr_assert(to.count >= rows && to.count <= capacity && *used <= length);
     if (status == WEIR_OK)
-        status = lane_set_meta(t, lane, lane->meta, rows, to.count);
+        status = wr_lane_set_meta(t, lane, lane->meta, rows, to.count);
+    if (status == WEIR_OK)
+        status = wr_lane_key_fill(t, lane, lane->meta, rows, to.count);
     if (status != WEIR_OK)
         return status;
     lane->builder.batch->row_count = to.count;
@@ -184,8 +187,8 @@ wr_lane_show(wr_lane *lane)
                           memory_order_relaxed);
 }
 
-static void
-lane_woken(wr_lane *lane)
+void
+wr_lane_woken(wr_lane *lane)
 {
     lane->declared_idle = false;
     if (!lane->caught_up)
@@ -200,7 +203,8 @@ lane_make_decoder(source_task *t, wr_lane *lane)
     const wr_source_binding *b = t->source->binding;
     const lane_state        *state = lane->restored;
     lane->restored = NULL;
-    WR_TRY(b->decoder->create(b->decoder_config, b->schema, t->decode_needed,
+    WR_TRY(b->decoder->create(b->decoder_config, b->keyed ? b->decoded : b->schema,
+                              t->decode_needed,
                               t->source->rt->config.flow, &lane->decoder, &t->ctx.error));
     if (state == NULL || state->decoder == NULL || b->decoder->restore == NULL)
         return WEIR_OK;
@@ -217,7 +221,7 @@ wr_lane_feed(source_task *t, wr_lane *lane, const char *bytes, size_t length, bo
     wr_assert(lane->owner == t && b->decoder != NULL);
     if (lane->decoder == NULL)
         WR_TRY(lane_make_decoder(t, lane));
-    lane_woken(lane);
+    wr_lane_woken(lane);
     lane->meta = meta;
     weir_status status = WEIR_OK;
     while (status == WEIR_OK && more && wr_source_has_room(t)) {
@@ -334,7 +338,7 @@ wr_lane_push(source_task *t, wr_lane *lane, wr_batch *batch)
     wr_budget *flow = t->source->rt->config.flow;
     wr_assert(lane->owner == t);
     weir_status status = wr_lane_seal(t, lane);
-    lane_woken(lane);
+    wr_lane_woken(lane);
     if (status != WEIR_OK || rows == 0) {
         wr_batch_release(batch);
         return status;

@@ -189,10 +189,11 @@ wr_lane_stamp(source_task *t, wr_lane *lane, wr_batch *b)
     wr_assert(b->physical_count <= WR_BATCH_ROWS_MAX);
     for (uint32_t i = 0; i < count; i++)
         rows[i] = (uint16_t) wr_batch_row(b, i);
-    stamp_drop_future(t, lane, b, rows, &count);
-    weir_status status = stamp_contributions(t, b, rows, count, contributions);
+    weir_status status = wr_lane_keyed(t, lane, b, rows, &count);
     if (status != WEIR_OK)
         goto done;
+    stamp_drop_future(t, lane, b, rows, &count);
+    WR_TRY_GOTO(stamp_contributions(t, b, rows, count, contributions));
     stamp_judge(t, lane, b, rows, count, contributions);
     b->arrived = wr_clock_now(t->source->rt->config.clock);
     b->live = 1;
@@ -203,7 +204,8 @@ wr_lane_stamp(source_task *t, wr_lane *lane, wr_batch *b)
     WR_TRY_GOTO(stamp_filter(t, lane, b, rows, &count)); /* A1 */
     wr_time least = stamp_least(t, lane, b, rows, count);
     WR_TRY_GOTO(stamp_select(t, &b, rows, count));
-    if (least < b->watermark_after && count > 0 && t->source->binding->watermark != NULL)
+    if ((least < b->watermark_after || t->source->binding->keyed) && count > 0 &&
+        t->source->binding->watermark != NULL) /* rows that are replaced may be older */
         WR_TRY_GOTO(stamp_attach(t, b, rows));
     wr_batch_set_times(b, t->source->binding->time_column);
     if (count == 0 && b->watermark_before == b->watermark_after)

@@ -149,6 +149,18 @@ weir_status wr_lane_push(source_task *t, wr_lane *lane, wr_batch *batch);
 weir_status wr_lane_seal(source_task *t, wr_lane *lane);    /* what is under construction */
 weir_status wr_lanes_seal(source_task *t);                  /* of all lanes of the shard  */
 void        wr_lane_destroy(wr_lane *lane);
+weir_status wr_lane_reserve(source_task *t, wr_lane *lane, uint32_t *capacity);
+weir_status wr_lane_set_meta(source_task *t, wr_lane *lane, const wr_record_meta *meta, uint32_t from, uint32_t to);
+void        wr_lane_woken(wr_lane *lane);
+
+/* lane_keyed.c */
+/* Key columns that decoded rows [from, to) have not, from the message's key. */
+weir_status wr_lane_key_fill(source_task *t, wr_lane *lane, const wr_record_meta *meta, uint32_t from, uint32_t to);
+/* A message without a value: the row of its key is deleted. */
+weir_status wr_lane_tombstone(source_task *t, wr_lane *lane, const wr_record_meta *meta);
+/* Diffs of a batch of the lane's own, and out with the rows that cannot be: rows[0..*count) stay. */
+weir_status wr_lane_keyed(source_task *t, wr_lane *lane, wr_batch *batch, uint16_t *rows, uint32_t *count);
+
 weir_status wr_lane_stamp(source_task *t, wr_lane *lane, wr_batch *batch); /* takes batch; queues it */
 void        wr_lane_show(wr_lane *lane);                    /* view, as things stand; by its owner */
 

@@ -137,6 +137,12 @@ ctx_feed(wr_source_ctx *ctx, wr_lane *lane, const char *bytes, size_t length, bo
 }
 
 static weir_status
+ctx_tombstone(wr_source_ctx *ctx, wr_lane *lane, const wr_record_meta *meta)
+{
+    return wr_lane_tombstone(source_task_of(ctx), lane, meta);
+}
+
+static weir_status
 ctx_push(wr_source_ctx *ctx, wr_lane *lane, wr_batch *batch)
 {
     return wr_lane_push(source_task_of(ctx), lane, batch);
@@ -470,6 +476,7 @@ source_ctx_init(source_task *s)
                               .caught_up = ctx_caught_up,
                               .may_read = ctx_may_read,
                               .lane_end = ctx_lane_end,
+                              .tombstone = b->keyed && b->decoder != NULL ? ctx_tombstone : NULL,
                               .bad = ctx_bad,
                               .wake = ctx_wake,
                               .wake_after = ctx_wake_after,

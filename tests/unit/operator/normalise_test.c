@@ -101,6 +101,23 @@ columns_nobody_needs_are_null(void **state)
     wr_optest_verify(t);
 }
 
+static void
+held_rows_come_at_the_end(void **state) /* N5 */
+{
+    wr_normalise_config c;
+    wr_optest          *t = ready(&c, "k int8, v text, n numeric", "k", 1, first_column, NULL);
+    (void) state;
+    c.holds = true;
+    wr_optest_rows(t, 0, "1|a|1; 2|b|2; 3|c|3; 1|d|1.50; [-1] 2|null|null");
+    wr_optest_expect(t, "");
+    wr_optest_rows(t, 0, "[-1] 7|null|null; 4|e|null");
+    wr_optest_expect(t, "");
+    wr_optest_end(t);
+    wr_optest_expect(t, "1|d|1.50; 3|c|3; 4|e|null");
+    wr_optest_count(t, rows_unknown, 1);
+    wr_optest_verify(t);
+}
+
 enum { KEYS = 30, ROWS = 1500 };
 
 /* Random upserts and deletions: what is left is the last row of each key; with a watermark that
@@ -161,6 +178,7 @@ WR_TESTS = {
     WR_TEST(unknown_keys_cannot_leave),
     WR_TEST(keys_of_any_type),
     WR_TEST(columns_nobody_needs_are_null),
+    WR_TEST(held_rows_come_at_the_end),
     WR_TEST(the_last_row_of_a_key_stands),
     { NULL, NULL },
 };
