@@ -20,7 +20,7 @@ wr_lowering_add_normalise(wr_lowering *l, uint32_t upserts, const char *name,
     uint32_t index;
     if (chain == NULL)
         return wr_lower_nomem(&s);
-    chain->segment.input_count = 1;
+    WR_TRY(wr_lower_inputs(&s, chain, 1));
     chain->segment.inputs[0] = (wr_job_input){ .from_stream = true, .index = upserts };
     WR_TRY(wr_lower_meet(&s, &chain, keys, 1, config->key_count, &keyed));
     WR_TRY(wr_lower_append(&s, keyed, &wr_normalise_ops, config, output, 0));
