@@ -135,8 +135,9 @@ check: ## all of it: no warnings, tidy, the suite under ASan and UBSan, recovery
 recovery: $(O)/weir ## kill -9 at random instants over files: nothing lost, nothing late that was not
 	@tools/kill_loop $(O)/weir $(or $(N),20)
 
-oracle: $(O)/weir ## every bounded SQL test against a PostgreSQL server of its own
+oracle: $(O)/weir ## every bounded SQL test, and every function on generated values, against PostgreSQL
 	@tools/oracle
+	@tools/oracle_functions $(O)/weir $(if $(SEED),--seed $(SEED))
 
 property: $(O)/weir ## random queries against a naive evaluator and PostgreSQL: N=2000
 	@tools/property $(O)/weir $(or $(N),2000)

@@ -53,7 +53,7 @@ class Server:
             self.owner = ["setpriv", "--reuid=" + user, "--regid=%d" % pwd.getpwnam(user).pw_gid, "--clear-groups"]
         run = dict(check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=self.dir)
         subprocess.run(self.owner + [folder() + "/initdb", "-D", self.dir + "/data", "-A", "trust", "-N", "-U", "weir",
-                                     "--locale=C", "-E", "UTF8"], **run)
+                                     "--locale=C", "--lc-ctype=C.UTF-8", "-E", "UTF8"], **run)
         options = "-k %s -c listen_addresses= -c fsync=off -c timezone=UTC -c jit=off -c max_connections=10" % self.dir
         subprocess.run(self.owner + [folder() + "/pg_ctl", "-D", self.dir + "/data", "-w", "-l", self.dir + "/log",
                                      "-o", options, "start"], **run)

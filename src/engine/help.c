@@ -92,7 +92,15 @@ print_function(const wr_function *f, void *user)
         wr_text_clear(&call);
         put_type(&call, f->result);
         put_member(h, "result", wr_text_string(&call));
-        wr_text_putc(&h->to, '}');
+        wr_text_puts(&h->to, ",\"args\":[");
+        for (uint32_t a = 0; a < f->arg_count; a++) {
+            wr_text_clear(&call);
+            put_type(&call, f->args[a]);
+            wr_text_puts(&h->to, a > 0 ? "," : "");
+            wr_text_put_json(&h->to, wr_text_string(&call), call.length);
+        }
+        wr_text_printf(&h->to, "],\"optional\":%u,\"variadic\":%s}", f->optional,
+                       f->variadic ? "true" : "false");
     } else {
         if (h->topic == NULL || strcmp(h->topic, topic) != 0)
             wr_text_printf(&h->to, "\n%s\n", topic);

@@ -38,16 +38,12 @@ static bool
 key_append(wr_agg_ctx *ctx, const wr_column *column, uint32_t row, wr_text *to)
 {
     wr_arena scratch;
-    wr_text  key;
     wr_value v;
     wr_arena_init(&scratch, ctx->arena->budget);
-    wr_text_init(&key, ctx->arena->budget);
     bool ok = wr_column_get_value(column, row, &scratch, &v) == WEIR_OK;
     if (ok)
-        wr_fn_cast_text(&v, &key);
-    wr_text_put_json(to, wr_text_string(&key), key.length);
-    ok = ok && wr_text_ok(&key);
-    wr_text_fini(&key);
+        wr_fn_json_key_append(&v, to);
+    ok = ok && wr_text_ok(to);
     wr_arena_fini(&scratch);
     return ok;
 }

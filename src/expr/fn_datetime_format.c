@@ -12,7 +12,7 @@
 #include "expr/registry_impl.h"
 
 
-enum { JULIAN_OF_1970 = 2440588, DAYS_MAX = 100000000 };
+enum { JULIAN_OF_1970 = 2440588, DAYS_MAX = 110000000 };
 
 /* A point in time or an interval, taken apart. */
 typedef struct parts {

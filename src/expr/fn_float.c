@@ -54,7 +54,6 @@ FLOAT_UNARY(float_round, rint(x))
 FLOAT_UNARY(float_trunc, trunc(x))
 FLOAT_UNARY(float_sign, (x > 0) - (x < 0))
 FLOAT_UNARY(float_cbrt, cbrt(x))
-FLOAT_UNARY(float_radians, x *radians_per_degree)
 FLOAT_UNARY(float_atan, atan(x))
 FLOAT_UNARY(float_sinh, sinh(x))
 FLOAT_UNARY(float_cosh, cosh(x))
@@ -83,6 +82,12 @@ FN_KERNEL(float_degrees)
 {
     double x = args[0].real;
     return float_give(eval, row, x / radians_per_degree, isinf(x), true, out);
+}
+
+FN_KERNEL(float_radians)
+{
+    double x = args[0].real, radians = x * radians_per_degree;
+    return float_give(eval, row, radians, true, x == 0 || radians != 0, out);
 }
 
 /* --- roots, powers, logarithms --- */
@@ -353,7 +358,7 @@ const wr_function wr_fn_float[] = {
     FLOAT_ROW("log10", float_log10, FN_FAILS, "logarithm to base 10"),
     FN("pi", T_FLOAT8, float_pi, 0, "the constant pi"),
     FLOAT_ROW("degrees", float_degrees, FN_FAILS, "radians to degrees"),
-    FLOAT_ROW("radians", float_radians, 0, "degrees to radians"),
+    FLOAT_ROW("radians", float_radians, FN_FAILS, "degrees to radians"),
     FLOAT_ROW("sin", float_sin, FN_FAILS, "sine"),
     FLOAT_ROW("cos", float_cos, FN_FAILS, "cosine"),
     FLOAT_ROW("tan", float_tan, FN_FAILS, "tangent"),

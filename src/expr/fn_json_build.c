@@ -124,6 +124,21 @@ wr_fn_json_append(const wr_value *value, bool canonical, wr_text *to)
     }
 }
 
+void
+wr_fn_json_key_append(const wr_value *value, wr_text *to)
+{
+    if (value->type.id == WR_TIMESTAMP || value->type.id == WR_TIMESTAMPTZ) {
+        timestamp_append(value, to);
+        return;
+    }
+    wr_text plain;
+    wr_text_init(&plain, to->budget);
+    wr_fn_cast_text(value, &plain);
+    wr_text_put_json(to, wr_text_string(&plain), plain.length);
+    to->failed |= plain.failed;
+    wr_text_fini(&plain);
+}
+
 FN_KERNEL(any_to_json)
 {
     wr_text text;
@@ -163,12 +178,7 @@ key_append(wr_eval *eval, uint32_t row, const wr_value *key, wr_text *to)
     if (key->type.id == WR_ARRAY || key->type.id == WR_JSON || key->type.id == WR_JSONB)
         return wr_eval_fail(eval, row, WEIR_ROW_INVALID_ARGUMENT,
                             "key value must be scalar, not array, composite, or json");
-    wr_text plain;
-    wr_text_init(&plain, eval->budget);
-    wr_fn_cast_text(key, &plain);
-    wr_text_put_json(to, wr_text_string(&plain), plain.length);
-    to->failed |= plain.failed;
-    wr_text_fini(&plain);
+    wr_fn_json_key_append(key, to);
     return WEIR_OK;
 }
 

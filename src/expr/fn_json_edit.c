@@ -341,12 +341,12 @@ FN_KERNEL(jsonb_set_lax)
     size_t          chosen = 1;
     if (args[0].is_null || args[1].is_null || (arg_count > 3 && args[3].is_null))
         return fn_give_null(out);
-    if (!args[2].is_null)
-        return jsonb_set(eval, row, args, WR_MIN(arg_count, 4), out);
     if (treatment != NULL && treatment->is_null)
         return edit_fail(eval, row,
                          "null_value_treatment must be \"delete_key\", \"return_target\", "
                          "\"use_json_null\", or \"raise_exception\"");
+    if (!args[2].is_null)
+        return jsonb_set(eval, row, args, WR_MIN(arg_count, 4), out);
     for (chosen = treatment != NULL ? 0 : 1; treatment != NULL && chosen < WR_COUNT(treatments);
          chosen++)
         if (fn_length(treatment) == strlen(treatments[chosen]) &&

@@ -58,3 +58,5 @@ bool wr_json_path_index(const wr_string *text, int64_t *index);
 weir_status wr_fn_take_jsonb(wr_eval *eval, uint32_t row, wr_text *text, wr_value *out);
 /* A value as to_json writes it; canonical: items of arrays are set apart by ", ".  Appends. */
 void wr_fn_json_append(const wr_value *value, bool canonical, wr_text *to);
+/* A value as the key of a member, in quotes: its text, a timestamp as to_json has it.  Appends. */
+void wr_fn_json_key_append(const wr_value *value, wr_text *to);

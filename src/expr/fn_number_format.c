@@ -224,7 +224,7 @@ float_write(wr_picture *p, double value, int digits_most, wr_value *out)
         value *= pow(10, p->shift);
         p->before += p->shift;
     }
-    int whole = snprintf(NULL, 0, "%.0f", fabs(value));
+    int whole = isinf(value) ? 8 : snprintf(NULL, 0, "%.0f", fabs(value)); /* "Infinity" */
     if (whole >= digits_most)
         p->behind = 0;
     else if (whole + p->behind > digits_most)
