@@ -219,6 +219,53 @@ wr_kafka_status(rd_kafka_resp_err_t code)
     }
 }
 
+/* Before, SCRAM repeats a nonce that brokers from 4.0 on no longer take twice. */
+#define SCRAM_SOUND_VERSION 0x020601ff
+
+static const char *
+auth_hint(rd_kafka_resp_err_t code, const char *reason)
+{
+    if (code != RD_KAFKA_RESP_ERR__AUTHENTICATION && code != RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED)
+        return "the user lacks a right (ACL) on the topic or the group";
+    if (strstr(reason, "SCRAM") != NULL && rd_kafka_version() < SCRAM_SOUND_VERSION)
+        return "properties: are sasl.username and sasl.password right?  If they are: SCRAM of librdkafka before 2.6.1 "
+               "fails with brokers from 4.0 on; PLAIN over sasl_ssl works";
+    return "properties: are sasl.username, sasl.password and sasl.mechanisms those of the broker?";
+}
+
+static const char *
+reason_hint(rd_kafka_resp_err_t code, const char *reason)
+{
+    if (wr_kafka_status(code) == WEIR_AUTH)
+        return auth_hint(code, reason);
+    if (strstr(reason, "certificate verify failed") != NULL)
+        return "properties: is ssl.ca.location the CA that signed the brokers' certificates, and do these have the "
+               "names that `brokers` has?";
+    if (wr_kafka_is_rejected(reason))
+        return "properties: the broker wants a certificate of ours, ssl.certificate.location and ssl.key.location";
+    if (code == RD_KAFKA_RESP_ERR__SSL || strstr(reason, "security.protocol") != NULL)
+        return "properties: does security.protocol (plaintext, ssl, sasl_plaintext, sasl_ssl) fit that port?";
+    if (code == RD_KAFKA_RESP_ERR__RESOLVE)
+        return "is the name in `brokers` right?";
+    return NULL;
+}
+
+void
+wr_kafka_hint(weir_error *err, rd_kafka_resp_err_t code, const char *reason)
+{
+    const char *hint = reason_hint(code, reason);
+    if (hint != NULL)
+        wr_error_hint(err, "%s", hint);
+}
+
+bool
+wr_kafka_is_rejected(const char *reason)
+{
+    return strstr(reason, "alert bad certificate") != NULL ||
+           strstr(reason, "alert certificate required") != NULL ||
+           strstr(reason, "alert handshake failure") != NULL;
+}
+
 bool
 wr_kafka_is_passing(rd_kafka_resp_err_t code)
 {

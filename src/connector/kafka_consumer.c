@@ -24,8 +24,10 @@
 
 enum {
     ASK_MS = 10000,        /* metadata, offsets */
+    ASK_STEP_MS = 500,
     TOPIC_TRIES = 6,       /* a topic may be about to be made */
     TOPIC_PAUSE_US = 500000,
+    OFFSET_TRIES = 10,
     POLL_MS = 500,
     GIVE_BACK_US = 10000000, /* a third of session.timeout.ms */
     PARTITIONS_GUESS = 8,
@@ -116,6 +118,17 @@ offsets_failed(kafka_consumer *c, rd_kafka_resp_err_t code, const char *what, we
                         rd_kafka_err2str(code));
 }
 
+/* What a broker says and takes back by itself (a leader that moves) is waited for; our own timeouts have waited. */
+static bool
+offsets_again(rd_kafka_resp_err_t code, int *tries)
+{
+    struct timespec pause = { .tv_nsec = TOPIC_PAUSE_US * 1000L };
+    if (code <= RD_KAFKA_RESP_ERR_NO_ERROR || !wr_kafka_is_passing(code) || ++*tries >= OFFSET_TRIES)
+        return false;
+    nanosleep(&pause, NULL);
+    return true;
+}
+
 /* The offset of the first message at or after start_time, -1: there is none. */
 static weir_status
 offset_at_time(kafka_consumer *c, int32_t partition, int64_t *offset, weir_error *err)
@@ -125,7 +138,11 @@ offset_at_time(kafka_consumer *c, int32_t partition, int64_t *offset, weir_error
     WR_TRY(wr_timestamp_parse(text, strlen(text), true, &t, err));
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, c->config->topic, partition)->offset = t / 1000;
-    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(c->rk, list, ASK_MS);
+    rd_kafka_resp_err_t code;
+    int                 tries = 0;
+    do
+        code = rd_kafka_offsets_for_times(c->rk, list, ASK_MS);
+    while (offsets_again(code, &tries));
     *offset = list->elems[0].offset >= 0 ? list->elems[0].offset : -1;
     rd_kafka_topic_partition_list_destroy(list);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? WEIR_OK
@@ -159,9 +176,25 @@ offsets_committed(kafka_consumer *c, rd_kafka_topic_partition_list_t *list, weir
         list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
     if (!ask || list->cnt == 0)
         return WEIR_OK;
-    rd_kafka_resp_err_t code = rd_kafka_committed(c->rk, list, ASK_MS);
+    rd_kafka_resp_err_t code;
+    int                 tries = 0;
+    do
+        code = rd_kafka_committed(c->rk, list, ASK_MS);
+    while (offsets_again(code, &tries));
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? WEIR_OK
                                               : offsets_failed(c, code, "committed offsets", err);
+}
+
+/* The first and the next offset of a partition. */
+static weir_status
+offsets_of(kafka_consumer *c, int32_t partition, int64_t *low, int64_t *high, weir_error *err)
+{
+    rd_kafka_resp_err_t code;
+    int                 tries = 0;
+    do
+        code = rd_kafka_query_watermark_offsets(c->rk, c->config->topic, partition, low, high, ASK_MS);
+    while (offsets_again(code, &tries));
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? WEIR_OK : offsets_failed(c, code, "watermarks", err);
 }
 
 /* Set positions (and ends) of the listed partitions, and the list's offsets to them. */
@@ -178,12 +211,8 @@ offsets_resolve(kafka_consumer *c, rd_kafka_topic_partition_list_t *list, weir_e
             p->position = e->offset;
             p->skip_bytes = 0;
         }
-        if (p->position < 0 || c->bounded) {
-            rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-                c->rk, c->config->topic, p->number, &low, &high, ASK_MS);
-            if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-                return offsets_failed(c, code, "watermarks", err);
-        }
+        if (p->position < 0 || c->bounded)
+            WR_TRY(offsets_of(c, p->number, &low, &high, err));
         if (p->position < 0)
             WR_TRY(offset_by_start(c, p, low, high, err));
         atomic_store(&p->begun, false);
@@ -326,8 +355,17 @@ on_error(rd_kafka_t *rk, int code, const char *reason, void *user)
     if (err == RD_KAFKA_RESP_ERR__FATAL) {
         err = rd_kafka_fatal_error(rk, text, sizeof text);
         wr_kafka_consumer_fail(c, wr_kafka_status(err), text);
-    } else if (!wr_kafka_is_passing(err)) {
+    } else if (!wr_kafka_is_passing(err) ||
+               (c->partitions == NULL && (err == RD_KAFKA_RESP_ERR__SSL || wr_kafka_is_rejected(reason)))) {
         wr_kafka_consumer_fail(c, wr_kafka_status(err), reason);
+        wr_mutex_lock(&c->lock);
+        wr_kafka_hint(&c->failure, err, reason);
+        wr_mutex_unlock(&c->lock);
+    } else if (c->partitions == NULL) {
+        if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && strstr(c->newest, "security.protocol") == NULL) {
+            snprintf(c->newest, sizeof c->newest, "%s", reason);
+            c->newest_code = err;
+        }
     } else if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !atomic_exchange(&c->down, true)) {
         wr_log(WR_LOG_WARN, "kafka", "topic %s: no broker can be reached", c->config->topic);
         wr_mutex_lock(&c->lock);
@@ -432,15 +470,51 @@ client_drop(kafka_consumer *c)
     c->rk = NULL;
 }
 
+/* Ask until a broker answers, one says no for good (c->failed), or ASK_MS have passed. */
+static rd_kafka_resp_err_t
+metadata_ask(kafka_consumer *c, const struct rd_kafka_metadata **m)
+{
+    wr_clock *clock = wr_clock_system();
+    int64_t   until = wr_clock_monotonic(clock) + ASK_MS * 1000LL;
+    for (;;) {
+        rd_kafka_resp_err_t code = rd_kafka_metadata(c->rk, 0, c->topic, m, ASK_STEP_MS);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+            return code;
+        rd_kafka_message_t *event = rd_kafka_consumer_poll(c->rk, ASK_STEP_MS / 10);
+        if (event != NULL)
+            rd_kafka_message_destroy(event);
+        if (atomic_load(&c->failed) || wr_clock_monotonic(clock) >= until)
+            return code;
+    }
+}
+
+/* Why no broker answered. */
+static weir_status
+metadata_failed(kafka_consumer *c, rd_kafka_resp_err_t code, weir_error *err)
+{
+    if (atomic_load(&c->failed)) {
+        wr_mutex_lock(&c->lock);
+        weir_status status = wr_error_set(err, c->failure.code, "%s", c->failure.text);
+        if (c->failure.hint[0] != '\0')
+            wr_error_hint(err, "%s", c->failure.hint);
+        wr_mutex_unlock(&c->lock);
+        return status;
+    }
+    weir_status status =
+        wr_error_set(err, wr_kafka_status(code), "cannot reach Kafka at %s: %s", c->config->brokers,
+                     c->newest[0] != '\0' ? c->newest : rd_kafka_err2str(code));
+    wr_kafka_hint(err, c->newest_code, c->newest);
+    return status;
+}
+
 /* How many partitions the topic has. */
 static weir_status
 partitions_count(kafka_consumer *c, int32_t *count, weir_error *err)
 {
     const struct rd_kafka_metadata *m;
-    rd_kafka_resp_err_t             code = rd_kafka_metadata(c->rk, 0, c->topic, &m, ASK_MS);
+    rd_kafka_resp_err_t             code = metadata_ask(c, &m);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return wr_error_set(err, wr_kafka_status(code), "cannot reach Kafka at %s: %s",
-                            c->config->brokers, rd_kafka_err2str(code));
+        return metadata_failed(c, code, err);
     code = m->topic_cnt == 1 ? m->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     *count = m->topic_cnt == 1 ? m->topics[0].partition_cnt : 0;
     rd_kafka_metadata_destroy(m);

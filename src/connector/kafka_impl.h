@@ -29,6 +29,10 @@ weir_status      wr_kafka_properties_check(const wr_option_map *properties, bool
                                            weir_error *err);
 /* Whom an error of librdkafka is for. */
 weir_status_code wr_kafka_status(rd_kafka_resp_err_t code);
+/* What to do about an error whose reason (as librdkafka words it) is this. */
+void             wr_kafka_hint(weir_error *err, rd_kafka_resp_err_t code, const char *reason);
+/* The broker does not want to talk TLS with us as we are. */
+bool             wr_kafka_is_rejected(const char *reason);
 /* An error that goes away by itself. */
 bool             wr_kafka_is_passing(rd_kafka_resp_err_t code);
 
@@ -85,6 +89,8 @@ typedef struct kafka_consumer {
     _Atomic uint32_t              changes; /* of states: shards look when it moves */
     _Atomic bool                  failed;
     weir_error                    failure; /* under lock, once failed */
+    char                          newest[200]; /* passing error while it is opened: why no broker answers */
+    rd_kafka_resp_err_t           newest_code;
 } kafka_consumer;
 
 weir_status wr_kafka_consumer_create(const wr_kafka_source_config *config, uint32_t shard_count,

@@ -32,7 +32,7 @@ typedef struct kafka_sink {
     uint64_t                    outstanding, outstanding_bytes; /* callbacks run in our polls */
     _Atomic uint64_t            shown; /* outstanding, as of a moment ago                     */
     uint64_t                    overhead_bytes; /* of a message: headers and frame            */
-    bool                        failed, text;
+    bool                        failed, text, delivered;
     wr_text                     values, keys;
     uint32_t                   *value_ends, *key_ends; /* WR_BATCH_ROWS_MAX */
     uint8_t                    *key_null;
@@ -89,6 +89,7 @@ on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *user)
     s->outstanding--;
     s->outstanding_bytes -= m->len + m->key_len;
     if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        s->delivered = true;
         atomic_fetch_add_explicit(&s->ctx->bytes, m->len, memory_order_relaxed);
         wr_dev_kafka_produced(s->config->brokers, s->config->topic, m->partition, m->offset,
                               m->len + m->key_len + s->overhead_bytes);
@@ -116,11 +117,13 @@ on_error(rd_kafka_t *rk, int code, const char *reason, void *user)
         err = rd_kafka_fatal_error(rk, text, sizeof text);
         reason = text;
         s->failed = true;
-    } else if (!wr_kafka_is_passing(err)) {
+    } else if (!wr_kafka_is_passing(err) ||
+               (!s->delivered && (err == RD_KAFKA_RESP_ERR__SSL || wr_kafka_is_rejected(reason)))) {
         s->failed = true;
     }
     atomic_fetch_add_explicit(&s->ctx->retries, !s->failed, memory_order_relaxed);
     wr_error_set(&s->ctx->error, wr_kafka_status(err), "topic %s: %s", s->config->topic, reason);
+    wr_kafka_hint(&s->ctx->error, err, reason);
 }
 
 static void

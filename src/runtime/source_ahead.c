@@ -7,8 +7,8 @@
  * How far is too far: `max_skew` of the source, where given; and one second while the pipeline's state is at
  * three quarters of its limit (until it is below five eighths).
  *
- * The floor is the least watermark of the lanes that could move it: alive, not idle, not read to their end, and not
- * silent for QUIET_US.  A lane is held while it is further past the floor than is allowed, and let go at three
+ * The floor is the least watermark of the lanes that could move it: alive, not idle, not silent for QUIET_US, and not
+ * empty (read to their end without any time).  A lane is held while it is further past the floor than is allowed, and let go at three
  * quarters of that.
  *
  * Place       a connector asks before it reads a lane (wr_source_ctx.may_read), on its shard's thread.
@@ -18,8 +18,8 @@
  *                 order; a held lane is not idle (Y4) and goes on where it stood
  *             H3  nobody waits for a lane that gives nothing: after QUIET_US it is no floor (a partition without
  *                 a leader, say)
- * Cost        two loads where nothing is wanted; else a pass over the lanes under the source's lock, once a turn
- *             of a lane.
+ * Cost        two loads where nothing is wanted; else the batch is sealed and the lanes are gone through under the
+ *             source's lock, once a turn of a lane: so a lane overshoots by what its connector reads in a turn.
  */
 #include "runtime/runtime_impl.h"
 
@@ -57,8 +57,9 @@ ahead_floor(const source *s, int64_t now)
     wr_time floor = WR_TIME_END;
     for (const wr_lane *l = s->lanes; l != NULL; l = l->next) {
         bool at_its_end = (atomic_load_explicit(&l->view, memory_order_relaxed) & LANE_CAUGHT_UP) != 0;
+        bool empty = at_its_end && l->watermark == WR_TIME_START;
         bool silent = now - atomic_load_explicit(&l->moved_at, memory_order_relaxed) > QUIET_US;
-        if (!l->idle && !l->ended && !at_its_end && (!silent || l->held)) /* H3 */
+        if (!l->idle && !l->ended && !empty && (!silent || l->held)) /* H3 */
             floor = WR_MIN(floor, l->watermark);
     }
     return floor;
@@ -98,6 +99,9 @@ wr_lane_may_read(source_task *t, wr_lane *lane)
     int64_t allowed = ahead_allowed(s);
     if (allowed == INT64_MAX && !lane->held)
         return true;
+    weir_status status = wr_lane_seal(t, lane); /* its watermark as of now */
+    if (status != WEIR_OK)
+        t->failure = status;
     int64_t now = wr_clock_monotonic(s->rt->config.clock);
     bool    held = allowed != INT64_MAX && lane_is_ahead(s, lane, allowed, now);
     if (held != lane->held)

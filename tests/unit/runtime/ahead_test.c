@@ -96,7 +96,21 @@ without_a_bound_nobody_waits(void **state)
 }
 
 static void
-nobody_waits_for_a_lane_at_its_end(void **state)
+nobody_waits_for_an_empty_lane(void **state)
+{
+    begin(10, 1);
+    r.sources[0].ahead_us = 50;
+    rig_partition(&r, 1, slow, 0);
+    rig_start(&r);
+    allow(0);
+    assert_true(lane(1).caught_up);
+    assert_int_equal(lane(0).rows, ROWS);
+    rig_fini(&r);
+}
+
+/* More may come of it: it is waited for, for a while. */
+static void
+a_lane_at_its_end_is_silent_after_a_while(void **state)
 {
     static const test_event two[] = { { 2, 0, 10 }, { 2, 1, 20 } };
     begin(10, 1);
@@ -104,7 +118,10 @@ nobody_waits_for_a_lane_at_its_end(void **state)
     rig_partition(&r, 1, two, 2);
     rig_start(&r);
     allow(0);
-    assert_true(lane(1).caught_up);
+    assert_true(lane(1).caught_up && lane(0).held);
+    assert_in_range(lane(0).watermark, 60, 80);
+    rig_wait(&r, 5100000);
+    allow(0);
     assert_int_equal(lane(0).rows, ROWS);
     rig_fini(&r);
 }
@@ -198,7 +215,8 @@ a_held_lane_is_not_idle(void **state)
 WR_TESTS = {
     WR_TEST(a_lane_waits_for_the_one_behind),
     WR_TEST(without_a_bound_nobody_waits),
-    WR_TEST(nobody_waits_for_a_lane_at_its_end),
+    WR_TEST(nobody_waits_for_an_empty_lane),
+    WR_TEST(a_lane_at_its_end_is_silent_after_a_while),
     WR_TEST(nobody_waits_long_for_a_silent_lane),
     WR_TEST(those_left_wait_for_each_other),
     WR_TEST(short_state_holds_them_too),
