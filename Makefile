@@ -166,6 +166,7 @@ deps: ## install what the build and the tests need
 bench: $(O)/bench $(O)/weir ## records per CPU-second, by query and by way in: make bench ARGS="--query q5"
 	@$(O)/bench $(ARGS)
 	@tools/bench/kafka $(O)/weir $(ARGS)
+	@tools/bench/tcp $(O)/weir $(ARGS)
 $(O)/bench: $(O)/obj/tools/bench/bench.o $(O)/libweir.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(O)/libweir.a $(LDLIBS)
