@@ -104,7 +104,7 @@ docs: $(O)/weir ## write docs/sql-functions.md anew from the registries
 
 .PHONY: unit sqltest pipetest test check demo deps tidy format bench fuzz asan tsan install help clean \
         test-kafka conformance recovery oracle property tpch docs bench-formats
-unit: $(TEST_BIN)
+unit: $(if $(T),$(foreach b,$(TEST_BIN),$(if $(findstring $(T),$(b)),$(b))),$(TEST_BIN))
 	@tools/run_unit $(O) "$(T)"
 
 # Statements with expected rows, errors, or a second statement that must agree.
