@@ -119,8 +119,8 @@ wr_order_key_put(wr_text *to, const wr_value *value, bool descending, bool nulls
 
 /* --- contents --- */
 
-static void
-row_put_value(wr_text *to, const wr_value *v)
+void
+wr_row_put_value(wr_text *to, const wr_value *v)
 {
     if (v->is_null) {
         wr_text_putc(to, 0);
@@ -154,7 +154,7 @@ wr_row_put(wr_text *to, const wr_batch *batch, uint32_t row, wr_arena *scratch)
         wr_value v = { .is_null = true };
         if (batch->columns[c] != NULL)
             WR_TRY(wr_column_get_value(batch->columns[c], row, scratch, &v));
-        row_put_value(to, &v);
+        wr_row_put_value(to, &v);
     }
     return wr_text_ok(to) ? WEIR_OK : WEIR_MEMORY;
 }

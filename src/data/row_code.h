@@ -18,5 +18,7 @@ void wr_order_key_put(wr_text *to, const wr_value *value, bool descending, bool 
 
 /* Append a physical row's contents: column_count columns; an absent column (B6) is NULL. */
 weir_status wr_row_put(wr_text *to, const wr_batch *batch, uint32_t row, wr_arena *scratch);
+/* One value more. */
+void wr_row_put_value(wr_text *to, const wr_value *value);
 /* The values of contents; they borrow the bytes.  CHECKPOINT_CORRUPT when damaged. */
 weir_status wr_row_get(const char *bytes, size_t length, const wr_schema *schema, wr_value *values);

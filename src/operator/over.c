@@ -13,7 +13,7 @@
  * Cost        a sort of boxed keys for each different (partition, order); running aggregates O(1) a
  *             row, sliding ones O(1) where the aggregate retracts, else O(frame).
  */
-#include "operator/over_impl.h"
+#include "operator/over_calc_impl.h"
 
 #include "data/key.h"
 #include "operator/event_time.h"
@@ -133,26 +133,6 @@ batch_add(over_state *o, wr_batch *batch)
     return WEIR_OK;
 }
 
-/* Arguments that may fail are computed once on arrival, so that bad rows are not kept (V4). */
-static wr_flow
-drop_bad(over_state *o, const wr_batch *in, uint16_t *rows, uint32_t *count)
-{
-    for (uint32_t c = 0; c < o->config->call_count; c++) {
-        const wr_over_spec *spec = &o->config->calls[c];
-        for (uint32_t a = 0; a <= spec->arg_count; a++) {
-            const wr_expr *e = a < spec->arg_count ? spec->args[a] : spec->filter;
-            wr_column     *column = NULL;
-            if (e == NULL || !wr_expr_can_fail(e))
-                continue;
-            if (wr_expr_eval(&o->ctx->eval, e, in, wr_batch_rows(in), &column) != WEIR_OK)
-                return wr_ctx_fail(o->ctx, WEIR_MEMORY,
-                                   "no memory for the rows of a window function");
-            wr_column_release(column);
-        }
-    }
-    return wr_ctx_drop_failed(o->ctx, in, rows, count);
-}
-
 /* V2 */
 static bool
 is_late(const over_state *o, const wr_batch *in, uint32_t row)
@@ -211,7 +191,8 @@ over_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
             return wr_ctx_fail(ctx, WEIR_QUERY_UNSUPPORTED,
                                "window functions over rows that change are not supported");
     }
-    if (drop_bad(o, in, rows, &count) != WR_FLOW_NEXT)
+    /* V4: arguments that may fail are computed on arrival too, so that bad rows are not kept */
+    if (wr_over_drop_bad(o->config, ctx, in, rows, &count) != WR_FLOW_NEXT)
         return WR_FLOW_FAIL;
     if (drop_late(o, in, rows, &count) != WEIR_OK || rows_add(o, in, rows, count) != WEIR_OK)
         return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for the rows of a window function");

@@ -6,6 +6,7 @@
  *     over_compute.c   one call over all rows: sorting, partitions, ranks, lag, values
  *     over_frame.c     which rows a row's frame holds
  *     over_aggregate.c an aggregate over each row's frame
+ *     over_calc.c      the same for operators that keep their rows otherwise
  */
 #pragma once
 

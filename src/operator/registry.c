@@ -8,10 +8,12 @@
 
 #include "operator/aggregate.h"
 #include "operator/filter.h"
+#include "operator/fold.h"
 #include "operator/join.h"
 #include "operator/merge.h"
 #include "operator/normalise.h"
 #include "operator/over.h"
+#include "operator/over_rolling.h"
 #include "operator/project.h"
 #include "operator/sort.h"
 #include "operator/top_n.h"
@@ -23,11 +25,14 @@
 static const wr_operator_ops *const operators[] = {
     &wr_aggregate_ops,
     &wr_filter_ops,
+    &wr_fold_ops,
     &wr_join_ops,
     &wr_join_changes_ops,
     &wr_merge_ops,
     &wr_normalise_ops,
     &wr_over_ops,
+    &wr_over_changes_ops,
+    &wr_over_rolling_ops,
     &wr_project_ops,
     &wr_session_aggregate_ops,
     &wr_sort_ops,

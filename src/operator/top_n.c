@@ -45,7 +45,10 @@ top_n_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
     wr_batch_builder_init(&t->builder, ctx->flow, t->config->output);
     t->keys = wr_alloc(ctx->state, sizeof *t->keys);
     t->values = wr_calloc(ctx->state, t->config->output->field_count + 1, sizeof *t->values);
-    if (t->keys == NULL || t->values == NULL) {
+    bool ok = t->keys != NULL && t->values != NULL;
+    if (ok && t->config->over != NULL)
+        ok = wr_over_calc_open(&t->calc, ctx, t->config->over) == WEIR_OK;
+    if (!ok) {
         wr_free(t->keys);
         wr_free(t->values);
         t->keys = NULL;
@@ -69,6 +72,9 @@ top_n_close(void *self)
     wr_text_fini(&t->bytes);
     wr_arena_fini(&t->arena);
     wr_batch_builder_fini(&t->builder);
+    wr_over_calc_close(&t->calc);
+    wr_batch_release(t->good);
+    t->good = NULL;
     if (t->keys != NULL)
         wr_keys_fini(t->keys);
     wr_free(t->keys);
@@ -203,27 +209,60 @@ rows_in(top_n *t, const wr_batch *in)
     return WEIR_OK;
 }
 
+wr_flow
+wr_top_n_fail(top_n *t, weir_status status)
+{
+    if (t->ctx->error.code != WEIR_OK)
+        return WR_FLOW_FAIL;
+    return wr_ctx_fail(t->ctx, status, "%s: %s",
+                       t->config->over != NULL ? "window functions" : "a top-N",
+                       weir_status_text(status));
+}
+
+/* over_changes: rows whose arguments fail are bad, and take no part.  Once a step. */
+static wr_flow
+good_rows(top_n *t, wr_ctx *ctx, const wr_batch *in, const wr_batch **out)
+{
+    uint16_t rows[WR_BATCH_ROWS_MAX];
+    uint32_t count = in->row_count;
+    if (t->good == NULL) {
+        for (uint32_t i = 0; i < count; i++)
+            rows[i] = (uint16_t)wr_batch_row(in, i);
+        if (wr_over_drop_bad(t->config->over, ctx, in, rows, &count) != WR_FLOW_NEXT)
+            return WR_FLOW_FAIL;
+        t->good = wr_batch_select(ctx->state, in, rows, count);
+        if (t->good == NULL)
+            return wr_top_n_fail(t, WEIR_MEMORY);
+    }
+    *out = t->good;
+    return WR_FLOW_NEXT;
+}
+
 static wr_flow
 top_n_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
 {
     top_n *t = self;
+    const wr_batch *rows = in;
     wr_assert(port == 0);
+    if (t->config->over != NULL && good_rows(t, ctx, in, &rows) != WR_FLOW_NEXT)
+        return WR_FLOW_FAIL;
     for (;;) {
         if (!t->stepping) {
-            weir_status status = rows_in(t, in);
+            weir_status status = rows_in(t, rows);
             if (status != WEIR_OK)
-                return wr_ctx_fail(ctx, status, "the rows of a top-N: %s",
-                                   weir_status_text(status));
+                return wr_top_n_fail(t, status);
             t->stepping = true;
         }
         wr_flow flow = wr_top_n_emit(t);
         if (flow != WR_FLOW_NEXT)
             return flow;
         t->stepping = false;
-        if (t->row_at >= in->row_count)
+        if (t->row_at >= rows->row_count)
             break;
     }
     t->row_at = 0;
+    wr_batch_release(t->good);
+    t->good = NULL;
     return WR_FLOW_NEXT;
 }
 
@@ -338,48 +377,36 @@ top_n_thaw(wr_frozen *f)
     wr_free(f);
 }
 
-/* The rows of one section, a batch at a time, as if they came in. */
+/* As if they came in. */
 static weir_status
-section_restore(top_n *t, wr_snapshot_reader *from, wr_batch_builder *rows)
+rows_restore(void *user, const wr_batch *rows, wr_time touched)
 {
-    wr_time touched = wr_snapshot_get_i64(from);
-    uint64_t count = wr_snapshot_get_u64(from);
-    for (uint64_t i = 0; i < count && wr_snapshot_more(from); i++) {
-        int64_t diff = wr_snapshot_get_i64(from);
-        size_t length;
-        const char *bytes = wr_snapshot_get_bytes(from, &length);
-        if (bytes == NULL || diff <= 0)
-            return WEIR_CHECKPOINT_CORRUPT;
-        WR_TRY(wr_row_get(bytes, length, t->config->input, t->values));
-        WR_TRY(wr_batch_builder_add(rows, t->values, diff));
-        if (i + 1 < count && !wr_batch_builder_full(rows))
-            continue;
-        wr_batch *batch = wr_batch_builder_take(rows);
-        batch->watermark_before = touched;
-        wr_eval_reset(&t->ctx->eval);
-        weir_status status = rows_in(t, batch);
-        t->row_at = 0;
-        wr_batch_release(batch);
-        wr_top_n_drop_step(t);
-        WR_TRY(status);
-    }
-    return WEIR_OK;
+    top_n *t = user;
+    (void)touched; /* it judges the rows: it is their watermark */
+    wr_eval_reset(&t->ctx->eval);
+    weir_status status = rows_in(t, rows);
+    t->row_at = 0;
+    return status;
 }
 
 static weir_status
 top_n_restore(void *self, wr_ctx *ctx, wr_snapshot_reader *from)
 {
     top_n *t = self;
-    wr_batch_builder rows;
-    weir_status status = WEIR_OK;
-    wr_batch_builder_init(&rows, ctx->state, t->config->input);
-    while (status == WEIR_OK && wr_snapshot_next(from))
-        status = section_restore(t, from, &rows);
-    wr_batch_builder_fini(&rows);
-    return status != WEIR_OK ? status : wr_snapshot_reader_status(from);
+    t->restoring = true;
+    weir_status status = wr_bags_read(from, ctx->state, t->config->input, rows_restore, t);
+    t->restoring = false;
+    return status;
 }
 
 /* --- explain --- */
+
+static void
+over_changes_explain(const void *config, wr_text *to)
+{
+    const wr_top_n_config *c = config;
+    wr_over_ops.explain(c->over, to);
+}
 
 static void
 top_n_explain(const void *config, wr_text *to)
@@ -414,4 +441,19 @@ const wr_operator_ops wr_top_n_ops = {
     .restore = top_n_restore,
     .close = top_n_close,
     .explain = top_n_explain,
+};
+
+const wr_operator_ops wr_over_changes_ops = {
+    .name = "over_changes",
+    .self_size = sizeof(top_n),
+    .open = top_n_open,
+    .process = top_n_process,
+    .advance = top_n_advance,
+    .finish = top_n_finish,
+    .freeze = top_n_freeze,
+    .write = top_n_write,
+    .thaw = top_n_thaw,
+    .restore = top_n_restore,
+    .close = top_n_close,
+    .explain = over_changes_explain,
 };

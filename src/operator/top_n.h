@@ -8,7 +8,7 @@
 #pragma once
 
 #include "operator/operator.h"
-#include "operator/sort.h"
+#include "operator/over.h"
 
 typedef enum wr_rank_function { WR_RANK_ROW_NUMBER, WR_RANK_RANK, WR_RANK_DENSE } wr_rank_function;
 
@@ -27,6 +27,9 @@ typedef struct wr_top_n_config {
     int64_t time_offset;
     uint64_t ttl_us; /* partitions idle for longer are forgotten; 0: never */
     const wr_schema *input, *output;
+    const wr_over_config *over; /* over_changes: the answers for all rows of a partition */
 } wr_top_n_config;
 
 extern const wr_operator_ops wr_top_n_ops;
+/* Window functions over rows that come and go: no keys, no ranks; all calls share `partition`. */
+extern const wr_operator_ops wr_over_changes_ops;

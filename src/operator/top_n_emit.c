@@ -15,8 +15,8 @@ enum { KEPT_MAX = 4096 };
 
 /* --- what is among the first --- */
 
-static weir_status
-list_add(top_n *t, top_list *list, wr_bag_row *row, int64_t count, int64_t number)
+weir_status
+wr_top_n_list_add(top_n *t, top_list *list, wr_bag_row *row, int64_t count, int64_t number)
 {
     if (list->count == list->capacity) {
         uint32_t more = list->capacity == 0 ? 4 : 2 * list->capacity;
@@ -28,7 +28,7 @@ list_add(top_n *t, top_list *list, wr_bag_row *row, int64_t count, int64_t numbe
         list->items = grown;
         list->capacity = more;
     }
-    list->items[list->count++] = (top_item){ row, count, number };
+    list->items[list->count++] = (top_item){ wr_bag_row_retain(row), count, number };
     return WEIR_OK;
 }
 
@@ -93,13 +93,15 @@ list_make(top_n *t, const wr_bag *bag, top_list *list)
     rank_walk w = { .bag = bag };
     const wr_bag_entry *e;
     *list = (top_list){ 0 };
+    if (t->config->over != NULL)
+        return wr_top_n_list_over(t, bag, list);
     while ((e = walk_here(&w)) != NULL) {
         bool beyond;
         uint64_t number, count = walk_within(t->config, &w, e, &number, &beyond);
         if (beyond)
             break;
         if (count > 0)
-            WR_TRY(list_add(t, list, e->row, (int64_t)count, (int64_t)number));
+            WR_TRY(wr_top_n_list_add(t, list, e->row, (int64_t)count, (int64_t)number));
         walk_step(&w, e);
     }
     return WEIR_OK;
@@ -127,12 +129,20 @@ wr_top_n_trim(top_n *t, wr_bag *bag)
     return WEIR_OK;
 }
 
+static void
+list_release(top_list *list)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        wr_bag_row_release(list->items[i].row);
+    list->count = 0;
+}
+
 /* --- partitions that change --- */
 
 weir_status
 wr_top_n_touch(top_n *t, wr_bag *bag)
 {
-    if (bag->mark != 0)
+    if (bag->mark != 0 || t->restoring)
         return WEIR_OK;
     if (t->dirty_count == t->dirty_capacity) {
         uint32_t more = t->dirty_capacity == 0 ? 16 : 2 * t->dirty_capacity;
@@ -143,9 +153,12 @@ wr_top_n_touch(top_n *t, wr_bag *bag)
         t->dirty_capacity = more;
     }
     top_dirty *d = &t->dirty[t->dirty_count];
-    WR_TRY(list_make(t, bag, &d->old));
-    for (uint32_t i = 0; i < d->old.count; i++)
-        wr_bag_row_retain(d->old.items[i].row);
+    weir_status status = list_make(t, bag, &d->old);
+    if (status != WEIR_OK) {
+        list_release(&d->old);
+        return status;
+    }
+    d->now = (top_list){ 0 };
     d->bag = bag;
     bag->mark = ++t->dirty_count;
     return WEIR_OK;
@@ -154,9 +167,8 @@ wr_top_n_touch(top_n *t, wr_bag *bag)
 static void
 dirty_release(top_n *t, top_dirty *d)
 {
-    for (uint32_t i = 0; i < d->old.count; i++)
-        wr_bag_row_release(d->old.items[i].row);
-    d->old.count = 0;
+    list_release(&d->old);
+    list_release(&d->now);
     d->bag->mark = 0;
     if (d->bag->block_count == 0)
         wr_bags_remove(&t->bags, d->bag);
@@ -247,13 +259,12 @@ lists_differ(top_n *t, const top_list *from, const top_list *other, int64_t sign
 
 /* T2 */
 static weir_status
-changes_make(top_n *t, const top_dirty *d)
+changes_make(top_n *t, top_dirty *d)
 {
-    top_list now;
     t->change_count = t->change_at = 0;
-    WR_TRY(list_make(t, d->bag, &now));
-    WR_TRY(lists_differ(t, &d->old, &now, -1));
-    return lists_differ(t, &now, &d->old, 1);
+    WR_TRY(list_make(t, d->bag, &d->now));
+    WR_TRY(lists_differ(t, &d->old, &d->now, -1));
+    return lists_differ(t, &d->now, &d->old, 1);
 }
 
 /* --- out --- */
@@ -264,8 +275,8 @@ change_put(top_n *t, const top_change *change)
     const wr_top_n_config *c = t->config;
     const wr_bag_row *row = change->row;
     uint32_t n = c->input->field_count;
-    WR_TRY(wr_row_get(row->bytes + row->order_length, row->length - row->order_length, c->input,
-                      t->values));
+    WR_TRY(wr_row_get(row->bytes + row->order_length, row->length - row->order_length,
+                      c->over != NULL ? c->output : c->input, t->values));
     if (c->rank_column) {
         t->values[n] = wr_value_null(WR_TYPE(WR_INT8));
         if (c->rank_used)
@@ -307,8 +318,9 @@ wr_top_n_emit(top_n *t)
 {
     for (; t->dirty_at < t->dirty_count; t->dirty_at++) {
         top_dirty *d = &t->dirty[t->dirty_at];
-        if (!t->made && changes_make(t, d) != WEIR_OK)
-            return wr_ctx_fail(t->ctx, WEIR_MEMORY, "no memory for the changes of a top-N");
+        weir_status status = t->made ? WEIR_OK : changes_make(t, d);
+        if (status != WEIR_OK)
+            return wr_top_n_fail(t, status);
         t->made = true;
         wr_flow flow = changes_out(t);
         if (flow != WR_FLOW_NEXT)

@@ -4,11 +4,12 @@
  *
  *     top_n.c       rows into partitions, partitions that are forgotten, snapshots
  *     top_n_emit.c  what is among the first, and how that differs from before
+ *     top_n_over.c  the rows of a partition with the answers of window functions (over_changes)
  */
 #pragma once
 
+#include "operator/over_calc_impl.h"
 #include "operator/top_n.h"
-#include "state/row_bag.h"
 
 /* Some copies of one row among the first. */
 typedef struct top_item {
@@ -25,7 +26,7 @@ typedef struct top_list {
 /* A partition that changes in this step, and what was among its first. */
 typedef struct top_dirty {
     wr_bag *bag;
-    top_list old; /* rows retained */
+    top_list old, now; /* rows retained; now: while its changes are handed on */
 } top_dirty;
 
 typedef struct top_change {
@@ -42,6 +43,7 @@ typedef struct top_n {
     wr_time time_min; /* of the partitions; time_column only */
     wr_time swept;    /* ttl: watermark of the last sweep */
     /* the step under way */
+    bool restoring; /* what changes is not handed on */
     bool stepping;
     uint32_t row_at; /* visible rows done */
     wr_arena arena;
@@ -52,7 +54,15 @@ typedef struct top_n {
     uint32_t change_count, change_capacity, change_at;
     wr_batch_builder builder;
     wr_value *values;
+    over_calc calc; /* of over_changes */
+    wr_batch *good; /* over_changes: the rows of the step that are not bad */
 } top_n;
+
+/* One more item at the end; retains row. */
+weir_status wr_top_n_list_add(top_n *t, top_list *list, wr_bag_row *row, int64_t count,
+                              int64_t number);
+/* What comes out of a partition, with the answers; in order. */
+weir_status wr_top_n_list_over(top_n *t, const wr_bag *bag, top_list *list);
 
 /* Before bag changes: remember what is among its first. */
 weir_status wr_top_n_touch(top_n *t, wr_bag *bag);
@@ -61,3 +71,5 @@ weir_status wr_top_n_trim(top_n *t, wr_bag *bag);
 /* Hand on the differences of the partitions touched; AGAIN: no room. */
 wr_flow wr_top_n_emit(top_n *t);
 void wr_top_n_drop_step(top_n *t);
+/* Say why, unless that has been said. */
+wr_flow wr_top_n_fail(top_n *t, weir_status status);

@@ -8,8 +8,8 @@ enum { BLOCK_ENTRIES_MAX = 128, SLOTS_FIRST = 16 };
 
 /* --- rows and blocks --- */
 
-static wr_bag_row *
-row_create(wr_budget *budget, const char *bytes, uint32_t order_length, uint32_t length)
+wr_bag_row *
+wr_bag_row_create(wr_budget *budget, const char *bytes, uint32_t order_length, uint32_t length)
 {
     wr_bag_row *row = wr_alloc(budget, sizeof *row + length);
     if (row == NULL)
@@ -347,7 +347,7 @@ wr_bag_add(wr_bags *bags, wr_bag *bag, const char *bytes, uint32_t order_length,
             *missing = -(uint64_t)diff;
             return WEIR_OK;
         }
-        wr_bag_row *row = row_create(bags->budget, bytes, order_length, length);
+        wr_bag_row *row = wr_bag_row_create(bags->budget, bytes, order_length, length);
         if (row == NULL)
             return WEIR_MEMORY;
         weir_status status = row_insert(bags, bag, at, row, diff);
@@ -395,6 +395,32 @@ wr_bag_cut(wr_bags *bags, wr_bag *bag, wr_bag_at at, int64_t count)
     }
     for (uint32_t last = b->count; last > at.entry; last--)
         entry_remove(bags, bag, (wr_bag_at){ at.block, last - 1 });
+    return WEIR_OK;
+}
+
+weir_status
+wr_bag_drop_before(wr_bags *bags, wr_bag *bag, wr_bag_at at)
+{
+    for (uint32_t i = 0; i < at.block; i++) {
+        bag->weight -= bag->blocks[i]->weight;
+        bags->rows -= bag->blocks[i]->count;
+        block_release(bag->blocks[i]);
+    }
+    bag->block_count -= at.block;
+    memmove(bag->blocks, bag->blocks + at.block, bag->block_count * sizeof *bag->blocks);
+    if (at.entry == 0 || bag->block_count == 0)
+        return WEIR_OK;
+    wr_bag_block *b = block_own(bags, bag, 0, 0);
+    if (b == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = 0; i < at.entry; i++) {
+        b->weight -= b->entries[i].count;
+        bag->weight -= b->entries[i].count;
+        wr_bag_row_release(b->entries[i].row);
+    }
+    bags->rows -= at.entry;
+    b->count = (uint16_t)(b->count - at.entry);
+    memmove(b->entries, b->entries + at.entry, b->count * sizeof b->entries[0]);
     return WEIR_OK;
 }
 
@@ -446,4 +472,52 @@ wr_bag_view_release(wr_bag_view *view)
         block_release(view->blocks[i].block);
     wr_free(view->blocks);
     *view = (wr_bag_view){ 0 };
+}
+
+typedef struct bags_reader {
+    wr_snapshot_reader *from;
+    const wr_schema *schema;
+    wr_batch_builder builder;
+    wr_value *values;
+} bags_reader;
+
+static weir_status
+section_read(bags_reader *r, wr_bags_rows rows, void *user)
+{
+    wr_time touched = wr_snapshot_get_i64(r->from);
+    uint64_t count = wr_snapshot_get_u64(r->from);
+    for (uint64_t i = 0; i < count && wr_snapshot_more(r->from); i++) {
+        int64_t diff = wr_snapshot_get_i64(r->from);
+        size_t length;
+        const char *bytes = wr_snapshot_get_bytes(r->from, &length);
+        if (bytes == NULL || diff <= 0)
+            return WEIR_CHECKPOINT_CORRUPT;
+        WR_TRY(wr_row_get(bytes, length, r->schema, r->values));
+        WR_TRY(wr_batch_builder_add(&r->builder, r->values, diff));
+        if (i + 1 < count && !wr_batch_builder_full(&r->builder))
+            continue;
+        wr_batch *batch = wr_batch_builder_take(&r->builder);
+        batch->watermark_before = batch->watermark_after = touched;
+        weir_status status = rows(user, batch, touched);
+        wr_batch_release(batch);
+        WR_TRY(status);
+    }
+    return WEIR_OK;
+}
+
+weir_status
+wr_bags_read(wr_snapshot_reader *from, wr_budget *budget, const wr_schema *schema,
+             wr_bags_rows rows, void *user)
+{
+    bags_reader r = { .from = from, .schema = schema };
+    weir_status status = WEIR_OK;
+    r.values = wr_calloc(budget, schema->field_count + 1, sizeof *r.values);
+    if (r.values == NULL)
+        return WEIR_MEMORY;
+    wr_batch_builder_init(&r.builder, budget, schema);
+    while (status == WEIR_OK && wr_snapshot_next(from))
+        status = section_read(&r, rows, user);
+    wr_batch_builder_fini(&r.builder);
+    wr_free(r.values);
+    return status != WEIR_OK ? status : wr_snapshot_reader_status(from);
 }

@@ -99,6 +99,12 @@ weir_status wr_bag_add(wr_bags *bags, wr_bag *bag, const char *bytes, uint32_t o
 /* Only the entries before `at` and, of the one at it, `count` copies stay (0: none). */
 weir_status wr_bag_cut(wr_bags *bags, wr_bag *bag, wr_bag_at at, int64_t count);
 
+/* The entries before `at` leave. */
+weir_status wr_bag_drop_before(wr_bags *bags, wr_bag *bag, wr_bag_at at);
+
+/* Owned; NULL: no memory. */
+wr_bag_row *wr_bag_row_create(wr_budget *budget, const char *bytes, uint32_t order_length,
+                              uint32_t length);
 static inline wr_bag_row *
 wr_bag_row_retain(wr_bag_row *row)
 {
@@ -121,3 +127,7 @@ weir_status wr_bags_freeze(const wr_bags *bags, wr_bag_view *view);
 /* Contents and counts of all rows, a section a block. */
 weir_status wr_bag_view_write(const wr_bag_view *view, wr_snapshot_writer *to);
 void wr_bag_view_release(wr_bag_view *view);
+/* The rows written, a batch at a time (diffs are their counts), with their partition's `touched`. */
+typedef weir_status (*wr_bags_rows)(void *user, const wr_batch *rows, wr_time touched);
+weir_status wr_bags_read(wr_snapshot_reader *from, wr_budget *budget, const wr_schema *schema,
+                         wr_bags_rows rows, void *user);
