@@ -157,26 +157,11 @@ check_top_n(const wr_plan_options *options, const wr_plan *plan, weir_error *err
                      "unbounded: true }");
 }
 
-/* Operators that keep rows to the end want rows that stay. */
-static weir_status
-check_insert_only(const wr_plan *plan, weir_error *err)
-{
-    if (plan->inputs[0]->schema->kind == WR_INSERT_ONLY)
-        return WEIR_OK;
-    weir_status status = wr_error_at(
-        err, WEIR_QUERY_UNSUPPORTED, place(plan), "%s over rows that change is not supported",
-        plan->kind == WR_PLAN_OVER ? "a window function" : "ORDER BY or LIMIT");
-    wr_error_hint(err, "make the input final: emit: final on the view below");
-    return status;
-}
-
 static weir_status
 check(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir_error *err)
 {
     for (uint32_t i = 0; i < plan->input_count; i++)
         WR_TRY(check(arena, options, plan->inputs[i], err));
-    if (plan->kind == WR_PLAN_SORT || plan->kind == WR_PLAN_OVER)
-        WR_TRY(check_insert_only(plan, err));
     if (options->bounded || wr_plan_ends(plan))
         return WEIR_OK;
     switch (plan->kind) {
@@ -192,13 +177,7 @@ check(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir
                                      : "LIMIT counts rows of an endless input",
             "leave it to the reader of the view, or rank within a window: row_number() OVER "
             "(PARTITION BY window_start ORDER BY ...)");
-    case WR_PLAN_OVER: {
-        int32_t column;
-        if (wr_plan_over_time(plan, &column))
-            return WEIR_OK;
-        return unbounded(plan, err, "window functions wait for the end of an endless input",
-                         "partition by window_start of a windowed aggregate");
-    }
+    case WR_PLAN_OVER: return wr_plan_check_over(options, plan, err);
     default: return WEIR_OK;
     }
 }

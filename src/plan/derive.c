@@ -346,17 +346,14 @@ derive_union(wr_plan *plan)
     choose_time(plan->schema);
 }
 
-/* Rows wait for the end: no promise about time is left, but for partitions that end by time. */
+/* Rows wait for the end: no promise about time is left, and what changed is folded. */
 static void
-derive_waiting(const wr_plan_options *options, wr_plan *plan)
+derive_waiting(wr_plan *plan)
 {
-    int32_t column = -1;
-    if (plan->kind == WR_PLAN_OVER && options != NULL && !options->bounded)
-        wr_plan_over_time(plan, &column);
     for (uint32_t i = 0; i < plan->schema->field_count; i++)
-        if ((int32_t)i != column)
-            plan->schema->fields[i].watermark_offset = WR_NO_WATERMARK;
-    plan->schema->time_column = column;
+        plan->schema->fields[i].watermark_offset = WR_NO_WATERMARK;
+    plan->schema->time_column = -1;
+    plan->schema->kind = WR_INSERT_ONLY;
 }
 
 static weir_status
@@ -376,9 +373,12 @@ derive(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, bool top)
     case WR_PLAN_JOIN: return derive_join(arena, options, plan);
     case WR_PLAN_UNION: derive_union(plan); return WEIR_OK;
     case WR_PLAN_SORT:
+        WR_TRY(derive_same(arena, plan));
+        derive_waiting(plan);
+        return WEIR_OK;
     case WR_PLAN_OVER:
         WR_TRY(derive_same(arena, plan));
-        derive_waiting(options, plan);
+        wr_plan_derive_over(options, plan);
         return WEIR_OK;
     case WR_PLAN_TOP_N:
         WR_TRY(derive_same(arena, plan));

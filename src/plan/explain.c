@@ -326,7 +326,11 @@ put_node(explain_state *s, const wr_plan *plan, uint32_t depth)
         wr_text_printf(to, "%s%s\n", plan->setop.intersect ? "intersect" : "except",
                        plan->setop.all ? " all" : "");
         break;
-    case WR_PLAN_OVER: put_over(s, plan); break;
+    case WR_PLAN_OVER:
+        put_over(s, plan);
+        put_indent(to, depth + 1);
+        wr_plan_explain_over(plan, s->options, to);
+        break;
     case WR_PLAN_UNNEST:
         wr_text_puts(to, "unnest");
         for (uint32_t i = 0; i < plan->unnest.call_count; i++) {

@@ -4,52 +4,14 @@
  */
 #include "plan/lower_impl.h"
 
+#include "operator/fold.h"
 #include "operator/merge.h"
-#include "operator/over.h"
+#include "operator/over_rolling.h"
 #include "operator/project.h"
 
 #include <string.h>
 
-weir_status
-wr_lower_sort(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
-{
-    wr_sort_config *c = wr_lower_alloc(s, sizeof *c);
-    if (c == NULL)
-        return wr_lower_nomem(s);
-    *c = (wr_sort_config){ .key_count = plan->sort.key_count,
-                           .keys = plan->sort.keys,
-                           .limit = plan->sort.limit,
-                           .offset = plan->sort.offset,
-                           .with_ties = plan->sort.with_ties,
-                           .schema = plan->schema };
-    WR_TRY(wr_lower_node(s, plan->inputs[0], out));
-    if (!(*out)->segment.single)
-        WR_TRY(wr_lower_meet(s, out, NULL, 1, 0, out));
-    return wr_lower_append(s, *out, &wr_sort_ops, c, plan->schema, id);
-}
-
 /* --- OVER --- */
-
-/* The partition columns that all calls share: rows that agree on them meet. */
-static uint32_t
-shared_partition(const wr_plan *plan, uint32_t *columns)
-{
-    const wr_over_call *first = &plan->over.calls[0];
-    uint32_t count = 0;
-    for (uint32_t p = 0; p < first->partition_count; p++) {
-        bool everywhere = true;
-        for (uint32_t i = 1; i < plan->over.call_count && everywhere; i++) {
-            const wr_over_call *call = &plan->over.calls[i];
-            bool found = false;
-            for (uint32_t k = 0; k < call->partition_count; k++)
-                found |= call->partition[k] == first->partition[p];
-            everywhere = found;
-        }
-        if (everywhere)
-            columns[count++] = first->partition[p];
-    }
-    return count;
-}
 
 static wr_over_spec
 over_spec(const wr_over_call *call)
@@ -72,10 +34,65 @@ over_spec(const wr_over_call *call)
     return spec;
 }
 
+static weir_status
+append_rolling(lower_state *s, lower_chain *chain, const wr_over_config *over,
+               const wr_plan_rolling *rolling, const wr_plan *plan, int32_t id)
+{
+    wr_over_rolling_config *c = wr_lower_alloc(s, sizeof *c);
+    if (c == NULL)
+        return wr_lower_nomem(s);
+    *c = (wr_over_rolling_config){
+        .over = over,
+        .time_column = rolling->time_column,
+        .time_offset = over->input->fields[rolling->time_column].watermark_offset,
+        .all = rolling->all,
+        .reach_us = rolling->reach_us,
+        .reach_rows = rolling->reach_rows,
+        .ttl_us = s->options->ttl_us,
+    };
+    return wr_lower_append(s, chain, &wr_over_rolling_ops, c, plan->schema, id);
+}
+
+static weir_status
+append_over_changes(lower_state *s, lower_chain *chain, const wr_over_config *over,
+                    const wr_plan *plan, int32_t id)
+{
+    wr_top_n_config *c = wr_lower_alloc(s, sizeof *c);
+    if (c == NULL)
+        return wr_lower_nomem(s);
+    *c = (wr_top_n_config){ .partition_count = over->key_count,
+                            .partition = over->keys,
+                            .low = 1,
+                            .high = UINT64_MAX,
+                            .ttl_us = s->options->ttl_us,
+                            .input = over->input,
+                            .output = over->output,
+                            .over = over };
+    if (wr_plan_over_time(plan, &c->time_column))
+        c->time_offset = over->input->fields[c->time_column].watermark_offset;
+    return wr_lower_append(s, chain, &wr_over_changes_ops, c, plan->schema, id);
+}
+
+/* Rows that change become rows that stay, at the end. */
+static weir_status
+append_fold(lower_state *s, lower_chain *chain, const wr_plan *input, const uint32_t *keys,
+            uint32_t key_count, int32_t id)
+{
+    if (input->schema->kind == WR_INSERT_ONLY)
+        return WEIR_OK;
+    wr_fold_config *c = wr_lower_alloc(s, sizeof *c);
+    if (c == NULL)
+        return wr_lower_nomem(s);
+    *c = (wr_fold_config){ .key_count = key_count, .keys = keys, .schema = input->schema };
+    return wr_lower_append(s, chain, &wr_fold_ops, c, input->schema, id);
+}
+
 weir_status
 wr_lower_over(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
 {
     uint32_t n = plan->over.call_count;
+    wr_plan_rolling rolling;
+    wr_plan_over_mode mode = wr_plan_over_mode_of(s->options, plan, &rolling);
     wr_over_config *c = wr_lower_alloc(s, sizeof *c);
     wr_over_spec *specs = wr_lower_alloc(s, (n + 1) * sizeof *specs);
     uint32_t *keys = wr_lower_alloc(s, (plan->over.calls[0].partition_count + 1) * sizeof *keys);
@@ -88,16 +105,45 @@ wr_lower_over(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out
                            .time_column = -1,
                            .input = plan->inputs[0]->schema,
                            .output = plan->schema };
-    if (!s->options->bounded && wr_plan_over_time(plan, &c->time_column))
+    if (mode == WR_PLAN_OVER_BY_TIME && wr_plan_over_time(plan, &c->time_column))
         c->time_offset = c->input->fields[c->time_column].watermark_offset;
     WR_TRY(wr_lower_node(s, plan->inputs[0], out));
-    if (!(*out)->segment.single) {
-        const uint32_t *lists[1] = { keys };
+    bool single = (*out)->segment.single;
+    if (!single || mode == WR_PLAN_OVER_ROLLING || mode == WR_PLAN_OVER_CHANGES) {
         c->keys = keys;
-        c->key_count = shared_partition(plan, keys);
+        c->key_count = wr_plan_over_shared(plan, keys);
+    }
+    if (!single) {
+        const uint32_t *lists[1] = { keys };
         WR_TRY(wr_lower_meet(s, out, lists, 1, c->key_count, out));
     }
+    if (mode == WR_PLAN_OVER_ROLLING)
+        return append_rolling(s, *out, c, &rolling, plan, id);
+    if (mode == WR_PLAN_OVER_CHANGES)
+        return append_over_changes(s, *out, c, plan, id);
+    WR_TRY(append_fold(s, *out, plan->inputs[0], c->keys, c->key_count, id));
     return wr_lower_append(s, *out, &wr_over_ops, c, plan->schema, id);
+}
+
+/* --- SORT --- */
+
+weir_status
+wr_lower_sort(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
+{
+    wr_sort_config *c = wr_lower_alloc(s, sizeof *c);
+    if (c == NULL)
+        return wr_lower_nomem(s);
+    *c = (wr_sort_config){ .key_count = plan->sort.key_count,
+                           .keys = plan->sort.keys,
+                           .limit = plan->sort.limit,
+                           .offset = plan->sort.offset,
+                           .with_ties = plan->sort.with_ties,
+                           .schema = plan->schema };
+    WR_TRY(wr_lower_node(s, plan->inputs[0], out));
+    if (!(*out)->segment.single)
+        WR_TRY(wr_lower_meet(s, out, NULL, 1, 0, out));
+    WR_TRY(append_fold(s, *out, plan->inputs[0], NULL, 0, id));
+    return wr_lower_append(s, *out, &wr_sort_ops, c, plan->schema, id);
 }
 
 /* --- VALUES --- */

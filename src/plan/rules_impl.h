@@ -35,6 +35,30 @@ bool wr_expr_reads(const wr_expr *expr, uint32_t first, uint32_t count);
 /* Does every relation below end by itself? */
 bool wr_plan_ends(const wr_plan *plan);
 
+/* plan/over_mode.c: how window functions are answered. */
+typedef enum wr_plan_over_mode {
+    WR_PLAN_OVER_AT_END,
+    WR_PLAN_OVER_BY_TIME,
+    WR_PLAN_OVER_ROLLING,
+    WR_PLAN_OVER_CHANGES,
+} wr_plan_over_mode;
+/* How far ROLLING looks back from a row. */
+typedef struct wr_plan_rolling {
+    uint32_t time_column;
+    bool all; /* without bound */
+    int64_t reach_us;
+    uint64_t reach_rows;
+} wr_plan_rolling;
+/* rolling is filled when it is ROLLING. */
+wr_plan_over_mode wr_plan_over_mode_of(const wr_plan_options *options, const wr_plan *over,
+                                       wr_plan_rolling *rolling);
+/* The partition columns that all calls share (room for the first call's): rows that agree meet. */
+uint32_t wr_plan_over_shared(const wr_plan *over, uint32_t *columns);
+void wr_plan_derive_over(const wr_plan_options *options, wr_plan *plan);
+weir_status wr_plan_check_over(const wr_plan_options *options, const wr_plan *plan,
+                               weir_error *err);
+void wr_plan_explain_over(const wr_plan *plan, const wr_plan_options *options, wr_text *to);
+
 /* plan/top_n.c: patterns that are a TOP_N, where the input does not end; and what follows for one. */
 weir_status wr_plan_find_top_n(wr_arena *arena, wr_plan *plan, bool *changed);
 weir_status wr_plan_derive_top_n(wr_arena *arena, wr_plan *plan);
