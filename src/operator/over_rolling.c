@@ -101,7 +101,7 @@ rolling_close(void *self)
 static wr_flow
 rolling_fail(rolling *r, weir_status status)
 {
-    if (r->ctx->error.code != WEIR_OK)
+    if (r->ctx->error->code != WEIR_OK)
         return WR_FLOW_FAIL;
     return wr_ctx_fail(r->ctx, status, "window functions: %s", weir_status_text(status));
 }
@@ -116,8 +116,8 @@ time_key(const rolling *r, wr_time time, wr_text *to)
                    .integer = time };
     if (v.type.id == WR_DATE) { /* the first day not before it */
         int64_t days = time / WR_US_PER_DAY;
-        v.integer = time <= WR_TIME_NEGINF   ? WR_DATE_NEGINF
-                    : time >= WR_TIME_POSINF ? WR_DATE_POSINF
+        v.integer = time <= WR_TIME_NEGINF        ? WR_DATE_NEGINF
+                    : time >= WR_TIME_POSINF      ? WR_DATE_POSINF
                     : days * WR_US_PER_DAY < time ? days + 1
                                                   : days;
     }
@@ -459,7 +459,8 @@ sweep(rolling *r, wr_time before)
     int64_t reach = by_time ? c->reach_us : (int64_t)c->ttl_us;
     if (by_time && c->ttl_us > 0)
         reach = WR_MIN(reach, (int64_t)c->ttl_us);
-    if (r->swept != WR_TIME_START && (uint64_t)before - (uint64_t)r->swept < (uint64_t)reach / 8 + 1)
+    if (r->swept != WR_TIME_START &&
+        (uint64_t)before - (uint64_t)r->swept < (uint64_t)reach / 8 + 1)
         return WEIR_OK;
     r->swept = before;
     for (uint32_t i = 0; i < r->bags.capacity;) {

@@ -10,7 +10,8 @@
 #include "operator/over.h"
 
 typedef struct wr_over_rolling_config {
-    const wr_over_config *over;     /* all calls order by time_column first, ascending, look back alone */
+    const wr_over_config
+        *over; /* all calls order by time_column first, ascending, look back alone */
     uint32_t time_column;
     int64_t time_offset;
     bool all;            /* some call looks back without bound     */

@@ -212,7 +212,7 @@ rows_in(top_n *t, const wr_batch *in)
 wr_flow
 wr_top_n_fail(top_n *t, weir_status status)
 {
-    if (t->ctx->error.code != WEIR_OK)
+    if (t->ctx->error->code != WEIR_OK)
         return WR_FLOW_FAIL;
     return wr_ctx_fail(t->ctx, status, "%s: %s",
                        t->config->over != NULL ? "window functions" : "a top-N",

@@ -59,8 +59,8 @@ typedef struct top_n {
 } top_n;
 
 /* One more item at the end; retains row. */
-weir_status wr_top_n_list_add(top_n *t, top_list *list, wr_bag_row *row, int64_t count,
-                              int64_t number);
+weir_status
+wr_top_n_list_add(top_n *t, top_list *list, wr_bag_row *row, int64_t count, int64_t number);
 /* What comes out of a partition, with the answers; in order. */
 weir_status wr_top_n_list_over(top_n *t, const wr_bag *bag, top_list *list);
 

@@ -178,19 +178,22 @@ wr_plan_check_over(const wr_plan_options *options, const wr_plan *plan, weir_err
         if (allowed || (!r.all && (r.reach_rows == 0 || !keyed)))
             return WEIR_OK;
         if (r.all)
-            return refuse(plan, err, "window functions over all rows so far keep all of them",
-                          "say how far back they look: RANGE BETWEEN interval '1 hour' PRECEDING AND "
-                          "CURRENT ROW, or set state: { ttl: 1h } or state: { unbounded: true }");
-        return refuse(plan, err, "the last rows of every key are kept, without bound",
-                      "look back in time: RANGE BETWEEN interval '1 hour' PRECEDING AND CURRENT ROW, or "
-                      "set state: { ttl: 1h } or state: { unbounded: true }");
+            return refuse(
+                plan, err, "window functions over all rows so far keep all of them",
+                "say how far back they look: RANGE BETWEEN interval '1 hour' PRECEDING AND "
+                "CURRENT ROW, or set state: { ttl: 1h } or state: { unbounded: true }");
+        return refuse(
+            plan, err, "the last rows of every key are kept, without bound",
+            "look back in time: RANGE BETWEEN interval '1 hour' PRECEDING AND CURRENT ROW, or "
+            "set state: { ttl: 1h } or state: { unbounded: true }");
     case WR_PLAN_OVER_CHANGES:
         if (allowed || wr_plan_over_time(plan, &column))
             return WEIR_OK;
-        return refuse(plan, err, "window functions wait for the end of an endless input",
-                      "partition by window_start of a windowed aggregate, or order by the time column that "
-                      "has the watermark and look back, or set state: { unbounded: true }: a partition is "
-                      "then answered anew when it changes");
+        return refuse(
+            plan, err, "window functions wait for the end of an endless input",
+            "partition by window_start of a windowed aggregate, or order by the time column that "
+            "has the watermark and look back, or set state: { unbounded: true }: a partition is "
+            "then answered anew when it changes");
     }
     wr_unreachable();
 }
@@ -203,7 +206,9 @@ wr_plan_explain_over(const wr_plan *plan, const wr_plan_options *options, wr_tex
     const char *idle = options != NULL && options->ttl_us > 0 ? ", within the ttl" : "";
     switch (wr_plan_over_mode_of(options, plan, &r)) {
     case WR_PLAN_OVER_AT_END: wr_text_puts(to, "state: all rows of the input\n"); return;
-    case WR_PLAN_OVER_BY_TIME: wr_text_puts(to, "state: rows of partitions not yet passed\n"); return;
+    case WR_PLAN_OVER_BY_TIME:
+        wr_text_puts(to, "state: rows of partitions not yet passed\n");
+        return;
     case WR_PLAN_OVER_CHANGES:
         wr_text_printf(to, "answered anew when a partition changes\n");
         return;

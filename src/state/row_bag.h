@@ -103,8 +103,8 @@ weir_status wr_bag_cut(wr_bags *bags, wr_bag *bag, wr_bag_at at, int64_t count);
 weir_status wr_bag_drop_before(wr_bags *bags, wr_bag *bag, wr_bag_at at);
 
 /* Owned; NULL: no memory. */
-wr_bag_row *wr_bag_row_create(wr_budget *budget, const char *bytes, uint32_t order_length,
-                              uint32_t length);
+wr_bag_row *
+wr_bag_row_create(wr_budget *budget, const char *bytes, uint32_t order_length, uint32_t length);
 static inline wr_bag_row *
 wr_bag_row_retain(wr_bag_row *row)
 {

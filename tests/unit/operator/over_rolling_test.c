@@ -24,11 +24,9 @@ fixture_init(fixture *f)
     f->in = wr_optest_schema(f->t, "k int4, ts timestamp, x int8");
     f->partition[0] = 0;
     f->order[0] = (wr_sort_key){ .column = 1 };
-    f->over = (wr_over_config){ .calls = f->specs,
-                                .key_count = 1,
-                                .keys = f->partition,
-                                .time_column = -1,
-                                .input = f->in };
+    f->over = (wr_over_config){
+        .calls = f->specs, .key_count = 1, .keys = f->partition, .time_column = -1, .input = f->in
+    };
     f->config = (wr_over_rolling_config){ .over = &f->over, .time_column = 1 };
 }
 
@@ -53,8 +51,8 @@ add_sum(fixture *f, wr_frame_mode mode, wr_value back)
 {
     wr_over_spec *s = add_call(f, WR_OVER_AGGREGATE, "numeric");
     wr_type have = WR_TYPE(WR_INT8), want;
-    assert_int_equal(
-        wr_aggregate_resolve("sum", &have, 1, &s->aggregate, &want, &s->result, NULL), WEIR_OK);
+    assert_int_equal(wr_aggregate_resolve("sum", &have, 1, &s->aggregate, &want, &s->result, NULL),
+                     WEIR_OK);
     s->args[0] = wr_optest_column(f->t, f->in, "x");
     s->arg_count = 1;
     s->mode = mode;
@@ -174,11 +172,9 @@ answers_change_with_the_rows(void **state)
     wr_optest_rows(f.t, 0, "1|@5|1; 1|@9|2; 2|null|7");
     wr_optest_expect(f.t, "1|@5|1|1|1; 1|@9|2|2|3; 2|null|7|1|7");
     wr_optest_rows(f.t, 0, "1|@5|1");
-    wr_optest_expect(f.t,
-                     "[-1] 1|@5|1|1|1; 1|@5|1|1|2; 1|@5|1|1|2; [-1] 1|@9|2|2|3; 1|@9|2|3|4");
+    wr_optest_expect(f.t, "[-1] 1|@5|1|1|1; 1|@5|1|1|2; 1|@5|1|1|2; [-1] 1|@9|2|2|3; 1|@9|2|3|4");
     wr_optest_rows(f.t, 0, "[-1] 1|@5|1; [-1] 1|@5|1; [-1] 3|@5|1");
-    wr_optest_expect(f.t,
-                     "[-1] 1|@5|1|1|2; [-1] 1|@5|1|1|2; [-1] 1|@9|2|3|4; 1|@9|2|1|2");
+    wr_optest_expect(f.t, "[-1] 1|@5|1|1|2; [-1] 1|@5|1|1|2; [-1] 1|@9|2|3|4; 1|@9|2|1|2");
     wr_optest_rows(f.t, 0, "[-1] 1|@9|2");
     wr_optest_expect(f.t, "[-1] 1|@9|2|1|2");
     wr_optest_end(f.t);
