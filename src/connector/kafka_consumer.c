@@ -50,7 +50,8 @@ wr_kafka_consumer_create(const wr_kafka_source_config *config, uint32_t shard_co
     wr_mutex_init(&c->lock);
     wr_cond_init(&c->taken_back);
     c->shards = wr_calloc(budget, shard_count, sizeof *c->shards);
-    if (c->shards == NULL) {
+    weir_status status = wr_kafka_memory_init(&c->memory, budget, err);
+    if (c->shards == NULL || status != WEIR_OK) {
         wr_kafka_consumer_destroy(c);
         return wr_error_set(err, WEIR_MEMORY, "no memory for a Kafka consumer");
     }
@@ -72,7 +73,7 @@ wr_kafka_consumer_destroy(kafka_consumer *c)
         rd_kafka_topic_destroy(c->topic);
         rd_kafka_destroy(c->rk);
     }
-    wr_budget_discharge(c->budget, c->charged);
+    wr_kafka_memory_fini(&c->memory);
     wr_cond_fini(&c->taken_back);
     wr_mutex_fini(&c->lock);
     wr_free(c->partitions);
@@ -402,6 +403,7 @@ consumer_main(void *user)
             rd_kafka_message_destroy(m);
         }
         wr_kafka_pause_serve(c);
+        wr_kafka_memory_look(&c->memory, wr_clock_system(), 0);
         if (atomic_load(&c->down) && !atomic_load(&c->stopping))
             look_for_brokers(c);
     }
@@ -439,6 +441,7 @@ consumer_conf(kafka_consumer *c, int64_t partition_bytes, weir_error *err)
     snprintf(number, sizeof number, "%" PRId64, WR_MAX(partition_bytes / 1024, (int64_t) 1024));
     wr_kafka_conf_set(conf, &none, "queued.max.messages.kbytes", number);
     rd_kafka_conf_set_opaque(conf, c);
+    wr_kafka_memory_watch(&c->memory, conf);
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     rd_kafka_conf_set_error_cb(conf, on_error);
     return conf;
@@ -530,13 +533,12 @@ static weir_status
 queue_charge(kafka_consumer *c, weir_error *err)
 {
     uint64_t bytes = (uint64_t) WR_MAX(c->config->queue_bytes, (int64_t) QUEUE_BYTES_MIN);
-    while (!wr_budget_charge(c->budget, bytes)) {
+    while (!wr_kafka_memory_reserve(&c->memory, bytes)) {
         if (bytes / 2 < QUEUE_BYTES_MIN)
             return wr_error_set(err, WEIR_MEMORY, "no memory for Kafka's queue (%d MiB at least)",
                                 QUEUE_BYTES_MIN >> 20);
         bytes /= 2;
     }
-    c->charged = bytes;
     return WEIR_OK;
 }
 
@@ -549,9 +551,9 @@ wr_kafka_consumer_open(kafka_consumer *c, bool bounded, weir_error *err)
     weir_status status;
     c->bounded = bounded;
     c->grouped = c->config->group != NULL && !bounded;
-    if (c->charged == 0)
+    if (c->memory.reserved == 0)
         WR_TRY(queue_charge(c, err));
-    int64_t guess = (int64_t) c->charged / PARTITIONS_GUESS;
+    int64_t guess = (int64_t) c->memory.reserved / PARTITIONS_GUESS;
     if (c->rk == NULL)
         WR_TRY(client_make(c, guess, err));
     status = partitions_count(c, &count, err);
@@ -563,7 +565,7 @@ wr_kafka_consumer_open(kafka_consumer *c, bool bounded, weir_error *err)
     WR_TRY(status);
     if (count > PARTITIONS_GUESS && guess > FETCH_BYTES) { /* smaller queues, for more of them */
         client_drop(c);
-        WR_TRY(client_make(c, (int64_t) c->charged / count, err));
+        WR_TRY(client_make(c, (int64_t) c->memory.reserved / count, err));
     }
     c->partitions = wr_calloc(c->budget, (size_t) count, sizeof *c->partitions);
     if (c->partitions == NULL)

@@ -5,12 +5,14 @@
  *   kafka_config.c    librdkafka's configuration: what we set, what users may
  *   kafka_consumer.c  the one consumer of a source in this process, its thread, assignments
  *   kafka_pause.c     partitions that cannot be read for now are not fetched
+ *   kafka_memory.c    what a client holds: counted, charged
  *   kafka_source.c    a shard's part: partition queues into lanes
  *   kafka_sink.c      the producer
  */
 #pragma once
 
 #include "base/thread.h"
+#include "base/zone.h"
 #include "connector/kafka.h"
 
 #include <librdkafka/rdkafka.h>
@@ -35,6 +37,27 @@ void             wr_kafka_hint(weir_error *err, rd_kafka_resp_err_t code, const 
 bool             wr_kafka_is_rejected(const char *reason);
 /* An error that goes away by itself. */
 bool             wr_kafka_is_passing(rd_kafka_resp_err_t code);
+
+/* --- kafka_memory.c --- */
+
+/* Of one client; `held` and `refused` may be read by any thread, the rest is for one at a time. */
+typedef struct kafka_memory {
+    wr_budget       *budget;  /* "kafka"                                  */
+    wr_zone         *zone;    /* NULL: cannot be told                     */
+    uint64_t         reserved, charged;
+    int64_t          looked_at;
+    _Atomic uint64_t held;    /* as of the last look                      */
+    _Atomic bool     refused; /* the charge for it                        */
+} kafka_memory;
+
+weir_status wr_kafka_memory_init(kafka_memory *m, wr_budget *parent, weir_error *err);
+void        wr_kafka_memory_fini(kafka_memory *m); /* after the client; of a zeroed one: nothing */
+/* Before the client is made: its threads will be counted. */
+void        wr_kafka_memory_watch(kafka_memory *m, rd_kafka_conf_t *conf);
+bool        wr_kafka_memory_reserve(kafka_memory *m, uint64_t bytes); /* once; false: no room */
+/* Now and then: read, charge.  more: what our own threads had it copy. */
+void        wr_kafka_memory_look(kafka_memory *m, wr_clock *clock, uint64_t more);
+void        wr_kafka_memory_describe(const kafka_memory *m, wr_text *to); /* a line */
 
 /* --- kafka_consumer.c --- */
 
@@ -82,7 +105,7 @@ typedef struct kafka_consumer {
     kafka_partition              *partitions; /* by number */
     int32_t                       partition_count;
     uint32_t                      offered; /* partitions in that state */
-    uint64_t                      charged; /* bytes of budget for librdkafka's queues */
+    kafka_memory                  memory;  /* what is reserved is for its queues */
     bool                          begun, grouped, bounded, batches;
     _Atomic bool                  stopping, down;
     wr_clock *_Atomic             clock; /* once anything was stuck */

@@ -19,7 +19,7 @@
 #include <string.h>
 
 enum { OUTSTANDING_MAX = 100000, LOOK_AGAIN_US = 20000, CLOSE_MS = 2000, BATCH_BYTES = 1 << 20 };
-enum { FRAME_BYTES = 16 };
+enum { FRAME_BYTES = 16, MESSAGE_BYTES = 288 /* of the client's own, each */ };
 
 typedef struct kafka_sink {
     const wr_kafka_sink_config *config;
@@ -31,6 +31,7 @@ typedef struct kafka_sink {
     uint32_t                    key_count;
     uint64_t                    outstanding, outstanding_bytes; /* callbacks run in our polls */
     _Atomic uint64_t            shown; /* outstanding, as of a moment ago                     */
+    kafka_memory                memory;
     uint64_t                    overhead_bytes; /* of a message: headers and frame            */
     bool                        failed, text, delivered;
     wr_text                     values, keys;
@@ -157,6 +158,7 @@ sink_conf(kafka_sink *s, weir_error *err)
     snprintf(number, sizeof number, "%" PRId64, 4 * WR_MAX(c->queue_bytes / 1024, (int64_t) 1024));
     wr_kafka_conf_set(conf, &none, "queue.buffering.max.kbytes", number);
     rd_kafka_conf_set_opaque(conf, s);
+    wr_kafka_memory_watch(&s->memory, conf);
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivered);
     rd_kafka_conf_set_error_cb(conf, on_error);
     return conf;
@@ -190,6 +192,7 @@ sink_open(void *self, wr_sink_ctx *ctx, const void *config, weir_error *err)
     s->overhead_bytes = FRAME_BYTES;
     for (uint32_t i = 0; i < s->config->headers.count; i++)
         s->overhead_bytes += strlen(s->config->headers.keys[i]) + strlen(s->config->headers.values[i]);
+    WR_TRY(wr_kafka_memory_init(&s->memory, ctx->flow, err));
     WR_TRY(buffers_make(s, err));
     rd_kafka_conf_t *conf = sink_conf(s, err);
     if (conf == NULL)
@@ -225,6 +228,7 @@ sink_close(void *self)
             rd_kafka_topic_destroy(s->topic);
         rd_kafka_destroy(s->rk);
     }
+    wr_kafka_memory_fini(&s->memory);
     wr_text_fini(&s->values);
     wr_text_fini(&s->keys);
     wr_arena_fini(&s->scratch);
@@ -337,6 +341,8 @@ row_send(kafka_sink *s, const wr_batch *batch, uint32_t i)
 static bool
 has_room(const kafka_sink *s)
 {
+    if (s->outstanding > 0 && atomic_load_explicit(&s->memory.refused, memory_order_relaxed))
+        return false;
     return s->outstanding < OUTSTANDING_MAX &&
            (s->outstanding_bytes == 0 ||
             s->outstanding_bytes < (uint64_t) s->config->queue_bytes) &&
@@ -369,11 +375,20 @@ batch_send(kafka_sink *s, const wr_batch *batch)
     return WR_FLOW_NEXT;
 }
 
+/* Serve the callbacks, count what the client holds. */
+static void
+sink_attend(kafka_sink *s)
+{
+    rd_kafka_poll(s->rk, 0);
+    wr_kafka_memory_look(&s->memory, s->ctx->clock, s->outstanding_bytes + s->outstanding * MESSAGE_BYTES);
+    atomic_store_explicit(&s->shown, s->outstanding, memory_order_relaxed);
+}
+
 static wr_flow
 sink_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
 {
     kafka_sink *s = self;
-    rd_kafka_poll(s->rk, 0);
+    sink_attend(s);
     if (s->failed)
         return WR_FLOW_FAIL;
     bool again = s->batch == batch && s->batch_sequence == batch->sequence && s->next > 0;
@@ -406,8 +421,7 @@ static wr_flow
 sink_flush(void *self, wr_sink_ctx *ctx)
 {
     kafka_sink *s = self;
-    rd_kafka_poll(s->rk, 0);
-    atomic_store_explicit(&s->shown, s->outstanding, memory_order_relaxed);
+    sink_attend(s);
     if (s->failed)
         return WR_FLOW_FAIL;
     if (s->outstanding == 0)
@@ -420,8 +434,7 @@ static wr_flow
 sink_service(void *self, wr_sink_ctx *ctx)
 {
     kafka_sink *s = self;
-    rd_kafka_poll(s->rk, 0);
-    atomic_store_explicit(&s->shown, s->outstanding, memory_order_relaxed);
+    sink_attend(s);
     return s->failed ? WR_FLOW_FAIL : WR_FLOW_NEXT;
 }
 
@@ -431,6 +444,7 @@ sink_describe(void *self, wr_text *to)
     const kafka_sink *s = self;
     wr_text_printf(to, "%s: %" PRIu64 " messages not yet acknowledged\n", s->config->topic,
                    atomic_load_explicit(&s->shown, memory_order_relaxed));
+    wr_kafka_memory_describe(&s->memory, to);
 }
 
 static const wr_option sink_options[] = {

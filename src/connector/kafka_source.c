@@ -565,6 +565,8 @@ source_describe(void *self, wr_text *to)
             wr_text_puts(to, ", not fetched for now");
         wr_text_putc(to, '\n');
     }
+    if (s->ctx->shard == 0)
+        wr_kafka_memory_describe(&c->memory, to);
     if (atomic_load(&c->down))
         wr_text_puts(to, "no broker can be reached\n");
     wr_mutex_unlock(&c->lock);

@@ -4,6 +4,7 @@
  *
  * Figures are read from the tasks' own counters, a moment old, without stopping anything.
  */
+#include "base/zone.h"
 #include "data/datetime.h"
 #include "engine/engine_impl.h"
 
@@ -279,6 +280,8 @@ weir_metrics(weir *engine, char **text, weir_error *err)
     metric_head(&to, "weir_memory_bytes", "gauge", "Bytes counted by the engine.");
     wr_text_printf(&to, "weir_memory_bytes{part=\"all\"} %llu\n",
                    (unsigned long long)wr_budget_used(wr_budget_process()));
+    wr_text_printf(&to, "weir_memory_bytes{part=\"kafka\"} %llu\n",
+                   (unsigned long long)wr_zones_bytes());
     pthread_mutex_lock(&engine->mutex);
     for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next) {
         wr_text_printf(&to, "weir_memory_bytes{part=\"state\",pipeline=\"%s\"} %llu\n", p->name,

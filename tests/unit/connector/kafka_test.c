@@ -3,6 +3,7 @@
  * kafka_test.c -- the Kafka source and sink against the practice broker in this process: round trips,
  * positions, groups, errors.  What a mock cannot show is tested against a real broker elsewhere.
  */
+#include "base/zone.h"
 #include "connector/dev_kafka.h"
 #include "support/lanes.h"
 #include "support/sinks.h"
@@ -221,6 +222,38 @@ a_full_shard_pauses_its_partitions(void **state)
     assert_true(wr_lanes_run(&l, 10000, all_caught_up));
     expect_once(&all, 1, 2000);
     wr_lanes_close(&l);
+}
+
+/* What the client's threads hold is seen, is bounded by queue_bytes, and goes when the partitions are paused. */
+static void
+the_client_s_memory_is_counted(void **state)
+{
+    static char fat[200000];
+    wr_zone    *zone = wr_zone_acquire();
+    if (zone == NULL)
+        return; /* this build's allocator cannot tell */
+    wr_zone_release(zone);
+    uint64_t before = wr_zones_bytes(), most = 0;
+    wr_lanes l;
+    size_t   n = 0;
+    for (int i = 0; i < 40; i++)
+        n += (size_t) snprintf(fat + n, sizeof fat - n, "{\"id\":%d,\"name\":\"%04000d\"}\n", i, i);
+    for (int i = 0; i < 60; i++) /* 9.6 MB over three partitions */
+        produce("in", fat);
+    wr_lanes_open(&l, "kafka", source_with("in", "queue_bytes=4MiB"), "json", columns, 0);
+    l.room = 1;
+    assert_true(wr_lanes_run_rows(&l, 10000, 1));
+    for (int i = 0; i < 300 && !is_paused(&l); i++) {
+        most = WR_MAX(most, wr_zones_bytes() - before);
+        usleep(10000);
+    }
+    assert_true(most > 500000);
+    assert_true(most < 14 << 20); /* the queue, and a fetch of a broker */
+    assert_true(description_has(&l, "the Kafka client holds "));
+    l.room = -1;
+    assert_true(wr_lanes_run_rows(&l, 20000, 40 * 60));
+    wr_lanes_close(&l);
+    assert_true(wr_zones_bytes() <= before);
 }
 
 /* Given back and taken again while it was paused: nothing stays paused. */
@@ -664,6 +697,7 @@ WR_TESTS = {
     KAFKA_TEST(new_messages_are_followed),
     KAFKA_TEST(a_held_partition_is_paused_and_goes_on),
     KAFKA_TEST(a_full_shard_pauses_its_partitions),
+    KAFKA_TEST(the_client_s_memory_is_counted),
     KAFKA_TEST(a_paused_partition_can_be_given_back),
     KAFKA_TEST(latest_begins_at_the_end),
     KAFKA_TEST(restore_goes_on_at_the_next_row),
