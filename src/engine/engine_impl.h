@@ -50,6 +50,14 @@ typedef struct wr_planned {
     uint64_t memory_bytes; /* limit of its state; 0: none         */
 } wr_planned;
 
+/* Batches that subscribers of a pipeline have just read, with their bytes (rows.c). */
+enum { WR_ENCODED_KEPT = 8 };
+typedef struct wr_encoded_cache {
+    pthread_mutex_t mutex;
+    struct wr_encoded *kept[WR_ENCODED_KEPT];
+    uint32_t turn, users; /* users: subscriptions; one alone keeps nothing */
+} wr_encoded_cache;
+
 struct weir_pipeline {
     weir_pipeline *next;
     weir *engine;
@@ -74,6 +82,7 @@ struct weir_pipeline {
     weir_error failure;
     wr_time started;
     uint32_t workers;
+    wr_encoded_cache encoded;
 };
 
 /* load.c */
@@ -119,6 +128,13 @@ void wr_scratch_remove(const char *path);
 /* rows.c */
 /* Wraps batch (takes it).  Returns owned; NULL: no memory. */
 weir_rows *wr_rows_create(wr_batch *batch, const wr_schema *schema);
+/* The same, sharing the bytes with other subscriptions that read this very batch. */
+weir_rows *
+wr_rows_create_shared(wr_encoded_cache *cache, wr_batch *batch, const wr_schema *schema);
+void wr_encoded_cache_init(wr_encoded_cache *cache);
+void wr_encoded_cache_fini(wr_encoded_cache *cache);
+void wr_encoded_cache_join(wr_encoded_cache *cache);
+void wr_encoded_cache_leave(wr_encoded_cache *cache);
 
 wr_planned *wr_pipeline_view(const weir_pipeline *pipeline, const char *name);
 /* The job stream of any relation; -1: none. */

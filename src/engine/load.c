@@ -35,6 +35,7 @@ wr_pipeline_create(weir *engine, const char *name, weir_pipeline **pipeline)
     wr_lowering_init(&p->lowering, &p->arena, &p->job);
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->changed, NULL);
+    wr_encoded_cache_init(&p->encoded);
     p->name = wr_arena_strdup(&p->arena, name);
     p->job.name = p->name;
     *pipeline = p;
@@ -46,6 +47,7 @@ wr_pipeline_destroy(weir_pipeline *pipeline)
 {
     if (pipeline == NULL)
         return;
+    wr_encoded_cache_fini(&pipeline->encoded); /* before the streams whose batches it keeps */
     wr_runtime_destroy(pipeline->runtime);
     for (uint32_t i = 0; i < pipeline->job.segment_count; i++)
         wr_batch_release(pipeline->job.segments[i].values);

@@ -2,9 +2,11 @@
 /*
  * engine/rows.c -- weir_rows: a batch as users see it, encoded once for all who ask.
  *
- * State       the batch, compact; for each form (JSON or MessagePack, rows or objects) the bytes, made under a
- *             lock by whoever asks first.
- * Threads     any; weir_rows_text alone uses scratch of the object and is for one thread.
+ * State       `encoded`: the batch, compact; for each form (JSON or MessagePack, rows or objects) the bytes, made under
+ *             a lock by whoever asks first.  A weir_rows is one asker's handle of it.  A pipeline with several
+ *             subscriptions keeps the newest few, so that all subscribers of a view share them; they go with the
+ *             last subscription.
+ * Threads     any; weir_rows_text alone uses scratch of the handle and is for one thread.
  */
 #include "engine/engine_impl.h"
 
@@ -12,34 +14,170 @@
 
 enum { FORMS = 8 };
 
-struct weir_rows {
+typedef struct wr_encoded encoded;
+struct wr_encoded {
     _Atomic uint32_t refs;
     wr_batch *batch;
     const wr_schema *schema;
     pthread_mutex_t mutex;
     wr_text forms[FORMS];
     bool made[FORMS];
+};
+
+struct weir_rows {
+    _Atomic uint32_t refs;
+    encoded *of;
     wr_arena scratch;
     wr_text text;
 };
 
-weir_rows *
-wr_rows_create(wr_batch *batch, const wr_schema *schema)
+/* --- what is shared --- */
+
+/* Takes batch.  Returns owned; NULL: no memory. */
+static encoded *
+encoded_create(wr_batch *batch, const wr_schema *schema)
 {
-    weir_rows *r = wr_calloc(batch->budget, 1, sizeof *r);
-    if (r == NULL) {
+    encoded *e = wr_calloc(batch->budget, 1, sizeof *e);
+    if (e == NULL) {
         wr_batch_release(batch);
         return NULL;
     }
-    atomic_init(&r->refs, 1);
-    r->batch = batch;
-    r->schema = schema;
-    pthread_mutex_init(&r->mutex, NULL);
+    atomic_init(&e->refs, 1);
+    e->batch = batch;
+    e->schema = schema;
+    pthread_mutex_init(&e->mutex, NULL);
     for (int i = 0; i < FORMS; i++)
-        wr_text_init(&r->forms[i], batch->budget);
-    wr_arena_init(&r->scratch, batch->budget);
-    wr_text_init(&r->text, batch->budget);
+        wr_text_init(&e->forms[i], batch->budget);
+    return e;
+}
+
+static encoded *
+encoded_retain(encoded *e)
+{
+    atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+    return e;
+}
+
+static void
+encoded_release(encoded *e)
+{
+    if (e == NULL || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (int i = 0; i < FORMS; i++)
+        wr_text_fini(&e->forms[i]);
+    pthread_mutex_destroy(&e->mutex);
+    wr_batch_release(e->batch);
+    wr_free(e);
+}
+
+/* With the lock held: what was kept, to be released by the caller without it. */
+static void
+cache_empty(wr_encoded_cache *c, encoded *gone[WR_ENCODED_KEPT])
+{
+    memcpy(gone, c->kept, sizeof c->kept);
+    memset(c->kept, 0, sizeof c->kept);
+}
+
+static void
+encoded_release_all(encoded *gone[WR_ENCODED_KEPT])
+{
+    for (uint32_t i = 0; i < WR_ENCODED_KEPT; i++)
+        encoded_release(gone[i]);
+}
+
+/* What is kept is not in the way of what flows. */
+static bool
+has_room_to_keep(const wr_budget *budget)
+{
+    uint64_t limit = budget != NULL ? wr_budget_limit(budget) : 0;
+    return limit == 0 || wr_budget_room(budget) > limit / 2;
+}
+
+/* Takes batch; it is kept (and so its address is its name) or was kept already. */
+static encoded *
+encoded_find_or_keep(wr_encoded_cache *c, wr_batch *batch, const wr_schema *schema)
+{
+    encoded *e = NULL, *gone[WR_ENCODED_KEPT] = { NULL };
+    bool keep = has_room_to_keep(batch->budget);
+    pthread_mutex_lock(&c->mutex);
+    for (uint32_t i = 0; i < WR_ENCODED_KEPT && e == NULL; i++)
+        if (c->kept[i] != NULL && c->kept[i]->batch == batch)
+            e = encoded_retain(c->kept[i]);
+    if (e != NULL) {
+        wr_batch_release(batch);
+    } else if ((e = encoded_create(batch, schema)) != NULL && c->users > 1 && keep) {
+        gone[0] = c->kept[c->turn];
+        c->kept[c->turn] = encoded_retain(e);
+        c->turn = (c->turn + 1) % WR_ENCODED_KEPT;
+    } else if (!keep) {
+        cache_empty(c, gone);
+    }
+    pthread_mutex_unlock(&c->mutex);
+    encoded_release_all(gone);
+    return e;
+}
+
+void
+wr_encoded_cache_init(wr_encoded_cache *cache)
+{
+    memset(cache, 0, sizeof *cache);
+    pthread_mutex_init(&cache->mutex, NULL);
+}
+
+void
+wr_encoded_cache_fini(wr_encoded_cache *cache)
+{
+    encoded_release_all(cache->kept);
+    pthread_mutex_destroy(&cache->mutex);
+}
+
+void
+wr_encoded_cache_join(wr_encoded_cache *cache)
+{
+    pthread_mutex_lock(&cache->mutex);
+    cache->users++;
+    pthread_mutex_unlock(&cache->mutex);
+}
+
+void
+wr_encoded_cache_leave(wr_encoded_cache *cache)
+{
+    encoded *gone[WR_ENCODED_KEPT] = { NULL };
+    pthread_mutex_lock(&cache->mutex);
+    wr_assert(cache->users > 0);
+    if (--cache->users <= 1) /* nobody to share with */
+        cache_empty(cache, gone);
+    pthread_mutex_unlock(&cache->mutex);
+    encoded_release_all(gone);
+}
+
+/* --- handles --- */
+
+static weir_rows *
+rows_of(encoded *e)
+{
+    weir_rows *r = e != NULL ? wr_calloc(e->batch->budget, 1, sizeof *r) : NULL;
+    if (r == NULL) {
+        encoded_release(e);
+        return NULL;
+    }
+    atomic_init(&r->refs, 1);
+    r->of = e;
+    wr_arena_init(&r->scratch, e->batch->budget);
+    wr_text_init(&r->text, e->batch->budget);
     return r;
+}
+
+weir_rows *
+wr_rows_create(wr_batch *batch, const wr_schema *schema)
+{
+    return rows_of(encoded_create(batch, schema));
+}
+
+weir_rows *
+wr_rows_create_shared(wr_encoded_cache *cache, wr_batch *batch, const wr_schema *schema)
+{
+    return rows_of(encoded_find_or_keep(cache, batch, schema));
 }
 
 weir_rows *
@@ -54,25 +192,22 @@ weir_rows_release(weir_rows *rows)
 {
     if (rows == NULL || atomic_fetch_sub_explicit(&rows->refs, 1, memory_order_acq_rel) != 1)
         return;
-    for (int i = 0; i < FORMS; i++)
-        wr_text_fini(&rows->forms[i]);
     wr_text_fini(&rows->text);
     wr_arena_fini(&rows->scratch);
-    pthread_mutex_destroy(&rows->mutex);
-    wr_batch_release(rows->batch);
+    encoded_release(rows->of);
     wr_free(rows);
 }
 
 uint32_t
 weir_rows_count(const weir_rows *rows)
 {
-    return rows->batch->row_count;
+    return rows->of->batch->row_count;
 }
 
 int
 weir_rows_diff(const weir_rows *rows, uint32_t row)
 {
-    return (int)wr_batch_diff(rows->batch, wr_batch_row(rows->batch, row));
+    return (int)wr_batch_diff(rows->of->batch, wr_batch_row(rows->of->batch, row));
 }
 
 static uint32_t
@@ -97,13 +232,13 @@ visible_column(const wr_schema *schema, uint32_t column)
 const char *
 weir_rows_text(weir_rows *rows, uint32_t row, uint32_t column)
 {
-    uint32_t c = visible_column(rows->schema, column);
-    if (row >= rows->batch->row_count || c == UINT32_MAX || rows->batch->columns[c] == NULL)
+    uint32_t c = visible_column(rows->of->schema, column);
+    if (row >= rows->of->batch->row_count || c == UINT32_MAX || rows->of->batch->columns[c] == NULL)
         return NULL;
     wr_value value;
     wr_arena_reset(&rows->scratch);
     wr_text_clear(&rows->text);
-    if (wr_column_get_value(rows->batch->columns[c], wr_batch_row(rows->batch, row), &rows->scratch,
+    if (wr_column_get_value(rows->of->batch->columns[c], wr_batch_row(rows->of->batch, row), &rows->scratch,
                             &value) != WEIR_OK ||
         value.is_null)
         return NULL;
@@ -113,7 +248,7 @@ weir_rows_text(weir_rows *rows, uint32_t row, uint32_t column)
 
 /* [["+",[7,3]],...] */
 static weir_status
-encode_json_rows(weir_rows *r, wr_text *to)
+encode_json_rows(encoded *r, wr_text *to)
 {
     wr_arena step;
     wr_arena_init(&step, r->batch->budget);
@@ -148,7 +283,7 @@ encode_json_rows(weir_rows *r, wr_text *to)
 
 /* Objects, through the format's own encoder. */
 static weir_status
-encode_objects(weir_rows *r, const char *format, bool postgres, wr_text *to)
+encode_objects(encoded *r, const char *format, bool postgres, wr_text *to)
 {
     const wr_encoder_ops *ops = wr_encoder_find(format);
     if (ops == NULL)
@@ -193,7 +328,7 @@ put_count(wr_text *to, uint32_t n)
 /* The same shape in MessagePack: an array of [op, [values]]; the values are the text forms JSON
  * would have, but integers, floats, booleans and nil are native. */
 static weir_status
-encode_msgpack_rows(weir_rows *r, wr_text *to)
+encode_msgpack_rows(encoded *r, wr_text *to)
 {
     wr_arena step;
     wr_text cell;
@@ -261,23 +396,24 @@ weir_rows_encode(weir_rows *rows, weir_encoding encoding, bool with_names, const
                  size_t *length)
 {
     static const char *const formats[] = { "json", "msgpack", "csv", "json" };
+    encoded *e = rows->of;
     int form = (int)encoding * 2 + with_names;
     weir_status status = WEIR_OK;
     wr_assert(form >= 0 && form < FORMS);
-    pthread_mutex_lock(&rows->mutex);
-    if (!rows->made[form]) {
-        wr_text_clear(&rows->forms[form]);
+    pthread_mutex_lock(&e->mutex);
+    if (!e->made[form]) {
+        wr_text_clear(&e->forms[form]);
         if (with_names || encoding == WEIR_CSV || encoding == WEIR_JSON_POSTGRES)
-            status = encode_objects(rows, formats[encoding], encoding == WEIR_JSON_POSTGRES,
-                                    &rows->forms[form]);
+            status = encode_objects(e, formats[encoding], encoding == WEIR_JSON_POSTGRES,
+                                    &e->forms[form]);
         else if (encoding == WEIR_JSON)
-            status = encode_json_rows(rows, &rows->forms[form]);
+            status = encode_json_rows(e, &e->forms[form]);
         else
-            status = encode_msgpack_rows(rows, &rows->forms[form]);
-        rows->made[form] = status == WEIR_OK;
+            status = encode_msgpack_rows(e, &e->forms[form]);
+        e->made[form] = status == WEIR_OK;
     }
-    *bytes = wr_text_string(&rows->forms[form]);
-    *length = rows->forms[form].length;
-    pthread_mutex_unlock(&rows->mutex);
+    *bytes = wr_text_string(&e->forms[form]);
+    *length = e->forms[form].length;
+    pthread_mutex_unlock(&e->mutex);
     return status;
 }

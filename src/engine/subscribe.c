@@ -86,6 +86,7 @@ weir_subscribe(weir_pipeline *pipeline, const char *view, const weir_subscribe_o
     s->schema = wr_stream_schema(s->stream);
     s->shard_count = wr_stream_shards(s->stream);
     s->progress = WR_TIME_START;
+    wr_encoded_cache_join(&pipeline->encoded);
     wr_assert(s->shard_count <= SHARDS_MAX);
     wr_reader_config c = { .required = options->required,
                            .start = options->snapshot || options->cursor != NULL ? WR_START_TAIL
@@ -117,6 +118,7 @@ weir_unsubscribe(weir_subscription *subscription)
     if (subscription == NULL)
         return;
     wr_reader_destroy(subscription->reader);
+    wr_encoded_cache_leave(&subscription->pipeline->encoded);
     wr_free(subscription);
 }
 
@@ -191,7 +193,7 @@ weir_subscription_next(weir_subscription *s, weir_message *m, weir_error *err)
         }
         m->event = WEIR_ROWS;
         m->snapshot = b->sequence <= s->snapshot_until[shard];
-        m->rows = wr_rows_create(b, s->schema);
+        m->rows = wr_rows_create_shared(&s->pipeline->encoded, b, s->schema);
         if (m->rows == NULL)
             return wr_error_set(err, WEIR_MEMORY, "no memory for rows");
         cursor_print(s, m->cursor, sizeof m->cursor);
