@@ -63,7 +63,7 @@ partitions_due(kafka_consumer *c, bool pause, int64_t now)
         kafka_partition *p = &c->partitions[i];
         int64_t          since = atomic_load(&p->stuck_since);
         bool             paused = atomic_load(&p->paused);
-        bool due = pause ? !paused && p->state == PARTITION_TAKEN && !p->over && since != 0 &&
+        bool due = pause ? !paused && p->state == PARTITION_TAKEN && since != 0 &&
                                now - since >= PAUSE_AFTER_US && atomic_load(&p->begun)
                          : paused && since == 0;
         if (due)

@@ -347,7 +347,7 @@ source_set_full(kafka_source *s, bool full)
     s->full = full;
     for (int32_t i = 0; i < c->partition_count; i++) {
         kafka_partition *p = &c->partitions[i];
-        if (wr_kafka_shard_of(c, i) != s->ctx->shard || p->state != PARTITION_TAKEN)
+        if (wr_kafka_shard_of(c, i) != s->ctx->shard || p->state != PARTITION_TAKEN || p->over)
             continue;
         if (full)
             wr_kafka_pause_want(c, p, s->ctx->clock);
