@@ -238,6 +238,9 @@ wr_pipeline_add_source(weir_pipeline *p, wr_spec_source *s, const wr_schema *col
     if (schema == NULL)
         return WEIR_MEMORY;
     bool keyed = s->common.key.count > 0;
+    if (!keyed && s->decoder != NULL && s->decoder->keyed)
+        return wr_node_error(report, s->at, WEIR_CONFIG_MISSING, "key: id, the table's primary key",
+                             "source `%s` needs `key`: its records replace each other", s->name);
     wr_schema *read = schema;
     if (keyed)
         WR_TRY(wr_keyed_schemas(p, s, schema, &b, &read, report));

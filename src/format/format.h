@@ -28,6 +28,7 @@ typedef struct wr_decoder_ops {
     const char      *name;        /* "json", "csv", "tsv", "line", "msgpack" */
     const wr_option *options;
     size_t           config_bytes; /* of the struct the options fill */
+    bool             keyed;        /* its rows replace each other: for sources with a key */
     /* Borrows schema and config for the decoder's life.  needed: bit a column. */
     weir_status (*create)(const void *config, const wr_schema *schema, const uint64_t *needed,
                           wr_budget *budget, wr_decoder **out, weir_error *err);

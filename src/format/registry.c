@@ -3,6 +3,7 @@
 #include "format/format.h"
 
 #include "format/csv.h"
+#include "format/debezium.h"
 #include "format/json.h"
 #include "format/line.h"
 #include "format/msgpack.h"
@@ -11,6 +12,7 @@
 
 static const wr_decoder_ops *const decoders[] = {
     &wr_csv_decoder_ops,
+    &wr_debezium_decoder_ops,
     &wr_json_decoder_ops,
     &wr_line_decoder_ops,
     &wr_msgpack_decoder_ops,

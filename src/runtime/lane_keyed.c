@@ -13,6 +13,7 @@
 #include "runtime/runtime_impl.h"
 
 #include "data/json.h"
+#include "state/column_same.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +105,23 @@ wr_lane_key_fill(source_task *t, wr_lane *lane, const wr_record_meta *meta, uint
     return status;
 }
 
+/* Was the lane's last row the deletion of the same key?  Change events have a tombstone after it. */
+static bool
+tombstone_repeats(source_task *t, wr_lane *lane, uint32_t row)
+{
+    const wr_source_binding *b = t->source->binding;
+    const wr_column         *ops = lane->columns[b->op_column];
+    const wr_string         *op = &((const wr_string *) ops->data)[row > 0 ? row - 1 : 0];
+    if (row == 0 || wr_column_is_null(ops, row - 1) || op->length != 1 ||
+        wr_string_data(op)[0] != 'd')
+        return false;
+    for (uint32_t k = 0; k < b->schema->key_count; k++)
+        if (!wr_column_same(lane->columns[b->schema->key[k]], row - 1,
+                            lane->columns[b->schema->key[k]], row))
+            return false;
+    return true;
+}
+
 weir_status
 wr_lane_tombstone(source_task *t, wr_lane *lane, const wr_record_meta *meta)
 {
@@ -118,6 +136,8 @@ wr_lane_tombstone(source_task *t, wr_lane *lane, const wr_record_meta *meta)
             WR_TRY(wr_column_set_null(lane->columns[f], row));
     WR_TRY(wr_column_set_value(lane->columns[b->op_column], row, &op));
     WR_TRY(wr_lane_key_fill(t, lane, meta, row, row + 1));
+    if (tombstone_repeats(t, lane, row))
+        return WEIR_OK;
     WR_TRY(wr_lane_set_meta(t, lane, meta, row, row + 1));
     lane->builder.batch->row_count = lane->builder.batch->physical_count = row + 1;
     return row + 1 == t->source->rt->config.batch_rows_max ? wr_lane_seal(t, lane) : WEIR_OK;
