@@ -137,12 +137,12 @@ def check(weir, folder, rnd, streams, cases, refusals, refused):
             known = next((r for r in refusals if re.search(r, message)), None)
             if known is not None and int(line) in lines:
                 gone.append(lines[int(line)])
-                refused["view: " + known] += 1
+                refused["view: " + message] += 1
         running = re.search(r"^ *v(\d+)/\S*: (.*)$", said, re.M)
         known = next((r for r in refusals if running and re.search(r, running.group(2))), None)
         if not gone and known is not None:
             gone = [c for c in cases if c.number == int(running.group(1))]
-            refused["running view: " + known] += 1
+            refused["running view: " + running.group(2)] += 1
         if not gone:
             return "pipeline (exit %d): %s" % (p.returncode, said[:1500])
         cases = without(cases, gone)

@@ -44,6 +44,7 @@ class Wide(Draw):
         r, rows, at, worst, top = self.rnd, [], 0, 0, None
         columns = COLUMNS[:1] + [c for c in COLUMNS[1:7] if self.chance(0.8)] + COLUMNS[7:]
         nulls, step, spread = r.choice([0, 0.1, 0.4]), r.choice([10, 300, 1000, 5000]), r.choice([0, 1000, 5000, 20000])
+        grain = r.choice([1, 1, 500, 1000]) * 1000  # whole seconds meet bounds exactly
         for i in range(r.choice([0, 3, 8, 20, 30, 40, 60, 60, 100])):
             if rows and self.chance(0.15):
                 rows.append({**rows[-1], "id": i if self.chance(0.5) else rows[-1]["id"]})
@@ -53,6 +54,7 @@ class Wide(Draw):
             row["id"] = i
             if row["ts"] is not None:
                 row["ts"] = BASE + max(0, at - (r.randrange(0, spread) if spread else 0)) * 1000
+                row["ts"] -= row["ts"] % grain
                 top = max(top or 0, row["ts"])
                 worst = max(worst, top - row["ts"])
             rows.append(row)
@@ -185,16 +187,26 @@ class Wide(Draw):
         residual = self.expr(both, "bool", 1) if on and self.chance(0.3) and kind != "full" else None
         return self.over_join(Join(kind, left, right, on, residual), both, depth)
 
+    def timed(self):
+        """Something with a time: a stream, or a view that has one, rows that change among them."""
+        views = [(v, c) for v, c in self.views if any(t == "time" for _, t in c)]
+        if views and self.chance(0.3):
+            return self.rnd.choice(views)
+        s = self.rnd.choice(self.streams)
+        return Table(s), s.columns
+
     def wide_interval(self, depth):
-        """l.ts within a time of r.ts, on keys or not."""
-        a, b = self.rnd.choice(self.streams), self.rnd.choice(self.streams)
-        both = [("l." + n, t) for n, t in a.columns] + [("r." + n, t) for n, t in b.columns]
-        before, after = self.rnd.choice(SIZES) * SECOND, self.rnd.choice([0] + SIZES) * SECOND
-        r = col("r.ts", "time")
-        bound = Expr("between", "bool", col("l.ts", "time"), Expr("-", "time", r, lit(before, "interval")), Expr("+", "time", r, lit(after, "interval")))
-        on = self.on(a.columns, b.columns) if self.chance(0.85) else []
+        """l.TIME within a span of r.TIME, on keys or not."""
+        (a, c), (b, d) = self.timed(), self.timed()
+        lt, rt = (self.rnd.choice([n for n, t in x if t == "time"]) for x in (c, d))
+        both = [("l." + n, t) for n, t in c] + [("r." + n, t) for n, t in d]
+        spans = [0, 0, 1, 2, 3, 5, 10, 30]
+        before, after = self.rnd.choice(spans) * SECOND, self.rnd.choice(spans) * SECOND
+        r = col("r." + rt, "time")
+        bound = Expr("between", "bool", col("l." + lt, "time"), Expr("-", "time", r, lit(before, "interval")), Expr("+", "time", r, lit(after, "interval")))
+        on = self.on(c, d) if self.chance(0.85) else []
         kind = self.rnd.choice(["inner", "inner", "left", "right", "full"]) if on else "inner"
-        return self.over_join(Join(kind, Table(a), Table(b), on, bound), both, depth)
+        return self.over_join(Join(kind, a, b, on, bound), both, depth)
 
     def subrelation(self, depth, c):
         """(relation, its columns, a condition of its rows that ties them to the rows around or None)."""
@@ -266,12 +278,12 @@ class Wide(Draw):
         source, c = self.relation(depth)
         function = self.rnd.choice(["row_number", "row_number", "rank", "dense_rank"])
         order = self.order(c)
-        if function != "row_number":
-            order = order[:self.rnd.randrange(1, len(order) + 1)]
+        if function != "row_number":  # few values, so that rows tie
+            order = ([o for o in order if dict(c)[o[0]] in ("text", "bool", "float8", "int4") or o[0] == "g"] or order)[:self.rnd.choice([1, 1, 2])]
         nth = self.fresh("nth")
         over = Over(source, [(nth, function, "int8", None, self.partition(c), order, None)])
         items = [(n, col(n, t)) for n, t in c if self.chance(0.8)] or [(c[0][0], col(*c[0]))]
-        items += [(nth, col(nth, "int8"))] * self.chance(0.5)
+        items += [(nth, col(nth, "int8"))] * self.chance(0.5 if function == "row_number" else 0.8)
         n = lit(self.rnd.choice([1, 1, 2, 3, 10]), "int8")
         return Select(over, items, Expr(self.rnd.choice(["<=", "<=", "<", "="]), "bool", col(nth, "int8"), n)), [(n, e.type) for n, e in items]
 
