@@ -51,7 +51,7 @@ key_append(wr_agg_ctx *ctx, const wr_column *column, uint32_t row, wr_text *to)
 /* between: what stands between key and value; NULL for lists. */
 static void
 json_step(wr_agg_ctx *ctx, char *const *states, size_t offset, wr_column *const *args, wr_rows rows,
-          const char *between)
+          const char *between, bool lines)
 {
     bool    canonical = ctx->result.id == WR_JSONB;
     wr_text text;
@@ -69,8 +69,8 @@ json_step(wr_agg_ctx *ctx, char *const *states, size_t offset, wr_column *const 
         if (between != NULL) {
             ok = key_append(ctx, args[0], row, &text);
             wr_text_puts(&text, between);
-        } else if (!canonical && ctx->args[0].id == WR_ARRAY && !wr_column_is_null(args[0], row)) {
-            wr_text_puts(&text, "\n "); /* PostgreSQL gives each array a line */
+        } else if (lines && !wr_column_is_null(args[0], row)) {
+            wr_text_puts(&text, "\n "); /* PostgreSQL gives each array and row a line */
         }
         ok = ok && item_append(ctx, args[between != NULL], row, canonical, &text);
         if (ok && wr_text_ok(&text))
@@ -83,12 +83,18 @@ json_step(wr_agg_ctx *ctx, char *const *states, size_t offset, wr_column *const 
 
 AGG_UPDATE(list_update)
 {
-    json_step(ctx, states, offset, args, rows, NULL);
+    json_step(ctx, states, offset, args, rows, NULL,
+              ctx->result.id == WR_JSON && ctx->args[0].id == WR_ARRAY);
+}
+
+AGG_UPDATE(rows_update)
+{
+    json_step(ctx, states, offset, args, rows, NULL, true);
 }
 
 AGG_UPDATE(object_update)
 {
-    json_step(ctx, states, offset, args, rows, ctx->result.id == WR_JSONB ? ": " : " : ");
+    json_step(ctx, states, offset, args, rows, ctx->result.id == WR_JSONB ? ": " : " : ", false);
 }
 
 AGG_MERGE(json_merge)
@@ -155,6 +161,7 @@ AGG_DECODE(json_decode)
     return ctx->failed ? WEIR_MEMORY : WEIR_OK;
 }
 
+#define rows_result list_result
 #define JSON(NAME, RESULT, ARGS, WHICH, DOC, ...)                                                  \
     { .name = NAME, .arg_count = ARGS, .args = { __VA_ARGS__ }, .result = RESULT,                  \
       .state_bytes = sizeof(json_items), .nested = true, .order_matters = true,                    \
@@ -164,6 +171,7 @@ AGG_DECODE(json_decode)
 const wr_aggregate wr_agg_json[] = {
     JSON("json_agg", T_JSON, 1, list, "the values as a JSON array", T_ANY),
     JSON("jsonb_agg", T_JSONB, 1, list, "the values as a JSON array", T_ANY),
+    JSON("json_agg rows", T_JSON, 1, rows, "the rows as a JSON array", T_JSON),
     JSON("json_object_agg", T_JSON, 2, object, "keys and values as a JSON object", T_ANY, T_ANY),
     JSON("jsonb_object_agg", T_JSONB, 2, object, "keys and values as a JSON object", T_ANY, T_ANY),
     { .name = NULL },

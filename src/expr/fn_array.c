@@ -163,6 +163,8 @@ FN_KERNEL(array_position)
     if (view.dims > 1)
         return fn_array_fail(eval, row,
                              "searching for elements in multidimensional arrays is not supported");
+    if (view.dims == 0)
+        return fn_give_null(out);
     if (arg_count > 2 && args[2].is_null)
         return fn_array_fail(eval, row, "initial position must not be null");
     start = arg_count > 2 ? args[2].integer : INT32_MIN;

@@ -219,6 +219,23 @@ FN_KERNEL(json_build_object)
     return (jsonb ? wr_fn_take_jsonb : wr_fn_take)(eval, row, &text, out);
 }
 
+/* json_row(name, value, ...): as row_to_json writes a row. */
+FN_KERNEL(json_row)
+{
+    wr_text text;
+    wr_text_init(&text, eval->budget);
+    wr_text_putc(&text, '{');
+    for (uint32_t i = 0; i + 1 < arg_count; i += 2) {
+        if (i > 0)
+            wr_text_putc(&text, ',');
+        wr_text_put_json(&text, fn_data(&args[i]), fn_length(&args[i]));
+        wr_text_putc(&text, ':');
+        wr_fn_json_append(&args[i + 1], false, &text);
+    }
+    wr_text_putc(&text, '}');
+    return wr_fn_take(eval, row, &text, out);
+}
+
 FN_KERNEL(json_build_array)
 {
     wr_text text;
@@ -324,5 +341,12 @@ const wr_function wr_fn_json_build[] = {
        T_ARRAY, T_BOOL),
     BUILD_ROWS("json", T_JSON),
     BUILD_ROWS("jsonb", T_JSONB),
+    FN_END,
+};
+
+#undef FN_TOPIC
+#define FN_TOPIC "internal"
+const wr_function wr_fn_json_row[] = {
+    FN("json_row", T_JSON, json_row, FN_FAILS | FN_NULLS | FN_VARIADIC, "a row as JSON", T_ANY),
     FN_END,
 };

@@ -309,6 +309,16 @@ matcher_nth(matcher *m, int64_t start, int64_t n, bool *found)
     return WEIR_OK;
 }
 
+/* Group 1 of a pattern without groups is the whole match; -1: there is no such group. */
+static int64_t
+group_wanted(const matcher *m, int64_t group)
+{
+    uint32_t count = wr_pattern_group_count(m->pattern);
+    if (group == 1 && count == 0)
+        return 0;
+    return group > count ? -1 : group;
+}
+
 /* regexp_substr(s, pattern, start, n, flags, group) */
 FN_KERNEL(regexp_substr)
 {
@@ -322,7 +332,8 @@ FN_KERNEL(regexp_substr)
     WR_TRY(flags_read(eval, row, arg_count > 4 ? &args[4] : NULL, "regexp_substr", &flags));
     WR_TRY(matcher_open(&m, eval, row, &args[0], &args[1], flags.options));
     WR_TRY(matcher_nth(&m, start, n, &found));
-    if (!found || group > wr_pattern_group_count(m.pattern))
+    group = group_wanted(&m, group);
+    if (!found || group < 0)
         return fn_give_null(out);
     return part_give(&m, (uint32_t) group, out);
 }
@@ -342,7 +353,8 @@ FN_KERNEL(regexp_instr)
     WR_TRY(matcher_open(&m, eval, row, &args[0], &args[1], flags.options));
     WR_TRY(matcher_nth(&m, start, n, &found));
     out->integer = 0;
-    if (!found || group > wr_pattern_group_count(m.pattern) || m.parts[group].begin == SIZE_MAX)
+    group = group_wanted(&m, group);
+    if (!found || group < 0 || m.parts[group].begin == SIZE_MAX)
         return WEIR_OK;
     size_t at = at_end != 0 ? m.parts[group].end : m.parts[group].begin;
     out->integer = (int64_t) wr_fn_char_count(m.s, at) + 1;

@@ -22,6 +22,7 @@ static const wr_function *const tables[] = {
     wr_fn_json,            wr_fn_json_query,    wr_fn_json_edit,
     wr_fn_json_build,      wr_fn_array,         wr_fn_array_edit,
     wr_fn_misc,            wr_fn_json_set,      wr_fn_json_part,
+    wr_fn_json_row,
 };
 
 static bool

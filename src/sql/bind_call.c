@@ -117,8 +117,13 @@ bind_aggregate_parts(sql_query *q, const PgQuery__FuncCall *call, const char *na
     if (n > 3)
         return wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
                            "no aggregate %s takes %u arguments", name, n);
-    for (uint32_t i = 0; i < n; i++)
+    bool is_row = false;
+    if (n == 1)
+        WR_TRY(wr_bind_row_json(q, name, call->args[0], &args[0], &is_row));
+    for (uint32_t i = 0; i < n && !is_row; i++)
         WR_TRY(wr_bind_expr(q, call->args[i], &args[i]));
+    if (is_row && strcmp(name, "json_agg") == 0)
+        name = "json_agg rows";
     if (call->agg_within_group)
         WR_TRY(wr_bind_within_group(q, call, &name, args, &n));
     else if (wr_sql_is_ordered_set(name))
@@ -412,6 +417,12 @@ bind_scalar(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_ex
     WR_TRY(refuse_modifiers(q, call, name));
     if (strcmp(name, "pg_typeof") == 0 && count == 1)
         return bind_typeof(q, call, out);
+    if (count == 1) {
+        bool is_row;
+        WR_TRY(wr_bind_row_json(q, name, call->args[0], out, &is_row));
+        if (is_row)
+            return WEIR_OK;
+    }
     WR_TRY(wr_bind_arguments(q, call, name, &args, &count));
     if (call->func_variadic) {
         bool is_null;

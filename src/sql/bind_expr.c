@@ -8,8 +8,6 @@
  */
 #include "sql/bind_impl.h"
 
-#include "data/array.h"
-
 #include <string.h>
 
 weir_status
@@ -352,94 +350,6 @@ bind_array(sql_query *q, const PgQuery__AArrayExpr *e, wr_expr **out)
     return wr_sql_call(q->b, "array_make", args, (uint32_t)e->n_elements, e->location, out);
 }
 
-/* x[i], x[a:b] of arrays; x['key'], x[0] of jsonb. */
-static weir_status
-bind_subscript(sql_query *q, const PgQuery__AIndices *indices, wr_expr **value, int32_t location)
-{
-    wr_expr *args[3] = { *value, NULL, NULL };
-    if (!indices->is_slice) {
-        WR_TRY(wr_bind_expr(q, indices->uidx, &args[1]));
-        if (args[0]->type.id == WR_JSONB) {
-            /* as a path: a key of an object, a place in an array, nothing in a scalar */
-            uint8_t id = args[1]->type.id;
-            if (id != WR_INT2 && id != WR_INT4 && id != WR_TEXT && id != WR_BPCHAR &&
-                id != WR_UNKNOWN)
-                return wr_error_at(q->b->err, WEIR_QUERY_TYPE, location,
-                                   "a jsonb subscript must be an integer or a text, not %s",
-                                   wr_type_name(args[1]->type));
-            WR_TRY(wr_sql_cast(q->b, args[1], WR_TYPE(WR_TEXT), WR_CAST_EXPLICIT, &args[1]));
-            WR_TRY(wr_sql_call(q->b, "array_make", &args[1], 1, location, &args[1]));
-            return wr_sql_call(q->b, "#>", args, 2, location, value);
-        }
-        if (args[0]->type.id != WR_ARRAY)
-            return wr_error_at(q->b->err, WEIR_QUERY_TYPE, location,
-                               "cannot subscript type %s because it does not support subscripting",
-                               wr_type_name(args[0]->type));
-        return wr_sql_call(q->b, "array_subscript", args, 2, location, value);
-    }
-    wr_value open = wr_value_null(WR_TYPE(WR_INT4));
-    for (int i = 0; i < 2; i++) {
-        const tree_node *bound = i == 0 ? indices->lidx : indices->uidx;
-        if (bound != NULL) {
-            WR_TRY(wr_bind_expr(q, bound, &args[1 + i]));
-        } else if ((args[1 + i] = wr_sql_constant(q->b, &open, location)) == NULL) {
-            return SQL_NOMEM(q->b);
-        }
-    }
-    return wr_sql_call(q->b, "array_slice", args, 3, location, value);
-}
-
-static weir_status
-bind_indirection(sql_query *q, const PgQuery__AIndirection *e, wr_expr **out)
-{
-    int32_t location = wr_sql_location(e->arg);
-    WR_TRY(wr_bind_expr(q, e->arg, out));
-    for (size_t i = 0; i < e->n_indirection; i++) {
-        const tree_node *step = e->indirection[i];
-        if (step->node_case == PG_QUERY__NODE__NODE_A_INDICES) {
-            size_t run = i;
-            while (run + 1 < e->n_indirection &&
-                   e->indirection[run + 1]->node_case == PG_QUERY__NODE__NODE_A_INDICES)
-                run++;
-            if (run > i && (*out)->type.id == WR_ARRAY) {
-                if (run - i + 1 > WR_ARRAY_DIMS_MAX)
-                    return wr_error_at(q->b->err, WEIR_QUERY, location,
-                                       "number of array dimensions (%zu) exceeds the maximum "
-                                       "allowed (%d)",
-                                       run - i + 1, WR_ARRAY_DIMS_MAX);
-                /* a[1][2]: all subscripts reach one item */
-                wr_expr **args = wr_arena_alloc(q->b->arena, (run - i + 2) * sizeof *args);
-                if (args == NULL)
-                    return SQL_NOMEM(q->b);
-                args[0] = *out;
-                for (size_t k = i; k <= run; k++) {
-                    if (e->indirection[k]->a_indices->is_slice)
-                        return wr_sql_unsupported(q->b, location,
-                                                  "slices of more than one dimension are");
-                    WR_TRY(wr_bind_expr(q, e->indirection[k]->a_indices->uidx, &args[k - i + 1]));
-                }
-                WR_TRY(wr_sql_call(q->b, "array_subscript", args, (uint32_t)(run - i + 2), location,
-                                   out));
-                i = run;
-                continue;
-            }
-            WR_TRY(bind_subscript(q, step->a_indices, out, location));
-        } else if (step->node_case == PG_QUERY__NODE__NODE_STRING &&
-                   ((*out)->type.id == WR_JSONB || (*out)->type.id == WR_JSON)) {
-            const char *name = step->string->sval;
-            wr_value key = { .type = WR_TYPE(WR_TEXT),
-                             .string = wr_string_make(name, strlen(name)) };
-            wr_expr *args[2] = { *out, wr_sql_constant(q->b, &key, location) };
-            if (args[1] == NULL)
-                return SQL_NOMEM(q->b);
-            WR_TRY(wr_sql_call(q->b, "->", args, 2, location, out));
-        } else {
-            return wr_sql_unsupported(q->b, location, "fields of composite values are");
-        }
-    }
-    return WEIR_OK;
-}
-
 static weir_status
 bind_collate(sql_query *q, const PgQuery__CollateClause *e, wr_expr **out)
 {
@@ -501,7 +411,7 @@ wr_bind_expr(sql_query *q, const tree_node *node, wr_expr **out)
         return bind_value_function(q, node->sqlvalue_function, out);
     case PG_QUERY__NODE__NODE_SUB_LINK: return wr_bind_sublink(q, node->sub_link, out);
     case PG_QUERY__NODE__NODE_A_ARRAY_EXPR: return bind_array(q, node->a_array_expr, out);
-    case PG_QUERY__NODE__NODE_A_INDIRECTION: return bind_indirection(q, node->a_indirection, out);
+    case PG_QUERY__NODE__NODE_A_INDIRECTION: return wr_bind_indirection(q, node->a_indirection, out);
     case PG_QUERY__NODE__NODE_COLLATE_CLAUSE: return bind_collate(q, node->collate_clause, out);
     case PG_QUERY__NODE__NODE_PARAM_REF: return bind_param(q, node->param_ref, out);
     case PG_QUERY__NODE__NODE_NAMED_ARG_EXPR: {

@@ -30,6 +30,9 @@ enum {
     WR_SQL_DEPTH_MAX = 64,     /* selects within selects                 */
     WR_SQL_SELECTS_MAX = 2000, /* in all, CTEs counted wherever named    */
     WR_SQL_UNION_MAX = 1000,   /* branches of one UNION                  */
+    WR_SQL_JOINS_MAX = 16,     /* in FROM, CTEs counted wherever named   */
+    WR_SQL_WINDOWS_MAX = 64,   /* tumble(...) and OVER (...)             */
+    WR_SQL_IN_MAX = 10000,     /* items of one IN list                   */
 };
 #define WR_SQL_OUTER 0x80000000u
 static inline uint32_t
@@ -84,7 +87,7 @@ typedef struct sql_binder {
     const wr_plan_options *options;
     weir_error *err; /* never NULL */
     sql_cte *ctes;
-    uint32_t scope_count, depth, select_count;
+    uint32_t scope_count, depth, select_count, join_count, window_count;
 } sql_binder;
 
 /* A subquery waiting for the plan it is joined to (bind_subquery.c). */
@@ -162,6 +165,10 @@ weir_status wr_sql_place(sql_binder *b, weir_status status, int32_t location);
 /* WEIR_QUERY_UNSUPPORTED at location; follow with wr_error_hint. */
 weir_status wr_sql_unsupported(sql_binder *b, int32_t location, const char *what);
 
+/* One more of what a statement may have `most` of: WEIR_QUERY_TOO_COMPLEX beyond. */
+weir_status wr_sql_count(sql_binder *b, uint32_t *count, uint32_t most, const char *what,
+                         int32_t location);
+
 /* --- bind_scope.c --- */
 sql_scope *wr_sql_scope_create(sql_binder *b, sql_scope *outer);
 weir_status wr_sql_scope_add_range(sql_binder *b, sql_scope *scope, const char *alias,
@@ -198,6 +205,7 @@ weir_status wr_sql_compare(sql_binder *b, const char *op, wr_expr *left, wr_expr
                            int32_t location, wr_expr **out);
 weir_status wr_sql_compare_rows(sql_binder *b, const char *op, wr_expr **left, wr_expr **right,
                                 uint32_t count, int32_t location, wr_expr **out);
+weir_status wr_bind_indirection(sql_query *q, const PgQuery__AIndirection *e, wr_expr **out);
 weir_status wr_bind_literal(sql_binder *b, const PgQuery__AConst *c, wr_expr **out);
 weir_status wr_bind_cast(sql_query *q, const PgQuery__TypeCast *cast, wr_expr **out);
 weir_status wr_bind_type(sql_binder *b, const PgQuery__TypeName *name, wr_type *type);
@@ -212,6 +220,12 @@ weir_status wr_bind_arguments(sql_query *q, const PgQuery__FuncCall *call, const
 /* The last argument is an array whose items become arguments.  *is_null: it is NULL, and stays. */
 weir_status wr_bind_variadic(sql_query *q, const PgQuery__FuncCall *call, wr_expr ***args,
                              uint32_t *count, bool *is_null);
+
+/* --- bind_row.c --- */
+/* The argument of to_json, row_to_json, json_agg and their kin that is a row, as JSON.  *is_row: it was
+ * one, and *out is filled. */
+weir_status wr_bind_row_json(sql_query *q, const char *function, const tree_node *node,
+                             wr_expr **out, bool *is_row);
 
 /* --- bind_call.c, bind_over.c --- */
 weir_status wr_bind_call(sql_query *q, const PgQuery__FuncCall *call, wr_expr **out);

@@ -365,6 +365,7 @@ wr_bind_join(sql_query *q, const PgQuery__JoinExpr *join, sql_scope *left, sql_s
              sql_scope **out)
 {
     join_parts j = { .location = join_location(join) };
+    WR_TRY(wr_sql_count(q->b, &q->b->join_count, WR_SQL_JOINS_MAX, "joins", j.location));
     WR_TRY(join_kind(q, join, &j.kind));
     WR_TRY(wr_bind_item(q, join->larg, left, outer, &j.left));
     WR_TRY(wr_bind_item(q, join->rarg, j.left, outer, &j.right));

@@ -221,6 +221,12 @@ bind_in(sql_query *q, const PgQuery__AExpr *e, const char *op, wr_expr **out)
     const PgQuery__List *list = e->rexpr->list;
     uint32_t n = (uint32_t)list->n_items;
     bool done = false;
+    if (n > WR_SQL_IN_MAX) {
+        weir_status status = wr_error_at(q->b->err, WEIR_QUERY_TOO_COMPLEX, e->location,
+                                         "an IN list has at most %d items", WR_SQL_IN_MAX);
+        wr_error_hint(q->b->err, "put them into a relation: IN (SELECT ...), or a join");
+        return status;
+    }
     if (as_row(e->lexpr) != NULL) {
         WR_TRY(bind_in_rows(q, e, list, out));
         done = true;

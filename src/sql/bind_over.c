@@ -321,6 +321,7 @@ wr_bind_over_call(sql_query *q, const PgQuery__FuncCall *f, wr_expr **out)
         wr_error_hint(q->b->err, "compute it in a sub-select and use its column");
         return status;
     }
+    WR_TRY(wr_sql_count(q->b, &q->b->window_count, WR_SQL_WINDOWS_MAX, "windows", f->location));
     bool can_unnest = q->can_unnest;
     q->in_over = true;
     q->can_unnest = false;

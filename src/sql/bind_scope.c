@@ -36,6 +36,17 @@ wr_sql_place(sql_binder *b, weir_status status, int32_t location)
 }
 
 weir_status
+wr_sql_count(sql_binder *b, uint32_t *count, uint32_t most, const char *what, int32_t location)
+{
+    if (++*count <= most)
+        return WEIR_OK;
+    weir_status status = wr_error_at(b->err, WEIR_QUERY_TOO_COMPLEX, location,
+                                     "a query has at most %u %s", most, what);
+    wr_error_hint(b->err, "split it into views on views");
+    return status;
+}
+
+weir_status
 wr_sql_unsupported(sql_binder *b, int32_t location, const char *what)
 {
     return wr_error_at(b->err, WEIR_QUERY_UNSUPPORTED, location, "%s not supported", what);

@@ -274,6 +274,7 @@ wr_bind_window(sql_query *q, const PgQuery__FuncCall *call, sql_scope *up, wr_pl
 {
     const window_kind *kind = find_kind(wr_sql_last_name(call->funcname, call->n_funcname));
     window_args args;
+    WR_TRY(wr_sql_count(q->b, &q->b->window_count, WR_SQL_WINDOWS_MAX, "windows", call->location));
     WR_TRY(take_args(q, kind, call, true, &args));
     sql_scope *scope = wr_sql_scope_create(q->b, up);
     if (scope == NULL)

@@ -415,6 +415,7 @@ static const char *const many[][2] = { /* value, k */
     { "long enough to lie outside", "2" }, { "b", "2" }, { "b", "2" }, { "a longer one than that", "2" },
 };
 static const char *const wrong_k[][2] = { { "a", "0" }, { "b", "3" } };
+static const char *const objects[][2] = { { "NULL" }, { "{\"a\":1}" }, { "NULL" }, { "{}" } };
 static const char *const reals[][2] = { /* value, fraction */
     { "10", "0.5" }, { "-3", "0.5" }, { "NULL", "0.5" }, { "0", "0.5" }, { "NaN", "0.5" },
     { "-Infinity", "0.5" }, { "1e308", "0.5" },
@@ -460,6 +461,8 @@ orders_and_counts(void **state)
           "{\"long enough to lie outside\",\"long enough to lie outside\"}" },
         { "max_k", { "text", "int4" }, many, 3, "{\"long enough to lie outside\",b}" },
         { "min_k", { "text", "int4" }, wrong_k, 2, "!" },
+        { "json_agg rows", { "json" }, objects, 4, "[null, \n {\"a\":1}, null, \n {}]" },
+        { "json_agg rows", { "json" }, objects + 1, 1, "[{\"a\":1}]" },
         { "approx_percentile", { "float8", "float8" }, reals, 0, "NULL" },
         { "approx_percentile", { "float8", "float8" }, reals, 4, "0" },
         { "approx_percentile", { "float8", "float8" }, reals, 7, NULL },
@@ -568,7 +571,7 @@ visit_tested(const wr_aggregate *a, void *user)
                                          "min_by", "arg_min",     "max_by", "arg_max",
                                          "approx_count_distinct", "percentile_cont",
                                          "percentile_cont desc", "percentile_disc",
-                                         "percentile_disc desc", "mode", "mode desc", "median",
+                                         "percentile_disc desc", "json_agg rows", "mode", "mode desc", "median",
                                          "top_k", "histogram", "min_k", "max_k", "approx_percentile" };
     bool tested = a->arg_count == 0;
     for (size_t i = 0; i < WR_COUNT(known); i++)
