@@ -294,8 +294,7 @@ due_counts(const wr_change_side *side, const wr_change_due *entry)
 {
     const wr_group *g = wr_change_side_row(side, entry->row);
     return (g->flags & WR_GROUP_DEAD) == 0 &&
-           wr_change_row_of(&side->row_layout, g)->armed == entry->until &&
-           wr_change_row_of(&side->row_layout, g)->key != WR_CHANGE_NONE;
+           wr_change_row_of(&side->row_layout, g)->armed == entry->until;
 }
 
 static weir_status
@@ -320,7 +319,6 @@ wr_change_side_hold(wr_change_side *side, uint32_t id, wr_time until)
     if (wr_change_side_own(side, id) == NULL)
         return WEIR_MEMORY;
     wr_change_row *row = wr_change_side_info(side, id);
-    wr_assert(row->key != WR_CHANGE_NONE);
     row->until = until;
     if (until == WR_TIME_END || row->armed <= until)
         return WEIR_OK; /* its entry comes up earlier, and is put back then */
@@ -329,10 +327,11 @@ wr_change_side_hold(wr_change_side *side, uint32_t id, wr_time until)
 }
 
 weir_status
-wr_change_side_forget(wr_change_side *side, wr_time watermark, uint64_t *count)
+wr_change_side_take(wr_change_side *side, wr_time watermark, uint32_t *ids, uint32_t max,
+                    uint32_t *count)
 {
     *count = 0;
-    while (side->due_count > 0 && side->due[0].until < watermark) {
+    while (*count < max && side->due_count > 0 && side->due[0].until < watermark) {
         wr_change_due top = side->due[0];
         bool          counts = due_counts(side, &top);
         side->due[0] = side->due[--side->due_count];
@@ -344,12 +343,25 @@ wr_change_side_forget(wr_change_side *side, wr_time watermark, uint64_t *count)
             return WEIR_MEMORY;
         wr_change_row *row = wr_change_side_info(side, top.row);
         row->armed = WR_TIME_END;
-        if (row->until >= watermark) {
+        if (row->until >= watermark)
             WR_TRY(wr_change_side_hold(side, top.row, row->until));
-            continue;
-        }
-        WR_TRY(wr_change_side_remove(side, top.row));
-        ++*count;
+        else
+            ids[(*count)++] = top.row;
+    }
+    return WEIR_OK;
+}
+
+weir_status
+wr_change_side_forget(wr_change_side *side, wr_time watermark, uint64_t *count)
+{
+    enum { BATCH = 64 };
+    uint32_t ids[BATCH], taken = BATCH;
+    *count = 0;
+    while (taken == BATCH) {
+        WR_TRY(wr_change_side_take(side, watermark, ids, BATCH, &taken));
+        for (uint32_t i = 0; i < taken; i++)
+            WR_TRY(wr_change_side_remove(side, ids[i]));
+        *count += taken;
     }
     return WEIR_OK;
 }

@@ -11,7 +11,7 @@
  *             when it bears the row's `armed`.
  * Invariants  C1  a row with diff 0 is in no chain, and is gone when the step that made it is over
  *             C2  two rows are one when they are the same to the last digit (1.0 is not 1.00)
- *             C3  a chained row with an until has exactly one heap entry that bears its `armed`
+ *             C3  a row with an until has a heap entry that bears its `armed`
  * Cost        a row: one probe for itself, one for its key.  Memory: the row's values, 8 bytes each
  *             (texts 16 and what is beyond 12), and about 100 bytes.
  * Threads: one; a view of `rows` may be read and released by another.
@@ -19,6 +19,7 @@
 #pragma once
 
 #include "data/schema.h"
+#include "data/snapshot.h"
 #include "state/group_table.h"
 
 #define WR_CHANGE_NONE UINT32_MAX
@@ -67,10 +68,13 @@ weir_status wr_change_side_link(wr_change_side *side, const wr_row_keys *keys,
                                 const uint16_t *which, const uint32_t *ids, uint32_t count);
 /* The row leaves its chain, if it is in one, and the table. */
 weir_status wr_change_side_remove(wr_change_side *side, uint32_t id);
-/* The until of a chained row, which may only grow. */
+/* When the row is due.  An until that comes later than the last one costs nothing. */
 weir_status wr_change_side_hold(wr_change_side *side, uint32_t id, wr_time until);
 /* Forget rows whose until lies before the watermark; how many. */
 weir_status wr_change_side_forget(wr_change_side *side, wr_time watermark, uint64_t *count);
+/* Up to max rows whose until lies before the watermark, as they fall due; they stay, with no until. */
+weir_status wr_change_side_take(wr_change_side *side, wr_time watermark, uint32_t *ids,
+                                uint32_t max, uint32_t *count);
 /* Nothing is left. */
 void        wr_change_side_clear(wr_change_side *side);
 /* Give back what removed rows held, when it is worth the copying.  Between steps. */
@@ -97,3 +101,20 @@ wr_change_side_info(const wr_change_side *side, uint32_t id)
 /* Column c of rows ids[0..count), NULL where the id is NONE.  Owned; NULL: no memory. */
 wr_column *wr_change_side_gather(const wr_change_side *side, uint32_t c, const uint32_t *ids,
                                  uint32_t count, char **scratch, wr_budget *budget);
+
+/* --- snapshots: state/change_snapshot.c --- */
+
+/*
+ * The rows of a view of side->rows as sections of their key groups, each beginning with `port`: a
+ * row's diff, partners and until, then the rows.  Any thread.
+ */
+weir_status wr_change_side_write(const wr_change_side *side, const wr_group_view *view,
+                                 uint32_t port, const uint32_t *keys, uint32_t key_count,
+                                 wr_snapshot_writer *to);
+/*
+ * A section, of which the port has been read: the rows, found or made, with what is known of them, in
+ * no chain and with no until in the heap yet.  ids: room for WR_BATCH_ROWS_MAX.  *batch is the
+ * caller's.
+ */
+weir_status wr_change_side_read(wr_change_side *side, wr_snapshot_reader *from, wr_batch **batch,
+                                uint32_t *ids);
