@@ -35,13 +35,13 @@ wr_plan_is_table(const wr_plan *plan)
     return true;
 }
 
-static int32_t
-place(const wr_plan *plan)
+int32_t
+wr_plan_place(const wr_plan *plan)
 {
     if (plan->location >= 0)
         return plan->location;
     for (uint32_t i = 0; i < plan->input_count; i++) {
-        int32_t below = place(plan->inputs[i]);
+        int32_t below = wr_plan_place(plan->inputs[i]);
         if (below >= 0)
             return below;
     }
@@ -51,7 +51,7 @@ place(const wr_plan *plan)
 static weir_status
 unbounded(const wr_plan *plan, weir_error *err, const char *what, const char *hint)
 {
-    weir_status status = wr_error_at(err, WEIR_QUERY_UNBOUNDED, place(plan), "%s", what);
+    weir_status status = wr_error_at(err, WEIR_QUERY_UNBOUNDED, wr_plan_place(plan), "%s", what);
     wr_error_hint(err, "%s", hint);
     return status;
 }
@@ -94,19 +94,6 @@ check_aggregate(wr_arena *arena, const wr_plan_options *options, const wr_plan *
         "or set state: { ttl: 1h } or state: { unbounded: true }");
 }
 
-static weir_status
-check_join(const wr_plan_options *options, const wr_plan *plan, weir_error *err)
-{
-    wr_plan_bounds bounds;
-    if (options->unbounded_state || options->ttl_us > 0 || wr_plan_join_bounds(plan, &bounds) ||
-        wr_plan_is_table(plan))
-        return WEIR_OK;
-    return unbounded(
-        plan, err, "the join keeps every row of both sides, without bound",
-        "join on equal window_start columns, or add a time bound: a.ts BETWEEN b.ts - interval "
-        "'10 minutes' AND b.ts, or set state: { ttl: 1h } or state: { unbounded: true }");
-}
-
 typedef struct clock_use {
     int32_t location;
 } clock_use;
@@ -127,7 +114,7 @@ check_predicate(const wr_plan *plan, const wr_expr *predicate, weir_error *err)
         return WEIR_OK;
     wr_expr_walk(predicate, note_clock, &use);
     weir_status status =
-        wr_error_at(err, WEIR_QUERY_UNSUPPORTED, use.location >= 0 ? use.location : place(plan),
+        wr_error_at(err, WEIR_QUERY_UNSUPPORTED, use.location >= 0 ? use.location : wr_plan_place(plan),
                     "a condition on now() would have to take rows back as time goes by");
     wr_error_hint(err,
                   "use a window: FROM hop(t, ts, interval '10 seconds', interval '5 minutes')");
@@ -141,7 +128,7 @@ check_top_n(const wr_plan_options *options, const wr_plan *plan, weir_error *err
     for (uint32_t i = 0; i < plan->top.key_count; i++) {
         wr_type type = input->fields[plan->top.keys[i].column].type;
         if (!wr_order_key_can(type))
-            return wr_error_at(err, WEIR_QUERY_UNSUPPORTED, place(plan),
+            return wr_error_at(err, WEIR_QUERY_UNSUPPORTED, wr_plan_place(plan),
                                "ORDER BY a %s is not supported over an endless input",
                                wr_type_name(type));
     }
@@ -162,11 +149,13 @@ check(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir
 {
     for (uint32_t i = 0; i < plan->input_count; i++)
         WR_TRY(check(arena, options, plan->inputs[i], err));
+    if (plan->kind == WR_PLAN_JOIN && plan->join.mode == WR_JOIN_ASOF)
+        return wr_plan_check_join(options, plan, err);
     if (options->bounded || wr_plan_ends(plan))
         return WEIR_OK;
     switch (plan->kind) {
     case WR_PLAN_AGGREGATE: return check_aggregate(arena, options, plan, err);
-    case WR_PLAN_JOIN: return check_join(options, plan, err);
+    case WR_PLAN_JOIN: return wr_plan_check_join(options, plan, err);
     case WR_PLAN_FILTER: return check_predicate(plan, plan->filter.predicate, err);
     case WR_PLAN_SCAN: return check_predicate(plan, plan->scan.predicate, err);
     case WR_PLAN_TOP_N: return check_top_n(options, plan, err);
@@ -220,6 +209,7 @@ wr_plan_bound(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, we
         WR_TRY(wr_plan_derive(arena, options, plan));
     if (!options->bounded) {
         bool found = false;
+        WR_TRY(wr_plan_check_join_count(plan, err));
         WR_TRY(wr_plan_find_top_n(arena, plan, &found));
         if (found)
             WR_TRY(wr_plan_derive(arena, options, plan));

@@ -99,6 +99,18 @@ typedef struct wr_plan_bounds {
     int64_t left_offset, right_offset;
 } wr_plan_bounds;
 bool wr_plan_join_bounds(const wr_plan *join, wr_plan_bounds *bounds);
+/*
+ * What an as-of join's residual says: right_time <= left_time (strict: <), perhaps not older than reach.
+ * false: it says something else; *culprit is the condition that does, NULL when the comparison of times
+ * is missing.  Equalities and conditions on one side, which rules move away, are only counted.
+ */
+typedef struct wr_plan_asof {
+    uint32_t left_time, right_time; /* columns of left and of right */
+    bool strict;
+    int64_t reach_us; /* INT64_MAX: none */
+    uint32_t others;  /* equalities and conditions on one side that are still there */
+} wr_plan_asof;
+bool wr_plan_join_asof(const wr_plan *join, wr_plan_asof *asof, const wr_expr **culprit);
 /* Does the join take back what it has given?  bound: it has a time bound that lets state go. */
 bool wr_plan_join_changes(const wr_plan_options *options, const wr_plan *join, bool bound);
 /* Is there a column with a watermark in every partition list of an OVER?  Then partitions end. */

@@ -291,6 +291,38 @@ derive_aggregate(wr_arena *arena, const wr_plan_options *options, wr_plan *plan,
     return WEIR_OK;
 }
 
+/* An as-of or lookup join: a left row comes out once, with what it met. */
+static weir_status
+derive_chosen(wr_arena *arena, wr_plan *plan)
+{
+    const wr_schema *left = plan->inputs[0]->schema, *right = plan->inputs[1]->schema;
+    uint32_t n = left->field_count;
+    wr_field *f = plan->schema->fields;
+    wr_plan_asof asof;
+    const wr_expr *culprit;
+    uint32_t *map = wr_arena_alloc(arena, (n + 1) * sizeof *map);
+    if (map == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = 0; i < plan->schema->field_count; i++)
+        f[i].not_null = i < n ? left->fields[i].not_null
+                              : plan->join.kind == WR_JOIN_INNER && right->fields[i - n].not_null;
+    for (uint32_t i = 0; i < n; i++) {
+        map[i] = i;
+        if (plan->join.mode == WR_JOIN_LOOKUP) /* rows pass as they come */
+            f[i].watermark_offset = left->fields[i].watermark_offset;
+    }
+    if (plan->join.mode == WR_JOIN_ASOF && wr_plan_join_asof(plan, &asof, &culprit)) {
+        int64_t l = left->fields[asof.left_time].watermark_offset;
+        int64_t r = right->fields[asof.right_time].watermark_offset;
+        f[asof.left_time].watermark_offset = WR_MIN(l, r);
+        if (asof.reach_us != INT64_MAX)
+            f[n + asof.right_time].watermark_offset = offset_add(WR_MIN(l, r), -asof.reach_us);
+    }
+    choose_time(plan->schema);
+    bool unique = plan->join.mode == WR_JOIN_ASOF;
+    return unique ? map_key(arena, left, map, plan->schema) : WEIR_OK;
+}
+
 static weir_status
 derive_join(wr_arena *arena, const wr_plan_options *options, wr_plan *plan)
 {
@@ -298,7 +330,10 @@ derive_join(wr_arena *arena, const wr_plan_options *options, wr_plan *plan)
     wr_join_kind kind = plan->join.kind;
     uint32_t n = left->field_count;
     wr_plan_bounds b;
-    bool bound = (options != NULL && !options->bounded) && wr_plan_join_bounds(plan, &b);
+    bool endless = options != NULL && !options->bounded;
+    if (plan->join.mode == WR_JOIN_ASOF || (plan->join.mode == WR_JOIN_LOOKUP && endless))
+        return derive_chosen(arena, plan);
+    bool bound = endless && wr_plan_join_bounds(plan, &b);
     bool left_kept = kind != WR_JOIN_RIGHT && kind != WR_JOIN_FULL;
     bool right_kept = kind == WR_JOIN_INNER || kind == WR_JOIN_RIGHT;
     if (bound) {

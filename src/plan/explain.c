@@ -165,9 +165,9 @@ static void
 put_join(explain_state *s, const wr_plan *plan, uint32_t depth)
 {
     static const char *const kinds[] = { "inner", "left", "right", "full", "semi", "anti" };
-    wr_plan_bounds b;
+    static const char *const modes[] = { "", "as-of ", "lookup " };
     wr_text *to = s->to;
-    wr_text_printf(to, "%s join", kinds[plan->join.kind]);
+    wr_text_printf(to, "%s%s join", modes[plan->join.mode], kinds[plan->join.kind]);
     for (uint32_t i = 0; i < plan->join.key_count; i++)
         wr_text_printf(
             to, "%s%s %s %s", i == 0 ? " on " : " and ",
@@ -180,15 +180,7 @@ put_join(explain_state *s, const wr_plan *plan, uint32_t depth)
     }
     wr_text_putc(to, '\n');
     put_indent(to, depth + 1);
-    if (s->options != NULL && !s->options->bounded && wr_plan_join_bounds(plan, &b)) {
-        wr_text_puts(to, "state: rows within ");
-        put_us(to, b.high_us > -b.low_us ? b.high_us : -b.low_us);
-        wr_text_puts(to, " of the watermark");
-    } else {
-        wr_text_puts(to, s->options == NULL || s->options->bounded ? "state: both inputs"
-                         : s->options->ttl_us > 0 ? "state: rows seen within the ttl"
-                                                  : "state: all rows ever seen");
-    }
+    wr_plan_explain_join(plan, s->options, to);
     wr_text_putc(to, '\n');
 }
 

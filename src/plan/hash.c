@@ -121,8 +121,8 @@ put_node(wr_text *to, const wr_plan *plan)
     case WR_PLAN_WINDOW: put_window(to, plan); break;
     case WR_PLAN_AGGREGATE: put_aggregate(to, plan); break;
     case WR_PLAN_JOIN:
-        put_u64(to, (uint64_t)plan->join.kind << 2 | (uint64_t)plan->join.null_equal << 1 |
-                        plan->join.single);
+        put_u64(to, (uint64_t)plan->join.mode << 8 | (uint64_t)plan->join.kind << 2 |
+                        (uint64_t)plan->join.null_equal << 1 | plan->join.single);
         put_columns(to, plan->join.left_keys, plan->join.key_count);
         put_columns(to, plan->join.right_keys, plan->join.key_count);
         put_expr(to, plan->join.residual);

@@ -65,18 +65,25 @@ narrow(bound_state *s, bool at_least, int64_t us)
     }
 }
 
-static void
-read_conjunct(bound_state *s, const wr_expr *e, const wr_schema *left, const wr_schema *right)
+/* A comparison of a left time with a right one. */
+typedef struct time_pair {
+    uint32_t left, right; /* columns of their sides           */
+    bool at_least, at_most;
+    int64_t low_us, high_us; /* left - right >= low, <= high  */
+} time_pair;
+
+static bool
+read_pair(const wr_expr *e, uint32_t left_count, time_pair *out)
 {
     time_term a, c;
-    if (e->kind != WR_EXPR_CALL || e->arg_count != 2 ||
-        !read_term(e->args[0], left->field_count, &a) ||
-        !read_term(e->args[1], left->field_count, &c) || a.left == c.left)
-        return;
+    int64_t us;
+    if (e->kind != WR_EXPR_CALL || e->arg_count != 2 || !read_term(e->args[0], left_count, &a) ||
+        !read_term(e->args[1], left_count, &c) || a.left == c.left)
+        return false;
     const char *op = e->function->name;
     bool less = op[0] == '<' && op[1] != '>', greater = op[0] == '>', equal = op[0] == '=';
     if (!less && !greater && !equal)
-        return;
+        return false;
     if (!a.left) { /* b op a: turn around */
         time_term t = a;
         a = c;
@@ -85,22 +92,35 @@ read_conjunct(bound_state *s, const wr_expr *e, const wr_schema *left, const wr_
         less = greater;
         greater = swap;
     }
-    if (left->fields[a.column].watermark_offset == WR_NO_WATERMARK ||
-        right->fields[c.column].watermark_offset == WR_NO_WATERMARK)
-        return;
-    if (s->has_columns && (s->b.left_time != a.column || s->b.right_time != c.column))
-        return;
-    int64_t us;
     if (__builtin_sub_overflow(c.us, a.us, &us) || us > INT64_MAX / 4 || us < -INT64_MAX / 4)
+        return false;
+    bool strict = op[1] == '\0' && !equal;
+    *out = (time_pair){ .left = a.column,
+                        .right = c.column,
+                        .at_least = greater || equal,
+                        .at_most = less || equal,
+                        .low_us = us + strict,
+                        .high_us = us - strict };
+    return true;
+}
+
+static void
+read_conjunct(bound_state *s, const wr_expr *e, const wr_schema *left, const wr_schema *right)
+{
+    time_pair p;
+    if (!read_pair(e, left->field_count, &p) ||
+        left->fields[p.left].watermark_offset == WR_NO_WATERMARK ||
+        right->fields[p.right].watermark_offset == WR_NO_WATERMARK)
+        return;
+    if (s->has_columns && (s->b.left_time != p.left || s->b.right_time != p.right))
         return;
     s->has_columns = true;
-    s->b.left_time = a.column;
-    s->b.right_time = c.column;
-    bool strict = op[1] == '\0' && !equal;
-    if (greater || equal)
-        narrow(s, true, us + (strict ? 1 : 0));
-    if (less || equal)
-        narrow(s, false, us - (strict ? 1 : 0));
+    s->b.left_time = p.left;
+    s->b.right_time = p.right;
+    if (p.at_least)
+        narrow(s, true, p.low_us);
+    if (p.at_most)
+        narrow(s, false, p.high_us);
 }
 
 bool
@@ -109,6 +129,8 @@ wr_plan_join_bounds(const wr_plan *join, wr_plan_bounds *bounds)
     const wr_schema *left = join->inputs[0]->schema, *right = join->inputs[1]->schema;
     wr_expr *parts[CONJUNCTS_MAX];
     bound_state s = { 0 };
+    if (join->join.mode != WR_JOIN_REGULAR)
+        return false;
     for (uint32_t i = 0; i < join->join.key_count && !join->join.null_equal; i++) {
         uint32_t l = join->join.left_keys[i], r = join->join.right_keys[i];
         int64_t lo = left->fields[l].watermark_offset, ro = right->fields[r].watermark_offset;
@@ -140,9 +162,64 @@ bool
 wr_plan_join_changes(const wr_plan_options *options, const wr_plan *join, bool bound)
 {
     wr_join_kind kind = join->join.kind;
+    bool endless = options != NULL && !options->bounded;
+    if (join->join.mode == WR_JOIN_ASOF || (join->join.mode == WR_JOIN_LOOKUP && endless))
+        return false;
     bool outer = kind == WR_JOIN_LEFT || kind == WR_JOIN_RIGHT || kind == WR_JOIN_FULL ||
                  kind == WR_JOIN_ANTI;
-    bool endless = options != NULL && !options->bounded;
     return join->inputs[0]->schema->kind != WR_INSERT_ONLY ||
            join->inputs[1]->schema->kind != WR_INSERT_ONLY || (outer && endless && !bound);
+}
+
+/* Is e an equality of something of the left with something of the right? */
+static bool
+is_key(const wr_expr *e, uint32_t n)
+{
+    if (e->kind != WR_EXPR_CALL || e->arg_count != 2 || strcmp(e->function->name, "=") != 0)
+        return false;
+    for (uint32_t i = 0; i < 2; i++) {
+        const wr_expr *l = e->args[i], *r = e->args[1 - i];
+        if (wr_expr_reads(l, 0, n) && !wr_expr_reads(l, n, UINT32_MAX - n) &&
+            wr_expr_reads(r, n, UINT32_MAX - n) && !wr_expr_reads(r, 0, n))
+            return true;
+    }
+    return false;
+}
+
+bool
+wr_plan_join_asof(const wr_plan *join, wr_plan_asof *asof, const wr_expr **culprit)
+{
+    wr_expr *parts[CONJUNCTS_MAX];
+    uint32_t n = join->inputs[0]->schema->field_count;
+    uint32_t count = wr_expr_conjuncts(join->join.residual, parts, CONJUNCTS_MAX);
+    bool found = false;
+    *asof = (wr_plan_asof){ .reach_us = INT64_MAX };
+    *culprit = NULL;
+    for (uint32_t i = 0; i < WR_MIN(count, (uint32_t)CONJUNCTS_MAX); i++) {
+        time_pair p;
+        bool left = wr_expr_reads(parts[i], 0, n);
+        bool right = wr_expr_reads(parts[i], n, UINT32_MAX - n);
+        bool alone = (right && !left) || (left && !right && join->join.kind == WR_JOIN_INNER);
+        if (is_key(parts[i], n) || alone) {
+            asof->others++;
+            continue;
+        }
+        *culprit = parts[i];
+        bool known = found || asof->reach_us != INT64_MAX;
+        if (!read_pair(parts[i], n, &p) || p.at_least == p.at_most ||
+            (known && (p.left != asof->left_time || p.right != asof->right_time)) ||
+            (p.at_least && (found || p.low_us < 0 || p.low_us > 1)) ||
+            (p.at_most && (asof->reach_us != INT64_MAX || p.high_us < 0)))
+            return false;
+        asof->left_time = p.left;
+        asof->right_time = p.right;
+        if (p.at_least) {
+            found = true;
+            asof->strict = p.low_us == 1;
+        } else {
+            asof->reach_us = p.high_us;
+        }
+        *culprit = NULL;
+    }
+    return found && count <= CONJUNCTS_MAX;
 }

@@ -42,7 +42,7 @@ static bool
 is_free_join(const wr_plan *plan)
 {
     return plan->kind == WR_PLAN_JOIN && plan->join.kind == WR_JOIN_INNER &&
-           plan->join.key_count == 0 && !plan->join.single;
+           plan->join.key_count == 0 && !plan->join.single && plan->join.mode == WR_JOIN_REGULAR;
 }
 
 static weir_status

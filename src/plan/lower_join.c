@@ -4,9 +4,44 @@
  */
 #include "plan/lower_impl.h"
 
+#include "operator/asof_join.h"
 #include "operator/merge.h"
 
 #include <string.h>
+
+static weir_status
+lower_asof(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **sides, lower_chain **out)
+{
+    const wr_schema *left = plan->inputs[0]->schema, *right = plan->inputs[1]->schema;
+    const uint32_t *keys[2] = { plan->join.left_keys, plan->join.right_keys };
+    wr_plan_asof asof;
+    const wr_expr *culprit;
+    wr_asof_join_config *c = wr_lower_alloc(s, sizeof *c);
+    if (c == NULL)
+        return wr_lower_nomem(s);
+    if (!wr_plan_join_asof(plan, &asof, &culprit))
+        return wr_error_at(s->err, WEIR_QUERY, plan->location,
+                           "an as-of join has no comparison of times left");
+    *c = (wr_asof_join_config){
+        .outer = plan->join.kind == WR_JOIN_LEFT,
+        .strict = asof.strict,
+        .key_count = plan->join.key_count,
+        .left_keys = plan->join.left_keys,
+        .right_keys = plan->join.right_keys,
+        .left_time = asof.left_time,
+        .right_time = asof.right_time,
+        .reach_us = asof.reach_us,
+        .left_offset = left->fields[asof.left_time].watermark_offset,
+        .right_offset = right->fields[asof.right_time].watermark_offset,
+        .left = left,
+        .right = right,
+        .output = plan->schema,
+    };
+    if (s->options->bounded)
+        c->left_offset = c->right_offset = WR_NO_WATERMARK;
+    WR_TRY(wr_lower_meet(s, sides, keys, 2, plan->join.key_count, out));
+    return wr_lower_append(s, *out, &wr_asof_join_ops, c, plan->schema, id);
+}
 
 weir_status
 wr_lower_join(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
@@ -19,6 +54,8 @@ wr_lower_join(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out
         return wr_lower_nomem(s);
     for (uint32_t i = 0; i < 2; i++)
         WR_TRY(wr_lower_node(s, plan->inputs[i], &sides[i]));
+    if (plan->join.mode == WR_JOIN_ASOF)
+        return lower_asof(s, plan, id, sides, out);
     *c = (wr_join_config){
         .kind = plan->join.kind,
         .key_count = plan->join.key_count,
@@ -27,6 +64,7 @@ wr_lower_join(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out
         .residual = plan->join.residual,
         .null_equal = plan->join.null_equal,
         .single = plan->join.single,
+        .lookup = plan->join.mode == WR_JOIN_LOOKUP && !s->options->bounded,
         .ttl_us = s->options->bounded ? 0 : s->options->ttl_us,
         .left = plan->inputs[0]->schema,
         .right = plan->inputs[1]->schema,
@@ -43,7 +81,8 @@ wr_lower_join(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out
         c->right_offset = b.right_offset;
     }
     WR_TRY(wr_lower_meet(s, sides, keys, 2, plan->join.key_count, out));
-    bool changes = wr_plan_join_changes(s->options, plan, bound);
+    (*out)->segment.inputs[1].timeless = c->lookup;
+    bool changes = c->lookup || wr_plan_join_changes(s->options, plan, bound);
     return wr_lower_append(s, *out, changes ? &wr_join_changes_ops : &wr_join_ops, c, plan->schema,
                            id);
 }

@@ -35,6 +35,13 @@ typedef enum wr_plan_kind {
     WR_PLAN_TOP_N,     /* the first rows of each partition, maintained; input + rank          */
 } wr_plan_kind;
 
+/* Which rows of the right side a left row meets. */
+typedef enum wr_join_mode {
+    WR_JOIN_REGULAR, /* all that match                                                          */
+    WR_JOIN_ASOF,    /* of those that match, the last at or before the left row's time           */
+    WR_JOIN_LOOKUP,  /* those that match and are there when the left row comes                   */
+} wr_join_mode;
+
 typedef struct wr_plan wr_plan;
 
 typedef struct wr_over_call {
@@ -93,6 +100,7 @@ struct wr_plan {
         } aggregate;
         struct {
             wr_join_kind kind;
+            wr_join_mode mode;
             uint32_t     key_count;
             uint32_t    *left_keys, *right_keys;
             wr_expr     *residual;   /* what is left of ON; NULL */

@@ -14,6 +14,7 @@
  *
  * Invariants  P1  a condition with a volatile function stays where it is written
  *             P2  an outer join's filling side keeps its conditions above
+ *             P3  what is asked of the partner an as-of join has chosen stays above it
  */
 #include "plan/rules_impl.h"
 
@@ -169,11 +170,12 @@ push_join(wr_rule_context *c, wr_plan *join, wr_expr *e, int32_t location, bool 
     if (!reads_right && (left_only || kind == WR_JOIN_INNER || kind == WR_JOIN_LEFT) &&
         !(kind == WR_JOIN_INNER && !reads_left && join->join.single))
         return place_filter(c, &join->inputs[0], e, location);
-    if (!reads_left && reads_right && (kind == WR_JOIN_INNER || kind == WR_JOIN_RIGHT)) {
+    bool asof = join->join.mode == WR_JOIN_ASOF; /* P3 */
+    if (!reads_left && reads_right && !asof && (kind == WR_JOIN_INNER || kind == WR_JOIN_RIGHT)) {
         wr_expr *moved = move_down(c->arena, e, n);
         return moved != NULL ? place_filter(c, &join->inputs[1], moved, location) : WEIR_MEMORY;
     }
-    if (kind == WR_JOIN_INNER && reads_left && reads_right) {
+    if (kind == WR_JOIN_INNER && reads_left && reads_right && !asof) {
         join->join.residual = wr_expr_and(c->arena, join->join.residual, e);
         return join->join.residual != NULL ? WEIR_OK : WEIR_MEMORY;
     }

@@ -25,7 +25,8 @@ inputs_max(wr_runtime *rt, const wr_job_segment *segment)
 }
 
 static weir_status
-build_channel(wr_runtime *rt, segment_task *from, output_edge *edge, segment_task *to, int port)
+build_channel(wr_runtime *rt, segment_task *from, output_edge *edge, segment_task *to, int port,
+              bool timeless)
 {
     uint32_t capacity = rt->config.ring_batches_max != 0 ? rt->config.ring_batches_max
                                                          : CHANNEL_BATCHES_DEFAULT;
@@ -35,7 +36,9 @@ build_channel(wr_runtime *rt, segment_task *from, output_edge *edge, segment_tas
     c->producer = &from->t;
     c->consumer = &to->t;
     edge->channels[edge->channel_count++] = c;
-    to->in.list[to->in.count++] = (input){ .port = port, .channel = c, .watermark = WR_TIME_START };
+    to->in.list[to->in.count++] = (input){
+        .port = port, .channel = c, .watermark = WR_TIME_START, .timeless = timeless
+    };
     return WEIR_OK;
 }
 
@@ -58,7 +61,8 @@ build_edge(wr_runtime *rt, const wr_job_input *in, uint32_t consumer, int port)
                          : in->partitioning == WR_FORWARD ? j == i % to->count
                                                           : j == 0;
             if (sends)
-                WR_TRY(build_channel(rt, &from->shards[i], edge, &to->shards[j], port));
+                WR_TRY(build_channel(rt, &from->shards[i], edge, &to->shards[j], port,
+                                     in->timeless));
         }
     }
     return WEIR_OK;
@@ -71,6 +75,7 @@ build_stream_input(wr_runtime *rt, const wr_job_input *in, uint32_t consumer, in
     for (uint32_t i = 0; i < wr_stream_shards(rt->streams[in->index]); i++) {
         segment_task *s = &to->shards[i % to->count];
         WR_TRY(wr_build_reader(rt, &s->t, &s->in, port, in->index, i));
+        s->in.list[s->in.count - 1].timeless = in->timeless;
         s->in.list[s->in.count - 1].columns = in->columns;
         s->in.list[s->in.count - 1].column_count = in->column_count;
     }

@@ -10,7 +10,9 @@ inputs_port_watermark(const inputs *in, int port)
 {
     wr_time least = WR_TIME_END;
     for (uint32_t i = 0; i < in->count; i++)
-        if (in->list[i].port == port)
+        if (in->list[i].port == port && in->list[i].timeless)
+            least = WR_MIN(least, in->list[i].ended ? WR_TIME_END : WR_TIME_POSINF);
+        else if (in->list[i].port == port)
             least = WR_MIN(least, in->list[i].watermark);
     return least;
 }

@@ -29,6 +29,7 @@ typedef struct input {
     uint32_t        column_count;
     wr_time         watermark;
     bool            aligned, ended;
+    bool            timeless; /* holds the watermark back from END alone, until it ends */
 } input;
 
 typedef struct inputs {

@@ -36,6 +36,7 @@ typedef struct wr_job_input {
     wr_partitioning  partitioning; /* segment inputs; a stream input is FORWARD             */
     const uint32_t  *keys;         /* HASH: columns of the producing segment's output       */
     uint32_t         key_count;
+    bool             timeless;     /* its watermark holds nobody back: a lookup's right side */
 } wr_job_input;
 
 typedef struct wr_job_segment {

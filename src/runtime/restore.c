@@ -99,7 +99,8 @@ restore_settle(segment_task *s, uint32_t origin, const standing *at)
     const segment_origin *o = &s->origins[origin];
     if (origin == 0) {
         for (uint32_t i = 0; i < s->in.count; i++)
-            s->in.list[i].watermark = s->in.ports[s->in.list[i].port];
+            s->in.list[i].watermark =
+                s->in.list[i].timeless ? WR_TIME_START : s->in.ports[s->in.list[i].port];
         wr_inputs_settle(&s->in);
     }
     for (uint32_t i = 0; i < o->segment->op_count; i++) {

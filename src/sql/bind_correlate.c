@@ -350,6 +350,11 @@ wr_sql_apply(sql_binder *b, uint32_t scope, wr_plan *outer, wr_plan *sub, wr_joi
             return SQL_NOMEM(b);
         return WEIR_OK;
     }
+    if (!single && (kind == WR_JOIN_INNER || kind == WR_JOIN_LEFT)) {
+        WR_TRY(wr_sql_apply_asof(b, scope, outer, sub, kind, on, location, out));
+        if (*out != NULL)
+            return WEIR_OK;
+    }
     sql_pulled pulled = { 0 };
     bool ok;
     WR_TRY(wr_sql_pull_up(b, scope, sub, exists, &pulled, &ok));

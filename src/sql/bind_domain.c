@@ -274,7 +274,8 @@ static weir_status
 push_join(push_state *s, wr_plan *plan, wr_plan **out)
 {
     wr_plan *left, *right;
-    if (plan->join.key_count > 0 && !plan->join.null_equal)
+    if ((plan->join.key_count > 0 && !plan->join.null_equal) ||
+        plan->join.mode != WR_JOIN_REGULAR)
         return wr_sql_unsupported(s->b, plan->location, "this correlated join is");
     WR_TRY(push(s, plan->inputs[0], &left));
     WR_TRY(push(s, plan->inputs[1], &right));

@@ -226,10 +226,12 @@ wr_bind_from(sql_query *q, tree_node *const *items, size_t count, sql_scope *out
         return q->scope->plan != NULL ? WEIR_OK : SQL_NOMEM(b);
     }
     WR_TRY(wr_bind_item(q, items[0], NULL, outer, &q->scope));
+    WR_TRY(wr_sql_refuse_chosen(q, q->scope, -1));
     for (size_t i = 1; i < count; i++) {
         sql_scope *right;
         WR_TRY(wr_sql_count(b, &b->join_count, WR_SQL_JOINS_MAX, "joins", -1));
         WR_TRY(wr_bind_item(q, items[i], q->scope, outer, &right));
+        WR_TRY(wr_sql_refuse_chosen(q, right, -1));
         WR_TRY(wr_sql_join_lateral(q, q->scope, right, WR_JOIN_INNER, -1));
     }
     q->scope->outer = outer;

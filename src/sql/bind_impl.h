@@ -67,6 +67,7 @@ typedef struct sql_scope {
     struct sql_scope *outer;
     uint32_t id;
     wr_plan *plan;
+    wr_join_mode mode; /* asof(x), lookup(x): to be joined with so */
     sql_range *ranges;
     uint32_t range_count, range_capacity;
     sql_column *columns;
@@ -278,7 +279,32 @@ weir_status wr_bind_record(sql_query *q, const PgQuery__RangeFunction *f,
 weir_status wr_bind_relation(sql_query *q, const char *schema, const char *name, int32_t location,
                              wr_plan **plan);
 
+/* --- bind_asof.c --- */
+/* Is it asof or lookup?  WR_JOIN_REGULAR: neither. */
+wr_join_mode wr_sql_join_mode(const char *name);
+/* The relation in asof(x), lookup(x); *relation: its name, NULL for a subquery. */
+weir_status wr_bind_chosen(sql_query *q, const PgQuery__FuncCall *call, sql_scope *up,
+                           wr_plan **plan, const char **relation);
+/* The item stands where only a relation may: asof(x), lookup(x) are refused. */
+weir_status wr_sql_refuse_chosen(sql_query *q, const sql_scope *item, int32_t location);
+/* May the sides be joined so?  Refuses what as-of and lookup joins cannot do. */
+weir_status wr_sql_check_chosen(sql_query *q, const PgQuery__JoinExpr *join, wr_join_kind kind,
+                                const sql_scope *left, const sql_scope *right, int32_t location);
+/* left KIND JOIN asof(right) ON quals: into left. */
+weir_status wr_bind_asof(sql_query *q, wr_join_kind kind, sql_scope *left, sql_scope *right,
+                         const tree_node *quals, int32_t location);
+/* The join under plan's filters and projects is a lookup. */
+void wr_sql_mark_lookup(wr_plan *plan);
+/* LATERAL (SELECT ... WHERE q.ts <= t.ts ORDER BY q.ts DESC LIMIT 1) as an as-of join of outer with it;
+ * *out NULL: it is not that. */
+weir_status wr_sql_apply_asof(sql_binder *b, uint32_t scope, wr_plan *outer, wr_plan *sub,
+                              wr_join_kind kind, const wr_expr *on, int32_t location,
+                              wr_plan **out);
+
 /* --- bind_window.c --- */
+/* The relation a function in FROM reads: a name or (SELECT ...).  *plan NULL: it is neither. */
+weir_status wr_bind_table_argument(sql_query *q, const tree_node *arg, sql_scope *up,
+                                   wr_plan **plan, const char **name);
 bool wr_sql_is_window_function(const char *name);
 weir_status wr_bind_window(sql_query *q, const PgQuery__FuncCall *call, sql_scope *up,
                            wr_plan **plan, const char **relation);

@@ -369,11 +369,19 @@ wr_bind_join(sql_query *q, const PgQuery__JoinExpr *join, sql_scope *left, sql_s
     WR_TRY(join_kind(q, join, &j.kind));
     WR_TRY(wr_bind_item(q, join->larg, left, outer, &j.left));
     WR_TRY(wr_bind_item(q, join->rarg, j.left, outer, &j.right));
+    WR_TRY(wr_sql_check_chosen(q, join, j.kind, j.left, j.right, j.location));
+    if (j.right->mode == WR_JOIN_ASOF) {
+        *out = j.left;
+        WR_TRY(wr_bind_asof(q, j.kind, j.left, j.right, join->quals, j.location));
+        return wr_sql_alias_scope(q, *out, join->alias, j.location);
+    }
     if (join->is_natural)
         WR_TRY(natural_names(q, j.left, j.right, &j.using));
     for (size_t i = 0; i < join->n_using_clause; i++)
         WR_TRY(add_name(q->b, &j.using, join->using_clause[i]->string->sval));
     WR_TRY(join_sides(q, &j, join));
+    if (j.right->mode == WR_JOIN_LOOKUP)
+        wr_sql_mark_lookup(j.left->plan);
     *out = j.left;
     return wr_sql_alias_scope(q, *out, join->alias, j.location);
 }

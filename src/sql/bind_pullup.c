@@ -313,6 +313,7 @@ join_grown(pull_state *s, wr_plan *plan, wr_plan *left, wr_plan *right, wr_expr 
     join->join.right_keys = plan->join.right_keys;
     join->join.null_equal = plan->join.null_equal;
     join->join.single = plan->join.single;
+    join->join.mode = plan->join.mode;
     *map_out = map;
     *out = join;
     if (left_only || (new_left == old_left && new_right == old_right))
@@ -365,13 +366,15 @@ pull_join(pull_state *s, wr_plan *plan, sql_pulled *out, bool *ok)
 {
     wr_expr **parts = wr_arena_alloc(s->b->arena, (CONJUNCTS_MAX + 1) * sizeof *parts),
             *kept = NULL;
-    bool inner = plan->join.kind == WR_JOIN_INNER;
+    /* of an as-of or lookup join, what the right side gives depends on the left row alone */
+    bool regular = plan->join.mode == WR_JOIN_REGULAR;
+    bool inner = plan->join.kind == WR_JOIN_INNER && regular;
     bool left_only = plan->join.kind == WR_JOIN_SEMI || plan->join.kind == WR_JOIN_ANTI;
     sql_pulled sides[2] = { { 0 } };
     if (parts == NULL)
         return SQL_NOMEM(s->b);
     uint32_t n = wr_expr_conjuncts(plan->join.residual, parts, CONJUNCTS_MAX), *map;
-    *ok = n <= CONJUNCTS_MAX && (inner || left_only || plan->join.kind == WR_JOIN_LEFT) &&
+    *ok = n <= CONJUNCTS_MAX && (inner || left_only || plan->join.kind == WR_JOIN_LEFT || !regular) &&
           (inner || !wr_sql_plan_refers(plan->inputs[1], s->scope));
     for (uint32_t side = 0; side < 2 && *ok; side++) {
         WR_TRY(pull(s, plan->inputs[side], false, &sides[side], ok));

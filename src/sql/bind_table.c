@@ -13,11 +13,7 @@
 static const struct {
     const char *name, *hint;
 } foreign_tables[] = {
-    { "asof",
-      "write JOIN LATERAL (SELECT * FROM q WHERE q.k = t.k AND q.ts <= t.ts ORDER BY q.ts DESC "
-      "LIMIT 1) q ON true" },
     { "as_of", "the past of a relation cannot be asked for" },
-    { "lookup", "join with the relation itself" },
     { "dedup", "write SELECT DISTINCT ON (k) ... ORDER BY k, ts" },
     { "count_window", "windows are by time: tumble, hop, cumulate, session" },
     { "match_recognize", "use window functions: lag, lead" },
@@ -262,8 +258,15 @@ wr_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope 
                            "a column definition list is only allowed for functions returning "
                            "\"record\"");
     bool is_window = f->n_functions == 1 && first != NULL && wr_sql_is_window_function(name);
+    wr_join_mode mode = f->n_functions == 1 && first != NULL ? wr_sql_join_mode(name)
+                                                             : WR_JOIN_REGULAR;
     if (is_file) {
         WR_TRY(bind_file(q, first, name, &plan));
+    } else if (mode != WR_JOIN_REGULAR) {
+        WR_TRY(wr_bind_chosen(q, first, up, &plan, &relation));
+        name = relation;
+        relation = NULL;
+        scope->mode = mode;
     } else if (is_window) {
         WR_TRY(wr_bind_window(q, first, up, &plan, &relation));
     } else {
@@ -287,7 +290,7 @@ wr_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope 
     scope->plan = plan;
     WR_TRY(wr_sql_scope_add_range(b, scope, name, relation, location));
     WR_TRY(wr_sql_scope_add_columns(b, scope, plan->schema, 0));
-    bool one_column = !is_window && !is_file && t.count + (t.value != NULL) == 1;
+    bool one_column = !is_window && !is_file && mode == WR_JOIN_REGULAR && t.count + (t.value != NULL) == 1;
     if (one_column && f->alias != NULL && f->alias->n_colnames == 0)
         scope->columns[0].name =
             f->alias->aliasname; /* FROM generate_series(1, 3) AS x: x is the column too */

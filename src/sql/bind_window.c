@@ -247,25 +247,36 @@ plan_window(sql_query *q, const window_kind *kind, const window_args *args, sql_
     return scope->plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
 }
 
-/* The relation a window function reads: a name or (SELECT ...). */
-static weir_status
-bind_input(sql_query *q, const window_kind *kind, const tree_node *arg, sql_scope *up,
-           wr_plan **plan, const char **name)
+weir_status
+wr_bind_table_argument(sql_query *q, const tree_node *arg, sql_scope *up, wr_plan **plan,
+                       const char **name)
 {
     *name = NULL;
+    *plan = NULL;
     if (arg->node_case == PG_QUERY__NODE__NODE_SUB_LINK &&
         arg->sub_link->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK &&
         arg->sub_link->subselect->node_case == PG_QUERY__NODE__NODE_SELECT_STMT)
         return wr_bind_select(q->b, arg->sub_link->subselect->select_stmt, up, false, plan);
     if (arg->node_case != PG_QUERY__NODE__NODE_COLUMN_REF || arg->column_ref->n_fields > 2)
-        return window_error(q->b, kind, wr_sql_location(arg), "the first argument is a relation");
+        return WEIR_OK;
     const PgQuery__ColumnRef *ref = arg->column_ref;
     for (size_t i = 0; i < ref->n_fields; i++)
         if (ref->fields[i]->node_case != PG_QUERY__NODE__NODE_STRING)
-            return window_error(q->b, kind, ref->location, "the first argument is a relation");
+            return WEIR_OK;
     *name = ref->fields[ref->n_fields - 1]->string->sval;
     return wr_bind_relation(q, ref->n_fields == 2 ? ref->fields[0]->string->sval : "", *name,
                             ref->location, plan);
+}
+
+/* The relation a window function reads. */
+static weir_status
+bind_input(sql_query *q, const window_kind *kind, const tree_node *arg, sql_scope *up,
+           wr_plan **plan, const char **name)
+{
+    WR_TRY(wr_bind_table_argument(q, arg, up, plan, name));
+    if (*plan == NULL)
+        return window_error(q->b, kind, wr_sql_location(arg), "the first argument is a relation");
+    return WEIR_OK;
 }
 
 weir_status

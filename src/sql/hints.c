@@ -40,9 +40,8 @@ static const dialect_hint hints[] = {
     { "partition by",
       "keys of a session are its last arguments: session(t, ts, interval '30 min', key)" },
     { "for system_time",
-      "there is no FOR SYSTEM_TIME: join with LATERAL (SELECT ... WHERE r.ts <= a.ts "
-      "ORDER BY r.ts DESC LIMIT 1)" },
-    { "as of", "there is no AS OF: join with LATERAL (SELECT ... ORDER BY ts DESC LIMIT 1)" },
+      "there is no FOR SYSTEM_TIME: write JOIN asof(q) q ON q.k = t.k AND q.ts <= t.ts" },
+    { "as of", "there is no AS OF: write JOIN asof(q) q ON q.k = t.k AND q.ts <= t.ts" },
     { "watermark for",
       "the watermark is a key of the source: watermark: ts - interval '5 seconds'" },
     { "match_recognize", "MATCH_RECOGNIZE is not supported" },
@@ -50,9 +49,7 @@ static const dialect_hint hints[] = {
     { "create stream",
       "sources are declared under sources:, queries under views: in the pipeline file" },
     { "create sink", "sinks are declared under sinks: in the pipeline file" },
-    { "asof join",
-      "write JOIN LATERAL (SELECT * FROM q WHERE q.k = t.k AND q.ts <= t.ts ORDER BY q.ts "
-      "DESC LIMIT 1) q ON true" },
+    { "asof join", "write JOIN asof(q) q ON q.k = t.k AND q.ts <= t.ts" },
     { "semi join", "write WHERE EXISTS (SELECT ...)" },
     { "anti join", "write WHERE NOT EXISTS (SELECT ...)" },
     { "emit",

@@ -2,7 +2,7 @@
 /*
  * sql/relations.c -- the names a statement reads, without binding it: for ordering views.
  *
- * Every RangeVar and every first argument of a window function in FROM, but for names of WITH
+ * Every RangeVar and every first argument of tumble(), asof() and such in FROM, but for names of WITH
  * queries where those are visible.
  */
 #include "sql/bind_impl.h"
@@ -54,7 +54,7 @@ add_name(name_list *list, const char *schema, const char *name)
         add_unique(list, dotted);
 }
 
-/* tumble(bids, ts, ...): bids. */
+/* tumble(bids, ts, ...), asof(bids): bids. */
 static void
 add_window_argument(name_list *list, const PgQuery__RangeFunction *f)
 {
@@ -65,7 +65,10 @@ add_window_argument(name_list *list, const PgQuery__RangeFunction *f)
     if (item->node_case != PG_QUERY__NODE__NODE_FUNC_CALL)
         return;
     const PgQuery__FuncCall *call = item->func_call;
-    if (!wr_sql_is_window_function(wr_sql_last_name(call->funcname, call->n_funcname)) ||
+    const char *name = wr_sql_last_name(call->funcname, call->n_funcname);
+    bool takes_relation = wr_sql_is_window_function(name) ||
+                          wr_sql_join_mode(name) != WR_JOIN_REGULAR;
+    if (!takes_relation ||
         call->n_args == 0 || call->args[0]->node_case != PG_QUERY__NODE__NODE_COLUMN_REF)
         return;
     const PgQuery__ColumnRef *ref = call->args[0]->column_ref;

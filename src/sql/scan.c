@@ -183,8 +183,8 @@ typedef struct alias_trap {
 
 static const alias_trap alias_traps[] = {
     { "asof",
-      "PostgreSQL reads this word as a table alias; write JOIN LATERAL (SELECT * FROM q WHERE "
-      "q.k = t.k AND q.ts <= t.ts ORDER BY q.ts DESC LIMIT 1) q ON true, or AS asof" },
+      "PostgreSQL reads this word as a table alias; write JOIN asof(q) q ON q.k = t.k AND "
+      "q.ts <= t.ts, or AS asof" },
     { "latest",
       "PostgreSQL reads this word as a table alias; write JOIN LATERAL (SELECT * FROM q WHERE "
       "q.k = t.k ORDER BY q.ts DESC LIMIT 1) q ON true, or AS latest" },

@@ -27,6 +27,12 @@ state_without_a_bound_is_refused(void **state)
           "tumble", "the windows never close", "watermark" },
         { "SELECT 1 FROM bids WHERE auction IN (SELECT id FROM auctions)", "", "the join keeps",
           "" },
+        { "SELECT 1 FROM bids, auctions", "", "pairs every row with every other", "time bound" },
+        { "SELECT 1 FROM bids b JOIN lookup(auctions) a ON a.id = b.auction", "a.id",
+          "the lookup keeps every row of its right side", "key" },
+        { "SELECT 1 FROM bids b JOIN asof((SELECT id, ts + interval '1 month' AS m FROM "
+          "auctions)) a ON a.id = b.auction AND a.m <= b.ts",
+          "", "\"m\" of its right side has no watermark", "watermark" },
     };
     wr_plans p;
     (void)state;
@@ -52,6 +58,63 @@ state_without_a_bound_is_refused(void **state)
     p.options.bounded = true;
     for (uint32_t i = 0; i < WR_COUNT(cases); i++)
         assert_int_equal(wr_plans_plan(&p, cases[i].sql), WEIR_OK);
+    wr_plans_fini(&p);
+}
+
+/* Each one bounded; too many of them. */
+static void
+a_view_has_at_most_sixteen_joins(void **state)
+{
+    wr_plans p;
+    wr_text sql;
+    (void)state;
+    for (int joins = 16; joins <= 17; joins++) {
+        wr_plans_init(&p, false);
+        wr_text_init(&sql, NULL);
+        wr_text_puts(&sql, "SELECT 1 FROM bids b0");
+        for (int i = 1; i <= joins; i++)
+            wr_text_printf(&sql, " JOIN bids b%d ON b%d.ts = b0.ts", i, i);
+        weir_status want = joins == 16 ? WEIR_OK : WEIR_QUERY_TOO_COMPLEX;
+        if (wr_plans_plan(&p, wr_text_string(&sql)) != want)
+            fail_msg("%d joins: %s", joins, p.err.text);
+        wr_text_fini(&sql);
+        wr_plans_fini(&p);
+    }
+}
+
+static void
+what_chooses_once_wants_rows_that_stay(void **state)
+{
+    static const struct {
+        const char *sql, *text;
+    } cases[] = {
+        { "SELECT 1 FROM (SELECT ts, count(*) FROM bids GROUP BY ts, price) b JOIN asof(auctions) a "
+          "ON a.ts <= b.ts",
+          NULL },
+        { "SELECT 1 FROM (SELECT auction, max(ts) AS ts FROM bids GROUP BY auction) b JOIN "
+          "asof(auctions) a ON a.ts <= b.ts",
+          "its left side changes rows" },
+        { "SELECT 1 FROM bids b JOIN asof((SELECT id, max(ts) AS ts FROM auctions GROUP BY id)) a "
+          "ON a.ts <= b.ts",
+          "its right side changes rows" },
+        { "SELECT b.ts FROM (SELECT auction, max(ts) AS ts FROM bids GROUP BY auction) b JOIN "
+          "lookup(auctions) a ON a.id = b.auction",
+          "its left side changes rows" },
+        { "SELECT 1 FROM bids b JOIN lookup((SELECT id, max(ts) AS ts FROM auctions GROUP BY id)) a "
+          "ON a.id = b.auction",
+          NULL },
+    };
+    wr_plans p;
+    (void)state;
+    wr_plans_init(&p, false);
+    p.options.unbounded_state = true;
+    for (uint32_t i = 0; i < WR_COUNT(cases); i++) {
+        weir_status status = wr_plans_plan(&p, cases[i].sql);
+        bool refused = status == WEIR_QUERY_UNSUPPORTED && p.err.hint[0] != '\0';
+        if (cases[i].text == NULL ? status != WEIR_OK
+                                  : !refused || strstr(p.err.text, cases[i].text) == NULL)
+            fail_msg("%s\n  %s: %s", cases[i].sql, weir_status_name(status), p.err.text);
+    }
     wr_plans_fini(&p);
 }
 
@@ -166,10 +229,26 @@ explain_states_key_watermark_and_bound(void **state)
           "project id, price\n"
           "  inner join on auction = id and (left.ts >= right.ts) AND (left.ts <= (right.ts + "
           "interval '00:01:00'))\n"
-          "    state: rows within 00:01:00 of the watermark\n"
+          "    state: left rows with ts >= W, right rows with ts >= W - 00:01:00\n"
           "    watermark: ts >= W\n"
           "    scan bids (insert-only)\n"
           "      columns: auction, price, ts\n"
+          "      watermark: ts >= W\n"
+          "    scan auctions (insert-only)\n"
+          "      columns: id, ts\n"
+          "      watermark: ts >= W\n" },
+        { "SELECT b.auction, a.id FROM bids b LEFT JOIN asof(auctions) a ON a.id = b.auction AND "
+          "a.ts <= b.ts AND a.ts >= b.ts - interval '1 min'",
+          "output: insert-only\n"
+          "project auction, id\n"
+          "  as-of left join on auction = id and (right.ts <= left.ts) AND (right.ts >= (left.ts "
+          "- interval '00:01:00'))\n"
+          "    state: left rows with ts >= W, right rows with ts >= W and the last one before, of "
+          "each key that is not 00:01:00 older; triggered by: left rows, when the watermark has "
+          "passed them\n"
+          "    watermark: ts >= W\n"
+          "    scan bids (insert-only)\n"
+          "      columns: auction, ts\n"
           "      watermark: ts >= W\n"
           "    scan auctions (insert-only)\n"
           "      columns: id, ts\n"
@@ -180,7 +259,8 @@ explain_states_key_watermark_and_bound(void **state)
           "output: insert-only\n"
           "project window_start, n, m\n"
           "  inner join on left.window_start = right.window_start\n"
-          "    state: rows within 00:00:00 of the watermark\n"
+          "    state: left rows with window_start >= W - 00:00:00.999999, right rows with "
+          "window_start >= W - 00:00:00.999999\n"
           "    watermark: window_start >= W - 00:00:00.999999\n"
           "    aggregate tumble size 00:00:01 count(*)\n"
           "      key: window_start; emit: final\n"
@@ -209,7 +289,10 @@ explain_states_key_watermark_and_bound(void **state)
 }
 
 WR_TESTS = {
-    WR_TEST(state_without_a_bound_is_refused),       WR_TEST(what_rows_changing_forbid_is_refused),
+    WR_TEST(state_without_a_bound_is_refused),
+    WR_TEST(a_view_has_at_most_sixteen_joins),
+    WR_TEST(what_chooses_once_wants_rows_that_stay),
+    WR_TEST(what_rows_changing_forbid_is_refused),
     WR_TEST(watermarks_pass_through_expressions),    WR_TEST(kinds_follow_the_emit_mode),
     WR_TEST(explain_states_key_watermark_and_bound), { NULL, NULL }
 };

@@ -34,10 +34,10 @@ static void
 bare_words_do_not_become_aliases(void **state)
 {
     static const trap_case cases[] = {
-        { "SELECT * FROM bids ASOF JOIN auctions a ON true", WEIR_QUERY_TRAP, "ASOF", "LATERAL" },
+        { "SELECT * FROM bids ASOF JOIN auctions a ON true", WEIR_QUERY_TRAP, "ASOF", "asof(q)" },
         { "SELECT * FROM bids ASOF LEFT JOIN auctions a ON true", WEIR_QUERY_TRAP, "ASOF",
-          "LATERAL" },
-        { "SELECT * FROM bids b ASOF JOIN auctions a ON true", WEIR_QUERY_TRAP, "ASOF", "LATERAL" },
+          "asof(q)" },
+        { "SELECT * FROM bids b ASOF JOIN auctions a ON true", WEIR_QUERY_TRAP, "ASOF", "asof(q)" },
         { "SELECT * FROM bids LATEST JOIN auctions a ON true", WEIR_QUERY_TRAP, "LATEST",
           "LATERAL" },
         { "SELECT * FROM bids SEMI JOIN auctions a ON true", WEIR_QUERY_TRAP, "SEMI", "EXISTS" },
@@ -96,7 +96,7 @@ dialect_habits_get_hints(void **state)
         { "SELECT {'a': 1}", WEIR_QUERY_SYNTAX, "{", "jsonb_build_object" },
         { "SELECT * FROM TABLE(TUMBLE(TABLE bids, DESCRIPTOR(ts), INTERVAL '1' MINUTE))",
           WEIR_QUERY_SYNTAX, "", "TABLE" },
-        { "SELECT * FROM bids FOR SYSTEM_TIME AS OF now()", WEIR_QUERY_SYNTAX, "", "LATERAL" },
+        { "SELECT * FROM bids FOR SYSTEM_TIME AS OF now()", WEIR_QUERY_SYNTAX, "", "asof(q)" },
         { "CREATE SOURCE s (a int)", WEIR_QUERY_SYNTAX, "SOURCE", "sources:" },
         { "SELECT /*+ index(t) */ a FROM t", WEIR_QUERY_TRAP, "/*+", "pipeline file" },
         { "SELECT a FROM t EMIT FINAL WHERE a > 1", WEIR_QUERY_TRAP, "EMIT", "end the statement" },
