@@ -15,8 +15,8 @@
  *             A2  of right rows of one time the one that came last is taken
  *             A3  what comes out depends on the rows of each side and the watermarks that judge them,
  *                 never on batches: a right row that comes late is seen by left rows that were not
- *                 due when it came, and counted; a left row behind the watermark is late, counted,
- *                 and goes to the late port, for what it asks after may be gone
+ *                 due when it came, and counted; a left row behind the watermark is late: counted,
+ *                 and no more, for what it asks after may be gone
  *             A4  NULL times and keys have no partner
  *             A5  after the end nothing is left
  * Cost        a left row: two probes and a binary search; a right row: two probes and an append.
@@ -270,19 +270,6 @@ emit_lone(asof_join *j, const wr_batch *in, uint32_t lone)
     return WEIR_OK;
 }
 
-static weir_status
-emit_late(asof_join *j, const wr_batch *in, uint32_t late)
-{
-    count(&j->ctx->counters.rows_late, late);
-    if (late == 0 || !j->ctx->late_wanted)
-        return WEIR_OK;
-    wr_batch *b = wr_batch_select(j->ctx->flow, in, j->step->late, late);
-    if (b == NULL)
-        return WEIR_MEMORY;
-    wr_ctx_emit(j->ctx, WR_PORT_LATE, b);
-    return WEIR_OK;
-}
-
 /* Rows [0, n) of the step wait for their moment. */
 static weir_status
 keep_left(asof_join *j, const wr_batch *in, uint32_t n)
@@ -323,7 +310,7 @@ take_left(asof_join *j, const wr_batch *in)
         }
         s->times[n] = wr_event_time_get(in->columns[j->config->left_time], row);
         if (s->times[n] < asked_from(j, judge_of(j, 0, in, row))) /* A3 */
-            s->late[late++] = (uint16_t) row;
+            late++;
         else
             s->rows[n++] = (uint16_t) row;
     }
@@ -331,8 +318,7 @@ take_left(asof_join *j, const wr_batch *in)
         return WR_FLOW_AGAIN;
     weir_status status = lone > 0 && j->config->outer ? emit_lone(j, in, lone) : WEIR_OK;
     count(&j->ctx->counters.rows_unmatched, lone);
-    if (status == WEIR_OK)
-        status = emit_late(j, in, late);
+    count(&j->ctx->counters.rows_late, late);
     if (status == WEIR_OK)
         status = keep_left(j, in, n);
     if (status == WEIR_QUERY_UNSUPPORTED)

@@ -18,7 +18,7 @@ typedef struct asof_step {
     wr_column **key_columns;
     uint32_t    taken, at; /* left rows under way, and the next of them to come out */
     int64_t     repeats;   /* how often that one has come out already               */
-    uint16_t    rows[WR_BATCH_ROWS_MAX], lone[WR_BATCH_ROWS_MAX], late[WR_BATCH_ROWS_MAX];
+    uint16_t    rows[WR_BATCH_ROWS_MAX], lone[WR_BATCH_ROWS_MAX];
     uint32_t    ids[WR_BATCH_ROWS_MAX], partners[WR_BATCH_ROWS_MAX];
     uint16_t    which[WR_BATCH_ROWS_MAX];
     wr_time     times[WR_BATCH_ROWS_MAX], judges[WR_BATCH_ROWS_MAX];

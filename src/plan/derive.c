@@ -323,6 +323,50 @@ derive_chosen(wr_arena *arena, wr_plan *plan)
     return unique ? map_key(arena, left, map, plan->schema) : WEIR_OK;
 }
 
+/* Does each value of the columns stand in one row of the side at most? */
+static bool
+is_unique(const wr_schema *side, const uint32_t *columns, uint32_t count)
+{
+    for (uint32_t k = 0; k < side->key_count; k++) {
+        bool found = false;
+        for (uint32_t i = 0; i < count && !found; i++)
+            found = columns[i] == side->key[k];
+        if (!found)
+            return false;
+    }
+    return side->key_count > 0;
+}
+
+/*
+ * A row that has one partner at most keeps its key.  A pair of an inner join is told by both keys.
+ */
+static weir_status
+join_key(wr_arena *arena, wr_plan *plan)
+{
+    const wr_schema *left = plan->inputs[0]->schema, *right = plan->inputs[1]->schema;
+    wr_join_kind kind = plan->join.kind;
+    uint32_t n = left->field_count, at = 0, keys = plan->join.key_count;
+    bool half = kind == WR_JOIN_SEMI || kind == WR_JOIN_ANTI;
+    bool one_right = half || is_unique(right, plan->join.right_keys, keys);
+    bool one_left = is_unique(left, plan->join.left_keys, keys);
+    bool by_left = left->key_count > 0 && one_right &&
+                   (half || kind == WR_JOIN_INNER || kind == WR_JOIN_LEFT);
+    bool by_right =
+        right->key_count > 0 && one_left && (kind == WR_JOIN_INNER || kind == WR_JOIN_RIGHT);
+    bool by_both = kind == WR_JOIN_INNER && left->key_count > 0 && right->key_count > 0;
+    uint32_t *key =
+        wr_arena_alloc(arena, (left->key_count + right->key_count + 1) * sizeof *key);
+    if (key == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = 0; i < left->key_count && (by_left || (by_both && !by_right)); i++)
+        key[at++] = left->key[i];
+    for (uint32_t i = 0; i < right->key_count && (by_right || by_both) && !by_left; i++)
+        key[at++] = n + right->key[i];
+    plan->schema->key = key;
+    plan->schema->key_count = at;
+    return WEIR_OK;
+}
+
 static weir_status
 derive_join(wr_arena *arena, const wr_plan_options *options, wr_plan *plan)
 {
@@ -350,14 +394,7 @@ derive_join(wr_arena *arena, const wr_plan_options *options, wr_plan *plan)
     plan->schema->kind =
         wr_plan_join_changes(options, plan, bound) ? WR_CHANGELOG : WR_INSERT_ONLY;
     choose_time(plan->schema);
-    if (kind != WR_JOIN_SEMI && kind != WR_JOIN_ANTI)
-        return WEIR_OK;
-    uint32_t *map = wr_arena_alloc(arena, (n + 1) * sizeof *map);
-    if (map == NULL)
-        return WEIR_MEMORY;
-    for (uint32_t i = 0; i < n; i++)
-        map[i] = i;
-    return map_key(arena, left, map, plan->schema);
+    return join_key(arena, plan);
 }
 
 static void

@@ -256,7 +256,7 @@ explain_states_key_watermark_and_bound(void **state)
         { "SELECT l.window_start, l.n, r.m FROM (SELECT window_start, count(*) n FROM tumble(bids, "
           "ts, interval '1 s') GROUP BY 1) l JOIN (SELECT window_start, count(*) m FROM "
           "tumble(auctions, ts, interval '1 s') GROUP BY 1) r ON l.window_start = r.window_start",
-          "output: insert-only\n"
+          "output: insert-only, key window_start\n"
           "project window_start, n, m\n"
           "  inner join on left.window_start = right.window_start\n"
           "    state: left rows with window_start >= W - 00:00:00.999999, right rows with "
