@@ -160,13 +160,14 @@ class Client:
             raise WeirError(answer)
         return answer
 
-    def subscribe(self, view, snapshot=False, cursor=None, credit=None, gaps=False):
+    def subscribe(self, view, snapshot=False, cursor=None, credit=None, gaps=False, upserts=False):
         """Follow a view, source, VIEW.late or SOURCE.dead_letter.
 
         snapshot: begin with the rows that the view still keeps; cursor: go on after this place; credit: how many rows
-        may be on their way (None: no limit but the socket's); gaps: when too slow, go on after the loss.
+        may be on their way (None: no limit but the socket's); gaps: when too slow, go on after the loss;
+        upserts: new rows and deletions by the view's key, instead of old and new rows.
         """
-        return Subscription(self, view, snapshot, cursor, credit, gaps)
+        return Subscription(self, view, snapshot, cursor, credit, gaps, upserts)
 
     def push(self, source, rows):
         """Rows (an iterable of dicts) into a source declared `push: {}`; returns when the last is taken."""
@@ -196,11 +197,13 @@ class Subscription:
     cursor: where to go on later (after the last row of a message was taken); watermark: complete up to here; lost:
     batches lost (gaps=True); ended: why it ended."""
 
-    def __init__(self, client, view, snapshot, cursor, credit, gaps):
+    def __init__(self, client, view, snapshot, cursor, credit, gaps, upserts=False):
         self.client, self.view, self.credit, self.left = client, view, credit, credit
         self.cursor, self.watermark, self.lost, self.ended = cursor, None, 0, None
         self.id = next(client.ids)
         request = {"op": "sub", "id": self.id, "view": view, "snapshot": snapshot, "gaps": gaps}
+        if upserts:
+            request["upserts"] = True
         if cursor is not None:
             request["cursor"] = cursor
         if credit is not None:
@@ -259,7 +262,7 @@ class Subscription:
 
 
 def run_sub(weir, a):
-    view = weir.subscribe(a.view, a.snapshot, a.cursor, a.credit, a.gaps)
+    view = weir.subscribe(a.view, a.snapshot, a.cursor, a.credit, a.gaps, a.upserts)
     try:
         for change in itertools.islice(view, a.count):
             op = {} if view.kind == "insert_only" else {"_op": change.op}
@@ -291,6 +294,7 @@ def main():
     sub.add_argument("--from", dest="cursor", metavar="CURSOR")
     sub.add_argument("--credit", type=int)
     sub.add_argument("--gaps", action="store_true")
+    sub.add_argument("--upserts", action="store_true")
     sub.add_argument("-n", "--count", type=int)
     push = verbs.add_parser("push", help="JSON lines from standard input into a source")
     push.add_argument("source")

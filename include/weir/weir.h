@@ -179,6 +179,7 @@ typedef enum weir_event {
 typedef struct weir_subscribe_options {
     bool        snapshot;   /* begin with what the view holds now                              */
     const char *cursor;     /* go on after this place (see weir_message.cursor); NULL: from now */
+    bool        upserts;    /* of a view that changes: new rows and deletions by its key, not old and new rows */
     bool        required;   /* hold the stream back when slow (in-process readers); else lose and be told */
     void      (*wake)(void *user); /* any thread; once after WEIR_NOTHING                      */
     void       *user;
@@ -193,7 +194,8 @@ typedef struct weir_message {
     char       cursor[256]; /* ROWS, PROGRESS: opaque; resume after this message            */
 } weir_message;
 
-/* Returns (owned: weir_unsubscribe).  Errors: WEIR_QUERY_NO_RELATION, WEIR_SNAPSHOT_REQUIRED. */
+/* Returns (owned: weir_unsubscribe).  Errors: WEIR_QUERY_NO_RELATION, WEIR_SNAPSHOT_REQUIRED, WEIR_USAGE (upserts
+ * of a view whose key is not known). */
 WEIR_API weir_status weir_subscribe(weir_pipeline *pipeline, const char *view,
                                     const weir_subscribe_options *options,
                                     weir_subscription **subscription, weir_error *err);

@@ -222,7 +222,7 @@ sub_verb(int argc, char **argv)
     client_options where = { 0 };
     cli_list rest = { 0 };
     const char *format = NULL, *from = NULL, *colour = "auto";
-    int done, snapshot = 0, gaps = 0;
+    int done, snapshot = 0, upserts = 0, gaps = 0;
     cli_option options[] = {
         CLIENT_OPTIONS(where),
         { "snapshot", 0, 'f', &snapshot },
@@ -230,6 +230,7 @@ sub_verb(int argc, char **argv)
         { "count", 'n', 'n', &s.limit },
         { "format", 'o', 's', &format },
         { "gaps", 0, 'f', &gaps },
+        { "upserts", 0, 'f', &upserts },
         { "color", 0, 's', &colour },
         { 0 },
     };
@@ -257,6 +258,7 @@ sub_verb(int argc, char **argv)
     client_put(&text, "cursor", from);
     wr_text_puts(&text, snapshot ? ",\"snapshot\":true" : "");
     wr_text_puts(&text, gaps ? ",\"gaps\":true" : "");
+    wr_text_puts(&text, upserts ? ",\"upserts\":true" : "");
     wr_arena_init(&s.arena, NULL);
     if (client_send(s.client, &text)) {
         rc = follow(&s);
@@ -288,6 +290,7 @@ const cli_verb cli_sub = {
     "      --from CURSOR      go on where an earlier run ended (it prints its cursor when "
     "stopped)\n"
     "      --gaps             when too slow, go on after the rows that were lost\n"
+    "      --upserts          of a view that changes: new rows and deletions by its key\n"
     "  -n, --count ROWS       end after so many rows\n"
     "  -o, --format FORMAT    table, jsonl, raw, csv or markdown\n"
     "\n"

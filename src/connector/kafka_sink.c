@@ -67,6 +67,20 @@ key_columns(const wr_kafka_sink_config *c, const wr_schema *schema, uint32_t *co
     return WEIR_OK;
 }
 
+/* Are the message's key and the schema's the same columns? */
+static bool
+key_is_whole(const wr_kafka_sink_config *c, const wr_schema *schema)
+{
+    for (uint32_t k = 0; k < schema->key_count && c->key.count > 0; k++) {
+        bool found = false;
+        for (uint32_t i = 0; i < c->key.count; i++)
+            found |= strcmp(c->key.items[i], schema->fields[schema->key[k]].name) == 0;
+        if (!found)
+            return false;
+    }
+    return c->key.count == 0 || c->key.count == schema->key_count;
+}
+
 static weir_status
 sink_check(const void *config, const wr_schema *schema, weir_error *err)
 {
@@ -78,6 +92,9 @@ sink_check(const void *config, const wr_schema *schema, weir_error *err)
     if (schema->kind == WR_UPSERT && count == 0)
         return wr_error_set(err, WEIR_CONFIG_MISSING,
                             "rows are replaced by key: say which columns are the message's key");
+    if (schema->kind == WR_UPSERT && !key_is_whole(c, schema))
+        return wr_error_set(err, WEIR_CONFIG_VALUE,
+                            "the message's key must be the key by which rows are replaced");
     return wr_kafka_properties_check(&c->properties, false, err);
 }
 
@@ -501,6 +518,7 @@ const wr_sink_ops wr_kafka_sink_ops = {
     .self_bytes = sizeof(kafka_sink),
     .default_format = "json",
     .takes_changes = true,
+    .wants_upserts = true,
     .check = sink_check,
     .open = sink_open,
     .write = sink_write,

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/keyed.c -- sources with `key`: two streams, what was read and what changed.
+ * engine/keyed.c -- sources with `key`: two streams, what was read and what changed; and what sinks
+ * write of relations that change.
  *
  *     connector -> SOURCE.upserts -> by key: normalise -> SOURCE
  *
  * Everybody reads SOURCE: rows that come and go, unique by the key.  Where the input ends (a bounded
  * query, --once) SOURCE is the rows that stand at the end.
  */
+#include "data/upserts.h"
 #include "engine/engine_impl.h"
 #include "operator/normalise.h"
 
@@ -123,4 +125,44 @@ wr_keyed_needed(const wr_source_binding *b, uint64_t *needed)
     for (uint32_t k = 0; k < b->schema->key_count; k++)
         wr_bitmap_set(needed, b->schema->key[k]);
     wr_bitmap_set(needed, b->op_column);
+}
+
+/* --- sinks --- */
+
+/* An insert-only relation's rows are new whatever `changes` says. */
+weir_status
+wr_sink_changes(weir_pipeline *p, const wr_spec_sink *s, const wr_relation *rel,
+                const wr_schema **upserts, wr_report *report)
+{
+    enum { DEFAULT, DIFF, UPSERT };
+    const wr_node *at = s->from_node != NULL ? s->from_node : s->at;
+    bool changes = rel->schema->kind == WR_CHANGELOG, keyed = rel->schema->key_count > 0;
+    weir_error ignored = { 0 };
+    *upserts = NULL;
+    if (rel->schema->kind != WR_INSERT_ONLY && !s->ops->takes_changes)
+        return wr_node_error(report, at, WEIR_CONFIG_VALUE,
+                             "use emit: final on the view, or a sink that takes changes",
+                             "sink `%s` only appends, but `%s` changes rows it has given out",
+                             s->name, rel->name);
+    if (rel->schema->kind != WR_INSERT_ONLY && s->encoder != NULL && s->encoder->appends)
+        return wr_node_error(report, at, WEIR_CONFIG_VALUE,
+                             "use emit: final on the view, or format: json",
+                             "the format %s only appends, but `%s` changes rows it has given out",
+                             s->encoder->name, rel->name);
+    if (!changes || s->common.changes == DIFF ||
+        (s->common.changes == DEFAULT && !(s->ops->wants_upserts && keyed)))
+        return WEIR_OK;
+    if (!keyed)
+        return wr_node_error(report, s->at, WEIR_CONFIG_VALUE,
+                             "a view has a key where it groups, or reads a source with `key`",
+                             "sink `%s` writes upserts, but no key of `%s` is known", s->name,
+                             rel->name);
+    wr_schema *schema = wr_arena_alloc(&p->arena, sizeof *schema);
+    if (schema == NULL)
+        return WEIR_MEMORY;
+    *schema = wr_schema_upserts(rel->schema);
+    bool fits = s->common.changes == UPSERT || s->ops->check == NULL ||
+                s->ops->check(s->config, schema, &ignored) == WEIR_OK;
+    *upserts = fits ? schema : NULL;
+    return WEIR_OK;
 }

@@ -507,13 +507,11 @@ plan_sink(weir_pipeline *p, wr_spec_sink *s, wr_report *report)
                              hint[0] != '\0' ? hint : NULL, "no source or view is called `%s`",
                              s->common.from);
     }
-    if (rel->schema->kind != WR_INSERT_ONLY && !s->ops->takes_changes)
-        return wr_node_error(report, s->from_node != NULL ? s->from_node : s->at, WEIR_CONFIG_VALUE,
-                             "use emit: final on the view, or a sink that takes changes",
-                             "sink `%s` only appends, but `%s` changes rows it has given out",
-                             s->name, rel->name);
+    const wr_schema *upserts = NULL;
+    WR_TRY(wr_sink_changes(p, s, rel, &upserts, report));
+    const wr_schema *written = upserts != NULL ? upserts : rel->schema;
     if (s->ops->check != NULL) {
-        weir_status st = s->ops->check(s->config, rel->schema, &err);
+        weir_status st = s->ops->check(s->config, written, &err);
         if (st != WEIR_OK)
             return wr_node_error(report, s->at, st, err.hint[0] != '\0' ? err.hint : NULL, "%s",
                                  err.text);
@@ -524,7 +522,8 @@ plan_sink(weir_pipeline *p, wr_spec_sink *s, wr_report *report)
                            .ops = s->ops,
                            .config = s->config,
                            .encoder = s->encoder,
-                           .encoder_config = s->encoder_config };
+                           .encoder_config = s->encoder_config,
+                           .upserts = upserts };
     return WEIR_OK;
 }
 

@@ -62,6 +62,7 @@ typedef struct wr_spec_sink {
     void *encoder_config;
     struct {
         const char *from;
+        int changes; /* 0: as the sink is, 1: diff, 2: upsert */
     } common;
 } wr_spec_sink;
 

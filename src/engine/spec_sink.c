@@ -12,6 +12,11 @@ static const wr_option sink_options[] = {
     { "from", WR_OPT_STRING, offsetof(wr_spec_sink, common.from) - offsetof(wr_spec_sink, common),
       .required = true,
       .doc = "the relation to write: a view, a source, VIEW.late, SOURCE.dead_letter" },
+    { "changes", WR_OPT_ENUM,
+      offsetof(wr_spec_sink, common.changes) - offsetof(wr_spec_sink, common),
+      .fallback = "default", .choices = "default|diff|upsert",
+      .doc = "rows of a view that changes: diff: old rows out, new ones in; upsert: new rows and "
+             "deletions by the view's key" },
     { "format", WR_OPT_STRING, 0, .doc = "how rows become bytes: json, csv, ..." },
     { 0 },
 };

@@ -6,6 +6,7 @@
  * batch.  It is opaque to clients.  A cursor of another run, or one whose batches are gone, gets
  * SNAPSHOT_REQUIRED, never a guess (design 12.9).
  */
+#include "data/upserts.h"
 #include "engine/engine_impl.h"
 
 #include <inttypes.h>
@@ -20,6 +21,7 @@ struct weir_subscription {
     wr_stream *stream;
     wr_reader *reader;
     const wr_schema *schema;
+    wr_schema by_key; /* schema, where rows replace each other */
     uint32_t shard_count, turn; /* turn: the shard to ask first */
     uint64_t snapshot_until[SHARDS_MAX];
     wr_time watermarks[SHARDS_MAX];
@@ -84,6 +86,14 @@ weir_subscribe(weir_pipeline *pipeline, const char *view, const weir_subscribe_o
     s->pipeline = pipeline;
     s->stream = wr_runtime_stream(pipeline->runtime, (uint32_t)index);
     s->schema = wr_stream_schema(s->stream);
+    if (options->upserts && s->schema->kind == WR_CHANGELOG) {
+        if (s->schema->key_count == 0) {
+            weir_unsubscribe(s);
+            return wr_error_set(err, WEIR_USAGE, "no key of \"%.100s\" is known to read it by", view);
+        }
+        s->by_key = wr_schema_upserts(s->schema);
+        s->schema = &s->by_key;
+    }
     s->shard_count = wr_stream_shards(s->stream);
     s->progress = WR_TIME_START;
     wr_encoded_cache_join(&pipeline->encoded);
@@ -160,6 +170,21 @@ least_watermark(const weir_subscription *s)
     return least;
 }
 
+/* The batch in upserts, in place of itself.  Takes *b; false: no memory. */
+static bool
+upserts_of(const weir_subscription *s, wr_batch **b)
+{
+    wr_batch *made;
+    weir_status status = wr_batch_upserts((*b)->budget, *b, s->schema, &made);
+    wr_assert(status != WEIR_OK || made != NULL); /* each key's last row stays */
+    uint64_t sequence = (*b)->sequence;
+    wr_batch_release(*b);
+    *b = status == WEIR_OK ? made : NULL;
+    if (*b != NULL)
+        (*b)->sequence = sequence;
+    return *b != NULL;
+}
+
 weir_status
 weir_subscription_next(weir_subscription *s, weir_message *m, weir_error *err)
 {
@@ -191,6 +216,8 @@ weir_subscription_next(weir_subscription *s, weir_message *m, weir_error *err)
             wr_batch_release(b);
             continue; /* the same shard again: only its watermark moved */
         }
+        if (s->schema == &s->by_key && !upserts_of(s, &b))
+            return wr_error_set(err, WEIR_MEMORY, "no memory for rows");
         m->event = WEIR_ROWS;
         m->snapshot = b->sequence <= s->snapshot_until[shard];
         m->rows = wr_rows_create_shared(&s->pipeline->encoded, b, s->schema);

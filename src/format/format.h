@@ -57,6 +57,7 @@ typedef struct wr_encoder_ops {
     const char      *name;
     const wr_option *options;
     size_t           config_bytes;
+    bool             appends;     /* it cannot say that a row is taken back */
     weir_status (*create)(const void *config, const wr_schema *schema, wr_budget *budget,
                           wr_encoder **out, weir_error *err);
     /* What stands before the first row (a CSV header); may be NULL. */

@@ -209,6 +209,7 @@ static const wr_option encode_options[] = { { 0 } };
 
 const wr_encoder_ops wr_line_encoder_ops = {
     .name = "line",
+    .appends = true,
     .options = encode_options,
     .config_bytes = 1,
     .create = encoder_create,

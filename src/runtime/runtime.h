@@ -53,6 +53,8 @@ typedef struct wr_sink_binding {
     const void           *config;
     const wr_encoder_ops *encoder;
     const void           *encoder_config;
+    const wr_schema      *upserts;      /* rows that replace each other, of a stream of changes (data/upserts.h);
+                                         * NULL: rows as they come                              */
 } wr_sink_binding;
 
 typedef enum wr_executor_kind { WR_EXECUTOR_SEEDED, WR_EXECUTOR_THREADS } wr_executor_kind;

@@ -9,6 +9,8 @@
  */
 #include "runtime/runtime_impl.h"
 
+#include "data/upserts.h"
+
 #include <stdio.h>
 
 enum { BATCHES_A_RUN = 16 };
@@ -66,7 +68,7 @@ wr_sink_open(sink_task *s, weir_error *err)
     wr_runtime            *rt = s->t.rt;
     s->ctx.flow = rt->config.flow;
     s->ctx.clock = rt->config.clock;
-    s->ctx.schema = rt->job->streams[b->stream].schema;
+    s->ctx.schema = b->upserts != NULL ? b->upserts : rt->job->streams[b->stream].schema;
     s->ctx.wake = ctx_wake;
     s->ctx.wake_after = ctx_wake_after;
     s->ctx.wake_on = ctx_wake_on;
@@ -145,10 +147,12 @@ sink_take(sink_task *s, bool *failed)
     case TAKE_NONE: return false;
     case TAKE_MOVED: return true;
     case TAKE_BATCH:
-        if (batch->row_count > 0)
-            s->batch = batch;
-        else
-            wr_batch_release(batch);
+        s->batch = batch->row_count > 0 ? wr_batch_retain(batch) : NULL;
+        if (s->batch != NULL && s->binding->upserts != NULL) {
+            wr_batch_release(s->batch);
+            *failed = wr_batch_upserts(s->ctx.flow, batch, s->binding->upserts, &s->batch) != WEIR_OK;
+        }
+        wr_batch_release(batch);
         return true;
     case TAKE_BARRIER: s->flushing = s->in.epoch; return true;
     case TAKE_END: s->ending = true; return true;

@@ -413,6 +413,7 @@ op_sub(conn *c, const request *q, int64_t id)
         if (!request_whole(q, "credit", &s->credit))
             s->credit = INT64_MAX;
         weir_subscribe_options o = { .snapshot = request_flag(q, "snapshot"),
+                                     .upserts = request_flag(q, "upserts"),
                                      .cursor = request_string(q, "cursor"),
                                      .wake = subscription_wake,
                                      .user = s };

@@ -8,6 +8,7 @@
  *
  * Invariants  U1  every branch has the types of the result; untyped literals take the other side's
  */
+#include "operator/unnest.h"
 #include "sql/bind_impl.h"
 
 #include <string.h>
@@ -172,55 +173,114 @@ make_distinct(sql_binder *b, wr_plan **plan)
     return *plan != NULL ? WEIR_OK : SQL_NOMEM(b);
 }
 
-/* Append each row's number among the rows equal to it. */
+/* A side of a counted operation: its columns, then one not NULL for the left, one for the right. */
 static weir_status
-number_copies(sql_binder *b, wr_plan **plan)
+mark_side(sql_binder *b, wr_plan *side, bool left, wr_plan **out)
 {
-    uint32_t n = (*plan)->schema->field_count;
-    wr_over_call call = { .name = "row_number",
-                          .function = WR_OVER_ROW_NUMBER,
-                          .result = WR_TYPE(WR_INT8),
-                          .location = -1,
-                          .partition_count = n,
-                          .mode = WR_FRAME_ROWS };
-    call.start.unbounded = true;
-    call.start.offset = call.end.offset = wr_value_null(WR_TYPE(WR_INT8));
-    call.partition = wr_arena_alloc(b->arena, (n + 1) * sizeof *call.partition);
-    call.order = wr_arena_alloc(b->arena, sizeof *call.order);
-    if (call.partition == NULL || call.order == NULL)
+    uint32_t n = side->schema->field_count;
+    wr_value yes = { .type = WR_TYPE(WR_BOOL), .boolean = true }, no = wr_value_null(yes.type);
+    wr_expr **exprs = wr_arena_alloc(b->arena, (n + 2) * sizeof *exprs);
+    const char **names = wr_arena_alloc(b->arena, (n + 2) * sizeof *names);
+    if (exprs == NULL || names == NULL)
+        return SQL_NOMEM(b);
+    for (uint32_t i = 0; i < n; i++) {
+        exprs[i] = wr_expr_column(b->arena, i, side->schema->fields[i].type);
+        names[i] = side->schema->fields[i].name;
+    }
+    exprs[n] = wr_sql_constant(b, left ? &yes : &no, -1);
+    exprs[n + 1] = wr_sql_constant(b, left ? &no : &yes, -1);
+    names[n] = "left";
+    names[n + 1] = "right";
+    for (uint32_t i = 0; i < n + 2; i++)
+        if (exprs[i] == NULL)
+            return SQL_NOMEM(b);
+    *out = wr_plan_make_project(b->arena, side, exprs, names, n + 2, -1);
+    return *out != NULL ? WEIR_OK : SQL_NOMEM(b);
+}
+
+/* How often each row stands on either side: columns n and n + 1. */
+static weir_status
+count_sides(sql_binder *b, branch_list *list, wr_plan **out)
+{
+    uint32_t n = list->plans[0]->schema->field_count;
+    wr_plan *sides[2];
+    wr_agg_call calls[2] = { 0 };
+    wr_type type = WR_TYPE(WR_BOOL), wanted[4];
+    WR_TRY(mark_side(b, list->plans[0], true, &sides[0]));
+    WR_TRY(mark_side(b, list->plans[1], false, &sides[1]));
+    wr_plan *both = wr_plan_make_union(b->arena, sides, 2, -1);
+    uint32_t *keys = wr_arena_alloc(b->arena, (n + 1) * sizeof *keys);
+    if (both == NULL || keys == NULL)
         return SQL_NOMEM(b);
     for (uint32_t i = 0; i < n; i++)
-        call.partition[i] = i;
-    *plan = wr_plan_make_over(b->arena, *plan, &call, 1, -1);
-    return *plan != NULL ? WEIR_OK : SQL_NOMEM(b);
+        keys[i] = i;
+    for (uint32_t i = 0; i < 2; i++) {
+        WR_TRY(wr_aggregate_resolve("count", &type, 1, &calls[i].aggregate, wanted,
+                                    &calls[i].result, b->err));
+        calls[i].arg_count = 1;
+        calls[i].args[0] = wr_expr_column(b->arena, n + i, type);
+        calls[i].location = -1;
+        if (calls[i].args[0] == NULL)
+            return SQL_NOMEM(b);
+    }
+    *out = wr_plan_make_aggregate(b->arena, both, keys, n, calls, 2, false, list->plans[0]->location);
+    return *out != NULL ? WEIR_OK : SQL_NOMEM(b);
+}
+
+/* INTERSECT ALL and EXCEPT ALL: a row comes as often as the smaller count, or their difference, says. */
+static weir_status
+plan_counted(sql_binder *b, const tree_select *stmt, branch_list *list, wr_plan **out)
+{
+    uint32_t n = list->plans[0]->schema->field_count;
+    wr_type big = WR_TYPE(WR_INT8);
+    wr_value one = { .type = big, .integer = 1 };
+    wr_plan *counted = NULL;
+    wr_expr **counts = wr_arena_alloc(b->arena, 2 * sizeof(wr_expr *));
+    wr_expr **args = wr_arena_alloc(b->arena, 2 * sizeof(wr_expr *));
+    wr_expr **series = wr_arena_alloc(b->arena, sizeof(wr_expr *));
+    uint32_t *columns = wr_arena_alloc(b->arena, (n + 1) * sizeof *columns);
+    WR_TRY(count_sides(b, list, &counted));
+    if (counts == NULL || args == NULL || series == NULL)
+        return SQL_NOMEM(b);
+    counts[0] = wr_expr_column(b->arena, n, big);
+    counts[1] = wr_expr_column(b->arena, n + 1, big);
+    args[0] = wr_sql_constant(b, &one, -1);
+    if (columns == NULL || counts[0] == NULL || counts[1] == NULL || args[0] == NULL)
+        return SQL_NOMEM(b);
+    if (stmt->op == PG_QUERY__SET_OPERATION__SETOP_INTERSECT)
+        WR_TRY(wr_sql_call(b, "least", counts, 2, -1, &args[1]));
+    else
+        WR_TRY(wr_sql_compare(b, "-", counts[0], counts[1], -1, &args[1]));
+    series[0] = wr_expr_call(b->arena, &wr_series_function, big, args, 2);
+    wr_plan *copies = series[0] != NULL ? wr_plan_make_unnest(b->arena, counted, series, &big, 1,
+                                                              false, false, -1)
+                                        : NULL;
+    for (uint32_t i = 0; i < n; i++)
+        columns[i] = i;
+    *out = copies != NULL ? wr_plan_make_pick(b->arena, copies, columns, n) : NULL;
+    return *out != NULL ? WEIR_OK : SQL_NOMEM(b);
 }
 
 /* INTERSECT and EXCEPT as a join on all columns, NULLs equal. */
 static weir_status
 plan_semi(sql_binder *b, const tree_select *stmt, branch_list *list, wr_plan **out)
 {
-    uint32_t n = list->plans[0]->schema->field_count, keys = n;
+    uint32_t n = list->plans[0]->schema->field_count;
     wr_plan *left = list->plans[0], *right = list->plans[1];
-    if (stmt->all) {
-        WR_TRY(number_copies(b, &left));
-        WR_TRY(number_copies(b, &right));
-        keys = n + 1;
-    } else {
-        WR_TRY(make_distinct(b, &left));
-    }
+    WR_TRY(make_distinct(b, &left));
     wr_join_kind kind =
         stmt->op == PG_QUERY__SET_OPERATION__SETOP_INTERSECT ? WR_JOIN_SEMI : WR_JOIN_ANTI;
     wr_plan *join = wr_plan_make_join(b->arena, kind, left, right, NULL, -1);
-    uint32_t *columns = wr_arena_alloc(b->arena, (keys + 1) * sizeof *columns);
+    uint32_t *columns = wr_arena_alloc(b->arena, (n + 1) * sizeof *columns);
     if (join == NULL || columns == NULL)
         return SQL_NOMEM(b);
-    for (uint32_t i = 0; i < keys; i++)
+    for (uint32_t i = 0; i < n; i++)
         columns[i] = i;
-    join->join.key_count = keys;
+    join->join.key_count = n;
     join->join.left_keys = join->join.right_keys = columns;
     join->join.null_equal = true;
-    *out = stmt->all ? wr_plan_make_pick(b->arena, join, columns, n) : join;
-    return *out != NULL ? WEIR_OK : SQL_NOMEM(b);
+    *out = join;
+    return WEIR_OK;
 }
 
 weir_status
@@ -242,7 +302,7 @@ wr_bind_setop(sql_binder *b, const tree_select *stmt, sql_scope *outer, wr_plan 
         if (!stmt->all)
             WR_TRY(make_distinct(b, out));
     } else {
-        WR_TRY(plan_semi(b, stmt, &list, out));
+        WR_TRY(stmt->all ? plan_counted(b, stmt, &list, out) : plan_semi(b, stmt, &list, out));
     }
     return wr_sql_order_output(b, stmt, outer, out);
 }
