@@ -59,6 +59,8 @@ aggregate_copy(copier *c, wr_plan *p)
         for (uint32_t a = 0; a < call->arg_count; a++)
             call->args[a] = expr_copy(c, call->args[a]);
         call->filter = expr_copy(c, call->filter);
+        call->order = bytes_copy(c, (void *)(uintptr_t)call->order,
+                                 call->order_count * sizeof *call->order);
     }
 }
 

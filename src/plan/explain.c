@@ -105,9 +105,12 @@ put_call(explain_state *s, const wr_plan *plan, const wr_agg_call *call)
                    call->arg_count == 0 ? "*"
                    : call->distinct     ? "distinct "
                                         : "");
+    uint32_t plain = call->arg_count - call->order_count;
     for (uint32_t i = 0; i < call->arg_count; i++) {
-        wr_text_puts(s->to, i > 0 ? ", " : "");
+        wr_text_puts(s->to, i == plain ? " order by " : i > 0 ? ", " : "");
         put_expr(s, plan, call->args[i]);
+        if (i >= plain && call->order[i - plain].descending)
+            wr_text_puts(s->to, " desc");
     }
     wr_text_putc(s->to, ')');
     if (call->filter != NULL) {
@@ -352,10 +355,10 @@ put_exceptions(const wr_plan *plan, wr_text *to, bool *floats, bool *order)
                 strcmp(call->aggregate->name, "max") != 0;
         if (real && !*floats)
             wr_text_puts(to, "note: sums of floats agree to 1e-12, not to the last bit\n");
-        if (call->aggregate->order_matters && !*order)
+        if (call->aggregate->order_matters && call->order_count == 0 && !*order)
             wr_text_printf(to, "note: %s depends on the order of rows\n", call->aggregate->name);
         *floats |= real;
-        *order |= call->aggregate->order_matters;
+        *order |= call->aggregate->order_matters && call->order_count == 0;
     }
     for (uint32_t i = 0; i < plan->input_count; i++)
         put_exceptions(plan->inputs[i], to, floats, order);

@@ -93,6 +93,9 @@ put_aggregate(wr_text *to, const wr_plan *plan)
         put_u64(to, (uint64_t)call->arg_count << 1 | call->distinct);
         for (uint32_t a = 0; a < call->arg_count; a++)
             put_expr(to, call->args[a]);
+        put_u64(to, call->order_count);
+        for (uint32_t k = 0; k < call->order_count; k++)
+            put_u64(to, (uint64_t)call->order[k].descending << 1 | call->order[k].nulls_first);
         put_expr(to, call->filter);
     }
 }

@@ -326,6 +326,39 @@ sort_input(sql_query *q, wr_plan **plan, wr_expr **order_columns)
     return *plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
 }
 
+/* Over an endless input the rows cannot be sorted first: the calls that care keep theirs in order
+ * themselves, with the order's columns as further arguments. */
+static bool
+calls_order(const sql_query *q)
+{
+    enum { ARGS_LEFT = 2 }; /* none of these calls has more than two arguments of its own */
+    return q->b->options != NULL && !q->b->options->bounded && q->agg_order_count > 0 &&
+           q->agg_order_count <= ARGS_LEFT;
+}
+
+static weir_status
+order_calls(sql_query *q, wr_expr **order_columns)
+{
+    uint32_t      n = q->agg_order_count;
+    wr_agg_order *order = wr_arena_alloc(q->b->arena, n * sizeof *order);
+    if (order == NULL)
+        return SQL_NOMEM(q->b);
+    for (uint32_t i = 0; i < n; i++)
+        order[i] = (wr_agg_order){ .descending = q->agg_order[i].descending,
+                                   .nulls_first = q->agg_order[i].nulls_first };
+    for (uint32_t c = 0; c < q->call_count; c++) {
+        wr_agg_call *call = &q->calls[c];
+        if (!call->aggregate->order_matters || call->order_count > 0 ||
+            call->arg_count + n > WR_COUNT(call->args))
+            continue;
+        for (uint32_t i = 0; i < n; i++)
+            call->args[call->arg_count++] = order_columns[i];
+        call->order_count = n;
+        call->order = order;
+    }
+    return WEIR_OK;
+}
+
 /* Make columns of exprs: those that are not yet are appended to the plan by one project. */
 static weir_status
 columns_for(sql_query *q, wr_plan **plan, wr_expr **exprs, uint32_t count)
@@ -378,12 +411,14 @@ wr_sql_plan_groups(sql_query *q, wr_expr ***exprs, uint32_t expr_count, int32_t 
     WR_TRY(columns_for(q, &plan, columns, total));
     for (uint32_t i = 0; i < q->group_count; i++)
         keys[i] = columns[i]->column;
-    if (q->agg_order_count > 0)
+    if (q->agg_order_count > 0 && !calls_order(q))
         WR_TRY(sort_input(q, &plan, columns + q->group_count));
 
     for (uint32_t i = 0; i < expr_count; i++)
         if (*exprs[i] != NULL)
             WR_TRY(rewrite(q, exprs[i]));
+    if (calls_order(q))
+        WR_TRY(order_calls(q, columns + q->group_count));
     if (q->set_count > 0)
         WR_TRY(wr_sql_plan_sets(q, plan, keys, location, &plan));
     else
