@@ -7,8 +7,8 @@
  * its queue's bytes beforehand, for that much the client may take at any time; the budget "kafka" is charged the
  * greater of the reservation and what is held.
  *
- * Bounds      of a source: queued.max.messages.kbytes a partition (queue_bytes over the partitions), one fetch under way a
- *             broker (fetch.max.bytes) and one more of each partition; of a sink: queue_bytes, and twice the
+ * Bounds      of a source: queued.max.messages.kbytes a partition (queue_bytes over the partitions), one fetch more of each
+ *             (fetch.message.max.bytes) and one under way a broker (fetch.max.bytes); of a sink: queue_bytes, and twice the
  *             requests under way.  When the charge is refused (`refused`) a sink takes no more rows until what is under way is
  *             acknowledged; a source reads on, for that is what frees.
  */

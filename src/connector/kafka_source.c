@@ -418,6 +418,12 @@ source_read(kafka_source *s)
     return read > 0 ? WR_FLOW_NEXT : WR_FLOW_WAIT;
 }
 
+static void
+source_held_up(void *self, bool yes)
+{
+    source_set_full(self, yes);
+}
+
 static wr_flow
 source_poll(void *self, wr_source_ctx *ctx)
 {
@@ -636,6 +642,7 @@ const wr_source_ops wr_kafka_source_ops = {
     .unshare = source_unshare,
     .open = source_open,
     .poll = source_poll,
+    .held_up = source_held_up,
     .freeze = source_freeze,
     .restore = source_restore,
     .committed = source_committed,

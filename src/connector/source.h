@@ -92,6 +92,8 @@ typedef struct wr_source_ops {
                            weir_error *err);
     /* One bounded step: read some, feed lanes.  NEXT: call again; WAIT: wake me; DONE: at the end. */
     wr_flow        (*poll)(void *self, wr_source_ctx *ctx);
+    /* There is no room, and you are not polled; or there is again.  On the task's thread.  NULL: of no use. */
+    void           (*held_up)(void *self, bool yes);
     weir_status    (*freeze)(void *self, wr_snapshot_writer *to);   /* positions, WR_SNAPSHOT_GLOBAL section opened by the caller */
     weir_status    (*restore)(void *self, wr_snapshot_reader *from); /* once for each shard's snapshot; before the first poll */
     void           (*committed)(void *self, wr_epoch epoch);        /* NULL: nothing outside         */

@@ -333,6 +333,8 @@ source_set_paused(source_task *s, bool paused)
         wr_lane_show(l);
     }
     wr_mutex_unlock(&s->source->lock);
+    if (s->source->binding->ops->held_up != NULL)
+        s->source->binding->ops->held_up(s->self, paused);
 }
 
 /* K1.  Who made room wakes us; a budget wakes nobody, so look again soon. */
