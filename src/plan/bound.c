@@ -209,7 +209,6 @@ wr_plan_bound(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, we
         WR_TRY(wr_plan_derive(arena, options, plan));
     if (!options->bounded) {
         bool found = false;
-        WR_TRY(wr_plan_check_join_count(plan, err));
         WR_TRY(wr_plan_find_top_n(arena, plan, &found));
         if (found)
             WR_TRY(wr_plan_derive(arena, options, plan));

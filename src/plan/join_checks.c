@@ -13,8 +13,6 @@
 
 #include <string.h>
 
-enum { JOINS_MAX = 16 };
-
 static weir_status
 refuse(const wr_plan *plan, weir_error *err, weir_status code, const char *what, const char *hint)
 {
@@ -101,30 +99,6 @@ wr_plan_check_join(const wr_plan_options *options, const wr_plan *plan, weir_err
         plan, err, WEIR_QUERY_UNBOUNDED, "the join keeps every row of both sides, without bound",
         "join on equal window_start columns, or add a time bound: a.ts BETWEEN b.ts - interval "
         "'10 minutes' AND b.ts, or set state: { ttl: 1h } or state: { unbounded: true }");
-}
-
-static uint32_t
-count_joins(const wr_plan *plan, const wr_plan **last)
-{
-    uint32_t count = plan->kind == WR_PLAN_JOIN;
-    for (uint32_t i = 0; i < plan->input_count; i++)
-        count += count_joins(plan->inputs[i], last);
-    if (plan->kind == WR_PLAN_JOIN)
-        *last = plan;
-    return count;
-}
-
-weir_status
-wr_plan_check_join_count(const wr_plan *plan, weir_error *err)
-{
-    const wr_plan *last = NULL;
-    uint32_t count = count_joins(plan, &last);
-    if (count <= JOINS_MAX)
-        return WEIR_OK;
-    weir_status status = wr_error_at(err, WEIR_QUERY_TOO_COMPLEX, wr_plan_place(last),
-                                     "%u joins in one view, at most %d", count, JOINS_MAX);
-    wr_error_hint(err, "put some of them into a view of their own");
-    return status;
 }
 
 /* --- EXPLAIN --- */

@@ -75,6 +75,5 @@ int32_t wr_plan_place(const wr_plan *plan);
 /* plan/join_checks.c: refuse a join that keeps too much, or cannot keep its word. */
 weir_status
 wr_plan_check_join(const wr_plan_options *options, const wr_plan *plan, weir_error *err);
-weir_status wr_plan_check_join_count(const wr_plan *plan, weir_error *err);
 /* The state of a join and what makes its rows come out, without the end of the line. */
 void wr_plan_explain_join(const wr_plan *plan, const wr_plan_options *options, wr_text *to);
