@@ -103,7 +103,7 @@ docs: $(O)/weir ## write docs/sql-functions.md anew from the registries
 	@tools/gen_sql_reference $(O)/weir
 
 .PHONY: unit sqltest pipetest test check demo deps tidy format bench fuzz asan tsan install help clean \
-        test-kafka conformance recovery oracle property tpch docs bench-formats
+        test-kafka conformance recovery valgrind oracle property tpch docs bench-formats
 unit: $(if $(T),$(foreach b,$(TEST_BIN),$(if $(findstring $(T),$(b)),$(b))),$(TEST_BIN))
 	@tools/run_unit $(O) "$(T)"
 
@@ -154,6 +154,10 @@ conformance: $(O)/weir ## cases from public suites: CASES=dir
 tsan: ## the threaded tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory -j2 SAN=tsan all tests-built
 	@$(MAKE) --no-print-directory SAN=tsan T=$(or $(T),runtime) unit
+
+valgrind: ## pipelines, queries and restarts under memcheck, built with the system's malloc
+	@$(MAKE) --no-print-directory -j2 O=build-valgrind SANFLAGS=-DWR_MALLOC_SYSTEM build-valgrind/weir
+	@tools/run_valgrind build-valgrind/weir
 
 demo: ## install what is missing, build, run a live pipeline through the practice Kafka
 	@tools/deps build

@@ -111,6 +111,23 @@ wr_budget_room(const wr_budget *budget)
     return room;
 }
 
+const wr_budget *
+wr_budget_tightest(const wr_budget *budget)
+{
+    const wr_budget *tightest = NULL;
+    uint64_t         room = UINT64_MAX;
+    for (const wr_budget *b = budget; b != NULL; b = b->parent) {
+        uint64_t limit = atomic_load_explicit(&b->limit, memory_order_relaxed);
+        uint64_t used = atomic_load_explicit(&b->used, memory_order_relaxed);
+        uint64_t left = limit > used ? limit - used : 0;
+        if (limit != 0 && left < room) {
+            room = left;
+            tightest = b;
+        }
+    }
+    return tightest;
+}
+
 bool
 wr_budget_charge(wr_budget *budget, uint64_t bytes)
 {

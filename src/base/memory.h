@@ -33,6 +33,8 @@ uint64_t   wr_budget_peak(const wr_budget *budget);
 const char *wr_budget_name(const wr_budget *budget);
 /* Bytes that can still be charged before the tightest limit of the path. */
 uint64_t   wr_budget_room(const wr_budget *budget);
+/* The budget of the path whose limit that is; NULL: none has a limit. */
+const wr_budget *wr_budget_tightest(const wr_budget *budget);
 /* Charge or return bytes held by a library outside wr_alloc (say librdkafka's queues). */
 bool       wr_budget_charge(wr_budget *budget, uint64_t bytes);
 void       wr_budget_discharge(wr_budget *budget, uint64_t bytes);

@@ -83,6 +83,7 @@ struct weir_pipeline {
     wr_time started;
     uint32_t workers;
     wr_encoded_cache encoded;
+    bool names_sides; /* some view or sink reads a side stream */
 };
 
 /* load.c */

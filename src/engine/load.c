@@ -313,10 +313,27 @@ spec_view(const wr_spec *spec, const char *name)
     return NULL;
 }
 
+/* Does anything in the file read a side stream? Most do not: they need no look at every view for each. */
 static bool
-has_side_reader(const wr_spec *spec, const char *view, const char *suffix)
+names_sides(const wr_spec *spec)
 {
+    for (uint32_t i = 0; i < spec->sink_count; i++)
+        if (spec->sinks[i].common.from != NULL && strchr(spec->sinks[i].common.from, '.') != NULL)
+            return true;
+    for (uint32_t i = 0; i < spec->view_count; i++)
+        if (spec->views[i].sql != NULL && (strstr(spec->views[i].sql, ".late") != NULL ||
+                                           strstr(spec->views[i].sql, ".dead_letter") != NULL))
+            return true;
+    return false;
+}
+
+static bool
+has_side_reader(const weir_pipeline *p, const char *view, const char *suffix)
+{
+    const wr_spec *spec = p->spec;
     char name[160];
+    if (!p->names_sides)
+        return false;
     snprintf(name, sizeof name, "%s.%s", view, suffix);
     for (uint32_t i = 0; i < spec->sink_count; i++)
         if (spec->sinks[i].common.from != NULL && strcmp(spec->sinks[i].common.from, name) == 0)
@@ -422,7 +439,9 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
                          .schema = v->plan->schema,
                          .origin = WR_FROM_SEGMENT,
                          .retain_us = (uint64_t)sv->common.retain_us,
-                         .bytes_max = (uint64_t)sv->common.buffer_bytes };
+                         .bytes_max = (uint64_t)sv->common.buffer_bytes,
+                         .state_bytes_max = (uint64_t)sv->limits.memory_bytes,
+                         .shed = sv->limits.on_memory == 1 };
     WR_TRY(wr_lowering_add_stream(&p->lowering, &js, &v->stream));
     v->first_segment = p->job.segment_count;
     st = wr_lowering_add_plan(&p->lowering, v->plan, &v->options, sv->name, v->stream, &err);
@@ -437,12 +456,15 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
     st = wr_catalog_add(&p->catalog, &rel, &err);
     wr_job_segment *segment = NULL;
     const wr_schema *late = late_schema(p, v, &segment);
-    if (st == WEIR_OK && late != NULL && has_side_reader(p->spec, sv->name, "late")) {
+    if (st == WEIR_OK && late != NULL && has_side_reader(p, sv->name, "late")) {
         st = add_side(p, sv->name, "late", late, v->stream, WR_PORT_LATE, false, &v->late_stream,
                       &err);
         segment->late_wanted = true;
         segment->late_stream = (uint32_t)v->late_stream;
     }
+    if (st == WEIR_OK && has_side_reader(p, sv->name, "dead_letter"))
+        st = add_side(p, sv->name, "dead_letter", wr_bad_rows_schema(), v->stream, WR_PORT_BAD,
+                      false, &v->bad_stream, &err);
     if (st != WEIR_OK)
         return wr_node_error(report, sv->at, st, NULL, "%s", err.text);
     p->view_count++;
@@ -575,6 +597,7 @@ wr_pipeline_plan(weir_pipeline *p, wr_report *report)
     p->sources = wr_arena_calloc(&p->arena, spec->source_count + 1, sizeof *p->sources);
     p->views = wr_arena_calloc(&p->arena, spec->view_count + 1, sizeof *p->views);
     p->sinks = wr_arena_calloc(&p->arena, spec->sink_count + 1, sizeof *p->sinks);
+    p->names_sides = names_sides(spec);
     uint8_t *marks = wr_arena_calloc(&p->arena, spec->view_count + 1, 1);
     if (p->sources == NULL || p->views == NULL || p->sinks == NULL || marks == NULL)
         return WEIR_MEMORY;

@@ -173,6 +173,7 @@ view_sum(weir_pipeline *p, const wr_planned *v, wr_op_counters *sum, uint64_t *b
             sum->rows_filtered += c.rows_filtered;
             sum->rows_null_time += c.rows_null_time;
             sum->rows_unknown += c.rows_unknown;
+            sum->rows_shed += c.rows_shed;
             sum->state_keys += c.state_keys;
             sum->state_panes += c.state_panes;
             sum->cpu_us += c.cpu_us;
@@ -192,6 +193,7 @@ metrics_views(weir *engine, wr_text *to)
         { "weir_view_late_windows_total", "counter", "Window assignments missed by late rows." },
         { "weir_view_failed_rows_total", "counter", "Rows an expression failed on." },
         { "weir_view_unknown_rows_total", "counter", "Rows taken back without having come." },
+        { "weir_view_shed_rows_total", "counter", "Rows left out because the state was full." },
         { "weir_view_state_bytes", "gauge", "Bytes of state." },
         { "weir_view_state_keys", "gauge", "Groups and rows held." },
         { "weir_view_cpu_seconds_total", "counter", "CPU time of the view's operators." },
@@ -209,8 +211,9 @@ metrics_views(weir *engine, wr_text *to)
                                : m == 3 ? (double)c.windows_late
                                : m == 4 ? (double)c.rows_failed
                                : m == 5 ? (double)c.rows_unknown
-                               : m == 6 ? (double)bytes
-                               : m == 7 ? (double)c.state_keys
+                               : m == 6 ? (double)c.rows_shed
+                               : m == 7 ? (double)bytes
+                               : m == 8 ? (double)c.state_keys
                                         : (double)c.cpu_us / 1e6;
                 wr_text_printf(to, "%s{pipeline=\"%s\",view=\"%s\"} %.17g\n", rows[m].name, p->name,
                                p->views[i].name, value);

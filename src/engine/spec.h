@@ -44,7 +44,7 @@ typedef struct wr_spec_view {
     } common;
     struct {
         int64_t memory_bytes;
-        int on_memory; /* 0: fail */
+        int on_memory; /* 0: fail, 1: shed */
     } limits;
     struct {
         int64_t ttl_us;

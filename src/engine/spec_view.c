@@ -43,7 +43,7 @@ static const wr_option view_limit_options[] = {
       .doc = "most bytes of state; 0: what the process has" },
     { "on_memory", WR_OPT_ENUM,
       offsetof(wr_spec_view, limits.on_memory) - offsetof(wr_spec_view, limits), .fallback = "fail",
-      .choices = "fail", .doc = "what to do at the limit" },
+      .choices = "fail|shed", .doc = "what to do at the limit: fail, or leave out rows of new keys" },
     { 0 },
 };
 static const wr_option view_state_options[] = {

@@ -18,7 +18,7 @@
 enum { STEPS_MAX = 10 * 1000 * 1000 };
 
 typedef struct counts {
-    uint64_t late, windows_late, failed, filtered, unknown;
+    uint64_t late, windows_late, failed, filtered, unknown, shed;
 } counts;
 
 typedef struct test {
@@ -79,6 +79,7 @@ test_counts(test *t, uint32_t view)
             sum.late += c.rows_late;
             sum.windows_late += c.windows_late;
             sum.failed += c.rows_failed;
+            sum.shed += c.rows_shed;
             sum.filtered += c.rows_filtered;
             sum.unknown += c.rows_unknown;
         }
@@ -293,12 +294,13 @@ step_counts(test *t, const wr_node *map, bool *ok)
             uint64_t have = strcmp(name, "late") == 0           ? c.late
                             : strcmp(name, "late_windows") == 0 ? c.windows_late
                             : strcmp(name, "failed") == 0       ? c.failed
+                            : strcmp(name, "shed") == 0         ? c.shed
                             : strcmp(name, "filtered") == 0     ? c.filtered
                             : strcmp(name, "unknown") == 0      ? c.unknown
                                                                 : UINT64_MAX;
             if (have == UINT64_MAX)
                 return wr_error_set(&t->err, WEIR_CONFIG_UNKNOWN_KEY,
-                                    "line %u: counts are late, late_windows, failed, filtered, unknown",
+                                    "line %u: counts are late, late_windows, failed, filtered, unknown, shed",
                                     map->items[i]->keys[k]->line);
             if (have != want) {
                 *ok = false;

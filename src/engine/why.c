@@ -113,8 +113,21 @@ why_view(why *y, const wr_planned *v)
             if (c.rows_null_time > 0)
                 wr_text_printf(&y->body, ", event time NULL %llu",
                                (unsigned long long)c.rows_null_time);
-            if (c.rows_failed > 0)
-                wr_text_printf(&y->body, ", failed %llu", (unsigned long long)c.rows_failed);
+            if (c.rows_failed > 0) {
+                char sample[160];
+                wr_runtime_op_sample(rt, s, o, sample, sizeof sample);
+                wr_text_printf(&y->body, ", failed %llu%s%s%s", (unsigned long long)c.rows_failed,
+                               sample[0] != '\0' ? " (the newest: " : "", sample,
+                               sample[0] != '\0' ? ")" : "");
+            }
+            if (c.rows_shed > 0) {
+                wr_text_printf(&y->body, ", left out because its state is full %llu",
+                               (unsigned long long)c.rows_shed);
+                wr_text_printf(&y->verdict,
+                               "%s is degraded: its state is full and %llu rows were left out: "
+                               "raise limits.memory\n",
+                               v->name, (unsigned long long)c.rows_shed);
+            }
             if (c.rows_unmatched > 0)
                 wr_text_printf(&y->body, ", without partner %llu",
                                (unsigned long long)c.rows_unmatched);

@@ -42,7 +42,7 @@ void
 wr_eval_reset(wr_eval *eval)
 {
     wr_arena_reset(&eval->step);
-    eval->error_count = 0;
+    eval->error_count = eval->error_told = 0;
     eval->errors = NULL; /* they lay in the step arena */
     eval->error_bits = NULL;
     eval->location = -1;

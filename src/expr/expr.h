@@ -98,7 +98,7 @@ typedef struct wr_eval {
     wr_arena      step;      /* scratch and the bytes of row-wise results; reset by wr_eval_reset */
     wr_time       now;       /* now(), fixed for a batch; from the injected clock   */
     wr_random     random;    /* random(); seeded                                    */
-    uint32_t      error_count;
+    uint32_t      error_count, error_told; /* told: counted and sent on by an operator       */
     wr_row_error *errors;    /* one a row at most, in order of discovery            */
     uint64_t     *error_bits; /* a bit a physical row; NULL while no row failed      */
     int32_t       location;  /* of the call under evaluation, for errors            */

@@ -168,6 +168,7 @@ aggregate_close(void *self)
     for (uint32_t i = 0; i < a->pending_count; i++)
         wr_batch_release(a->pending[i]);
     a->pending_count = 0;
+    wr_scratch_gone(a->ctx->scratch, a);
     step_destroy(a);
     if (a->table_count > 0) {
         if (a->merged != a->sliding)
@@ -189,6 +190,16 @@ aggregate_close(void *self)
 
 /* --- process --- */
 
+static bool
+step_drop(void *self)
+{
+    aggregate *a = self;
+    if (a->step != NULL && a->step->begun)
+        return false;
+    step_destroy(a);
+    return true;
+}
+
 static weir_status
 step_create(aggregate *a)
 {
@@ -200,6 +211,7 @@ step_create(aggregate *a)
     memset(s, 0, offsetof(agg_step, rows));
     wr_row_keys_init(&s->keys, &a->layout, a->ctx->flow);
     a->step = s;
+    wr_scratch_made(a->ctx->scratch, a, step_drop);
     s->key_columns = wr_alloc(a->ctx->flow, a->table_key_count * sizeof *s->key_columns);
     return s->key_columns != NULL ? WEIR_OK : WEIR_MEMORY;
 }

@@ -64,7 +64,7 @@ result_failed(aggregate *a, const agg_call *call, weir_status status, wr_column 
     if (a->ctx->on_row_error == WR_ROW_FAIL)
         return wr_ctx_fail(a->ctx, status, "%s: %s", call->spec->aggregate->name,
                            weir_status_text(status));
-    wr_ctx_sample(a->ctx, "%s: %s", call->spec->aggregate->name, weir_status_text(status));
+    wr_ctx_sample(a->ctx, status, "%s: %s", call->spec->aggregate->name, weir_status_text(status));
     wr_bitmap_set(failed, row);
     if (wr_column_set_null(column, row) != WEIR_OK)
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for results");
@@ -144,17 +144,18 @@ pend_good(aggregate *a, wr_batch *batch, const uint64_t *failed)
 {
     uint32_t  count = batch->row_count, kept = 0;
     uint16_t *rows = wr_arena_alloc(&a->ctx->eval.step, count * sizeof *rows);
+    bool      told = true;
     for (uint32_t i = 0; rows != NULL && i < count; i++) {
         rows[kept] = (uint16_t) i;
         kept += !wr_bitmap_get(failed, i);
+        told = told && (!wr_bitmap_get(failed, i) ||
+                        wr_ctx_bad_result(a->ctx, batch, i) == WR_FLOW_NEXT);
     }
-    if (rows == NULL) {
+    if (rows == NULL || !told) {
         wr_batch_release(batch);
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u results", count);
     }
     if (kept < count) {
-        atomic_fetch_add_explicit(&a->ctx->counters.rows_failed, count - kept,
-                                  memory_order_relaxed);
         wr_batch *good = kept > 0 ? wr_batch_select(a->ctx->flow, batch, rows, kept) : NULL;
         wr_batch_release(batch);
         if (kept == 0)
@@ -290,8 +291,11 @@ results_now(aggregate *a, wr_pane *pane, uint16_t *now_of)
     for (uint32_t i = 0; now != NULL && i < s->dirty_count; i++) {
         wr_group *g = wr_group_table_row(table, s->dirty[i]);
         if (now_of[i] != AGG_NO_ROW && wr_bitmap_get(failed, now_of[i])) {
+            if (wr_ctx_bad_result(a->ctx, now, now_of[i]) != WR_FLOW_NEXT) {
+                wr_batch_release(now);
+                return NULL;
+            }
             now_of[i] = AGG_NO_ROW;
-            atomic_fetch_add_explicit(&a->ctx->counters.rows_failed, 1, memory_order_relaxed);
         }
         g->flags &= ~(uint32_t) (WR_GROUP_DIRTY | WR_GROUP_EMITTED);
         g->flags |= now_of[i] != AGG_NO_ROW ? WR_GROUP_EMITTED : 0; /* E3 */

@@ -356,23 +356,51 @@ empty_remove(aggregate *a, wr_pane *pane, const uint32_t *ids, uint32_t count)
     return a->mode == AGG_WHOLE || table->idle_bytes > 0 ? compact(a, pane) : WEIR_OK;
 }
 
+/* The state is full: rows of keys that are not there are left out, counted. */
+static const uint16_t *
+groups_shed(aggregate *a, wr_pane *pane, const uint16_t *which, uint32_t *count)
+{
+    agg_step *s = a->step;
+    uint32_t  kept = 0;
+    wr_group_table_peek(&pane->tables[0], &s->keys, which, *count, s->ids);
+    for (uint32_t i = 0; i < *count; i++) {
+        if (s->ids[i] == UINT32_MAX)
+            continue;
+        s->which[kept] = which != NULL ? which[i] : (uint16_t) i;
+        s->ids[kept++] = s->ids[i];
+    }
+    wr_ctx_count_shed(a->ctx, *count - kept);
+    *count = kept;
+    return s->which;
+}
+
+/* *which and *count leave out what is shed. */
 static weir_status
-groups_find(aggregate *a, wr_pane *pane, const uint16_t *which, uint32_t count)
+groups_find(aggregate *a, wr_pane *pane, const uint16_t **which, uint32_t *count)
 {
     agg_step       *s = a->step;
     wr_group_table *table = &pane->tables[0];
     uint32_t        created = 0;
+    bool            sheds = a->touched_at == 0 && wr_ctx_sheds(a->ctx);
+    weir_status     status = WEIR_OK;
     if (!wr_agg_calls_enter(&a->calls, table))
         return WEIR_MEMORY;
-    WR_TRY(wr_group_table_find(table, &s->keys, which, count, s->ids, s->created, &created));
-    WR_TRY(wr_group_table_own(table, s->ids, count));
+    if (!sheds)
+        status = wr_group_table_find(table, &s->keys, *which, *count, s->ids, s->created, &created);
     for (uint32_t i = 0; i < created; i++) {
         wr_group *g = wr_group_table_row(table, s->created[i]);
         if (a->touched_at > 0)
             *agg_touched(a, g) = WR_TIME_START;
         wr_agg_calls_init(&a->calls, g);
     }
-    wr_group_table_rows(table, s->ids, count, s->groups);
+    if (status == WEIR_MEMORY && a->ctx->shed && a->touched_at == 0)
+        sheds = true; /* what was made so far stays */
+    else if (status != WEIR_OK)
+        return status;
+    if (sheds)
+        *which = groups_shed(a, pane, *which, count);
+    WR_TRY(wr_group_table_own(table, s->ids, *count));
+    wr_group_table_rows(table, s->ids, *count, s->groups);
     return WEIR_OK;
 }
 
@@ -405,8 +433,14 @@ wr_agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
     bool            emits = a->config->emit == WR_EMIT_CHANGES || pane->closed;
     agg_before      before = { 0 };
     wr_flow         flow = WR_FLOW_NEXT;
-    if (groups_find(a, pane, which, count) != WEIR_OK)
+    uint32_t        all = count;
+    if (groups_find(a, pane, &which, &count) != WEIR_OK)
         goto memory;
+    if (count == 0 && all > 0) {
+        s->at = s->single ? s->at + all : s->at;
+        return WR_FLOW_NEXT;
+    }
+    uint32_t left_out = all - count;
     wr_rows rows = pane_rows(s, which, first, count);
     if (a->touched_at > 0) {
         for (uint32_t i = 0; rows.rows == NULL && i < count; i++)
@@ -416,7 +450,7 @@ wr_agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
             goto memory;
         rows.count = count;
     }
-    s->at = s->single ? s->at + count : s->at;
+    s->at = s->single ? s->at + count + left_out : s->at;
     if (emits) {
         dirty_collect(s, count);
         flow = wr_agg_before_take(a, pane, &before);

@@ -14,12 +14,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SIDE_SLOTS = 4, SAMPLE_BYTES = 160 };
+enum { SIDE_SLOTS = 4, SAMPLE_BYTES = 160, ARENA_BYTES_FREE = 4096 };
 
 /* Read by whoever looks in while the task writes the next one. */
 struct wr_row_sample {
-    wr_mutex lock;
-    char     text[SAMPLE_BYTES];
+    wr_mutex         lock;
+    weir_status_code code;
+    char             text[SAMPLE_BYTES];
 };
 
 static weir_status
@@ -50,15 +51,18 @@ wr_ctx_init(wr_ctx *ctx, wr_budget *state, wr_budget *flow, wr_groups groups, ui
 }
 
 weir_status
-wr_ctx_want(wr_ctx *ctx, int port)
+wr_ctx_want_late(wr_ctx *ctx)
 {
-    wr_assert(port == WR_PORT_LATE || port == WR_PORT_BAD);
-    WR_TRY(outbox_init(&ctx->out[port], ctx->flow, SIDE_SLOTS));
-    if (port == WR_PORT_LATE)
-        ctx->late_wanted = true;
-    else
-        ctx->bad_wanted = true;
-    return WEIR_OK;
+    ctx->late_wanted = true;
+    return outbox_init(&ctx->out[WR_PORT_LATE], ctx->flow, SIDE_SLOTS);
+}
+
+weir_status
+wr_ctx_want_bad(wr_ctx *ctx, const wr_bad_origin *origin)
+{
+    WR_TRY(outbox_init(&ctx->out[WR_PORT_BAD], ctx->flow, SIDE_SLOTS));
+    ctx->bad = wr_bad_rows_create(ctx->flow, origin);
+    return ctx->bad != NULL ? WEIR_OK : WEIR_MEMORY;
 }
 
 void
@@ -71,7 +75,10 @@ wr_ctx_fini(wr_ctx *ctx)
         wr_free(box->slots);
         *box = (wr_outbox){ 0 };
     }
+    wr_scratch_gone(ctx->scratch, ctx);
     wr_eval_fini(&ctx->eval);
+    wr_bad_rows_destroy(ctx->bad);
+    ctx->bad = NULL;
     wr_row_sample *sample = atomic_exchange(&ctx->sample, NULL);
     if (sample != NULL)
         wr_mutex_fini(&sample->lock);
@@ -79,7 +86,7 @@ wr_ctx_fini(wr_ctx *ctx)
 }
 
 void
-wr_ctx_sample(wr_ctx *ctx, const char *format, ...)
+wr_ctx_sample(wr_ctx *ctx, weir_status_code code, const char *format, ...)
 {
     wr_row_sample *sample = atomic_load_explicit(&ctx->sample, memory_order_relaxed);
     va_list        args;
@@ -92,6 +99,7 @@ wr_ctx_sample(wr_ctx *ctx, const char *format, ...)
     }
     va_start(args, format);
     wr_mutex_lock(&sample->lock);
+    sample->code = code;
     vsnprintf(sample->text, sizeof sample->text, format, args);
     wr_mutex_unlock(&sample->lock);
     va_end(args);
@@ -140,6 +148,21 @@ wr_ctx_emit(wr_ctx *ctx, int port, wr_batch *batch)
     box->slots[box->count++] = batch;
 }
 
+bool
+wr_ctx_sheds(const wr_ctx *ctx)
+{
+    if (WR_LIKELY(!ctx->shed))
+        return false;
+    const wr_budget *full = wr_budget_tightest(ctx->state);
+    return full != NULL && wr_budget_room(ctx->state) < wr_budget_limit(full) / 8;
+}
+
+void
+wr_ctx_count_shed(wr_ctx *ctx, uint64_t rows)
+{
+    counter_add(&ctx->counters.rows_shed, rows);
+}
+
 wr_flow
 wr_ctx_fail(wr_ctx *ctx, weir_status code, const char *format, ...)
 {
@@ -152,17 +175,77 @@ wr_ctx_fail(wr_ctx *ctx, weir_status code, const char *format, ...)
     return WR_FLOW_FAIL;
 }
 
-/* The failed rows that batch shows, ascending, into rows. */
-static uint32_t
-failed_rows(const wr_eval *eval, const wr_batch *in, uint16_t *rows)
+static bool
+arena_drop(void *self)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < in->row_count; i++) {
-        uint32_t row = wr_batch_row(in, i);
-        rows[count] = (uint16_t) row;
-        count += wr_bitmap_get(eval->error_bits, row);
+    wr_ctx *ctx = self;
+    if (ctx->in_call)
+        return false;
+    wr_eval_reset(&ctx->eval);
+    wr_arena_fini(&ctx->eval.step);
+    ctx->arena_listed = false;
+    return true;
+}
+
+void
+wr_ctx_call_begin(wr_ctx *ctx, wr_time now)
+{
+    wr_eval_reset(&ctx->eval);
+    ctx->eval.now = now;
+    ctx->in_call = true;
+}
+
+void
+wr_ctx_call_end(wr_ctx *ctx)
+{
+    ctx->in_call = false;
+    if (ctx->arena_listed || ctx->eval.step.bytes <= ARENA_BYTES_FREE)
+        return;
+    ctx->arena_listed = true;
+    wr_scratch_made(ctx->scratch, ctx, arena_drop);
+}
+
+/* Nothing that was counted as sent is lost: the outbox grows. */
+weir_status
+wr_ctx_bad_flush(wr_ctx *ctx)
+{
+    wr_outbox *box = &ctx->out[WR_PORT_BAD];
+    if (ctx->bad == NULL)
+        return WEIR_OK;
+    if (box->count == box->capacity) {
+        wr_batch **grown =
+            wr_realloc(ctx->flow, box->slots, 2 * box->capacity * sizeof(wr_batch *));
+        if (grown == NULL)
+            return WEIR_MEMORY;
+        box->slots = grown;
+        box->capacity *= 2;
     }
-    return count;
+    wr_batch *batch = wr_bad_rows_take(ctx->bad);
+    if (batch != NULL)
+        wr_ctx_emit(ctx, WR_PORT_BAD, batch);
+    return WEIR_OK;
+}
+
+static weir_status
+bad_add(wr_ctx *ctx, const wr_batch *batch, uint32_t row, bool result, weir_status_code code,
+        const char *text)
+{
+    if (ctx->bad == NULL)
+        return WEIR_OK;
+    if (wr_bad_rows_full(ctx->bad))
+        WR_TRY(wr_ctx_bad_flush(ctx));
+    return wr_bad_rows_add(ctx->bad, batch, row, result, code, text, ctx->eval.now);
+}
+
+wr_flow
+wr_ctx_bad_result(wr_ctx *ctx, const wr_batch *out, uint32_t row)
+{
+    const wr_row_sample *s = atomic_load_explicit(&ctx->sample, memory_order_relaxed);
+    weir_status_code     code = s != NULL ? s->code : WEIR_ROW_OVERFLOW;
+    counter_add(&ctx->counters.rows_failed, 1);
+    if (bad_add(ctx, out, row, true, code, s != NULL ? s->text : weir_status_text(code)) != WEIR_OK)
+        return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for a failed row");
+    return WR_FLOW_NEXT;
 }
 
 wr_flow
@@ -171,24 +254,19 @@ wr_ctx_drop_failed(wr_ctx *ctx, const wr_batch *in, uint16_t *selected, uint32_t
     wr_eval *eval = &ctx->eval;
     if (WR_LIKELY(eval->error_count == 0))
         return WR_FLOW_NEXT;
-    const wr_row_error *first = &eval->errors[0];
-    const char *text = first->text != NULL ? first->text : weir_status_text(first->code);
-    wr_ctx_sample(ctx, "%s", text);
-    if (ctx->on_row_error == WR_ROW_FAIL) {
+    for (; eval->error_told < eval->error_count; eval->error_told++) { /* C2 */
+        const wr_row_error *e = &eval->errors[eval->error_told];
+        const char         *text = e->text != NULL ? e->text : weir_status_text(e->code);
         counter_add(&ctx->counters.rows_failed, 1);
-        (void) wr_error_at(ctx->error, first->code, first->location, "%s", text);
-        return WR_FLOW_FAIL;
-    }
-    uint16_t *rows = wr_arena_alloc(&eval->step, WR_BATCH_ROWS_MAX * sizeof *rows);
-    if (rows == NULL)
-        return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for %u failed rows", eval->error_count);
-    uint32_t failed = failed_rows(eval, in, rows);
-    counter_add(&ctx->counters.rows_failed, failed);
-    if (ctx->bad_wanted && failed > 0) {
-        wr_batch *bad = wr_batch_select(ctx->flow, in, rows, failed);
-        if (bad == NULL)
-            return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for %u failed rows", failed);
-        wr_ctx_emit(ctx, WR_PORT_BAD, bad);
+        if (ctx->on_row_error == WR_ROW_FAIL) {
+            wr_ctx_sample(ctx, e->code, "%s", text);
+            (void) wr_error_at(ctx->error, e->code, e->location, "%s", text);
+            return WR_FLOW_FAIL;
+        }
+        if (eval->error_told + 1 == eval->error_count)
+            wr_ctx_sample(ctx, e->code, "%s", text);
+        if (bad_add(ctx, in, e->row, false, e->code, text) != WEIR_OK)
+            return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for %u failed rows", eval->error_count);
     }
     uint32_t kept = 0;
     for (uint32_t i = 0; i < *count; i++) {
@@ -196,6 +274,6 @@ wr_ctx_drop_failed(wr_ctx *ctx, const wr_batch *in, uint16_t *selected, uint32_t
         selected[kept] = row;
         kept += !wr_bitmap_get(eval->error_bits, row);
     }
-    *count = kept; /* C2 */
+    *count = kept;
     return WR_FLOW_NEXT;
 }

@@ -99,22 +99,39 @@ join_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
 }
 
 static void
+step_destroy(join *j)
+{
+    if (j->step == NULL)
+        return;
+    wr_row_keys_fini(&j->step->keys);
+    wr_free(j->step->key_columns);
+    wr_free(j->step->heads);
+    wr_free(j->step);
+    j->step = NULL;
+}
+
+static void
 join_close(void *self)
 {
     join *j = self;
-    if (j->step != NULL) {
-        wr_row_keys_fini(&j->step->keys);
-        wr_free(j->step->key_columns);
-        wr_free(j->step->heads);
-        wr_free(j->step);
-        j->step = NULL;
-    }
+    wr_scratch_gone(j->ctx->scratch, j);
+    step_destroy(j);
     wr_join_side_fini(&j->sides[0]);
     wr_join_side_fini(&j->sides[1]);
     wr_key_layout_fini(&j->layout);
 }
 
 /* --- process --- */
+
+static bool
+step_drop(void *self)
+{
+    join *j = self;
+    if (j->step != NULL && j->step->begun)
+        return false;
+    step_destroy(j);
+    return true;
+}
 
 static weir_status
 step_create(join *j)
@@ -127,6 +144,7 @@ step_create(join *j)
     memset(s, 0, offsetof(join_step, rows));
     wr_row_keys_init(&s->keys, &j->layout, j->ctx->flow);
     j->step = s;
+    wr_scratch_made(j->ctx->scratch, j, step_drop);
     s->key_columns = wr_alloc(j->ctx->flow, j->config->key_count * sizeof *s->key_columns);
     return s->key_columns != NULL ? WEIR_OK : WEIR_MEMORY;
 }

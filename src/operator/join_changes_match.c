@@ -101,12 +101,8 @@ filter(join_changes *j)
         return no_memory(j);
     }
     wr_flow flow = WR_FLOW_NEXT;
-    if (ctx->eval.error_count > 0) {
-        bool wanted = ctx->bad_wanted; /* a pair is no row of any input: it is counted, not sent */
-        ctx->bad_wanted = false;
+    if (ctx->eval.error_count > 0)
         flow = wr_ctx_drop_failed(ctx, candidates, passed, &count);
-        ctx->bad_wanted = wanted;
-    }
     wr_batch_release(candidates);
     for (uint32_t i = 0; i < count; i++) {
         s->pair_of[i] = s->pair_of[passed[i]];

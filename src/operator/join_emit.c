@@ -166,10 +166,7 @@ pairs_filter(join *j, const wr_batch *pairs, uint16_t *passed, uint32_t *count)
                        &good_count) != WEIR_OK)
         return no_memory(j, NULL);
     if (ctx->eval.error_count > 0) {
-        bool wanted = ctx->bad_wanted; /* a pair is no row of any input: it is counted, not sent */
-        ctx->bad_wanted = false;
-        wr_flow flow = wr_ctx_drop_failed(ctx, pairs, good, &good_count);
-        ctx->bad_wanted = wanted;
+        wr_flow flow = wr_ctx_drop_failed(ctx, pairs, good, &good_count); /* a pair, by number */
         if (flow != WR_FLOW_NEXT)
             return flow;
     }

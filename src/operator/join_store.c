@@ -97,6 +97,10 @@ pile_store(join *j, const wr_batch *in, pile *p)
                               .rows = p->rows, .which = p->which, .times = p->times,
                               .untils = p->untils, .marks = p->marks };
     p->count = 0;
+    if (wr_ctx_sheds(j->ctx)) {
+        wr_ctx_count_shed(j->ctx, insert.count);
+        return WEIR_OK;
+    }
     return wr_join_side_insert(&j->sides[j->step->port], &insert);
 }
 

@@ -19,6 +19,8 @@
 #include "data/flow.h"
 #include "data/snapshot.h"
 #include "expr/expr.h"
+#include "operator/bad_rows.h"
+#include "operator/scratch.h"
 
 enum wr_op_trait {
     WR_OP_STATELESS = 1,   /* nothing to snapshot: freeze, write, restore are NULL         */
@@ -42,6 +44,7 @@ typedef struct wr_op_counters {
     _Atomic uint64_t rows_failed;     /* row errors                                     */
     _Atomic uint64_t rows_null_time;  /* event time NULL: in no window                  */
     _Atomic uint64_t rows_unmatched;  /* join rows that left without a partner          */
+    _Atomic uint64_t rows_shed;       /* left out because the state is full             */
     _Atomic uint64_t rows_unknown;    /* taken back without having come                 */
     _Atomic uint64_t state_keys, state_panes;
     _Atomic uint64_t cpu_us;
@@ -67,10 +70,13 @@ typedef struct wr_ctx {
     wr_time         port_watermark[WR_OP_PORTS_MAX];
     wr_outbox       out[WR_PORT_COUNT];
     bool            late_wanted; /* somebody reads the late port: emit late rows there */
-    bool            bad_wanted;
     bool            keeps_order; /* from the operator's traits                        */
+    bool            shed;        /* when the state is full leave rows out instead of failing */
+    bool            in_call, arena_listed; /* the runner's: eval's arena is in use; stands in scratch */
     wr_op_counters  counters;
     weir_error     *error;       /* set by wr_ctx_fail; the runner's, shared by its operators */
+    wr_scratch_list *scratch;    /* of the worker; NULL: keep what you made           */
+    wr_bad_rows    *bad;         /* somebody reads the bad port: failed rows; else NULL */
     _Atomic(wr_row_sample *) sample; /* newest message of a failed row; NULL: none failed */
 } wr_ctx;
 
@@ -78,8 +84,9 @@ typedef struct wr_ctx {
 weir_status wr_ctx_init(wr_ctx *ctx, wr_budget *state, wr_budget *flow, wr_groups groups,
                         uint32_t capacity, weir_error *error);
 void        wr_ctx_fini(wr_ctx *ctx);
-/* Somebody reads the late or the bad port.  MEMORY. */
-weir_status wr_ctx_want(wr_ctx *ctx, int port);
+/* Somebody reads the late port; the bad port.  MEMORY. */
+weir_status wr_ctx_want_late(wr_ctx *ctx);
+weir_status wr_ctx_want_bad(wr_ctx *ctx, const wr_bad_origin *origin);
 
 static inline bool
 wr_ctx_has_room(const wr_ctx *ctx, int port)
@@ -87,11 +94,14 @@ wr_ctx_has_room(const wr_ctx *ctx, int port)
     return ctx->out[port].count < ctx->out[port].capacity;
 }
 /*
- * Hand a batch on.  Takes batch.  The main port must have room; the side ports drop (and count
- * nothing: the row is counted already) when full.  Unless the operator keeps order or has set
+ * Hand a batch on.  Takes batch.  The main port must have room, the late port has it for one batch a
+ * call; a late port that nobody reads drops it (the rows are counted already).  Unless the operator keeps order or has set
  * row_watermark (and the header with it), the batch is stamped with the context's watermark.
  */
 void    wr_ctx_emit(wr_ctx *ctx, int port, wr_batch *batch);
+/* The state is nearly full and the policy is to leave rows out.  What is left is for the keys there are. */
+bool    wr_ctx_sheds(const wr_ctx *ctx);
+void    wr_ctx_count_shed(wr_ctx *ctx, uint64_t rows);
 /* Record why and return WR_FLOW_FAIL. */
 wr_flow wr_ctx_fail(wr_ctx *ctx, weir_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -100,9 +110,18 @@ wr_flow wr_ctx_fail(wr_ctx *ctx, weir_status code, const char *format, ...)
  * message, send them to the bad port.  WR_FLOW_FAIL when the policy says a bad row ends the query.
  */
 wr_flow wr_ctx_drop_failed(wr_ctx *ctx, const wr_batch *in, uint16_t *selected, uint32_t *count);
+/* A result (a row of what would have been emitted) that failed, as the newest sample says: count it,
+ * send it to the bad port. */
+wr_flow wr_ctx_bad_result(wr_ctx *ctx, const wr_batch *out, uint32_t row);
+/* For runners: before and after each call of the operator. */
+void        wr_ctx_call_begin(wr_ctx *ctx, wr_time now);
+void        wr_ctx_call_end(wr_ctx *ctx);
+/* For runners, after a call: failed rows into the bad port's outbox. */
+weir_status wr_ctx_bad_flush(wr_ctx *ctx);
 
 /* Keep a message about a failed row for `why`; no memory: the counter alone tells. */
-void wr_ctx_sample(wr_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void wr_ctx_sample(wr_ctx *ctx, weir_status_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The newest one, "" when no row failed.  Any thread. */
 void wr_ctx_sample_copy(const wr_ctx *ctx, char *text, size_t bytes);
 

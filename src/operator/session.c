@@ -142,6 +142,16 @@ step_destroy(sessions *s)
     s->step = NULL;
 }
 
+static bool
+step_drop(void *self)
+{
+    sessions *s = self;
+    if (s->step != NULL && s->step->begun)
+        return false;
+    step_destroy(s);
+    return true;
+}
+
 static void
 session_close(void *self)
 {
@@ -149,6 +159,7 @@ session_close(void *self)
     for (uint32_t i = 0; i < s->pending_count; i++)
         wr_batch_release(s->pending[i]);
     s->pending_count = 0;
+    wr_scratch_gone(s->ctx->scratch, s);
     step_destroy(s);
     wr_group_table_fini(&s->table);
     for (uint32_t d = 0; s->values != NULL && d < s->distinct_count; d++)
@@ -179,6 +190,7 @@ wr_session_step_create(sessions *s)
     wr_row_keys_init(&step->keys, &s->layout, s->ctx->flow);
     wr_row_keys_init(&step->one_key, &s->layout, s->ctx->flow);
     s->step = step;
+    wr_scratch_made(s->ctx->scratch, s, step_drop);
     step->key_columns = wr_alloc(s->ctx->flow, s->table_key_count * sizeof *step->key_columns);
     if (step->key_columns == NULL) {
         step_destroy(s);

@@ -93,7 +93,7 @@ result_failed(sessions *s, const agg_call *call, weir_status status, wr_column *
     const char *name = call->spec->aggregate->name;
     if (!wr_status_is_row(status) || s->ctx->on_row_error == WR_ROW_FAIL)
         return wr_ctx_fail(s->ctx, status, "%s: %s", name, weir_status_text(status));
-    wr_ctx_sample(s->ctx, "%s: %s", name, weir_status_text(status));
+    wr_ctx_sample(s->ctx, status, "%s: %s", name, weir_status_text(status));
     wr_bitmap_set(list->failed, row);
     if (wr_column_set_null(column, row) != WEIR_OK)
         return wr_ctx_fail(s->ctx, WEIR_MEMORY, "no memory for results");
@@ -167,9 +167,12 @@ pend_good(sessions *s, wr_batch *batch, const shown *list)
 {
     uint32_t  kept = 0;
     uint16_t *rows = wr_arena_alloc(&s->ctx->eval.step, list->count * sizeof *rows);
+    bool      told = true;
     for (uint32_t i = 0; rows != NULL && i < list->count; i++) {
         rows[kept] = (uint16_t) i;
         kept += !wr_bitmap_get(list->failed, i);
+        told = told && (!wr_bitmap_get(list->failed, i) ||
+                        wr_ctx_bad_result(s->ctx, batch, i) == WR_FLOW_NEXT);
     }
     if (rows != NULL && kept == list->count) {
         pend(s, batch);
@@ -178,10 +181,10 @@ pend_good(sessions *s, wr_batch *batch, const shown *list)
     wr_batch *good =
         rows != NULL && kept > 0 ? wr_batch_select(s->ctx->flow, batch, rows, kept) : NULL;
     wr_batch_release(batch);
-    if (rows == NULL || (kept > 0 && good == NULL))
+    if (rows == NULL || !told || (kept > 0 && good == NULL)) {
+        wr_batch_release(good);
         return wr_ctx_fail(s->ctx, WEIR_MEMORY, "no memory for %u results", list->count);
-    atomic_fetch_add_explicit(&s->ctx->counters.rows_failed, list->count - kept,
-                              memory_order_relaxed);
+    }
     if (good != NULL)
         pend(s, good);
     return WR_FLOW_NEXT;
@@ -317,7 +320,8 @@ changes_emit(sessions *s, const wr_batch *now, const shown *list, const uint32_t
     for (uint32_t i = 0; i < step->touched_count; i++) {
         bool new = of[i] != AGG_NO_ROW;
         if (new && wr_bitmap_get(list->failed, of[i])) {
-            atomic_fetch_add_explicit(&s->ctx->counters.rows_failed, 1, memory_order_relaxed);
+            if (wr_ctx_bad_result(s->ctx, now, of[i]) != WR_FLOW_NEXT)
+                return WR_FLOW_FAIL;
             new = false;
         }
         if (step->touched[i].before != AGG_NO_ROW)

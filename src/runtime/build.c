@@ -165,6 +165,62 @@ build_op_part(wr_runtime *rt, segment_task *s, const segment_origin *from, uint3
     return part->name != NULL ? WEIR_OK : WEIR_MEMORY;
 }
 
+/* What the first operator of a segment of one input reads; NULL: several, or no names are known. */
+static const wr_schema *
+segment_input_schema(wr_runtime *rt, const wr_job_segment *segment)
+{
+    if (segment->input_count != 1)
+        return NULL;
+    const wr_job_input *in = &segment->inputs[0];
+    if (!in->from_stream) {
+        const wr_job_segment *from = &rt->job->segments[in->index];
+        return from->op_count > 0 ? from->ops[from->op_count - 1].output
+                                  : segment_input_schema(rt, from);
+    }
+    const wr_schema *whole = rt->job->streams[in->index].schema;
+    if (in->columns == NULL)
+        return whole;
+    wr_schema *picked = wr_schema_create(&rt->arena, in->column_count);
+    for (uint32_t c = 0; picked != NULL && c < in->column_count; c++)
+        picked->fields[c] = whole->fields[in->columns[c]];
+    return picked;
+}
+
+/* Somebody reads the rows that fail in this operator. */
+static weir_status
+build_bad(wr_runtime *rt, const segment_origin *from, uint32_t index, chain_op *op)
+{
+    int32_t         stream = segment_final_stream(rt, (uint32_t) (from->segment - rt->job->segments));
+    wr_bad_origin   origin = { .view = stream >= 0 ? rt->job->streams[stream].name : NULL,
+                               .operator_name = op->job->ops->name,
+                               .output = op->job->output };
+    origin.input = index > 0 ? from->segment->ops[index - 1].output
+                             : segment_input_schema(rt, from->segment);
+    return wr_ctx_want_bad(&op->ctx, &origin);
+}
+
+/* The budget that all state of a view is charged to, when it has a limit of its own. */
+static weir_status
+view_state(wr_runtime *rt, const wr_job_segment *segment, wr_budget **parent, bool *shed)
+{
+    int32_t stream = segment_final_stream(rt, (uint32_t) (segment - rt->job->segments));
+    if (stream < 0)
+        return WEIR_OK;
+    const wr_job_stream *js = &rt->job->streams[stream];
+    *shed = js->shed;
+    if (js->state_bytes_max == 0)
+        return WEIR_OK;
+    if (rt->view_state == NULL)
+        rt->view_state = wr_build_array(rt, rt->job->stream_count, sizeof *rt->view_state);
+    if (rt->view_state == NULL)
+        return WEIR_MEMORY;
+    wr_budget **budget = &rt->view_state[stream];
+    if (*budget == NULL)
+        *budget = wr_budget_create(rt->config.state, js->name, js->state_bytes_max);
+    *parent = *budget;
+    return *budget != NULL ? WEIR_OK : WEIR_MEMORY;
+}
+
 static weir_status
 build_op(wr_runtime *rt, segment_task *s, const segment_origin *from, uint32_t index)
 {
@@ -178,7 +234,11 @@ build_op(wr_runtime *rt, segment_task *s, const segment_origin *from, uint32_t i
         return WEIR_MEMORY;
     WR_TRY(build_op_part(rt, s, from, index));
     bool keeps = (job->ops->traits & WR_OP_STATELESS) == 0;
-    op->state = keeps ? wr_budget_create(rt->config.state, job->ops->name, 0) : NULL;
+    wr_budget *parent = rt->config.state;
+    bool       shed = false;
+    if (keeps)
+        WR_TRY(view_state(rt, from->segment, &parent, &shed));
+    op->state = keeps ? wr_budget_create(parent, job->ops->name, 0) : NULL;
     if (keeps && op->state == NULL)
         return WEIR_MEMORY;
     s->chain.count = at + 1; /* wr_chain_close undoes what is there */
@@ -186,11 +246,14 @@ build_op(wr_runtime *rt, segment_task *s, const segment_origin *from, uint32_t i
                        wr_groups_of_shard(s->shard, s->shard_count), rt->config.outbox_slots,
                        &s->t.worker->error));
     op->ctx.shard = s->shard;
+    op->ctx.shed = shed;
+    op->ctx.scratch = &s->t.worker->scratch_owners;
     op->ctx.on_row_error = rt->config.on_row_error;
     op->ctx.keeps_order = (job->ops->traits & WR_OP_KEEPS_ORDER) != 0;
-    for (int p = WR_PORT_LATE; p <= WR_PORT_BAD; p++)
-        if (s->chain.sides[p] != NULL)
-            WR_TRY(wr_ctx_want(&op->ctx, p));
+    if (s->chain.sides[WR_PORT_LATE] != NULL)
+        WR_TRY(wr_ctx_want_late(&op->ctx));
+    if (s->chain.sides[WR_PORT_BAD] != NULL)
+        WR_TRY(build_bad(rt, from, index, op));
     wr_random_init(&op->ctx.eval.random,
                    rt->config.seed ^ wr_mix64(((uint64_t) s->shard << 32) + index + 1));
     for (int p = 1; p < WR_OP_PORTS_MAX; p++)
@@ -415,6 +478,8 @@ wr_runtime_unbuild(wr_runtime *rt)
     for (uint32_t g = 0; rt->segments != NULL && g < rt->job->segment_count; g++)
         for (uint32_t k = 0; rt->segments[g].shards != NULL && k < rt->segments[g].count; k++)
             wr_chain_fini(&rt->segments[g].shards[k].chain);
+    for (uint32_t i = 0; rt->view_state != NULL && i < rt->job->stream_count; i++)
+        wr_budget_destroy(rt->view_state[i]);
     for (uint32_t i = 0; i < rt->worker_count; i++)
         if (rt->workers[i].scratch.keys != NULL)
             wr_keys_fini(rt->workers[i].scratch.keys);

@@ -2,6 +2,7 @@
 /* runtime/chain.c -- the chain runner (see chain_impl.h). */
 #include "runtime/chain_impl.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef enum step_flow {
@@ -37,8 +38,7 @@ op_clock_end(chain_op *op, int64_t begun, uint32_t rows)
 static void
 op_begin_call(chain *c, chain_op *op)
 {
-    wr_eval_reset(&op->ctx.eval);
-    op->ctx.eval.now = wr_clock_now(c->clock);
+    wr_ctx_call_begin(&op->ctx, wr_clock_now(c->clock));
 }
 
 static wr_outbox *
@@ -50,7 +50,17 @@ op_outbox(chain_op *op)
 static step_flow
 op_failed(chain *c, chain_op *op)
 {
+    const wr_budget *full = op->state != NULL ? wr_budget_tightest(op->state) : NULL;
     c->failed = true;
+    if (c->error->code == WEIR_MEMORY && full != NULL &&
+        wr_budget_room(full) < wr_budget_limit(full) / 2) {
+        char text[WEIR_ERROR_TEXT_MAX / 2];
+        snprintf(text, sizeof text, "%.255s", c->error->text);
+        (void) wr_error_set(c->error, WEIR_MEMORY,
+                            "%s; %s holds %llu of its %llu bytes: raise limits.memory", text,
+                            wr_budget_name(full), (unsigned long long) wr_budget_used(full),
+                            (unsigned long long) wr_budget_limit(full));
+    }
     if (c->error->code == WEIR_OK)
         (void) wr_error_set(c->error, WEIR_INTERNAL, "operator %s failed without a reason",
                             op->job->ops->name);
@@ -71,6 +81,11 @@ chain_out_of_memory(chain *c)
 static bool
 op_answered(chain *c, chain_op *op, wr_flow flow, step_flow *result)
 {
+    wr_ctx_call_end(&op->ctx);
+    if (op->ctx.bad != NULL && wr_ctx_bad_flush(&op->ctx) != WEIR_OK) {
+        *result = chain_out_of_memory(c);
+        return false;
+    }
     switch (flow) {
     case WR_FLOW_NEXT: return true;
     case WR_FLOW_DONE: op->done = true; return true;

@@ -77,7 +77,9 @@ wr_runtime_turn(wr_runtime *rt, task *t)
             wr_source_commit((source_task *) t);
         return;
     }
-    switch (t->ops->run(t)) {
+    task_result result = t->ops->run(t);
+    wr_flow_gate_leave(t);
+    switch (result) {
     case TASK_MORE: atomic_store(&t->ready, 1); break;
     case TASK_ENDED: task_ended(rt, t); break;
     case TASK_WAIT:
@@ -99,6 +101,12 @@ seeded_wake_starved(wr_runtime *rt)
                 continue;
             s->starved = false;
             wr_task_wake(&s->t);
+            woken = true;
+        }
+    for (uint32_t i = 0; i < rt->task_count && wr_flow_gate_is_free(rt); i++)
+        if (rt->tasks[i]->starved) {
+            rt->tasks[i]->starved = false;
+            wr_task_wake(rt->tasks[i]);
             woken = true;
         }
     return woken;

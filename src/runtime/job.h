@@ -62,6 +62,8 @@ typedef struct wr_job_stream {
     int               side_port;    /* SIDE: WR_PORT_LATE or WR_PORT_BAD                    */
     uint64_t          retain_us;    /* kept for late subscribers; 0: only what readers need */
     uint64_t          bytes_max;    /* of each shard's ring                                 */
+    uint64_t          state_bytes_max; /* SEGMENT: of all operators whose rows end here; 0: none */
+    bool              shed;         /* at that limit leave rows out instead of failing      */
 } wr_job_stream;
 
 typedef struct wr_job {

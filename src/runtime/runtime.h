@@ -136,6 +136,8 @@ void     wr_runtime_source_describe(wr_runtime *runtime, uint32_t source, wr_tex
 /* Sum over shards of operator `op` of a segment. */
 void     wr_runtime_op_counters(wr_runtime *runtime, uint32_t segment, uint32_t op, wr_op_counters *sum,
                                 uint64_t *state_bytes, wr_time *watermark);
+/* Why a row failed in it, of late, in some shard; "" when none did. */
+void     wr_runtime_op_sample(wr_runtime *runtime, uint32_t segment, uint32_t op, char *text, size_t bytes);
 typedef struct wr_sink_view {
     const char *name;
     uint64_t    rows, bytes, errors, retries, queued_batches;

@@ -91,6 +91,7 @@ struct wr_runtime {
     wr_arena                 arena;
     wr_budget               *budget;  /* structs, snapshots */
     wr_stream              **streams;
+    wr_budget              **view_state; /* by stream: of views with a limit of their own; NULL: none */
     uint32_t                *stream_shards;
     source                  *sources;
     uint32_t                 source_count;
@@ -111,6 +112,7 @@ struct wr_runtime {
     _Atomic bool             halted;     /* workers leave           */
     _Atomic bool             failed, finished;
     _Atomic uint32_t         live_tasks;
+    _Atomic(task *)          flow_holder; /* works alone in what is left of the flow pool; NULL */
     wr_mutex                 lock;       /* error; waiters          */
     wr_cond                  changed;
     weir_error               error;
@@ -164,6 +166,11 @@ coordinator_wanted(wr_runtime *rt)
 weir_status wr_restore_open(wr_runtime *rt, weir_error *err);      /* the store, the newest checkpoint */
 weir_status wr_restore_segments(wr_runtime *rt, weir_error *err);
 weir_status wr_restore_source(wr_runtime *rt, source *s, weir_error *err); /* after open, before poll */
+/* flow_gate.c: may the task take the next batch?  False: it is woken later.  Left at the end of its turn. */
+bool wr_flow_gate_enter(task *t);
+void wr_flow_gate_leave(task *t);
+bool wr_flow_gate_is_free(wr_runtime *rt);
+bool wr_flow_has_room(const wr_runtime *rt); /* for sources */
 /* stall.c */
 void wr_stall_init(wr_runtime *rt);
 void wr_stall_watch(wr_runtime *rt); /* a source is paused: look again in a while.  Any thread. */

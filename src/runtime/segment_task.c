@@ -175,6 +175,8 @@ segment_run(task *t)
     chain        *c = &s->chain;
     bool          failed = false;
     for (int n = 0; n < BATCHES_A_RUN; n++) {
+        if (!wr_flow_gate_enter(t))
+            return TASK_WAIT;
         switch (wr_chain_run(c)) {
         case CHAIN_FAILED: return wr_task_fail(t, c->error->code, "%s: %s", t->name, c->error->text);
         case CHAIN_BLOCKED: task_set_blocked(t, true); return TASK_WAIT;

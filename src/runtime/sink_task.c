@@ -170,6 +170,8 @@ sink_run(task *t)
     if (ops->service != NULL && ops->service(s->self, &s->ctx) == WR_FLOW_FAIL)
         return sink_failed(s);
     for (int n = 0; n < BATCHES_A_RUN; n++) {
+        if (!wr_flow_gate_enter(t))
+            return TASK_WAIT;
         sink_step step = sink_proceed(s);
         if (step == SINK_FAILED)
             return sink_failed(s);

@@ -88,13 +88,11 @@ source_drain(source_task *s, bool *failed)
 
 /* --- room --- */
 
-/* Sources leave an eighth of the flow pool to those downstream who have to finish what they began. */
+/* Sources leave a part of the flow pool to those downstream who have to finish what they began. */
 bool
 wr_source_flow_has_room(source_task *s)
 {
-    wr_budget *flow = s->source->rt->config.flow;
-    uint64_t   limit = flow != NULL ? wr_budget_limit(flow) : 0;
-    return limit == 0 || wr_budget_room(flow) > limit / 8;
+    return wr_flow_has_room(s->source->rt);
 }
 
 /* Y1: has every shard made its lanes? */

@@ -44,8 +44,7 @@ stall_name(wr_runtime *rt, weir_error *err)
             wr_mutex_unlock(&s->error_lock);
             return;
         }
-    if (flow != NULL && wr_budget_limit(flow) != 0 &&
-        wr_budget_room(flow) <= wr_budget_limit(flow) / 8) {
+    if (!wr_flow_has_room(rt)) {
         (void) wr_error_set(err, WEIR_MEMORY, "budget %s is used up: %llu of %llu bytes",
                             wr_budget_name(flow), (unsigned long long) wr_budget_used(flow),
                             (unsigned long long) wr_budget_limit(flow));

@@ -50,6 +50,7 @@ struct task {
     _Atomic uint32_t ready;    /* 1: wants to run                                     */
     _Atomic uint32_t blocked;  /* 1: waits for room downstream (for the stall detector) */
     _Atomic uint64_t progress; /* batches handled                                     */
+    bool             starved;  /* waits for flow memory                               */
     bool             ended, ended_told; /* ended_told: under the coordinator's lock   */
     wr_timer         timer;
     wr_epoch         acked;    /* under the coordinator's lock                        */
@@ -73,6 +74,7 @@ struct worker {
     uint32_t         task_count;
     weir_error       error; /* of the operator that fails: its job fails with it */
     worker_scratch   scratch;
+    wr_scratch_list  scratch_owners;
     _Alignas(64) _Atomic uint32_t asleep;
 };
 

@@ -127,6 +127,17 @@ wr_runtime_op_counters(wr_runtime *runtime, uint32_t segment, uint32_t op, wr_op
 }
 
 void
+wr_runtime_op_sample(wr_runtime *runtime, uint32_t segment, uint32_t op, char *text, size_t bytes)
+{
+    wr_assert(segment < runtime->job->segment_count && bytes > 0);
+    const segment_shards *from = &runtime->segments[segment];
+    const segment_shards *g = &runtime->segments[from->host];
+    text[0] = '\0';
+    for (uint32_t i = 0; i < g->count && text[0] == '\0'; i++)
+        wr_ctx_sample_copy(&g->shards[i].chain.ops[from->first_op + op].ctx, text, bytes);
+}
+
+void
 wr_runtime_sink_view(wr_runtime *runtime, uint32_t index, wr_sink_view *view)
 {
     sink_task *s = &runtime->sinks[index];

@@ -205,7 +205,9 @@ static wr_optest_step *
 expect_add(wr_optest *t, int number, const char *rows)
 {
     wr_optest_step  *step = step_add(t, OPTEST_EXPECT, number);
-    const wr_schema *schema = number == WR_PORT_MAIN ? t->output : t->ports[0].schema;
+    const wr_schema *schema = number == WR_PORT_MAIN  ? t->output
+                              : number == WR_PORT_BAD ? wr_bad_rows_schema()
+                                                      : t->ports[0].schema;
     uint32_t         count;
     wr_optest_row   *parsed = wr_optest_parse(&t->arena, schema, rows, &count);
     wr_text          line;

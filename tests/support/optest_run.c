@@ -99,10 +99,12 @@ instance_open(runner *r, instance *in, wr_groups groups)
     assert_int_equal(
         wr_ctx_init(&in->ctx, in->state, in->flow, groups, r->way->slots, &in->error), WEIR_OK);
     in->ctx.keeps_order = (t->ops->traits & WR_OP_KEEPS_ORDER) != 0;
+    const wr_bad_origin origin = { .input = t->port_count == 1 ? t->ports[0].schema : NULL,
+                                   .output = t->output };
     if (t->late_wanted)
-        assert_int_equal(wr_ctx_want(&in->ctx, WR_PORT_LATE), WEIR_OK);
+        assert_int_equal(wr_ctx_want_late(&in->ctx), WEIR_OK);
     if (t->bad_wanted)
-        assert_int_equal(wr_ctx_want(&in->ctx, WR_PORT_BAD), WEIR_OK);
+        assert_int_equal(wr_ctx_want_bad(&in->ctx, &origin), WEIR_OK);
     in->ctx.on_row_error = t->on_row_error;
     wr_time least = WR_TIME_END;
     for (int p = 0; p < WR_OP_PORTS_MAX; p++) {
@@ -149,6 +151,7 @@ instance_close(runner *r, instance *in)
 static void
 instance_drain(runner *r, instance *in)
 {
+    assert_true(wr_ctx_bad_flush(&in->ctx) == WEIR_OK || r->limit > 0);
     for (int p = 0; p < WR_PORT_COUNT; p++) {
         wr_outbox *box = &in->ctx.out[p];
         for (uint32_t i = 0; i < box->count; i++) {

@@ -47,8 +47,13 @@ static wr_batch *
 longs_batch(wr_budget *budget, const wr_type_id *types, uint32_t columns, uint32_t rows)
 {
     wr_batch *b = wr_batch_create(budget, columns);
-    for (uint32_t c = 0; b != NULL && c < columns; c++)
-        b->columns[c] = wr_column_create(budget, WR_TYPE(types[c]), rows);
+    if (b == NULL)
+        return NULL;
+    for (uint32_t c = 0; c < columns; c++)
+        if ((b->columns[c] = wr_column_create(budget, WR_TYPE(types[c]), rows)) == NULL) {
+            wr_batch_release(b);
+            return NULL;
+        }
     b->row_count = b->physical_count = rows;
     return b;
 }
@@ -247,6 +252,8 @@ window_advance(void *self, wr_ctx *ctx, wr_time watermark)
             return WR_FLOW_AGAIN;
         static const wr_type_id types[] = { WR_TIMESTAMPTZ, WR_INT8, WR_INT8, WR_INT8 };
         wr_batch               *out = longs_batch(ctx->flow, types, 4, 1);
+        if (out == NULL)
+            return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for a window");
         longs(out, 0)[0] = g->end;
         longs(out, 1)[0] = g->k;
         longs(out, 2)[0] = g->n;

@@ -347,7 +347,8 @@ failed_result_is_left_out(void **state)
     wr_optest_rows(t, 0, "1|2; 1|0; 2|4; 3|0");
     wr_optest_end(t);
     wr_optest_expect(t, "1|4; 2|2");
-    wr_optest_expect_port(t, WR_PORT_BAD, "1|0; 3|0");
+    wr_optest_expect_port(t, WR_PORT_BAD, "null|null|ROW_DIVISION_BY_ZERO|division by zero|{\"k\": 1, \"v\": 0}|@0"
+                          "; null|null|ROW_DIVISION_BY_ZERO|division by zero|{\"k\": 3, \"v\": 0}|@0");
     wr_optest_count(t, rows_failed, 2);
     wr_optest_verify(t);
 }

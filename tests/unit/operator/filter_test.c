@@ -60,7 +60,7 @@ failed_rows_go_to_the_bad_port(void **state)
     wr_optest_want_bad(t);
     wr_optest_rows(t, 0, "4|2; 1|0; 1|1; 9|3");
     wr_optest_expect_ordered(t, "4|2; 9|3");
-    wr_optest_expect_port(t, WR_PORT_BAD, "1|0");
+    wr_optest_expect_port(t, WR_PORT_BAD, "null|null|ROW_DIVISION_BY_ZERO|division by zero|{\"a\": 1, \"b\": 0}|@0");
     wr_optest_end(t);
     wr_optest_count(t, rows_failed, 1);
     wr_optest_count(t, rows_filtered, 1);

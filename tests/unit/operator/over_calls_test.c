@@ -306,7 +306,8 @@ rows_whose_arguments_fail_are_left_out(void **state)
     wr_optest     *t = quotient_ready(&config, &spec);
     wr_optest_want_bad(t);
     wr_optest_rows(t, 0, "6|2; 1|0; 8|4; 3|0");
-    wr_optest_expect_port(t, WR_PORT_BAD, "1|0; 3|0");
+    wr_optest_expect_port(t, WR_PORT_BAD, "null|null|ROW_DIVISION_BY_ZERO|division by zero|{\"a\": 1, \"b\": 0}|@0"
+                          "; null|null|ROW_DIVISION_BY_ZERO|division by zero|{\"a\": 3, \"b\": 0}|@0");
     wr_optest_end(t);
     wr_optest_expect(t, "6|2|5; 8|4|5");
     wr_optest_count(t, rows_failed, 2);

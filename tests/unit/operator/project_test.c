@@ -42,7 +42,8 @@ failed_rows_are_left_out(void **state) /* P1 */
     wr_optest_rows(t, 0, "6|2; 1|0; 8|2");
     wr_optest_rows(t, 0, "5|0");
     wr_optest_expect_ordered(t, "3; 4");
-    wr_optest_expect_port(t, WR_PORT_BAD, "1|0; 5|0");
+    wr_optest_expect_port(t, WR_PORT_BAD, "null|null|ROW_DIVISION_BY_ZERO|division by zero|{\"a\": 1, \"b\": 0}|@0"
+                          "; null|null|ROW_DIVISION_BY_ZERO|division by zero|{\"a\": 5, \"b\": 0}|@0");
     wr_optest_end(t);
     wr_optest_count(t, rows_failed, 2);
     wr_optest_verify(t);

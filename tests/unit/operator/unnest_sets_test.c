@@ -119,7 +119,7 @@ series_of_integers(void **state)
     wr_optest_expect_ordered(t, "1|5|2|1; 1|5|2|3; 1|5|2|5; 5|1|-2|5; 5|1|-2|3; 5|1|-2|1; 3|3|1|3;"
                                 "2147483646|2147483647|1|2147483646; 2147483646|2147483647|1|2147483647;"
                                 "-2147483647|-2147483648|-1000|-2147483647");
-    wr_optest_expect_port(t, WR_PORT_BAD, "1|2|0");
+    wr_optest_expect_port(t, WR_PORT_BAD, "null|null|ROW_INVALID_ARGUMENT|step size cannot equal zero|{\"a\": 1, \"b\": 2, \"s\": 0}|@0");
     wr_optest_end(t);
     wr_optest_count(t, rows_failed, 1);
     wr_optest_verify(t);
@@ -156,7 +156,10 @@ series_of_numeric_keep_their_digits(void **state)
     wr_optest_rows(t, 0, "1|2|0.5; 1.00|2|0.5; 2.5|1|-0.75; 1|NaN|1; 1|2|Infinity; -Infinity|2|1; 1|2|0.0");
     wr_optest_expect_ordered(t, "1|2|0.5|1; 1|2|0.5|1.5; 1|2|0.5|2.0; 1.00|2|0.5|1.00; 1.00|2|0.5|1.50;"
                                 "1.00|2|0.5|2.00; 2.5|1|-0.75|2.5; 2.5|1|-0.75|1.75; 2.5|1|-0.75|1.00");
-    wr_optest_expect_port(t, WR_PORT_BAD, "1|NaN|1; 1|2|Infinity; -Infinity|2|1; 1|2|0.0");
+    wr_optest_expect_port(t, WR_PORT_BAD, "null|null|ROW_INVALID_ARGUMENT|start, stop and step of generate_series must be finite|{\"a\": 1, \"b\": \"NaN\", \"s\": 1}|@0;"
+                          "null|null|ROW_INVALID_ARGUMENT|start, stop and step of generate_series must be finite|{\"a\": 1, \"b\": 2, \"s\": \"Infinity\"}|@0;"
+                          "null|null|ROW_INVALID_ARGUMENT|start, stop and step of generate_series must be finite|{\"a\": \"-Infinity\", \"b\": 2, \"s\": 1}|@0;"
+                          "null|null|ROW_INVALID_ARGUMENT|step size cannot equal zero|{\"a\": 1, \"b\": 2, \"s\": 0.0}|@0");
     wr_optest_end(t);
     wr_optest_verify(t);
 }
@@ -175,8 +178,10 @@ series_of_times(void **state) /* U5 */
     wr_optest_expect_ordered(t, "2026-01-31|2026-05-01|1 mon|2026-01-31; 2026-01-31|2026-05-01|1 mon|2026-02-28;"
                                 "2026-01-31|2026-05-01|1 mon|2026-03-28; 2026-01-31|2026-05-01|1 mon|2026-04-28;"
                                 "@2|@0|-1 sec|@2; @2|@0|-1 sec|@1; @2|@0|-1 sec|@0");
-    wr_optest_expect_port(t, WR_PORT_BAD, "@0|@1|00:00:00; @0|infinity|1 day; @5|-infinity|-1 day;"
-                                          "@1|@0|1 mon -31 days");
+    wr_optest_expect_port(t, WR_PORT_BAD, "null|null|ROW_INVALID_ARGUMENT|step size cannot equal zero|{\"a\": \"1970-01-01T00:00:00\", \"b\": \"1970-01-01T00:00:01\", \"s\": \"00:00:00\"}|@0;"
+                          "null|null|ROW_INVALID_ARGUMENT|generate_series would not end: its start and stop must be finite, and its step go one way|{\"a\": \"1970-01-01T00:00:00\", \"b\": \"infinity\", \"s\": \"1 day\"}|@0;"
+                          "null|null|ROW_INVALID_ARGUMENT|generate_series would not end: its start and stop must be finite, and its step go one way|{\"a\": \"1970-01-01T00:00:05\", \"b\": \"-infinity\", \"s\": \"-1 days\"}|@0;"
+                          "null|null|ROW_INVALID_ARGUMENT|generate_series would not end: its start and stop must be finite, and its step go one way|{\"a\": \"1970-01-01T00:00:01\", \"b\": \"1970-01-01T00:00:00\", \"s\": \"1 mon -31 days\"}|@0");
     wr_optest_end(t);
     wr_optest_verify(t);
 }

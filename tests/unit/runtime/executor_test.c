@@ -341,6 +341,34 @@ a_full_flow_budget_stops_polling(void **state)
     rig_fini(&r);
 }
 
+/* Tasks take turns in the last bytes of the flow pool instead of failing there. */
+static void
+a_small_flow_budget_is_waited_for(void **state)
+{
+    make_events(13);
+    char *want = expected(PARTITIONS, 1);
+    for (uint64_t kib = 128; kib <= 320; kib += 32)
+        for (uint32_t workers = 1; workers <= 3; workers += 2) {
+            rig r;
+            init(&r, RIG_WINDOWS, PARTITIONS);
+            r.config.seed = kib;
+            r.config.workers = workers;
+            wr_budget_set_limit(r.flow, kib * 1024);
+            check(&r, want);
+            init(&r, RIG_DIAMOND, PARTITIONS);
+            r.config.seed = kib;
+            r.config.workers = workers;
+            rig_smallest(&r);
+            wr_budget_set_limit(r.flow, kib * 1024);
+            rig_start(&r);
+            rig_run(&r);
+            assert_int_equal(atomic_load(&r.finished), 1);
+            assert_true(r.out.count > PARTITIONS * EVENTS);
+            rig_fini(&r);
+        }
+    free(want);
+}
+
 /* --- threads --- */
 
 static void
@@ -429,6 +457,7 @@ WR_TESTS = {
     WR_TEST(values_come_once),
     WR_TEST(a_stalled_sink_pauses_the_source_and_is_named),
     WR_TEST(a_full_flow_budget_stops_polling),
+    WR_TEST(a_small_flow_budget_is_waited_for),
     WR_TEST(threads_give_the_same_answer),
     WR_TEST(threads_union_and_diamond),
     WR_TEST(threads_push_and_stop),
