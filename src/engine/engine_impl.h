@@ -108,6 +108,9 @@ weir_status wr_keyed_schemas(weir_pipeline *pipeline, const wr_spec_source *sour
 /* The stream of changes and the segments that fill it from b->stream.  holds: the input ends. */
 weir_status wr_keyed_streams(weir_pipeline *pipeline, const wr_spec_source *source,
                              wr_source_binding *b, wr_schema *schema, bool holds, weir_error *err);
+/* The table of rows by key of a running source; false: it has none. */
+bool wr_keyed_counters(const weir_pipeline *pipeline, uint32_t source, wr_op_counters *counters,
+                       uint64_t *bytes);
 /* How sink s takes what rel changes: *upserts is the schema of rows by key, NULL: rows as they come. */
 weir_status wr_sink_changes(weir_pipeline *pipeline, const wr_spec_sink *s, const wr_relation *rel,
                             const wr_schema **upserts, wr_report *report);

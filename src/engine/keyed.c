@@ -127,6 +127,20 @@ wr_keyed_needed(const wr_source_binding *b, uint64_t *needed)
     wr_bitmap_set(needed, b->op_column);
 }
 
+bool
+wr_keyed_counters(const weir_pipeline *p, uint32_t source, wr_op_counters *c, uint64_t *bytes)
+{
+    wr_time watermark;
+    if (!p->sources[source].keyed || p->runtime == NULL)
+        return false;
+    int32_t stream = wr_pipeline_stream(p, p->sources[source].name);
+    wr_assert(stream >= 0 && p->job.streams[stream].origin == WR_FROM_SEGMENT);
+    uint32_t segment = p->job.streams[stream].origin_index;
+    wr_assert(p->job.segments[segment].ops[0].ops == &wr_normalise_ops);
+    wr_runtime_op_counters(p->runtime, segment, 0, c, bytes, &watermark);
+    return true;
+}
+
 /* --- sinks --- */
 
 /* An insert-only relation's rows are new whatever `changes` says. */

@@ -121,6 +121,21 @@ metrics_sources(weir *engine, wr_text *to)
                     (unsigned long long)*(const uint64_t *)((const char *)&v + counters[m].offset));
             }
     }
+    static const char *const table_names[] = { "weir_source_keys", "weir_source_unknown_keys_total" };
+    for (size_t m = 0; m < WR_COUNT(table_names); m++) {
+        metric_head(to, table_names[m], m == 0 ? "gauge" : "counter",
+                    m == 0 ? "Rows that stand in a keyed source."
+                           : "Deletions of keys that were not there.");
+        for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
+            for (uint32_t s = 0; s < p->source_count; s++) {
+                wr_op_counters c = { 0 };
+                uint64_t bytes;
+                if (wr_keyed_counters(p, s, &c, &bytes))
+                    wr_text_printf(to, "%s{pipeline=\"%s\",source=\"%s\"} %llu\n", table_names[m],
+                                   p->name, p->sources[s].name,
+                                   (unsigned long long)(m == 0 ? c.state_keys : c.rows_unknown));
+            }
+    }
     metric_head(to, "weir_source_watermark_seconds", "gauge",
                 "Event time up to which the source is complete.");
     for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)

@@ -60,6 +60,18 @@ why_source(why *y, uint32_t index)
                        "  %u of %u partitions are not read: they are ahead and wait for partition %d\n",
                        v.held, v.lane_count, v.held_by);
     wr_runtime_source_describe(rt, index, &y->body);
+    wr_op_counters table = { 0 };
+    uint64_t table_bytes = 0;
+    if (wr_keyed_counters(y->pipeline, index, &table, &table_bytes)) {
+        wr_text_printf(&y->body, "  by key: %llu rows stand, ", (unsigned long long)table.state_keys);
+        wr_bytes_print(table_bytes, &y->body);
+        wr_text_printf(&y->body, "; %llu in, %llu changes out", (unsigned long long)table.rows_in,
+                       (unsigned long long)table.rows_out);
+        if (table.rows_unknown > 0)
+            wr_text_printf(&y->body, ", %llu deletions of keys that are not there",
+                           (unsigned long long)table.rows_unknown);
+        wr_text_putc(&y->body, '\n');
+    }
     if (v.bad > 0)
         wr_text_printf(&y->body, "  bad records: %llu, the newest: %s\n", (unsigned long long)v.bad,
                        v.last_bad);
