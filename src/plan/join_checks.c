@@ -174,8 +174,9 @@ wr_plan_explain_join(const wr_plan *plan, const wr_plan_options *options, wr_tex
     else if (bound)
         put_bound_state(plan, &b, wr_plan_join_changes(options, plan, bound), to);
     else
-        wr_text_puts(to, options->ttl_us > 0 ? "state: rows seen within the ttl"
-                                             : "state: all rows ever seen");
+        wr_text_puts(to, options->ttl_us > 0       ? "state: rows seen within the ttl"
+                         : wr_plan_is_table(plan) ? "state: the rows that both tables hold"
+                                                  : "state: all rows ever seen");
     if (plan->join.mode == WR_JOIN_LOOKUP && !bounded)
         wr_text_puts(to, "; triggered by: left rows alone, as they arrive (the order of arrival counts)");
     else if (plan->join.mode == WR_JOIN_ASOF && !bounded)
