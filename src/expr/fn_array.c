@@ -163,7 +163,10 @@ FN_KERNEL(array_position)
     if (view.dims > 1)
         return fn_array_fail(eval, row,
                              "searching for elements in multidimensional arrays is not supported");
-    if (view.dims == 0)
+    bool possible = view.dims > 0 && !args[1].is_null;
+    for (const char *at = view.items; !possible && wr_array_next(&view, &at, &item);)
+        possible = item.is_null;
+    if (!possible)
         return fn_give_null(out);
     if (arg_count > 2 && args[2].is_null)
         return fn_array_fail(eval, row, "initial position must not be null");
