@@ -56,14 +56,15 @@ def expected(case):
 
 def feeds(rnd, streams, one_slot):
     """Steps that feed every row: pieces of one stream or of two at once, restarts and other numbers of workers between."""
-    left = {s.name: list(s.rows) for s in streams}
+    left = {s.name: list(s.log if hasattr(s, "log") else [(None, r) for r in s.rows]) for s in streams}
     columns = {s.name: s.columns for s in streams}
     sizes = rnd.choice([[1, 2, 10, 100], [1], [2, 5], [100]] if not one_slot else [[1, 10, 100], [100]])
     out = []
 
     def piece(name):
         n = rnd.choice(sizes)
-        rows = ", ".join(json_value({c: (r[c], t) for c, t in columns[name]}) for r in left[name][:n])
+        rows = ", ".join(json_value({**({"_op": (op, "text")} if op else {}), **{c: (r[c], t) for c, t in columns[name] if c in r}})
+                         for op, r in left[name][:n])
         left[name] = left[name][n:]
         return "%s: [ %s ]" % (name, rows)
     while any(left.values()):
@@ -85,7 +86,8 @@ def write(path, rnd, streams, cases):
     for s in streams:
         columns = ", ".join("%s %s" % (n, type_name(t)) for n, t in s.columns)
         delay = (s.delay if s.delay is not None else getattr(s, "tight", HOUR)) // 1000
-        out.append("  %s: { push: {}, columns: %s, watermark: \"ts - interval '%d milliseconds'\" }" % (s.name, json.dumps(columns), delay))
+        key = "key: id, " if hasattr(s, "log") else ""
+        out.append("  %s: { push: {}, %scolumns: %s, watermark: \"ts - interval '%d milliseconds'\" }" % (s.name, key, json.dumps(columns), delay))
     out.append("views:")
     for c in cases:
         emit = "emit: changes, " if c.wide else ""

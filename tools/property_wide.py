@@ -59,7 +59,25 @@ class Wide(Draw):
                 worst = max(worst, top - row["ts"])
             rows.append(row)
         stream = Stream(name, columns, rows, "ts", None)
+        if self.chance(0.35):
+            return self.keyed(stream)
         stream.tight = worst + r.choice([0, 0, 1000, 10000]) * 1000  # a watermark that makes no row late, and moves
+        return stream
+
+    def keyed(self, stream):
+        """Rows that replace each other by id, and go: `log` is what comes, the rows are what stands at the end."""
+        r, stands = self.rnd, {}
+        stream.log, stream.tight = [], 3600 * SECOND  # an old row behind the watermark would be late
+        most = max(1, len(stream.rows) // r.choice([1, 2, 4]))
+        for row in stream.rows:
+            row = {**row, "id": r.randrange(most)}
+            stream.log.append((r.choice([None, None, "+", "c", "u"]), row))
+            stands[row["id"]] = row
+            if self.chance(0.25):
+                gone = r.choice(list(stands) + [r.randrange(most)])
+                stream.log.append((r.choice("-d"), {"id": gone} if self.chance(0.5) else stands.get(gone, {"id": gone})))
+                stands.pop(gone, None)
+        stream.rows = list(stands.values())
         return stream
 
     # --- expressions ---
