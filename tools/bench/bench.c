@@ -14,6 +14,8 @@
 #include "engine/engine_impl.h"
 
 #include <inttypes.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,10 +297,30 @@ replay_end(replay *r, wr_source_ctx *ctx)
     return WR_FLOW_DONE;
 }
 
+/* The reader subscribes after the start: no source begins before it, for rows that nobody reads are not kept. */
+static atomic_bool reader_is_there;
+
+static void
+reader_wait(void)
+{
+    while (!atomic_load_explicit(&reader_is_there, memory_order_acquire))
+        sched_yield();
+}
+
+static wr_flow (*generator_poll)(void *self, wr_source_ctx *ctx);
+
+static wr_flow
+held_poll(void *self, wr_source_ctx *ctx)
+{
+    reader_wait();
+    return generator_poll(self, ctx);
+}
+
 static wr_flow
 batches_poll(void *self, wr_source_ctx *ctx)
 {
     replay *r = self;
+    reader_wait();
     if (r->tape == NULL || r->at == r->tape->count)
         return replay_end(r, ctx);
     if (!ctx->has_room(ctx))
@@ -313,6 +335,7 @@ static wr_flow
 json_poll(void *self, wr_source_ctx *ctx)
 {
     replay *r = self;
+    reader_wait();
     if (r->tape == NULL || r->at == r->tape->length)
         return replay_end(r, ctx);
     if (!ctx->has_room(ctx))
@@ -465,8 +488,9 @@ read_all(weir_pipeline *p, outcome *o, bool digest, weir_error *err)
     weir_subscribe_options so = { .snapshot = true, .required = true, .wake = wake, .user = &w };
     weir_subscription *sub;
     weir_message m;
-    WR_TRY(weir_subscribe(p, "q", &so, &sub, err));
-    weir_status st = WEIR_OK;
+    weir_status st = weir_subscribe(p, "q", &so, &sub, err);
+    atomic_store(&reader_is_there, true);
+    WR_TRY(st);
     while (st == WEIR_OK) {
         st = weir_subscription_next(sub, &m, err);
         if (st != WEIR_OK || m.event == WEIR_END)
@@ -547,7 +571,9 @@ run_once(const query *q, const settings *s, way how, tape *tapes, bool digest, o
     if (st != WEIR_OK)
         print_report(report);
     void *configs[SOURCES_MAX] = { NULL };
+    wr_source_ops held_ops;
     *records = 0;
+    atomic_store(&reader_is_there, false);
     for (uint32_t i = 0; st == WEIR_OK && i < p->source_count; i++) {
         wr_source_binding *b = &p->sources[i];
         if (how == WAY_BATCHES && tapes[i].batches == NULL)
@@ -555,8 +581,13 @@ run_once(const query *q, const settings *s, way how, tape *tapes, bool digest, o
         if (how == WAY_JSON && tapes[i].bytes == NULL)
             tape_json(&tapes[i], s, b->name);
         *records += tapes[i].records;
-        if (how == WAY_GENERATOR)
+        if (how == WAY_GENERATOR) {
+            held_ops = *b->ops;
+            generator_poll = b->ops->poll;
+            held_ops.poll = held_poll;
+            b->ops = &held_ops;
             continue;
+        }
         b->ops = how == WAY_JSON ? &json_ops : &batches_ops;
         b->config = &tapes[i];
         if (how == WAY_JSON) {
