@@ -44,6 +44,7 @@ wr_ctx_init(wr_ctx *ctx, wr_budget *state, wr_budget *flow, wr_groups groups, ui
     ctx->groups = groups;
     ctx->error = error;
     ctx->watermark = WR_TIME_START;
+    ctx->wake_at = WR_TIME_END;
     for (int p = 0; p < WR_OP_PORTS_MAX; p++)
         ctx->port_watermark[p] = WR_TIME_START;
     wr_eval_init(&ctx->eval, flow);

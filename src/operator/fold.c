@@ -194,6 +194,8 @@ static weir_status
 fold_restored(void *user, const wr_batch *rows, wr_time touched)
 {
     (void)touched;
+    if (rows == NULL)
+        return WEIR_CHECKPOINT_CORRUPT;
     wr_eval_reset(&((fold *)user)->ctx->eval);
     return rows_in(user, rows);
 }

@@ -5,7 +5,7 @@
  * Place       operators stand in a chain; a task carries a batch through the whole chain by direct
  *             calls.  The runtime (or tests/support/optest) drives; an operator never calls
  *             another.
- * Call order  open restore* { process | advance | freeze }* finish? close
+ * Call order  open restore* { process | advance | tick | freeze }* finish? close
  *             one thread at a time, no locks, no blocking, bounded work a call; freeze only between
  *             steps (never after AGAIN).
  * Watermarks  pass unchanged.  The runner calls process, then advance when the minimum over the
@@ -73,6 +73,9 @@ typedef struct wr_ctx {
     bool            keeps_order; /* from the operator's traits                        */
     bool            shed;        /* when the state is full leave rows out instead of failing */
     bool            in_call, arena_listed; /* the runner's: eval's arena is in use; stands in scratch */
+    /* The engine clock's time at which the operator wants to be ticked; WR_TIME_END: never.  Written by
+     * the operator. */
+    wr_time         wake_at;
     wr_op_counters  counters;
     weir_error     *error;       /* set by wr_ctx_fail; the runner's, shared by its operators */
     wr_scratch_list *scratch;    /* of the worker; NULL: keep what you made           */
@@ -137,6 +140,8 @@ typedef struct wr_operator_ops {
     /* Borrows in.  */
     wr_flow (*process)(void *self, wr_ctx *ctx, int port, const wr_batch *in);
     wr_flow (*advance)(void *self, wr_ctx *ctx, wr_time watermark); /* NULL: pass it on       */
+    /* The engine clock (eval.now) has come to ctx->wake_at, which must move on.  NULL: never asked for. */
+    wr_flow (*tick)(void *self, wr_ctx *ctx);
     /* After advance(WR_TIME_END).  NULL: nothing held back. */
     wr_flow (*finish)(void *self, wr_ctx *ctx);
     weir_status (*freeze)(void *self, wr_epoch epoch, wr_frozen **out); /* O(dirty), on the task */

@@ -547,6 +547,8 @@ static weir_status
 rows_restore(void *user, const wr_batch *rows, wr_time touched)
 {
     rolling *r = user;
+    if (rows == NULL)
+        return WEIR_CHECKPOINT_CORRUPT;
     wr_eval_reset(&r->ctx->eval);
     for (uint32_t i = 0; i < rows->row_count; i++)
         if (wr_column_is_null(rows->columns[r->config->time_column], i))

@@ -12,6 +12,7 @@
 #include "operator/fold.h"
 #include "operator/join.h"
 #include "operator/merge.h"
+#include "operator/moving_filter.h"
 #include "operator/normalise.h"
 #include "operator/over.h"
 #include "operator/over_rolling.h"
@@ -31,6 +32,7 @@ static const wr_operator_ops *const operators[] = {
     &wr_join_ops,
     &wr_join_changes_ops,
     &wr_merge_ops,
+    &wr_moving_filter_ops,
     &wr_normalise_ops,
     &wr_over_ops,
     &wr_over_changes_ops,

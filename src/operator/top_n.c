@@ -85,31 +85,36 @@ top_n_close(void *self)
 
 /* --- rows in --- */
 
-static weir_status
-order_key_make(top_n *t, const wr_batch *in, uint32_t row)
-{
-    wr_text_clear(&t->bytes);
-    for (uint32_t k = 0; k < t->config->key_count; k++) {
-        const wr_sort_key *key = &t->config->keys[k];
-        wr_value v;
-        WR_TRY(wr_column_get_value(in->columns[key->column], row, &t->ctx->eval.step, &v));
-        wr_order_key_put(&t->bytes, &v, key->descending, key->nulls_first);
-    }
-    return wr_text_ok(&t->bytes) ? WEIR_OK : WEIR_MEMORY;
-}
-
-/* Does a row with the order key at hand surely stay out?  Everything kept comes before it, and is enough. */
-static bool
-stays_out(const top_n *t, const wr_bag *bag)
+/* The row that a new one has to come before to be among the first; NULL: any may be. */
+static const wr_bag_row *
+last_row(const top_n *t, const wr_bag *bag)
 {
     const wr_top_n_config *c = t->config;
     if (!c->insert_only || c->function == WR_RANK_DENSE || bag->block_count == 0 ||
         (uint64_t)bag->weight < c->high)
-        return false;
-    const wr_bag_row *last = wr_bag_last(bag);
-    size_t n = WR_MIN((size_t)last->order_length, t->bytes.length);
-    int order = memcmp(last->bytes, t->bytes.data, n);
-    return order < 0 || (order == 0 && last->order_length < t->bytes.length);
+        return NULL;
+    return wr_bag_last(bag);
+}
+
+/* The order key into bytes; *out when the row surely stays out, as soon as that is known. */
+static weir_status
+order_key_make(top_n *t, const wr_bag *bag, const wr_batch *in, uint32_t row, bool *out)
+{
+    const wr_bag_row *last = last_row(t, bag);
+    wr_text_clear(&t->bytes);
+    *out = false;
+    for (uint32_t k = 0; k < t->config->key_count && !*out; k++) {
+        const wr_sort_key *key = &t->config->keys[k];
+        wr_value v;
+        WR_TRY(wr_column_get_value(in->columns[key->column], row, &t->ctx->eval.step, &v));
+        wr_order_key_put(&t->bytes, &v, key->descending, key->nulls_first);
+        if (!wr_text_ok(&t->bytes))
+            return WEIR_MEMORY;
+        *out = last != NULL &&
+               memcmp(last->bytes, t->bytes.data,
+                      WR_MIN((size_t)last->order_length, t->bytes.length)) < 0;
+    }
+    return WEIR_OK;
 }
 
 /* T4: rows of a partition that has been forgotten are late. */
@@ -184,8 +189,9 @@ row_in(top_n *t, const wr_batch *in, uint32_t i, bool *again)
         WR_TRY(wr_bag_cut(&t->bags, bag, (wr_bag_at){ 0, 0 }, 0));
     }
     bag->touched = WR_MAX(bag->touched, w);
-    WR_TRY(order_key_make(t, in, row));
-    if (stays_out(t, bag))
+    bool out;
+    WR_TRY(order_key_make(t, bag, in, row, &out));
+    if (out)
         return WEIR_OK;
     WR_TRY(row_add(t, bag, in, row));
     if (bag->block_count == 0 && bag->mark == 0)
@@ -341,6 +347,16 @@ static wr_flow
 top_n_finish(void *self, wr_ctx *ctx)
 {
     top_n *t = self;
+    if (t->config->at_end) {
+        weir_status status = t->stepping ? WEIR_OK : wr_top_n_touch_all(t);
+        if (status != WEIR_OK)
+            return wr_top_n_fail(t, status);
+        t->stepping = true;
+        wr_flow flow = wr_top_n_emit(t);
+        if (flow != WR_FLOW_NEXT)
+            return flow;
+        t->stepping = false;
+    }
     wr_bags_fini(&t->bags);
     atomic_store_explicit(&ctx->counters.state_keys, 0, memory_order_relaxed);
     return WR_FLOW_NEXT;
@@ -383,6 +399,8 @@ rows_restore(void *user, const wr_batch *rows, wr_time touched)
 {
     top_n *t = user;
     (void)touched; /* it judges the rows: it is their watermark */
+    if (rows == NULL)
+        return WEIR_CHECKPOINT_CORRUPT;
     wr_eval_reset(&t->ctx->eval);
     weir_status status = rows_in(t, rows);
     t->row_at = 0;

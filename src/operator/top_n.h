@@ -22,6 +22,7 @@ typedef struct wr_top_n_config {
     bool with_ties;      /* ROW_NUMBER: and the peers of the row at high     */
     bool rank_column;    /* the output has one more column, int8             */
     bool rank_used;      /* else it is NULL, and no row changes for its sake */
+    bool at_end;         /* nothing comes out before the input ends             */
     bool insert_only;    /* the input: rows beyond high need not be kept     */
     int32_t time_column; /* a partition column with a watermark; -1          */
     int64_t time_offset;

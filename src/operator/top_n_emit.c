@@ -107,6 +107,23 @@ list_make(top_n *t, const wr_bag *bag, top_list *list)
     return WEIR_OK;
 }
 
+/* ROW_NUMBER without ties: as many copies as can come out, from the end. */
+static weir_status
+trim_tail(top_n *t, wr_bag *bag)
+{
+    uint64_t high = t->config->high;
+    while ((uint64_t)bag->weight > high) {
+        wr_bag_at last = { bag->block_count - 1, 0 };
+        const wr_bag_block *b = bag->blocks[last.block];
+        last.entry = b->count - 1u;
+        uint64_t over = (uint64_t)bag->weight - high;
+        int64_t count = b->entries[last.entry].count;
+        WR_TRY(wr_bag_cut(&t->bags, bag, last,
+                          (uint64_t)count > over ? count - (int64_t)over : 0));
+    }
+    return WEIR_OK;
+}
+
 weir_status
 wr_top_n_trim(top_n *t, wr_bag *bag)
 {
@@ -115,15 +132,14 @@ wr_top_n_trim(top_n *t, wr_bag *bag)
     const wr_bag_entry *e;
     if (c->function != WR_RANK_DENSE && (uint64_t)bag->weight <= c->high)
         return WEIR_OK;
+    if (c->function == WR_RANK_ROW_NUMBER && !c->with_ties)
+        return trim_tail(t, bag);
     while ((e = walk_here(&w)) != NULL) {
         bool beyond;
         uint64_t number;
         (void)walk_within(c, &w, e, &number, &beyond);
         if (beyond)
             return wr_bag_cut(&t->bags, bag, w.at, 0);
-        if (c->function == WR_RANK_ROW_NUMBER && !c->with_ties &&
-            w.passed + (uint64_t)e->count > c->high)
-            return wr_bag_cut(&t->bags, bag, w.at, (int64_t)(c->high - w.passed));
         walk_step(&w, e);
     }
     return WEIR_OK;
@@ -139,11 +155,10 @@ list_release(top_list *list)
 
 /* --- partitions that change --- */
 
-weir_status
-wr_top_n_touch(top_n *t, wr_bag *bag)
+/* One more, about which nothing is known to have come out. */
+static weir_status
+dirty_add(top_n *t, wr_bag *bag)
 {
-    if (bag->mark != 0 || t->restoring)
-        return WEIR_OK;
     if (t->dirty_count == t->dirty_capacity) {
         uint32_t more = t->dirty_capacity == 0 ? 16 : 2 * t->dirty_capacity;
         top_dirty *grown = wr_realloc(t->ctx->state, t->dirty, more * sizeof *grown);
@@ -152,15 +167,26 @@ wr_top_n_touch(top_n *t, wr_bag *bag)
         t->dirty = grown;
         t->dirty_capacity = more;
     }
-    top_dirty *d = &t->dirty[t->dirty_count];
-    weir_status status = list_make(t, bag, &d->old);
-    if (status != WEIR_OK) {
-        list_release(&d->old);
-        return status;
-    }
-    d->now = (top_list){ 0 };
-    d->bag = bag;
-    bag->mark = ++t->dirty_count;
+    t->dirty[t->dirty_count++] = (top_dirty){ .bag = bag };
+    bag->mark = t->dirty_count;
+    return WEIR_OK;
+}
+
+weir_status
+wr_top_n_touch(top_n *t, wr_bag *bag)
+{
+    if (bag->mark != 0 || t->restoring || t->config->at_end)
+        return WEIR_OK;
+    WR_TRY(dirty_add(t, bag));
+    return list_make(t, bag, &t->dirty[t->dirty_count - 1].old);
+}
+
+weir_status
+wr_top_n_touch_all(top_n *t)
+{
+    for (uint32_t i = 0; i < t->bags.capacity; i++)
+        if (t->bags.slots[i] != NULL)
+            WR_TRY(dirty_add(t, t->bags.slots[i]));
     return WEIR_OK;
 }
 

@@ -66,6 +66,8 @@ weir_status wr_top_n_list_over(top_n *t, const wr_bag *bag, top_list *list);
 
 /* Before bag changes: remember what is among its first. */
 weir_status wr_top_n_touch(top_n *t, wr_bag *bag);
+/* at_end: all partitions are to be handed on. */
+weir_status wr_top_n_touch_all(top_n *t);
 /* Of an insert-only input: forget what can no longer come out. */
 weir_status wr_top_n_trim(top_n *t, wr_bag *bag);
 /* Hand on the differences of the partitions touched; AGAIN: no room. */

@@ -94,33 +94,6 @@ check_aggregate(wr_arena *arena, const wr_plan_options *options, const wr_plan *
         "or set state: { ttl: 1h } or state: { unbounded: true }");
 }
 
-typedef struct clock_use {
-    int32_t location;
-} clock_use;
-
-static void
-note_clock(const wr_expr *e, void *user)
-{
-    clock_use *use = user;
-    if (e->kind == WR_EXPR_CALL && e->function->volatility == WR_STABLE && use->location < 0)
-        use->location = e->location;
-}
-
-static weir_status
-check_predicate(const wr_plan *plan, const wr_expr *predicate, weir_error *err)
-{
-    clock_use use = { -1 };
-    if (predicate == NULL || !wr_expr_is_stable(predicate))
-        return WEIR_OK;
-    wr_expr_walk(predicate, note_clock, &use);
-    weir_status status =
-        wr_error_at(err, WEIR_QUERY_UNSUPPORTED, use.location >= 0 ? use.location : wr_plan_place(plan),
-                    "a condition on now() would have to take rows back as time goes by");
-    wr_error_hint(err,
-                  "use a window: FROM hop(t, ts, interval '10 seconds', interval '5 minutes')");
-    return status;
-}
-
 static weir_status
 check_top_n(const wr_plan_options *options, const wr_plan *plan, weir_error *err)
 {
@@ -149,6 +122,8 @@ check(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir
 {
     for (uint32_t i = 0; i < plan->input_count; i++)
         WR_TRY(check(arena, options, plan->inputs[i], err));
+    if (!options->bounded)
+        WR_TRY(wr_plan_check_moving(arena, plan, wr_plan_place(plan), err));
     if (plan->kind == WR_PLAN_JOIN && plan->join.mode == WR_JOIN_ASOF)
         return wr_plan_check_join(options, plan, err);
     if (options->bounded || wr_plan_ends(plan))
@@ -156,8 +131,6 @@ check(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir
     switch (plan->kind) {
     case WR_PLAN_AGGREGATE: return check_aggregate(arena, options, plan, err);
     case WR_PLAN_JOIN: return wr_plan_check_join(options, plan, err);
-    case WR_PLAN_FILTER: return check_predicate(plan, plan->filter.predicate, err);
-    case WR_PLAN_SCAN: return check_predicate(plan, plan->scan.predicate, err);
     case WR_PLAN_TOP_N: return check_top_n(options, plan, err);
     case WR_PLAN_SORT:
         return unbounded(
@@ -207,11 +180,9 @@ wr_plan_bound(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, we
     WR_TRY(settle_sessions(arena, options, plan, false, &expanded, err));
     if (expanded)
         WR_TRY(wr_plan_derive(arena, options, plan));
-    if (!options->bounded) {
-        bool found = false;
-        WR_TRY(wr_plan_find_top_n(arena, plan, &found));
-        if (found)
-            WR_TRY(wr_plan_derive(arena, options, plan));
-    }
+    bool found = false;
+    WR_TRY(wr_plan_find_top_n(arena, options, plan, &found));
+    if (found)
+        WR_TRY(wr_plan_derive(arena, options, plan));
     return check(arena, options, plan, err);
 }

@@ -438,7 +438,13 @@ derive(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, bool top)
     switch (plan->kind) {
     case WR_PLAN_SCAN: return derive_scan(arena, plan);
     case WR_PLAN_VALUES: return WEIR_OK;
-    case WR_PLAN_FILTER: return derive_same(arena, plan);
+    case WR_PLAN_FILTER:
+        WR_TRY(derive_same(arena, plan));
+        if (wr_plan_is_moving(options, plan)) { /* a row is taken back when its time is long over */
+            derive_waiting(plan);
+            plan->schema->kind = WR_CHANGELOG;
+        }
+        return WEIR_OK;
     case WR_PLAN_PROJECT: return derive_project(arena, plan);
     case WR_PLAN_WINDOW: return derive_window(arena, plan);
     case WR_PLAN_AGGREGATE: return derive_aggregate(arena, options, plan, top);
@@ -454,7 +460,7 @@ derive(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, bool top)
         return WEIR_OK;
     case WR_PLAN_TOP_N:
         WR_TRY(derive_same(arena, plan));
-        return wr_plan_derive_top_n(arena, plan);
+        return wr_plan_derive_top_n(arena, options, plan);
     case WR_PLAN_SETOP: return WEIR_OK;
     case WR_PLAN_UNNEST:
         WR_TRY(derive_same(arena, plan));

@@ -302,6 +302,10 @@ put_node(explain_state *s, const wr_plan *plan, uint32_t depth)
         wr_text_puts(to, "filter ");
         put_expr(s, plan, plan->filter.predicate);
         wr_text_putc(to, '\n');
+        if (wr_plan_is_moving(s->options, plan)) {
+            put_indent(to, depth + 1);
+            wr_text_puts(to, "rows are taken back as now() moves on; state: rows that still come or go\n");
+        }
         break;
     case WR_PLAN_PROJECT:
         wr_text_puts(to, "project");

@@ -315,6 +315,8 @@ wr_lower_node(lower_state *s, const wr_plan *plan, lower_chain **out)
     WR_TRY(wr_lower_node(s, plan->inputs[0], out));
     switch (plan->kind) {
     case WR_PLAN_FILTER:
+        if (wr_plan_is_moving(s->options, plan))
+            return wr_lower_moving(s, plan, id, out);
         WR_TRY(append_filter(s, *out, plan->filter.predicate, id));
         (*out)->schema = plan->schema;
         return WEIR_OK;

@@ -45,5 +45,7 @@ weir_status wr_lower_join(lower_state *s, const wr_plan *plan, int32_t id, lower
 weir_status wr_lower_union(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out);
 weir_status wr_lower_sort(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out);
 weir_status wr_lower_over(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out);
+/* A FILTER with conditions on now(), behind *out, which is its input. */
+weir_status wr_lower_moving(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out);
 weir_status wr_lower_top_n(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out);
 weir_status wr_lower_values(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out);

@@ -189,7 +189,8 @@ push_one(wr_rule_context *c, wr_plan *node, wr_expr *e, int32_t location, bool *
 {
     wr_expr *below;
     *stays = true;
-    if (wr_expr_is_volatile(e))
+    bool endless = c->options != NULL && !c->options->bounded;
+    if (wr_expr_is_volatile(e) || (endless && wr_expr_is_stable(e)))
         return WEIR_OK;
     switch (node->kind) {
     case WR_PLAN_UNION: *stays = false; return push_union(c, node, e, location);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "operator/moving_filter.h"
 #include "plan/build.h"
 
 typedef struct wr_rule_context {
@@ -35,6 +36,15 @@ bool wr_expr_reads(const wr_expr *expr, uint32_t first, uint32_t count);
 /* Does every relation below end by itself? */
 bool wr_plan_ends(const wr_plan *plan);
 
+/* plan/moving.c: is it a FILTER with conditions on now(), over input that does not end? */
+bool wr_plan_is_moving(const wr_plan_options *options, const wr_plan *plan);
+/* Its predicate as bounds and the rest (NULL: none); *odd: a condition that is neither (else NULL). */
+weir_status wr_plan_moving_split(wr_arena *arena, wr_expr *predicate, wr_moving_bound **bounds,
+                                 uint32_t *count, wr_expr **rest, const wr_expr **odd);
+/* Refuse conditions on now() that cannot move.  place: for an error without a better one. */
+weir_status wr_plan_check_moving(wr_arena *arena, const wr_plan *plan, int32_t place,
+                                 weir_error *err);
+
 /* plan/over_mode.c: how window functions are answered. */
 typedef enum wr_plan_over_mode {
     WR_PLAN_OVER_AT_END,
@@ -59,9 +69,10 @@ weir_status wr_plan_check_over(const wr_plan_options *options, const wr_plan *pl
                                weir_error *err);
 void wr_plan_explain_over(const wr_plan *plan, const wr_plan_options *options, wr_text *to);
 
-/* plan/top_n.c: patterns that are a TOP_N, where the input does not end; and what follows for one. */
-weir_status wr_plan_find_top_n(wr_arena *arena, wr_plan *plan, bool *changed);
-weir_status wr_plan_derive_top_n(wr_arena *arena, wr_plan *plan);
+/* plan/top_n.c: patterns that are a TOP_N; and what follows for one. */
+weir_status wr_plan_find_top_n(wr_arena *arena, const wr_plan_options *options, wr_plan *plan,
+                               bool *changed);
+weir_status wr_plan_derive_top_n(wr_arena *arena, const wr_plan_options *options, wr_plan *plan);
 /* The partition column whose watermark forgets partitions; -1: none. */
 int32_t wr_plan_top_n_time(const wr_plan *plan);
 void wr_plan_explain_top_n(const wr_plan *plan, const wr_plan_options *options, uint32_t depth,

@@ -6,14 +6,15 @@
  *                                                                      LIMIT have this form too)
  *     SORT with keys and a limit
  *
- * Place       after the rules, over inputs that do not end: where one does, OVER and SORT answer at
- *             its end.
+ * Place       after the rules.  Over inputs that end it answers at their end, and SORT is left alone.
  * Invariants  N1  the plan gives the same rows; the rank column is there, but NULL, when nobody reads
  *                 it
  *             N2  partitions that end with the watermark are left to OVER when their rows only come:
  *                 it answers once
  */
 #include "plan/rules_impl.h"
+
+#include "data/row_code.h"
 
 #include <string.h>
 
@@ -88,7 +89,7 @@ reads_column(const wr_plan *parent, uint32_t column)
 
 /* FILTER over OVER, in place. */
 static weir_status
-from_filter(wr_arena *arena, wr_plan *filter, const wr_plan *parent, bool *changed)
+from_filter(wr_arena *arena, wr_plan *filter, const wr_plan *parent, bool ends, bool *changed)
 {
     wr_plan *over = filter->inputs[0];
     const wr_over_call *call = &over->over.calls[0];
@@ -174,15 +175,15 @@ orders_first_rows(const wr_plan *sort)
 }
 
 static weir_status
-find(wr_arena *arena, wr_plan *plan, const wr_plan *parent, bool *changed)
+find(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, const wr_plan *parent,
+     bool *changed)
 {
     for (uint32_t i = 0; i < plan->input_count; i++)
-        WR_TRY(find(arena, plan->inputs[i], plan, changed));
-    if (wr_plan_ends(plan))
-        return WEIR_OK;
+        WR_TRY(find(arena, options, plan->inputs[i], plan, changed));
+    bool ends = options->bounded || wr_plan_ends(plan);
     if (plan->kind == WR_PLAN_FILTER && plan->inputs[0]->kind == WR_PLAN_OVER)
-        return from_filter(arena, plan, parent, changed);
-    if (plan->kind != WR_PLAN_SORT || plan->sort.key_count == 0)
+        return from_filter(arena, plan, parent, ends, changed);
+    if (ends || plan->kind != WR_PLAN_SORT || plan->sort.key_count == 0)
         return WEIR_OK;
     if (orders_first_rows(plan)) {
         wr_plan *input = plan->inputs[0];
@@ -195,9 +196,9 @@ find(wr_arena *arena, wr_plan *plan, const wr_plan *parent, bool *changed)
 }
 
 weir_status
-wr_plan_find_top_n(wr_arena *arena, wr_plan *plan, bool *changed)
+wr_plan_find_top_n(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, bool *changed)
 {
-    return find(arena, plan, NULL, changed);
+    return find(arena, options, plan, NULL, changed);
 }
 
 /* --- what follows --- */
@@ -219,17 +220,18 @@ wr_plan_top_n_time(const wr_plan *plan)
 
 /* The schema is the input's so far: a row may be taken back at any time, and come again. */
 weir_status
-wr_plan_derive_top_n(wr_arena *arena, wr_plan *plan)
+wr_plan_derive_top_n(wr_arena *arena, const wr_plan_options *options, wr_plan *plan)
 {
+    bool ends = options == NULL || options->bounded || wr_plan_ends(plan);
     uint32_t n = plan->top.partition_count, rank = plan->schema->field_count - 1;
     bool one = plan->top.function == WR_RANK_ROW_NUMBER && plan->top.low == plan->top.high;
     bool numbered = plan->top.function == WR_RANK_ROW_NUMBER && plan->top.rank_used;
     int32_t time = wr_plan_top_n_time(plan);
     for (uint32_t i = 0; i < plan->schema->field_count; i++)
-        if ((int32_t)i != time)
+        if ((int32_t)i != time || ends)
             plan->schema->fields[i].watermark_offset = WR_NO_WATERMARK;
-    plan->schema->time_column = time;
-    plan->schema->kind = WR_CHANGELOG;
+    plan->schema->time_column = ends ? -1 : time;
+    plan->schema->kind = ends ? WR_INSERT_ONLY : WR_CHANGELOG;
     plan->schema->key = NULL;
     plan->schema->key_count = 0;
     if ((!one && !numbered) || n == 0)
@@ -258,11 +260,13 @@ put_state(const wr_plan *plan, const wr_plan_options *options, wr_text *to)
                        plan->top.high == 1 ? "" : "s", plan->top.with_ties ? " and ties" : "");
     else
         wr_text_printf(to, "rows of the first %llu ranks", (unsigned long long)plan->top.high);
-    if (time >= 0)
+    bool ends = options == NULL || options->bounded;
+    if (time >= 0 && !ends)
         wr_text_printf(to, " x keys of a %s not yet passed", input->fields[time].name);
     else if (!whole)
-        wr_text_puts(to, options != NULL && options->ttl_us > 0 ? " x keys seen within the ttl"
-                                                                : " x keys ever seen");
+        wr_text_puts(to, ends                  ? " x keys of the input"
+                         : options->ttl_us > 0 ? " x keys seen within the ttl"
+                                               : " x keys ever seen");
     wr_text_putc(to, '\n');
 }
 

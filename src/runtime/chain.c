@@ -102,6 +102,22 @@ op_answered(chain *c, chain_op *op, wr_flow flow, step_flow *result)
 /* --- the steps of one batch through one operator --- */
 
 static bool
+op_is_due(const chain *c, const chain_op *op)
+{
+    return op->job->ops->tick != NULL && !op->done && !op->ended &&
+           op->ctx.wake_at <= wr_clock_now(c->clock);
+}
+
+static bool
+step_tick(chain *c, chain_op *op, step_flow *result)
+{
+    if (!op_is_due(c, op))
+        return true;
+    op_begin_call(c, op);
+    return op_answered(c, op, op->job->ops->tick(op->self, &op->ctx), result);
+}
+
+static bool
 step_process(chain *c, chain_op *op, step_flow *result)
 {
     const wr_batch *in = op->in;
@@ -222,6 +238,7 @@ step_mark(chain *c, chain_op *op, step_flow *result)
 
 typedef bool (*step_fn)(chain *c, chain_op *op, step_flow *result);
 static const step_fn steps[] = {
+    [STEP_TICK] = step_tick,
     [STEP_PROCESS] = step_process, [STEP_ADVANCE] = step_advance, [STEP_FINISH] = step_finish,
     [STEP_CARRY] = step_carry,     [STEP_MARK] = step_mark,
 };
@@ -244,12 +261,12 @@ static step_flow
 op_step(chain *c, chain_op *op)
 {
     step_flow result = FLOW_DONE;
-    if (op->ended && op->step == STEP_PROCESS)
+    if (op->ended && op->step == STEP_TICK)
         return op_discard(c, op);
     for (; op->step <= STEP_MARK; op->step++)
         if (!steps[op->step](c, op, &result))
             return result;
-    op->step = STEP_PROCESS;
+    op->step = STEP_TICK;
     wr_batch_release(op->in);
     op->in = NULL;
     return FLOW_DONE;
@@ -374,6 +391,27 @@ op_emitted(const chain_op *op)
     return count;
 }
 
+/* An empty batch, for the sake of the steps it takes: a tick. */
+static bool
+op_offer_nothing(chain *c, chain_op *op)
+{
+    op->in = wr_batch_create_watermark(c->out.flow, op->ctx.watermark, op->ctx.watermark);
+    op->port = 0;
+    if (op->in != NULL)
+        op->in->arrived = wr_clock_now(c->clock);
+    return op->in != NULL;
+}
+
+wr_time
+wr_chain_wake_at(const chain *c)
+{
+    wr_time at = WR_TIME_END;
+    for (uint32_t i = 0; i < c->count; i++)
+        if (c->ops[i].job->ops->tick != NULL && !c->ops[i].done && !c->ops[i].ended)
+            at = WR_MIN(at, c->ops[i].ctx.wake_at);
+    return at;
+}
+
 /* One sweep from the far end; stops at the first progress so that the far end goes first again. */
 static bool
 chain_sweep(chain *c, bool *failed, bool *idle)
@@ -384,6 +422,8 @@ chain_sweep(chain *c, bool *failed, bool *idle)
     for (uint32_t i = c->count; i-- > 0 && !*failed;) {
         chain_op *op = &c->ops[i];
         moved = chain_drain(c, i, failed) || moved;
+        if (op->in == NULL && !*failed && op_is_due(c, op))
+            *failed = !op_offer_nothing(c, op);
         if (op->in != NULL && !*failed && sides_empty) {
             uint32_t  before = op_emitted(op);
             step_flow flow = op_step(c, op);

@@ -3,7 +3,7 @@
  * runtime/chain_impl.h -- the chain runner: carries a batch through a segment's operators.
  *
  * Each operator takes the batches that the one before it has in its outbox, one at a time:
- *   process -> advance (when the watermark moved) -> finish (at the end) -> see that the watermark has
+ *   tick (when its time has come) -> process -> advance (when the watermark moved) -> finish (at the end) -> see that the watermark has
  *   gone on -> freeze and hand on (a mark).
  * A call that answers AGAIN is made again when the outbox has been emptied; the last outbox empties
  * into the output.  Work is taken from the far end first, so a batch runs to completion.
@@ -18,6 +18,7 @@
 #include "runtime/output_impl.h"
 
 typedef enum chain_step {
+    STEP_TICK,
     STEP_PROCESS,
     STEP_ADVANCE,
     STEP_FINISH,
@@ -61,6 +62,8 @@ typedef enum chain_flow { CHAIN_IDLE, CHAIN_BLOCKED, CHAIN_FAILED } chain_flow;
 chain_flow wr_chain_run(chain *c);
 /* While IDLE: takes batch, for a port of the first operator. */
 void       wr_chain_offer(chain *c, int port, wr_batch *batch);
+/* When an operator wants to be ticked, by the engine clock; WR_TIME_END: none does.  While IDLE. */
+wr_time    wr_chain_wake_at(const chain *c);
 /* Before the first run, after a restore: operators that had ended stay so, and END goes out. */
 void       wr_chain_resume(chain *c);
 /* Close the operators and release everything but their budgets: batches under way may share strings with state. */

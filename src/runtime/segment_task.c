@@ -168,6 +168,17 @@ segment_out_of_memory(segment_task *s)
     return wr_task_fail(&s->t, WEIR_MEMORY, "no memory for a batch of %s", s->t.name);
 }
 
+/* An operator wants to be ticked though nothing comes. */
+static void
+segment_wake_later(segment_task *s)
+{
+    wr_time at = wr_chain_wake_at(&s->chain), now;
+    if (at == WR_TIME_END)
+        return;
+    now = wr_clock_now(s->t.rt->config.clock);
+    wr_task_wake_after(&s->t, at <= now ? 0 : at - WR_MAX(now, (wr_time)0));
+}
+
 static task_result
 segment_run(task *t)
 {
@@ -192,8 +203,10 @@ segment_run(task *t)
         bool taken = segment_take(s, &failed); /* G1 */
         if (atomic_load_explicit(&s->watermark_view, memory_order_relaxed) != s->in.watermark)
             atomic_store_explicit(&s->watermark_view, s->in.watermark, memory_order_relaxed);
-        if (!taken)
+        if (!taken) {
+            segment_wake_later(s);
             return TASK_WAIT;
+        }
         if (failed)
             return segment_out_of_memory(s);
         task_moved(t);

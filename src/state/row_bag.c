@@ -466,6 +466,15 @@ wr_bag_view_write(const wr_bag_view *view, wr_snapshot_writer *to)
 }
 
 void
+wr_bag_write_time(wr_snapshot_writer *to, wr_time time)
+{
+    wr_snapshot_begin(to, WR_SNAPSHOT_GLOBAL);
+    wr_snapshot_put_i64(to, time);
+    wr_snapshot_put_u64(to, 0);
+    wr_snapshot_end(to);
+}
+
+void
 wr_bag_view_release(wr_bag_view *view)
 {
     for (uint32_t i = 0; i < view->count; i++)
@@ -486,6 +495,8 @@ section_read(bags_reader *r, wr_bags_rows rows, void *user)
 {
     wr_time touched = wr_snapshot_get_i64(r->from);
     uint64_t count = wr_snapshot_get_u64(r->from);
+    if (count == 0)
+        return rows(user, NULL, touched);
     for (uint64_t i = 0; i < count && wr_snapshot_more(r->from); i++) {
         int64_t diff = wr_snapshot_get_i64(r->from);
         size_t length;

@@ -127,7 +127,10 @@ weir_status wr_bags_freeze(const wr_bags *bags, wr_bag_view *view);
 /* Contents and counts of all rows, a section a block. */
 weir_status wr_bag_view_write(const wr_bag_view *view, wr_snapshot_writer *to);
 void wr_bag_view_release(wr_bag_view *view);
-/* The rows written, a batch at a time (diffs are their counts), with their partition's `touched`. */
+/* A section for every shard that holds a time alone. */
+void wr_bag_write_time(wr_snapshot_writer *to, wr_time time);
+/* The rows written, a batch at a time (diffs are their counts), with their partition's `touched`;
+ * rows NULL: a section that holds a time alone. */
 typedef weir_status (*wr_bags_rows)(void *user, const wr_batch *rows, wr_time touched);
 weir_status wr_bags_read(wr_snapshot_reader *from, wr_budget *budget, const wr_schema *schema,
                          wr_bags_rows rows, void *user);

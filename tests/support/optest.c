@@ -196,6 +196,12 @@ wr_optest_delay(wr_optest *t, int number, const char *time_column, int64_t delay
 }
 
 void
+wr_optest_now(wr_optest *t, wr_time now)
+{
+    step_add(t, OPTEST_NOW, 0)->watermark = now;
+}
+
+void
 wr_optest_end(wr_optest *t)
 {
     step_add(t, OPTEST_END, 0);

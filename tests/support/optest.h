@@ -51,6 +51,8 @@ void wr_optest_watermark(wr_optest *t, int port, wr_time watermark);
 /* From here on each row of the port moves its watermark to (greatest time seen) - delay, after
  * itself. */
 void wr_optest_delay(wr_optest *t, int port, const char *time_column, int64_t delay_us);
+/* The engine clock, from here on (0 before); the operator is ticked when it asked for it. */
+void wr_optest_now(wr_optest *t, wr_time now);
 /* All ports end; the operator finishes. */
 void wr_optest_end(wr_optest *t);
 

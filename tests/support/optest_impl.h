@@ -32,6 +32,7 @@ typedef struct wr_optest_row {
 typedef enum wr_optest_kind {
     OPTEST_ROWS,
     OPTEST_WATERMARK,
+    OPTEST_NOW, /* watermark: the engine clock */
     OPTEST_EXPECT,
     OPTEST_END
 } wr_optest_kind;

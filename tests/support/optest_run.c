@@ -66,6 +66,7 @@ typedef struct runner {
     char           *written;
     size_t          written_bytes;
     wr_epoch        epoch;
+    wr_time         now;
     bool            failed;
     uint32_t        step;
     uint32_t        batch_count, snapshot_every; /* long scripts: not after every row */
@@ -112,6 +113,7 @@ instance_open(runner *r, instance *in, wr_groups groups)
         least = WR_MIN(least, in->ctx.port_watermark[p]);
     }
     in->ctx.watermark = least;
+    in->ctx.eval.now = r->now;
     in->self = wr_calloc(in->state, 1, t->ops->self_size);
     if (r->limit > 0)
         wr_budget_set_limit(in->whole, wr_budget_used(in->whole) + r->limit);
@@ -225,6 +227,19 @@ instance_process(runner *r, instance *in, int number, const wr_batch *batch)
     }
     if (!r->failed)
         instance_advance(r, in, number, batch->watermark_after);
+}
+
+static void
+instance_tick(runner *r, instance *in)
+{
+    in->ctx.eval.now = r->now;
+    if (r->t->ops->tick == NULL || in->ctx.wake_at > r->now)
+        return;
+    do
+        wr_eval_reset(&in->ctx.eval);
+    while (again(r, in, r->t->ops->tick(in->self, &in->ctx)));
+    if (!r->failed && in->ctx.wake_at <= r->now)
+        fail_msg("a tick did not move wake_at on");
 }
 
 /* --- batches of a script --- */
@@ -528,6 +543,16 @@ runner_check(runner *r)
     }
 }
 
+static void
+runner_now(runner *r, wr_time now)
+{
+    r->now = now;
+    for (uint32_t i = 0; i < r->instance_count && !r->failed; i++)
+        instance_tick(r, &r->instances[i]);
+    if (!r->failed)
+        runner_snapshot(r);
+}
+
 /* limit: bytes an instance may take, 0 for any number; returns the most one took. */
 static uint64_t
 run_way(wr_optest *t, const way *w, uint64_t limit)
@@ -551,6 +576,8 @@ run_way(wr_optest *t, const way *w, uint64_t limit)
             runner_expect(r, step);
         else if (step->kind == OPTEST_END)
             runner_end(r);
+        else if (step->kind == OPTEST_NOW)
+            runner_now(r, step->watermark);
         s = step->kind <= OPTEST_WATERMARK ? runner_gather(r, s) : s + 1;
     }
     runner_thaw(r);

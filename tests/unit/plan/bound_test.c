@@ -122,7 +122,10 @@ static void
 what_rows_changing_forbid_is_refused(void **state)
 {
     static const char *const cases[] = {
-        "SELECT auction FROM bids WHERE ts > now() - interval '5 min'",
+        "SELECT auction FROM bids WHERE ts > now() - interval '1 month'",
+        "SELECT auction FROM bids WHERE ts > date_trunc('day', now())",
+        "SELECT auction FROM bids WHERE ts > now() OR auction = 1",
+        "SELECT auction FROM bids WHERE ts = now()",
         "SELECT * FROM session(bids, ts, interval '1 s', bidder)",
     };
     wr_plans p;
