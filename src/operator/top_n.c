@@ -110,9 +110,8 @@ order_key_make(top_n *t, const wr_bag *bag, const wr_batch *in, uint32_t row, bo
         wr_order_key_put(&t->bytes, &v, key->descending, key->nulls_first);
         if (!wr_text_ok(&t->bytes))
             return WEIR_MEMORY;
-        *out = last != NULL &&
-               memcmp(last->bytes, t->bytes.data,
-                      WR_MIN((size_t)last->order_length, t->bytes.length)) < 0;
+        *out = last != NULL && memcmp(last->bytes, t->bytes.data,
+                                      WR_MIN((size_t)last->order_length, t->bytes.length)) < 0;
     }
     return WEIR_OK;
 }

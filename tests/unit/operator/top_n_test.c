@@ -191,6 +191,21 @@ none_is_none(void **state)
 }
 
 static void
+at_the_end_all_comes_out_once(void **state)
+{
+    fixture f;
+    (void)state;
+    fixture_init(&f, WR_RANK_ROW_NUMBER, 1, 2, true);
+    f.config.at_end = true;
+    fixture_open(&f);
+    wr_optest_rows(f.t, 0, "1|5|a; 1|7|b; 2|1|c; 1|6|d; 1|9|e; 3|null|g");
+    wr_optest_expect(f.t, "");
+    wr_optest_end(f.t);
+    wr_optest_expect(f.t, "1|5|a|1; 1|6|d|2; 2|1|c|1; 3|null|g|1");
+    wr_optest_verify(f.t);
+}
+
+static void
 many_rows_split_blocks(void **state) /* B1..B4 */
 {
     fixture f;
@@ -271,6 +286,7 @@ WR_TESTS = {
     WR_TEST(rows_taken_back_let_others_in),
     WR_TEST(a_row_never_seen_is_counted),
     WR_TEST(none_is_none),
+    WR_TEST(at_the_end_all_comes_out_once),
     WR_TEST(many_rows_split_blocks),
     WR_TEST(a_partition_whose_time_has_passed_is_forgotten),
     WR_TEST(an_idle_partition_starts_anew),
