@@ -75,8 +75,10 @@ merge_pane(aggregate *a, wr_group_table *into, const wr_group_table *from)
 }
 
 static weir_status
-unmerge_pane(aggregate *a, wr_group_table *into, const wr_group_table *from)
+unmerge_pane(aggregate *a, wr_group_table *into, const wr_pane *pane)
 {
+    const wr_group_table *from = &pane->tables[0];
+    bool                  shared = wr_pane_ring_shared(&a->ring, pane); /* the rest is still in */
     for (uint32_t id = 0; id < from->high; id++) {
         const wr_group *g = wr_group_table_row(from, id);
         uint32_t        to;
@@ -88,7 +90,7 @@ unmerge_pane(aggregate *a, wr_group_table *into, const wr_group_table *from)
         wr_assert(!created); /* M3: it was merged */
         wr_group *sum = wr_group_table_row(into, to);
         wr_agg_calls_unmerge(&a->calls, sum, g);
-        if (sum->count == 0)
+        if (sum->count == 0 && !shared)
             WR_TRY(wr_group_table_remove(into, to));
     }
     return WEIR_OK;
@@ -166,7 +168,7 @@ wr_agg_drop_passed(aggregate *a)
         if (wr_window_last_end(&a->config->window, pane->start) > a->closed)
             break;
         if (pane->slid && !a->stale)
-            WR_TRY(unmerge_pane(a, &a->sliding->tables[0], &pane->tables[0]));
+            WR_TRY(unmerge_pane(a, &a->sliding->tables[0], pane));
         wr_pane_ring_drop(&a->ring, 0); /* M2 */
     }
     if (a->ring.count == 0 && a->sliding != NULL)

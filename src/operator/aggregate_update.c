@@ -348,7 +348,10 @@ static weir_status
 empty_remove(aggregate *a, wr_pane *pane, const uint32_t *ids, uint32_t count)
 {
     wr_group_table *table = &pane->tables[0];
-    for (uint32_t i = 0; i < count && !a->config->global; i++) {
+    /* what is taken back may stand in another pane of the same time */
+    bool            keep = a->config->global ||
+                (a->mode == AGG_BY_PANE && wr_pane_ring_shared(&a->ring, pane));
+    for (uint32_t i = 0; i < count && !keep; i++) {
         const wr_group *g = wr_group_table_row(table, ids[i]);
         if (g->count == 0 && (g->flags & WR_GROUP_DEAD) == 0)
             WR_TRY(wr_group_table_remove(table, ids[i]));

@@ -101,6 +101,14 @@ ring_reserve(wr_pane_ring *ring)
     return WEIR_OK;
 }
 
+bool
+wr_pane_ring_shared(const wr_pane_ring *ring, const wr_pane *pane)
+{
+    uint32_t first = wr_pane_ring_seek(ring, pane->end, WR_TIME_START);
+    return first + 1 < ring->count && wr_pane_ring_at(ring, first)->end == pane->end &&
+           wr_pane_ring_at(ring, first + 1)->end == pane->end;
+}
+
 weir_status
 wr_pane_ring_open(wr_pane_ring *ring, wr_time start, wr_time end, wr_time open_after,
                   wr_pane **pane)

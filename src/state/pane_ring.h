@@ -52,6 +52,8 @@ wr_pane_ring_at(const wr_pane_ring *r, uint32_t i)
 }
 /* Index of the first pane with (end, open_after) >= the given one; count when there is none. */
 uint32_t    wr_pane_ring_seek(const wr_pane_ring *ring, wr_time end, wr_time open_after);
+/* Are there several panes with this pane's end?  Then what is taken out of one may have come into another. */
+bool        wr_pane_ring_shared(const wr_pane_ring *ring, const wr_pane *pane);
 /* The pane of (end, open_after), made with `start` when absent. */
 weir_status wr_pane_ring_open(wr_pane_ring *ring, wr_time start, wr_time end, wr_time open_after,
                               wr_pane **pane);
