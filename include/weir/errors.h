@@ -42,6 +42,7 @@
     X(QUERY_UNBOUNDED, 2011, "the state of the query has no bound")                                \
     X(QUERY_UNSUPPORTED, 2012, "not supported")                                                    \
     X(QUERY_CARDINALITY, 2013, "more than one row returned by a subquery used as an expression")   \
+    X(CANCELLED, 2014, "the query was cancelled")                                                  \
     X(ROW, 3000, "the row cannot be processed")                                                    \
     X(ROW_DECODE, 3001, "the record cannot be decoded")                                            \
     X(ROW_TYPE, 3002, "invalid input for the type")                                                \

@@ -82,6 +82,14 @@ WEIR_API weir_status weir_pipeline_load(weir *engine, const char *path, const ch
                                         weir_report *report, weir_pipeline **pipeline);
 WEIR_API void        weir_pipeline_unload(weir_pipeline *pipeline);
 WEIR_API const char *weir_pipeline_name(const weir_pipeline *pipeline);
+/*
+ * weir_pipeline_read -- read a pipeline file for queries alone (weir_query_options.pipeline).  Its keys are
+ * checked; what a query names is planned when it is asked, and nothing else, so that a mistake in one
+ * view's SQL is no matter to those that do not read it.  It cannot be started.
+ * Returns as weir_pipeline_load does.
+ */
+WEIR_API weir_status weir_pipeline_read(weir *engine, const char *path, const char *text,
+                                        weir_report *report, weir_pipeline **pipeline);
 /* The index-th loaded pipeline; NULL past the end. */
 WEIR_API weir_pipeline *weir_pipeline_at(weir *engine, uint32_t index);
 
@@ -209,21 +217,46 @@ WEIR_API uint32_t    weir_subscription_columns(const weir_subscription *subscrip
 WEIR_API weir_status weir_subscription_next(weir_subscription *subscription, weir_message *message,
                                             weir_error *err);
 
-/* --- bounded queries --- */
+/* --- queries --- */
 
 /*
  * weir_input -- make a file readable by name in queries: `name` with columns from schema_json (as in
- * docs/query.md) or inferred from the data when NULL.
+ * docs/query.md) or inferred from the data when NULL.  NULL and the name of a source of the query's
+ * pipeline: that source's columns and format, over the file.
  */
 WEIR_API weir_status weir_input(weir *engine, const char *name, const char *path,
                                 const char *schema_json, weir_error *err);
+
+/* How far the reading has come, and what was left out on the way. */
+typedef struct weir_progress {
+    uint64_t rows, bytes;  /* read from all sources                                                     */
+    uint64_t bytes_total;  /* there are; 0: not known, or not measured in bytes                         */
+    double   fraction;     /* of all there is to read, 0 to 1; below 0: not known (no end, or a pipe)   */
+    uint64_t bad;          /* records that cannot be read (sample: the newest of them, "" none)         */
+    uint64_t late, failed; /* rows late for all their windows; rows on which an expression failed       */
+    char     sample[200];
+} weir_progress;
+/* Of a pipeline that runs or ran. */
+WEIR_API void weir_pipeline_progress(weir_pipeline *pipeline, weir_progress *progress);
+
+/*
+ * Bounded (the default): every input is read to its end, Kafka's to where it is now, and the answer is
+ * final.  Followed: inputs go on as rows come, and so does the result.
+ */
 typedef struct weir_query_options {
     const char *const *params;   /* $1, $2, ... as text; NULL elements are SQL NULL */
     uint32_t           param_count;
     bool               no_flush; /* do not close windows at the end of the input    */
     uint64_t           row_limit; /* 0: none */
     int64_t            timeout_us; /* 0: none */
-    bool               emit_changes;
+    weir_pipeline     *pipeline; /* its sources and views can be named: they are read anew, from where the file says, whether
+                                  * the pipeline runs or not.  Borrowed until weir_result_close; NULL: files alone         */
+    bool               follow;       /* windows when they close, other rows as they change               */
+    bool               emit_changes; /* follow, every change at once; EMIT CHANGES in the statement says the same */
+    bool               unbounded_state; /* followed: accept state that grows with the input              */
+    /* From within weir_result_next, about ten times a second; false: give up (WEIR_CANCELLED).  NULL: none */
+    bool             (*progress)(void *user, const weir_progress *progress);
+    void              *user;
     uint32_t           batch_rows_max; /* most rows a batch, 0: 4096; with 1 every buffer has one slot, too (tests) */
     uint64_t           restart_seed;   /* not 0: stop at a point drawn from it, restore on another number of workers (tests) */
 } weir_query_options;
@@ -232,8 +265,13 @@ WEIR_API weir_status weir_query(weir *engine, const char *sql, const weir_query_
                                 weir_result **result, weir_error *err);
 WEIR_API uint32_t    weir_result_columns(const weir_result *result, weir_column_info *columns,
                                          uint32_t max);
+/* By an option, or because the statement ends with EMIT CHANGES. */
+WEIR_API bool weir_result_followed(const weir_result *result);
+/* INSERT_ONLY unless it is followed and gives changes: then a row's weir_rows_diff says + or -. */
+WEIR_API weir_relation_kind weir_result_kind(const weir_result *result);
 /* *rows NULL at the end; else owned by the caller.  Blocks. */
 WEIR_API weir_status weir_result_next(weir_result *result, weir_rows **rows, weir_error *err);
+WEIR_API void        weir_result_progress(weir_result *result, weir_progress *progress);
 WEIR_API void        weir_result_close(weir_result *result);
 
 /* --- looking in; each returns (owned: weir_free) text --- */
@@ -242,9 +280,9 @@ typedef enum weir_text_format { WEIR_TEXT, WEIR_TEXT_JSON } weir_text_format;
 /* The plan of one view (NULL: all), with state bounds; analyze: live counters beside. */
 WEIR_API weir_status weir_explain(weir_pipeline *pipeline, const char *view, bool analyze,
                                   weir_text_format format, char **text, weir_error *err);
-/* The plan of a query, as text. */
-WEIR_API weir_status weir_explain_query(weir *engine, const char *sql, char **text,
-                                        weir_error *err);
+/* The plan of a query, and of the views it reads, as text.  options may be NULL. */
+WEIR_API weir_status weir_explain_query(weir *engine, const char *sql, const weir_query_options *options,
+                                        char **text, weir_error *err);
 /* Why does nothing (or not more) come out of this view? */
 WEIR_API weir_status weir_why(weir_pipeline *pipeline, const char *view, weir_text_format format,
                               char **text, weir_error *err);

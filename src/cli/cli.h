@@ -90,6 +90,19 @@ void cli_printer_row(cli_printer *printer, int diff,
 int cli_printer_flush(cli_printer *printer);
 int cli_printer_close(cli_printer *printer, bool summary);
 
+/* ---- progress of long work: one line on a terminal's standard error --------------------------- */
+
+typedef struct cli_progress {
+    int64_t begun; /* monotonic */
+    bool on, drawn;
+} cli_progress;
+void cli_progress_start(cli_progress *progress);
+/* Draws it, once the work has taken a second. */
+void cli_progress_show(cli_progress *progress, const weir_progress *now);
+void cli_progress_count(cli_progress *progress, const char *what, long long done, long long total);
+/* Erases it: before anything else is printed, and at the end. */
+void cli_progress_clear(cli_progress *progress);
+
 /* Interrupts: installs handlers for INT and TERM once; true after the first. */
 bool cli_interrupted(void);
 void cli_catch_signals(void);

@@ -251,6 +251,7 @@ static wr_flow
 file_finish(file_source *f)
 {
     f->ended = true;
+    atomic_store_explicit(&f->shown, f->input.offset, memory_order_relaxed);
     f->ctx->caught_up(f->ctx, f->lane, true);
     f->ctx->lane_end(f->ctx, f->lane);
     file_end(f);
@@ -405,6 +406,22 @@ file_describe(void *self, wr_text *to)
     wr_text_putc(to, '\n');
 }
 
+static bool
+file_extent(void *self, wr_source_extent *extent)
+{
+    file_source *f = self;
+    struct stat  st;
+    extent->bytes = true;
+    if (f->ctx->shard != 0)
+        return true;
+    if ((f->config->follow && !f->ctx->bounded) || strcmp(f->config->path, "-") == 0 ||
+        stat(f->config->path, &st) != 0 || !S_ISREG(st.st_mode))
+        return false;
+    extent->read = atomic_load_explicit(&f->shown, memory_order_relaxed);
+    extent->whole = (uint64_t) st.st_size;
+    return true;
+}
+
 static const wr_option file_options[] = {
     { .name = "path",
       .type = WR_OPT_STRING,
@@ -434,6 +451,7 @@ const wr_source_ops wr_file_source_ops = {
     .self_bytes = sizeof(file_source),
     .default_format = "json",
     .one_shard = true,
+    .has_end = true,
     .bounded = file_bounded,
     .check = file_check,
     .open = file_open,
@@ -442,4 +460,5 @@ const wr_source_ops wr_file_source_ops = {
     .restore = file_restore,
     .close = file_close,
     .describe = file_describe,
+    .extent = file_extent,
 };

@@ -217,6 +217,7 @@ offsets_resolve(kafka_consumer *c, rd_kafka_topic_partition_list_t *list, weir_e
         if (p->position < 0)
             WR_TRY(offset_by_start(c, p, low, high, err));
         atomic_store(&p->begun, false);
+        p->from = p->position;
         p->end = c->bounded ? high : -1;
         p->over = c->bounded && p->position >= high;
         p->eof = -1;
@@ -543,14 +544,14 @@ queue_charge(kafka_consumer *c, weir_error *err)
 }
 
 weir_status
-wr_kafka_consumer_open(kafka_consumer *c, bool bounded, weir_error *err)
+wr_kafka_consumer_open(kafka_consumer *c, bool bounded, bool alone, weir_error *err)
 {
     if (c->partitions != NULL)
         return WEIR_OK;
     int32_t     count = 0;
     weir_status status;
     c->bounded = bounded;
-    c->grouped = c->config->group != NULL && !bounded;
+    c->grouped = c->config->group != NULL && !alone;
     if (c->memory.reserved == 0)
         WR_TRY(queue_charge(c, err));
     int64_t guess = (int64_t) c->memory.reserved / PARTITIONS_GUESS;

@@ -80,6 +80,7 @@ typedef struct kafka_partition {
     int64_t            position;      /* the next message; -1: not known             */
     _Atomic int64_t    shown;         /* it, as of a moment ago, for whoever looks    */
     uint64_t           skip_bytes;    /* of that message, decoded already            */
+    int64_t            from;          /* where this process began                     */
     int64_t            end;           /* bounded: where to stop; -1: no end          */
     int64_t            eof;           /* the last end of partition seen; -1: none    */
     wr_lane           *lane;
@@ -119,8 +120,8 @@ typedef struct kafka_consumer {
 weir_status wr_kafka_consumer_create(const wr_kafka_source_config *config, uint32_t shard_count,
                                      wr_budget *budget, kafka_consumer **out, weir_error *err);
 void        wr_kafka_consumer_destroy(kafka_consumer *c);
-/* Connect and learn the partitions: once, by the first shard that opens. */
-weir_status wr_kafka_consumer_open(kafka_consumer *c, bool bounded, weir_error *err);
+/* Connect and learn the partitions (alone: all of them are ours, whatever the group says): once, by the first shard that opens. */
+weir_status wr_kafka_consumer_open(kafka_consumer *c, bool bounded, bool alone, weir_error *err);
 /* Subscribe or assign: once, by the first shard that polls, when all positions are restored. */
 weir_status wr_kafka_consumer_begin(kafka_consumer *c, weir_error *err);
 void        wr_kafka_consumer_fail(kafka_consumer *c, weir_status code, const char *text);

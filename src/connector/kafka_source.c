@@ -65,7 +65,7 @@ source_open(void *self, wr_source_ctx *ctx, const void *config, void *shared, we
     kafka_source *s = self;
     s->consumer = shared;
     s->ctx = ctx;
-    WR_TRY(wr_kafka_consumer_open(s->consumer, ctx->bounded, err));
+    WR_TRY(wr_kafka_consumer_open(s->consumer, ctx->bounded, ctx->bounded || ctx->aside, err));
     s->messages = wr_calloc(ctx->flow, MESSAGES_FETCHED, sizeof(rd_kafka_message_t *));
     if (s->messages == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for a Kafka source");
@@ -578,6 +578,26 @@ source_describe(void *self, wr_text *to)
     wr_mutex_unlock(&c->lock);
 }
 
+static bool
+source_extent(void *self, wr_source_extent *extent)
+{
+    kafka_source   *s = self;
+    kafka_consumer *c = s->consumer;
+    bool            known = c->bounded;
+    wr_mutex_lock(&c->lock);
+    for (int32_t i = 0; i < c->partition_count && known; i++) {
+        const kafka_partition *p = &c->partitions[i];
+        if (wr_kafka_shard_of(c, i) != s->ctx->shard)
+            continue;
+        known = p->state == PARTITION_TAKEN && p->end >= 0;
+        int64_t at = atomic_load_explicit(&p->shown, memory_order_relaxed);
+        extent->read += (uint64_t) WR_MAX(WR_MIN(at, p->end) - p->from, (int64_t) 0);
+        extent->whole += (uint64_t) WR_MAX(p->end - p->from, (int64_t) 0);
+    }
+    wr_mutex_unlock(&c->lock);
+    return known;
+}
+
 static const wr_option source_options[] = {
     { .name = "brokers",
       .type = WR_OPT_STRING,
@@ -636,6 +656,7 @@ const wr_source_ops wr_kafka_source_ops = {
     .self_bytes = sizeof(kafka_source),
     .asks = true,
     .default_format = "json",
+    .has_end = true,
     .bounded = source_bounded,
     .check = source_check,
     .share = source_share,
@@ -649,4 +670,5 @@ const wr_source_ops wr_kafka_source_ops = {
     .frozen_epoch = source_frozen_epoch,
     .close = source_close,
     .describe = source_describe,
+    .extent = source_extent,
 };

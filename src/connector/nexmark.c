@@ -283,6 +283,19 @@ nexmark_describe(void *self, wr_text *to)
     }
 }
 
+static bool
+nexmark_extent(void *self, wr_source_extent *extent)
+{
+    nexmark_source *s = self;
+    if (s->config->events <= 0)
+        return false;
+    for (uint32_t i = 0; i < s->count; i++) {
+        extent->read += atomic_load_explicit(&s->generators[i].shown, memory_order_relaxed);
+        extent->whole += wr_nexmark_count(s->generators[i].nexmark);
+    }
+    return true;
+}
+
 static const wr_option nexmark_options[] = {
     { .name = "events",
       .type = WR_OPT_INTEGER,
@@ -351,4 +364,5 @@ const wr_source_ops wr_nexmark_source_ops = {
     .restore = nexmark_restore,
     .close = nexmark_close,
     .describe = nexmark_describe,
+    .extent = nexmark_extent,
 };

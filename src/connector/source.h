@@ -35,6 +35,7 @@ struct wr_source_ctx {
     wr_budget *flow;
     wr_clock  *clock;
     bool       bounded;   /* --once: end when the input that is there now has been read */
+    bool       aside;     /* an ad-hoc query: read beside whoever does it for good; join no group, commit nothing */
     /* The runtime's part. */
     /* Find or add; NULL: no memory.  Make the lanes you know of in open or in the first poll, which comes
      * when there is no room yet: a lane that comes later cannot hold back the watermark that the rows
@@ -71,6 +72,12 @@ struct wr_source_ctx {
     weir_error  error; /* filled before returning WR_FLOW_FAIL */
 };
 
+/* How far an instance has come with what it has to read, in its own measure. */
+typedef struct wr_source_extent {
+    uint64_t read, whole;
+    bool     bytes; /* measured in bytes */
+} wr_source_extent;
+
 typedef struct wr_source_ops {
     const char      *name; /* the key in the pipeline file: "kafka", "file", "tcp", "nexmark" */
     const char      *doc;
@@ -80,6 +87,7 @@ typedef struct wr_source_ops {
     const char      *default_format; /* NULL: rows come ready made                            */
     bool             asks;           /* may_read, before it reads a lane                       */
     bool             one_shard;      /* shard 0 feeds all rows; the others have no lanes       */
+    bool             has_end;        /* what is there now has an end: a bounded run stops there */
     bool           (*bounded)(const void *config);           /* does it end by itself?        */
     /* Columns it dictates itself (generators), or NULL: the pipeline file lists them. */
     weir_status    (*columns)(const void *config, wr_arena *arena, wr_schema **schema, weir_error *err);
@@ -102,6 +110,8 @@ typedef struct wr_source_ops {
     /* For `why` and metrics: one line a partition (position, end, lag).  Any thread while it is open.
      * NULL: nothing. */
     void           (*describe)(void *self, wr_text *to);
+    /* For progress.  Any thread while it is open; false: not known.  NULL: never known. */
+    bool           (*extent)(void *self, wr_source_extent *extent);
 } wr_source_ops;
 
 const wr_source_ops *wr_source_find(const char *name);

@@ -62,7 +62,11 @@ struct weir_pipeline {
     weir_pipeline *next;
     weir *engine;
     wr_arena arena;
-    wr_spec *spec; /* NULL: a query                       */
+    wr_spec *spec; /* NULL: a query of files alone        */
+    const char *statement; /* of a query; NULL: a pipeline file   */
+    bool bounded;  /* every input is read to its end      */
+    bool read_only; /* a file read for queries: not planned */
+    uint8_t *marks; /* while planning: each source, each view: 0 new, 1 under way, 2 done */
     const char *name, *file;
     wr_catalog catalog;
     wr_job job;
@@ -71,7 +75,7 @@ struct weir_pipeline {
     uint32_t view_count;
     wr_source_binding *sources;
     wr_sink_binding *sinks;
-    uint32_t source_count, sink_count;
+    uint32_t source_count, sink_count, source_capacity;
     const char *data_dir;
     wr_budget *budget, *state, *flow;
     wr_runtime *runtime; /* NULL: not running                   */
@@ -91,6 +95,13 @@ weir_status wr_pipeline_create(weir *engine, const char *name, weir_pipeline **p
 void wr_pipeline_destroy(weir_pipeline *pipeline);
 /* Plan everything of pipeline->spec: catalog, plans, job, bindings.  Mistakes go into report. */
 weir_status wr_pipeline_plan(weir_pipeline *pipeline, wr_report *report);
+/* The source or view `name` (or whose side stream it is) and what it reads, unless that is done; WEIR_OK
+ * when there is none.  For queries: marks, sources and views have room. */
+weir_status wr_pipeline_plan_named(weir_pipeline *pipeline, const char *name, wr_report *report);
+/* What the views below say of late rows. */
+wr_late_policy wr_plan_inherited_late(const wr_plan *plan);
+/* A relation of the plan that a bounded query cannot read to an end; NULL: none. */
+const wr_plan *wr_plan_endless(const wr_plan *plan);
 /* A source into catalog, job and bindings (its columns are known or inferred). */
 weir_status wr_pipeline_add_source(weir_pipeline *pipeline, wr_spec_source *source,
                                    const wr_schema *columns, wr_report *report);

@@ -217,6 +217,49 @@ add_side(weir_pipeline *p, const char *owner, const char *suffix, const wr_schem
     return wr_catalog_add(&p->catalog, &rel, err);
 }
 
+/* Does anything in the file read a side stream? Most do not: they need no look at every view for each. */
+static bool
+names_sides(const wr_spec *spec)
+{
+    for (uint32_t i = 0; i < spec->sink_count; i++)
+        if (spec->sinks[i].common.from != NULL && strchr(spec->sinks[i].common.from, '.') != NULL)
+            return true;
+    for (uint32_t i = 0; i < spec->view_count; i++)
+        if (spec->views[i].sql != NULL && (strstr(spec->views[i].sql, ".late") != NULL ||
+                                           strstr(spec->views[i].sql, ".dead_letter") != NULL))
+            return true;
+    return false;
+}
+
+/* Does anybody read this side stream? */
+static bool
+side_is_wanted(const weir_pipeline *p, const char *owner, const char *suffix)
+{
+    char name[160];
+    const wr_spec *spec = p->spec;
+    if (p->statement == NULL && !p->names_sides)
+        return false;
+    snprintf(name, sizeof name, "%s.%s", owner, suffix);
+    if (p->statement != NULL && strstr(p->statement, name) != NULL)
+        return true;
+    for (uint32_t i = 0; spec != NULL && i < spec->sink_count; i++)
+        if (spec->sinks[i].common.from != NULL && strcmp(spec->sinks[i].common.from, name) == 0)
+            return p->statement == NULL;
+    for (uint32_t i = 0; spec != NULL && i < spec->view_count; i++)
+        if (spec->views[i].sql != NULL && strstr(spec->views[i].sql, name) != NULL)
+            return true;
+    return false;
+}
+
+/* A query cannot wait for the end of what has none, nor for rows that nobody can push into it. */
+static bool
+query_can_read(const weir_pipeline *p, const wr_spec_source *s, bool ends)
+{
+    if (p->statement == NULL)
+        return true;
+    return p->bounded ? ends || s->ops->has_end : s->ops != &wr_push_source_ops;
+}
+
 weir_status
 wr_pipeline_add_source(weir_pipeline *p, wr_spec_source *s, const wr_schema *columns,
                        wr_report *report)
@@ -252,19 +295,18 @@ wr_pipeline_add_source(weir_pipeline *p, wr_spec_source *s, const wr_schema *col
                          .origin_index = p->source_count,
                          .bytes_max = (uint64_t)s->common.buffer_bytes };
     WR_TRY(wr_lowering_add_stream(&p->lowering, &js, &b.stream));
-    bool bounded = p->engine->options.once || p->spec == NULL ||
-                   (s->ops->bounded != NULL && s->ops->bounded(s->config));
-    bool holds = p->engine->options.once || p->spec == NULL;
+    bool ends = s->ops->bounded != NULL && s->ops->bounded(s->config), bounded = p->bounded || ends;
     if (keyed)
-        WR_TRY(wr_keyed_streams(p, s, &b, schema, holds, &err));
+        WR_TRY(wr_keyed_streams(p, s, &b, schema, p->bounded, &err));
     wr_relation rel = { .name = s->name,
                         .role = WR_ROLE_SOURCE,
                         .schema = schema,
                         .bounded = bounded,
                         .keyed = keyed,
-                        .late = (uint8_t)s->common.late };
+                        .late = (uint8_t)s->common.late,
+                        .user = query_can_read(p, s, ends) ? NULL : s };
     weir_status st = wr_catalog_add(&p->catalog, &rel, &err);
-    if (st == WEIR_OK && p->spec != NULL)
+    if (st == WEIR_OK && (p->statement == NULL || side_is_wanted(p, s->name, "dead_letter")))
         st = add_side(p, s->name, "dead_letter", dead_letter_schema(&p->arena), b.stream,
                       WR_PORT_BAD, bounded, &b.bad_stream, &err);
     if (st != WEIR_OK)
@@ -304,46 +346,6 @@ plan_source(weir_pipeline *p, wr_spec_source *s, wr_report *report)
 
 /* --- views --- */
 
-static wr_spec_view *
-spec_view(const wr_spec *spec, const char *name)
-{
-    for (uint32_t i = 0; i < spec->view_count; i++)
-        if (strcmp(spec->views[i].name, name) == 0)
-            return &spec->views[i];
-    return NULL;
-}
-
-/* Does anything in the file read a side stream? Most do not: they need no look at every view for each. */
-static bool
-names_sides(const wr_spec *spec)
-{
-    for (uint32_t i = 0; i < spec->sink_count; i++)
-        if (spec->sinks[i].common.from != NULL && strchr(spec->sinks[i].common.from, '.') != NULL)
-            return true;
-    for (uint32_t i = 0; i < spec->view_count; i++)
-        if (spec->views[i].sql != NULL && (strstr(spec->views[i].sql, ".late") != NULL ||
-                                           strstr(spec->views[i].sql, ".dead_letter") != NULL))
-            return true;
-    return false;
-}
-
-static bool
-has_side_reader(const weir_pipeline *p, const char *view, const char *suffix)
-{
-    const wr_spec *spec = p->spec;
-    char name[160];
-    if (!p->names_sides)
-        return false;
-    snprintf(name, sizeof name, "%s.%s", view, suffix);
-    for (uint32_t i = 0; i < spec->sink_count; i++)
-        if (spec->sinks[i].common.from != NULL && strcmp(spec->sinks[i].common.from, name) == 0)
-            return true;
-    for (uint32_t i = 0; i < spec->view_count; i++)
-        if (spec->views[i].sql != NULL && strstr(spec->views[i].sql, name) != NULL)
-            return true;
-    return false;
-}
-
 /* The segment with the first windowed aggregate of a view; its input is what late rows look like.
  */
 static const wr_schema *
@@ -360,15 +362,38 @@ late_schema(const weir_pipeline *p, const wr_planned *v, wr_job_segment **segmen
     return NULL;
 }
 
-static wr_late_policy
-inherited_late(const weir_pipeline *p, const wr_plan *plan)
+wr_late_policy
+wr_plan_inherited_late(const wr_plan *plan)
 {
     if (plan->kind == WR_PLAN_SCAN)
         return (wr_late_policy)plan->scan.relation->late;
     wr_late_policy found = WR_LATE_DROP;
     for (uint32_t i = 0; i < plan->input_count && found == WR_LATE_DROP; i++)
-        found = inherited_late(p, plan->inputs[i]);
+        found = wr_plan_inherited_late(plan->inputs[i]);
     return found;
+}
+
+const wr_plan *
+wr_plan_endless(const wr_plan *plan)
+{
+    if (plan->kind == WR_PLAN_SCAN)
+        return plan->scan.relation->user != NULL ? plan : NULL;
+    const wr_plan *found = NULL;
+    for (uint32_t i = 0; i < plan->input_count && found == NULL; i++)
+        found = wr_plan_endless(plan->inputs[i]);
+    return found;
+}
+
+/* Does everything below end by itself? */
+static bool
+plan_ends(const wr_plan *plan)
+{
+    if (plan->kind == WR_PLAN_SCAN)
+        return plan->scan.relation->bounded;
+    bool all = true;
+    for (uint32_t i = 0; i < plan->input_count && all; i++)
+        all = plan_ends(plan->inputs[i]);
+    return all;
 }
 
 /* Bind and optimise in a statement arena; the plan alone is kept. */
@@ -387,7 +412,7 @@ view_bind(weir_pipeline *p, wr_spec_view *sv, wr_planned *v, weir_error *err)
     }
     if (st == WEIR_OK) {
         v->options.late =
-            sv->common.late > 0 ? (wr_late_policy)(sv->common.late - 1) : inherited_late(p, plan);
+            sv->common.late > 0 ? (wr_late_policy)(sv->common.late - 1) : wr_plan_inherited_late(plan);
         st = wr_plan_optimise(&statement, &v->options, &plan, err);
     }
     if (st == WEIR_OK)
@@ -422,7 +447,7 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
     v->name = sv->name;
     v->late_stream = v->bad_stream = -1;
     v->memory_bytes = (uint64_t)sv->limits.memory_bytes;
-    v->options = (wr_plan_options){ .bounded = p->engine->options.once,
+    v->options = (wr_plan_options){ .bounded = p->bounded,
                                     .emit_given = sv->common.emit != 0,
                                     .emit = sv->common.emit == 2 ? WR_EMIT_CHANGES : WR_EMIT_FINAL,
                                     .late_given = true,
@@ -448,21 +473,26 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
     v->segment_count = p->job.segment_count - v->first_segment;
     if (st != WEIR_OK)
         return report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, &err);
+    for (uint32_t i = v->first_segment; i < p->job.segment_count; i++)
+        p->job.segments[i].leaves_failed = true; /* in a query, too */
+    const wr_plan *endless = wr_plan_endless(v->plan);
     wr_relation rel = { .name = sv->name,
                         .role = WR_ROLE_VIEW,
                         .schema = v->plan->schema,
+                        .bounded = plan_ends(v->plan),
                         .keyed = wr_plan_is_table(v->plan),
-                        .late = (uint8_t)v->options.late };
+                        .late = (uint8_t)v->options.late,
+                        .user = endless != NULL ? endless->scan.relation->user : NULL };
     st = wr_catalog_add(&p->catalog, &rel, &err);
     wr_job_segment *segment = NULL;
     const wr_schema *late = late_schema(p, v, &segment);
-    if (st == WEIR_OK && late != NULL && has_side_reader(p, sv->name, "late")) {
-        st = add_side(p, sv->name, "late", late, v->stream, WR_PORT_LATE, false, &v->late_stream,
-                      &err);
+    if (st == WEIR_OK && late != NULL && side_is_wanted(p, sv->name, "late")) {
+        st = add_side(p, sv->name, "late", late, v->stream, WR_PORT_LATE, rel.bounded,
+                      &v->late_stream, &err);
         segment->late_wanted = true;
         segment->late_stream = (uint32_t)v->late_stream;
     }
-    if (st == WEIR_OK && has_side_reader(p, sv->name, "dead_letter"))
+    if (st == WEIR_OK && side_is_wanted(p, sv->name, "dead_letter"))
         st = add_side(p, sv->name, "dead_letter", wr_bad_rows_schema(), v->stream, WR_PORT_BAD,
                       false, &v->bad_stream, &err);
     if (st != WEIR_OK)
@@ -471,41 +501,59 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
     return WEIR_OK;
 }
 
-/* Depth first: what a view reads is planned before it.  mark: 0 new, 1 under way, 2 done. */
+/* Depth first: what a view reads is planned before it. */
 static weir_status
-plan_view_after_inputs(weir_pipeline *p, wr_spec_view *sv, uint8_t *marks, wr_report *report)
+plan_view_after_inputs(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
 {
-    uint32_t self = (uint32_t)(sv - p->spec->views);
-    if (marks[self] == 2 || sv->sql == NULL)
+    uint8_t *mark = &p->marks[p->spec->source_count + (uint32_t)(sv - p->spec->views)];
+    if (*mark == 2 || sv->sql == NULL)
         return WEIR_OK;
-    if (marks[self] == 1)
+    if (*mark == 1)
         return wr_node_error(report, sv->at, WEIR_CONFIG_REFERENCE,
                              "a view may only read views that do not read it",
                              "view `%s` reads itself", sv->name);
-    marks[self] = 1;
+    *mark = 1;
     const char **names = NULL;
     uint32_t count = 0;
     weir_error err = { 0 };
     wr_arena statement;
     wr_arena_init(&statement, p->budget);
-    weir_status st = wr_sql_relations(sv->sql, sv->sql_length, &statement, &names, &count, &err);
-    for (uint32_t i = 0; st == WEIR_OK && i < count; i++) {
-        wr_spec_view *below = spec_view(p->spec, names[i]);
-        char owner[64];
-        const char *dot = strchr(names[i], '.');
-        if (below == NULL && dot != NULL) {
-            snprintf(owner, sizeof owner, "%.*s", (int)(dot - names[i]), names[i]);
-            below = spec_view(p->spec, owner);
-        }
-        if (below != NULL)
-            st = plan_view_after_inputs(p, below, marks, report);
-    }
+    weir_status st = wr_sql_relations(sv->sql, sv->sql_length, &statement, &names, &count, NULL, &err);
+    for (uint32_t i = 0; st == WEIR_OK && i < count; i++)
+        st = wr_pipeline_plan_named(p, names[i], report);
     wr_arena_fini(&statement);
     if (st == WEIR_OK ||
         err.code != WEIR_OK) /* a syntax error is reported by plan_view, with its place */
         st = plan_view(p, sv, report);
-    marks[self] = 2;
+    *mark = 2;
     return st;
+}
+
+static weir_status
+plan_source_once(weir_pipeline *p, uint32_t index, wr_report *report)
+{
+    if (p->marks[index] == 2 || p->spec->sources[index].ops == NULL)
+        return WEIR_OK;
+    p->marks[index] = 2;
+    return plan_source(p, &p->spec->sources[index], report);
+}
+
+weir_status
+wr_pipeline_plan_named(weir_pipeline *p, const char *name, wr_report *report)
+{
+    const char *dot = strchr(name, '.');
+    size_t length = dot != NULL ? (size_t)(dot - name) : strlen(name);
+    for (uint32_t i = 0; i < p->spec->view_count; i++) {
+        wr_spec_view *v = &p->spec->views[i];
+        if (strlen(v->name) == length && memcmp(v->name, name, length) == 0)
+            return plan_view_after_inputs(p, v, report);
+    }
+    for (uint32_t i = 0; i < p->spec->source_count; i++) {
+        const char *known = p->spec->sources[i].name;
+        if (strlen(known) == length && memcmp(known, name, length) == 0)
+            return plan_source_once(p, i, report);
+    }
+    return WEIR_OK;
 }
 
 /* --- sinks --- */
@@ -598,14 +646,14 @@ wr_pipeline_plan(weir_pipeline *p, wr_report *report)
     p->views = wr_arena_calloc(&p->arena, spec->view_count + 1, sizeof *p->views);
     p->sinks = wr_arena_calloc(&p->arena, spec->sink_count + 1, sizeof *p->sinks);
     p->names_sides = names_sides(spec);
-    uint8_t *marks = wr_arena_calloc(&p->arena, spec->view_count + 1, 1);
-    if (p->sources == NULL || p->views == NULL || p->sinks == NULL || marks == NULL)
+    p->marks = wr_arena_calloc(&p->arena, spec->source_count + spec->view_count + 1, 1);
+    if (p->sources == NULL || p->views == NULL || p->sinks == NULL || p->marks == NULL)
         return WEIR_MEMORY;
+    p->bounded = p->engine->options.once;
     for (uint32_t i = 0; i < spec->source_count; i++)
-        if (spec->sources[i].ops != NULL)
-            (void)!plan_source(p, &spec->sources[i], report);
+        (void)!plan_source_once(p, i, report);
     for (uint32_t i = 0; i < spec->view_count; i++)
-        (void)!plan_view_after_inputs(p, &spec->views[i], marks, report);
+        (void)!plan_view_after_inputs(p, &spec->views[i], report);
     for (uint32_t i = 0; i < spec->sink_count; i++)
         (void)!plan_sink(p, &spec->sinks[i], report);
     if (report->errors > 0)

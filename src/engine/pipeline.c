@@ -35,49 +35,88 @@ file_read(wr_arena *arena, const char *path, const char **text, size_t *length, 
     return WEIR_OK;
 }
 
-weir_status
-weir_pipeline_load(weir *engine, const char *path, const char *text, const char *const *inputs,
-                   const char *const *outputs, weir_report *report, weir_pipeline **pipeline)
+/* The file (or text) into a pipeline of its own, keys checked, nothing planned.  Returns owned, also
+ * when there were mistakes; NULL: no memory. */
+static weir_pipeline *
+pipeline_read(weir *engine, const char *path, const char *text, const char *const *inputs,
+              const char *const *outputs, wr_report *r)
 {
-    wr_report *r = &report->report;
     uint32_t errors_before = r->errors;
     weir_pipeline *p = NULL;
     wr_node *root = NULL;
-    weir_status status = wr_pipeline_create(engine, "pipeline", &p);
-    *pipeline = NULL;
-    if (status != WEIR_OK)
-        return status;
+    if (wr_pipeline_create(engine, "pipeline", &p) != WEIR_OK)
+        return NULL;
     size_t length = text != NULL ? strlen(text) : 0;
     p->file = wr_arena_strdup(&p->arena, path);
-    if (text == NULL)
-        WR_TRY_GOTO(file_read(&p->arena, path, &text, &length, r));
+    if (text == NULL && file_read(&p->arena, path, &text, &length, r) != WEIR_OK)
+        return p;
     (void)!wr_document_parse(path, text, length, &p->arena, r, &root);
-    if (r->errors == errors_before) {
-        wr_document_substitute(root, &p->arena, r);
-        (void)!wr_spec_read(root, p->file, inputs, outputs, &p->arena, r, &p->spec);
-    }
-    if (p->spec != NULL && p->spec->views != NULL) {
-        p->name = p->job.name = p->spec->name;
-        status = wr_pipeline_plan(p, r);
-    }
     if (r->errors > errors_before)
-        status = wr_report_status(r);
-    WR_TRY_GOTO(status);
-    const char *dir =
-        p->spec->checkpoint.dir != NULL ? p->spec->checkpoint.dir : engine->options.data_dir;
-    if (dir != NULL)
-        p->data_dir = wr_arena_printf(&p->arena, "%s/%s", dir, p->name);
+        return p;
+    wr_document_substitute(root, &p->arena, r);
+    (void)!wr_spec_read(root, p->file, inputs, outputs, &p->arena, r, &p->spec);
+    if (p->spec != NULL && p->spec->views != NULL)
+        p->name = p->job.name = p->spec->name;
+    return p;
+}
+
+static void
+pipeline_add(weir *engine, weir_pipeline *p)
+{
     pthread_mutex_lock(&engine->mutex);
     weir_pipeline **last = &engine->pipelines;
     while (*last != NULL)
         last = &(*last)->next;
     *last = p;
     pthread_mutex_unlock(&engine->mutex);
+}
+
+weir_status
+weir_pipeline_load(weir *engine, const char *path, const char *text, const char *const *inputs,
+                   const char *const *outputs, weir_report *report, weir_pipeline **pipeline)
+{
+    wr_report *r = &report->report;
+    uint32_t errors_before = r->errors;
+    *pipeline = NULL;
+    weir_pipeline *p = pipeline_read(engine, path, text, inputs, outputs, r);
+    if (p == NULL)
+        return WEIR_MEMORY;
+    weir_status status = p->spec != NULL && p->spec->views != NULL ? wr_pipeline_plan(p, r)
+                         : r->errors > errors_before               ? WEIR_CONFIG
+                                                                   : WEIR_MEMORY;
+    if (r->errors > errors_before)
+        status = wr_report_status(r);
+    if (status != WEIR_OK) {
+        wr_pipeline_destroy(p);
+        return status;
+    }
+    const char *dir =
+        p->spec->checkpoint.dir != NULL ? p->spec->checkpoint.dir : engine->options.data_dir;
+    if (dir != NULL)
+        p->data_dir = wr_arena_printf(&p->arena, "%s/%s", dir, p->name);
+    pipeline_add(engine, p);
     *pipeline = p;
     return WEIR_OK;
-done:
-    wr_pipeline_destroy(p);
-    return status;
+}
+
+weir_status
+weir_pipeline_read(weir *engine, const char *path, const char *text, weir_report *report,
+                   weir_pipeline **pipeline)
+{
+    wr_report *r = &report->report;
+    uint32_t errors_before = r->errors;
+    *pipeline = NULL;
+    weir_pipeline *p = pipeline_read(engine, path, text, NULL, NULL, r);
+    if (p == NULL)
+        return WEIR_MEMORY;
+    if (r->errors > errors_before || p->spec == NULL || p->spec->views == NULL) {
+        wr_pipeline_destroy(p);
+        return r->errors > errors_before ? wr_report_status(r) : WEIR_MEMORY;
+    }
+    p->read_only = true;
+    pipeline_add(engine, p);
+    *pipeline = p;
+    return WEIR_OK;
 }
 
 void
@@ -205,6 +244,8 @@ weir_pipeline_start(weir_pipeline *p, weir_error *err)
 {
     if (weir_pipeline_state(p, NULL) == WEIR_RUNNING)
         return wr_error_set(err, WEIR_STATE_RUNNING, "pipeline %s is running already", p->name);
+    if (p->read_only)
+        return wr_error_set(err, WEIR_STATE_STOPPED, "pipeline %s was read for queries alone", p->name);
     wr_runtime_destroy(p->runtime);
     p->runtime = NULL;
     pipeline_budgets(p);

@@ -248,7 +248,8 @@ build_op(wr_runtime *rt, segment_task *s, const segment_origin *from, uint32_t i
     op->ctx.shard = s->shard;
     op->ctx.shed = shed;
     op->ctx.scratch = &s->t.worker->scratch_owners;
-    op->ctx.on_row_error = rt->config.on_row_error;
+    op->ctx.on_row_error =
+        from->segment->leaves_failed ? WR_ROW_DEAD_LETTER : rt->config.on_row_error;
     op->ctx.keeps_order = (job->ops->traits & WR_OP_KEEPS_ORDER) != 0;
     if (s->chain.sides[WR_PORT_LATE] != NULL)
         WR_TRY(wr_ctx_want_late(&op->ctx));

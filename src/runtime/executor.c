@@ -144,6 +144,29 @@ wr_runtime_step(wr_runtime *rt)
     return true;
 }
 
+void
+wr_runtime_doze(wr_runtime *rt, int64_t timeout_us)
+{
+    worker *w = &rt->workers[0];
+    wr_assert(rt->config.executor == WR_EXECUTOR_SEEDED);
+    atomic_exchange(&w->asleep, 1); /* who makes a task ready from now on wakes the loop */
+    bool ready = false;
+    for (uint32_t i = 0; i < w->task_count; i++)
+        ready = ready || atomic_load_explicit(&w->tasks[i]->ready, memory_order_relaxed) != 0;
+    wr_loop_run(w->loop, ready ? 0 : timeout_us);
+    atomic_exchange(&w->asleep, 0);
+}
+
+bool
+wr_runtime_held(const wr_runtime *rt)
+{
+    for (uint32_t i = 0; i < rt->source_count; i++)
+        for (uint32_t k = 0; k < rt->sources[i].shard_count; k++)
+            if (!rt->sources[i].shards[k].held && !rt->sources[i].shards[k].t.ended)
+                return false;
+    return true;
+}
+
 wr_time
 wr_runtime_next_timer(const wr_runtime *rt)
 {

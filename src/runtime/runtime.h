@@ -68,6 +68,7 @@ typedef struct wr_runtime_config {
     const char       *data_dir;       /* NULL: no checkpoints                           */
     int64_t           checkpoint_us;  /* interval; 0: only on request                   */
     bool              bounded;        /* --once: sources end                            */
+    bool              aside;          /* wr_source_ctx has it                           */
     bool              hold_end;       /* a source that is done publishes no end: windows stay open */
     wr_row_policy     on_row_error;
     uint32_t          outbox_slots;   /* 0: 8; tests: 1                                */
@@ -95,6 +96,11 @@ void        wr_runtime_destroy(wr_runtime *runtime);
 bool        wr_runtime_step(wr_runtime *runtime);
 /* SEEDED: when the next timer is due on the injected clock; WR_TIME_END: none. */
 wr_time     wr_runtime_next_timer(const wr_runtime *runtime);
+/* SEEDED, with nothing ready: sleep until a descriptor, another thread (a connector's) or a timer makes
+ * something ready, or timeout_us have passed. */
+void        wr_runtime_doze(wr_runtime *runtime, int64_t timeout_us);
+/* With hold_end: every source has been read to its end. */
+bool        wr_runtime_held(const wr_runtime *runtime);
 /* THREADS: block until finished, failed or timeout_us passed (TIMEOUT). */
 weir_status wr_runtime_wait(wr_runtime *runtime, int64_t timeout_us, weir_error *err);
 bool        wr_runtime_finished(const wr_runtime *runtime);
@@ -132,6 +138,8 @@ typedef struct wr_source_view {
 } wr_source_view;
 void     wr_runtime_source_view(wr_runtime *runtime, uint32_t source, wr_source_view *view);
 uint32_t wr_runtime_lanes(wr_runtime *runtime, uint32_t source, wr_lane_view *views, uint32_t max);
+/* Sum over shards; false: not known. */
+bool     wr_runtime_source_extent(wr_runtime *runtime, uint32_t source, wr_source_extent *sum);
 void     wr_runtime_source_describe(wr_runtime *runtime, uint32_t source, wr_text *to);
 /* Sum over shards of operator `op` of a segment. */
 void     wr_runtime_op_counters(wr_runtime *runtime, uint32_t segment, uint32_t op, wr_op_counters *sum,

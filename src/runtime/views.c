@@ -85,6 +85,23 @@ wr_runtime_lanes(wr_runtime *runtime, uint32_t index, wr_lane_view *views, uint3
     return count;
 }
 
+bool
+wr_runtime_source_extent(wr_runtime *runtime, uint32_t index, wr_source_extent *sum)
+{
+    source *s = &runtime->sources[index];
+    bool    known = s->binding->ops->extent != NULL;
+    *sum = (wr_source_extent){ .bytes = true };
+    for (uint32_t i = 0; known && i < s->shard_count; i++) {
+        wr_source_extent one = { 0 };
+        if (!s->shards[i].opened || !s->binding->ops->extent(s->shards[i].self, &one))
+            return false;
+        sum->read += one.read;
+        sum->whole += one.whole;
+        sum->bytes = sum->bytes && (one.bytes || one.whole == 0);
+    }
+    return known;
+}
+
 void
 wr_runtime_source_describe(wr_runtime *runtime, uint32_t index, wr_text *to)
 {

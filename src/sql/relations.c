@@ -158,7 +158,7 @@ visit(const ProtobufCMessage *message, name_list *list)
 
 weir_status
 wr_sql_relations(const char *text, size_t length, wr_arena *arena, const char ***names,
-                 uint32_t *count, weir_error *err)
+                 uint32_t *count, wr_sql_extras *extras, weir_error *err)
 {
     wr_sql_scan scan;
     PgQuery__ParseResult *tree;
@@ -169,5 +169,8 @@ wr_sql_relations(const char *text, size_t length, wr_arena *arena, const char **
         return wr_error_set(err, WEIR_MEMORY, "the statement does not fit the memory budget");
     *names = list.names;
     *count = list.count;
+    if (extras != NULL)
+        *extras = (wr_sql_extras){ .emit_given = scan.emit_given,
+                                   .emit = scan.emit_final ? WR_EMIT_FINAL : WR_EMIT_CHANGES };
     return WEIR_OK;
 }

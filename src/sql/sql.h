@@ -29,8 +29,8 @@ weir_status wr_sql_bind_expr(const char *text, size_t length, const wr_schema *s
 /* "a bigint NOT NULL, b text OPTIONS (path '$.x')" -> schema (names, types, not_null, path). */
 weir_status wr_sql_parse_columns(const char *text, size_t length, wr_arena *arena,
                                  wr_schema **schema, weir_error *err);
-/* Names of the relations a statement reads, for ordering views: callback a name. */
+/* Names of the relations a statement reads, without binding it: for ordering views.  extras may be NULL. */
 weir_status wr_sql_relations(const char *text, size_t length, wr_arena *arena, const char ***names,
-                             uint32_t *count, weir_error *err);
+                             uint32_t *count, wr_sql_extras *extras, weir_error *err);
 /* Fill err->line and err->column (in characters) from err->offset. */
 void wr_error_line_column(weir_error *err, const char *text, size_t length);

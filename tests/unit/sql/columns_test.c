@@ -121,7 +121,7 @@ relations_are_named_where_they_are_read(void **state)
         weir_error err;
         char all[128] = "";
         assert_int_equal(
-            wr_sql_relations(cases[i].sql, strlen(cases[i].sql), &arena, &names, &count, &err),
+            wr_sql_relations(cases[i].sql, strlen(cases[i].sql), &arena, &names, &count, NULL, &err),
             WEIR_OK);
         for (uint32_t k = 0; k < count; k++)
             snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", k > 0 ? " " : "",
