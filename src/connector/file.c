@@ -361,6 +361,14 @@ file_read(file_source *f)
     return flow;
 }
 
+/* Has something been added to a file that an earlier run had read to its end? */
+static bool
+file_has_grown(const file_source *f)
+{
+    return f->ctx->renewed && f->fd >= 0 && f->regular &&
+           identity_holds(f->fd, &f->restored_identity, f->restored_offset + 1);
+}
+
 static wr_flow
 file_poll(void *self, wr_source_ctx *ctx)
 {
@@ -369,7 +377,7 @@ file_poll(void *self, wr_source_ctx *ctx)
         return WR_FLOW_DONE;
     if (f->lane == NULL && (f->lane = ctx->lane(ctx, 0)) == NULL)
         return file_fail(f, WEIR_MEMORY, "no memory for a lane");
-    if (f->restored && f->was_ended) {
+    if (f->restored && f->was_ended && !file_has_grown(f)) {
         f->restored = false;
         f->identity = f->restored_identity;
         wr_input_clear(&f->input, f->restored_offset);

@@ -341,6 +341,7 @@ build_segment_shard(wr_runtime *rt, uint32_t segment, uint32_t shard)
     c->ports = s->in.ports;
     c->sent = WR_TIME_START;
     c->keep_state = rt->store != NULL;
+    c->keep_last = rt->store != NULL && rt->ends;
     c->error = &s->t.worker->error;
     c->out.task = &s->t;
     c->out.flow = rt->config.flow;
@@ -416,6 +417,15 @@ open_segments(wr_runtime *rt, weir_error *err)
     return WEIR_OK;
 }
 
+static bool
+job_ends(const wr_runtime *rt, const wr_source_binding *sources)
+{
+    bool all = !rt->config.hold_end;
+    for (uint32_t i = 0; i < rt->source_count && all && !rt->config.bounded; i++)
+        all = sources[i].ops->bounded != NULL && sources[i].ops->bounded(sources[i].config);
+    return all;
+}
+
 weir_status
 wr_runtime_build(wr_runtime *rt, const wr_source_binding *sources, const wr_sink_binding *sinks,
                  weir_error *err)
@@ -425,6 +435,7 @@ wr_runtime_build(wr_runtime *rt, const wr_source_binding *sources, const wr_sink
     if (err == NULL)
         err = &local;
     wr_error_clear(err);
+    rt->ends = job_ends(rt, sources);
     uint32_t task_max =
         (rt->source_count + rt->job->segment_count) * workers + rt->sink_count;
     weir_status status = workers <= WR_KEY_GROUPS ? WEIR_OK : WEIR_CONFIG_VALUE;

@@ -123,6 +123,7 @@ step_process(chain *c, chain_op *op, step_flow *result)
     const wr_batch *in = op->in;
     if (in->row_count == 0 || op->done)
         return true;
+    op->settled = false;
     op_begin_call(c, op);
     int64_t begun = op_clock_begin(op, in->row_count);
     wr_flow flow = op->job->ops->process(op->self, &op->ctx, op->port, in);
@@ -134,17 +135,33 @@ step_process(chain *c, chain_op *op, step_flow *result)
     return true;
 }
 
+/* What the last checkpoint has of it: all rows, but not the end, which another run may take back. */
+static bool
+op_freeze_last(chain *c, chain_op *op, step_flow *result)
+{
+    if (!c->keep_last || op->job->ops->freeze == NULL || op->last != NULL || op->done)
+        return true;
+    weir_status status = op->job->ops->freeze(op->self, 0, &op->last);
+    if (status == WEIR_OK)
+        return true;
+    (void) wr_error_set(c->error, status, "operator %s cannot freeze its state", op->job->ops->name);
+    *result = FLOW_FAILED;
+    return false;
+}
+
 static bool
 step_advance(chain *c, chain_op *op, step_flow *result)
 {
     wr_time to = op->in->mark == WR_MARK_END ? WR_TIME_END : op->in->watermark_after;
+    if (op->in->mark == WR_MARK_END && !op_freeze_last(c, op, result))
+        return false;
     if (to <= op->ctx.watermark)
         return true;
     if (op == c->ops && c->ports != NULL)
         memcpy(op->ctx.port_watermark, c->ports, sizeof op->ctx.port_watermark);
     else
         op->ctx.port_watermark[0] = to;
-    if (op->job->ops->advance != NULL && !op->done) {
+    if (op->job->ops->advance != NULL && !op->done && !op->settled) {
         op_begin_call(c, op);
         int64_t begun = op_clock_begin(op, 0);
         wr_flow flow = op->job->ops->advance(op->self, &op->ctx, to);
@@ -160,7 +177,7 @@ step_advance(chain *c, chain_op *op, step_flow *result)
 static bool
 step_finish(chain *c, chain_op *op, step_flow *result)
 {
-    if (op->in->mark != WR_MARK_END || op->job->ops->finish == NULL || op->done)
+    if (op->in->mark != WR_MARK_END || op->job->ops->finish == NULL || op->done || op->settled)
         return true;
     op_begin_call(c, op);
     return op_answered(c, op, op->job->ops->finish(op->self, &op->ctx), result);
@@ -283,6 +300,14 @@ outbox_take(wr_outbox *box)
     return b;
 }
 
+/* How far in time it leaves those behind it: the end of the input is not the end of time for a run that
+ * goes on. */
+static wr_time
+batch_standing(const wr_batch *b)
+{
+    return b->mark == WR_MARK_END ? b->watermark_before : b->watermark_after;
+}
+
 /* Takes batch. */
 static bool
 chain_leave(chain *c, wr_batch *batch)
@@ -290,7 +315,7 @@ chain_leave(chain *c, wr_batch *batch)
     if (batch->mark == WR_MARK_BARRIER)
         c->barrier = batch->epoch;
     c->ended = c->ended || batch->mark == WR_MARK_END;
-    c->sent = batch->watermark_after;
+    c->sent = batch_standing(batch);
     task_moved(c->task);
     for (int p = WR_PORT_LATE; p <= WR_PORT_BAD; p++) /* marks go to the sides too; see sides_flush */
         if (c->sides[p] != NULL && batch->mark != WR_MARK_NONE) {
@@ -370,7 +395,7 @@ chain_drain(chain *c, uint32_t i, bool *failed)
             break;
         wr_batch *b = outbox_take(box);
         moved = true;
-        c->ops[i].sent = b->watermark_after;
+        c->ops[i].sent = batch_standing(b);
         if (last)
             *failed = !chain_leave(c, b);
         else {
@@ -491,7 +516,9 @@ wr_chain_close(chain *c)
         op->in = NULL;
         if (op->frozen != NULL)
             op->job->ops->thaw(op->frozen);
-        op->frozen = NULL;
+        if (op->last != NULL)
+            op->job->ops->thaw(op->last);
+        op->frozen = op->last = NULL;
         if (op->opened && op->job->ops->close != NULL)
             op->job->ops->close(op->self);
         wr_ctx_fini(&op->ctx);

@@ -10,6 +10,8 @@
  *             C2  a task that ended stands with its last parts in every later checkpoint
  *             C3  a checkpoint that could not be written is counted and told; the job runs on, positions
  *                 are not committed, and the next one holds everything anyway
+ *             C4  when every source ends, the last checkpoint is written after all tasks have ended and
+ *                 says so (a part FINAL): all rows, no end; another run adds to it, or adds nothing
  */
 #include "runtime/runtime_impl.h"
 
@@ -60,26 +62,41 @@ tasks_forget_parts(wr_runtime *rt)
         }
 }
 
+/* Append those that have something to say to list. */
+static weir_status
+parts_list(wr_runtime *rt, task_part *parts, uint32_t part_count, wr_store_part *list,
+           uint32_t *count)
+{
+    for (uint32_t p = 0; p < part_count; p++) {
+        WR_TRY(part_write(rt, &parts[p]));
+        if (parts[p].bytes.bytes.length > 0)
+            list[(*count)++] = (wr_store_part){ parts[p].name, parts[p].bytes.bytes.data,
+                                                parts[p].bytes.bytes.length };
+    }
+    return WEIR_OK;
+}
+
 static weir_status
 checkpoint_write(wr_runtime *rt, wr_epoch epoch, uint64_t *bytes, weir_error *err)
 {
     uint32_t count = 0, total = 0;
+    bool     final = epoch == rt->coordinator.last;
     for (uint32_t i = 0; i < rt->task_count; i++)
-        total += rt->tasks[i]->part_count;
+        total += rt->tasks[i]->part_count + rt->tasks[i]->last_count;
     wr_store_part *list = wr_alloc(rt->budget, (total + 1) * sizeof *list);
     if (list == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for a checkpoint of %u parts", total);
     weir_status status = WEIR_OK;
+    if (final)
+        list[count++] = (wr_store_part){ WR_PART_FINAL, "1", 1 };
     for (uint32_t i = 0; i < rt->task_count && status == WEIR_OK; i++) {
         task      *t = rt->tasks[i];
         uint32_t   part_count;
         task_part *parts = task_parts_of(rt, t, epoch, &part_count);
-        for (uint32_t p = 0; p < part_count && status == WEIR_OK; p++) {
-            status = part_write(rt, &parts[p]);
-            if (status == WEIR_OK && parts[p].bytes.bytes.length > 0)
-                list[count++] = (wr_store_part){ parts[p].name, parts[p].bytes.bytes.data,
-                                                 parts[p].bytes.bytes.length };
-        }
+        status = parts_list(rt, parts, part_count, list, &count);
+        if (status == WEIR_OK && final && t->ops == &wr_segment_task_ops)
+            status = parts_list(rt, t->parts, wr_segment_last_states((segment_task *) t), list,
+                                &count);
         if (status != WEIR_OK)
             (void) wr_error_set(err, status, "the state of %s cannot be written: %s", t->name,
                                 weir_status_text(status));
@@ -100,6 +117,7 @@ epoch_begin(wr_runtime *rt, wr_epoch epoch)
     coordinator *c = &rt->coordinator;
     wr_assert(c->under_way == 0); /* C1 */
     c->under_way = epoch;
+    c->last = c->finishing ? epoch : 0;
     c->waiting = 0;
     c->begun = wr_clock_monotonic(rt->config.clock);
     for (uint32_t i = 0; i < rt->task_count; i++)
@@ -125,6 +143,7 @@ epoch_finish(wr_runtime *rt, wr_epoch epoch, weir_status status, uint64_t bytes,
     coordinator *c = &rt->coordinator;
     tasks_forget_parts(rt);
     wr_mutex_lock(&c->lock);
+    bool last = epoch == c->last;
     c->view.duration_us = wr_clock_monotonic(rt->config.clock) - c->begun;
     if (status == WEIR_OK) {
         c->view.epoch = epoch;
@@ -153,6 +172,10 @@ epoch_finish(wr_runtime *rt, wr_epoch epoch, weir_status status, uint64_t bytes,
         sources_wake(rt);
     if (nobody)
         epoch_complete(rt);
+    if (last && status == WEIR_OK)
+        wr_runtime_end(rt);
+    else if (last)
+        wr_runtime_fail(rt, err);
 }
 
 static void
@@ -211,7 +234,9 @@ wr_coordinator_request(wr_runtime *rt)
     bool         nobody = false, begun = false;
     wr_mutex_lock(&c->lock);
     wr_epoch epoch;
-    if (c->under_way != 0)
+    if (c->last != 0) /* C4: nothing comes behind it */
+        epoch = c->last;
+    else if (c->under_way != 0)
         epoch = c->requested = c->under_way + 1;
     else {
         epoch = atomic_load(&c->wanted) + 1;
@@ -253,6 +278,16 @@ wr_coordinator_task_ended(wr_runtime *rt, task *t)
         epoch_complete(rt);
 }
 
+void
+wr_coordinator_finish(wr_runtime *rt)
+{
+    coordinator *c = &rt->coordinator;
+    wr_mutex_lock(&c->lock);
+    c->finishing = true;
+    wr_mutex_unlock(&c->lock);
+    (void) wr_coordinator_request(rt);
+}
+
 static void
 coordinator_tick(void *user)
 {
@@ -261,7 +296,7 @@ coordinator_tick(void *user)
     if (atomic_load(&rt->finished) || atomic_load(&rt->failed) || atomic_load(&rt->stopping))
         return;
     wr_mutex_lock(&c->lock);
-    bool busy = c->under_way != 0;
+    bool busy = c->under_way != 0 || c->finishing;
     wr_mutex_unlock(&c->lock);
     if (!busy) /* else that one is late already */
         (void) wr_coordinator_request(rt);

@@ -62,11 +62,10 @@ task_ended(wr_runtime *rt, task *t)
     wr_coordinator_task_ended(rt, t);
     if (atomic_fetch_sub(&rt->live_tasks, 1) != 1)
         return;
-    wr_runtime_event(rt, WR_EVENT_FINISHED, NULL); /* before those who wait for the end go on */
-    wr_mutex_lock(&rt->lock);
-    atomic_store(&rt->finished, true);
-    wr_cond_broadcast(&rt->changed);
-    wr_mutex_unlock(&rt->lock);
+    if (rt->store != NULL && rt->ends)
+        wr_coordinator_finish(rt);
+    else
+        wr_runtime_end(rt);
 }
 
 void

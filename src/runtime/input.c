@@ -36,6 +36,18 @@ wr_inputs_settle(inputs *in)
     inputs_settle_task(in);
 }
 
+wr_time
+wr_inputs_standing(const inputs *in, int port)
+{
+    wr_time least = WR_TIME_END;
+    if (in->ended_count < in->count || in->count == 0)
+        return in->ports[port];
+    for (uint32_t i = 0; i < in->count; i++)
+        if (in->list[i].port == port)
+            least = WR_MIN(least, in->list[i].last);
+    return least;
+}
+
 static wr_time
 inputs_other_ports(const inputs *in, int port)
 {
@@ -145,6 +157,7 @@ wr_inputs_take(inputs *in, int *port, wr_batch **out)
     bool ended = batch->mark == WR_MARK_END;
     if (ended) {
         from->ended = true;
+        from->last = from->watermark;
         in->ended_count++;
     }
     if (batch->watermark_after > from->watermark) {

@@ -27,7 +27,7 @@ typedef struct input {
     channel        *channel;
     const uint32_t *columns; /* NULL: all */
     uint32_t        column_count;
-    wr_time         watermark;
+    wr_time         watermark, last; /* last: before it ended */
     bool            aligned, ended;
     bool            timeless; /* holds the watermark back from END alone, until it ends */
 } input;
@@ -55,6 +55,8 @@ typedef enum take_result {
 
 /* After the list is set: compute the watermarks from the inputs' own. */
 void        wr_inputs_settle(inputs *in);
+/* Where a port stands: its watermark; when all inputs have ended, the one before that. */
+wr_time     wr_inputs_standing(const inputs *in, int port);
 /* *batch is owned by the caller. */
 take_result wr_inputs_take(inputs *in, int *port, wr_batch **batch);
 /* The barrier has been dealt with: read on. */

@@ -10,7 +10,8 @@
  * Invariants  V1  watermarks come back: a task's ports stand where they stood (the least over the old
  *                 shards), a source where its barrier was cut, a lane where it was; so rows are judged
  *                 after a restart as they would have been without
- *             V2  what had ended in every old shard has ended
+ *             V2  what had ended in every old shard has ended; but when the whole job had (FINAL), its
+ *                 operators go on with what they held, and those alone that were done stay so
  */
 #include "runtime/runtime_impl.h"
 
@@ -70,9 +71,11 @@ restore_task_part(segment_task *s, uint32_t origin, const wr_store_part *part, b
     wr_snapshot_reader_init(&r, part->bytes, part->length, WR_GROUPS_ALL);
     if (!wr_snapshot_next(&r) || wr_snapshot_get_u64(&r) != 1)
         return restore_damaged(err, part->name);
-    bool     ended = wr_snapshot_get_u64(&r) != 0;
+    bool     renewed = s->t.rt->renewed, over = wr_snapshot_get_u64(&r) != 0;
+    bool     ended = over && !renewed;
     wr_time  watermark = wr_snapshot_get_i64(&r);
     uint64_t ports = wr_snapshot_get_u64(&r);
+    s->values_offered = s->in.count == 0 && over;
     if (ports != (origin == 0 ? s->in.port_count : 1))
         return restore_damaged(err, part->name);
     at->ended = ended && (first || at->ended);
@@ -86,8 +89,10 @@ restore_task_part(segment_task *s, uint32_t origin, const wr_store_part *part, b
         return restore_damaged(err, part->name);
     for (uint32_t i = 0; i < o->segment->op_count; i++) {
         chain_op *op = &s->chain.ops[o->first_op + i];
-        bool      was = wr_snapshot_get_u64(&r) != 0;
-        op->ended = was && (first || op->ended);
+        uint64_t  was = wr_snapshot_get_u64(&r);
+        bool      stays = renewed ? was == 2 : was != 0;
+        op->ended = stays && (first || op->ended);
+        op->settled = renewed;
     }
     return wr_snapshot_reader_status(&r) == WEIR_OK ? WEIR_OK : restore_damaged(err, part->name);
 }
@@ -245,5 +250,7 @@ wr_restore_open(wr_runtime *rt, weir_error *err)
         (void) wr_error_set(err, WEIR_OK, "%s", wr_text_string(&skipped));
     }
     wr_text_fini(&skipped);
+    for (uint32_t i = 0; rt->has_restored && i < rt->restored.part_count; i++)
+        rt->renewed = rt->renewed || strcmp(rt->restored.parts[i].name, WR_PART_FINAL) == 0;
     return status;
 }

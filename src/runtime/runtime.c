@@ -50,6 +50,16 @@ wr_runtime_fail(wr_runtime *rt, const weir_error *err)
     wr_mutex_unlock(&rt->lock);
 }
 
+void
+wr_runtime_end(wr_runtime *rt)
+{
+    wr_runtime_event(rt, WR_EVENT_FINISHED, NULL); /* before those who wait for the end go on */
+    wr_mutex_lock(&rt->lock);
+    atomic_store(&rt->finished, true);
+    wr_cond_broadcast(&rt->changed);
+    wr_mutex_unlock(&rt->lock);
+}
+
 weir_status
 wr_runtime_status(const wr_runtime *runtime, weir_error *err)
 {
@@ -181,6 +191,9 @@ wr_runtime_stop(wr_runtime *rt, weir_error *err)
     atomic_store(&rt->stopping, true);
     weir_status status = WEIR_OK;
     if (!atomic_load(&rt->failed) && !atomic_load(&rt->finished))
+        status = stop_await(rt, wr_coordinator_request(rt), err);
+    if (status == WEIR_OK && atomic_load(&rt->live_tasks) == 0 && !atomic_load(&rt->failed) &&
+        !atomic_load(&rt->finished)) /* it ended meanwhile: the last checkpoint */
         status = stop_await(rt, wr_coordinator_request(rt), err);
     wr_executor_join(rt);
     wr_coordinator_stop(rt);

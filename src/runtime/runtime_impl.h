@@ -57,6 +57,8 @@ typedef struct coordinator {
     _Atomic wr_epoch   done;
     _Atomic wr_epoch   durable;    /* newest in the store: sources hear `committed` */
     uint32_t           waiting;    /* tasks that have not acknowledged              */
+    bool               finishing;  /* every task has ended                          */
+    wr_epoch           last;       /* the epoch that says so; 0: not begun          */
     int64_t            begun;      /* monotonic */
     wr_timer           timer;
     bool               write_now, quit; /* for the checkpoint thread */
@@ -108,6 +110,8 @@ struct wr_runtime {
     wr_store                *store;
     wr_checkpoint            restored;
     bool                     has_restored, started, threads_running;
+    bool                     ends;       /* every source ends: bounded, or by itself */
+    bool                     renewed;    /* restored from where the job had ended    */
     _Atomic bool             stopping;   /* no more intake          */
     _Atomic bool             halted;     /* workers leave           */
     _Atomic bool             failed, finished;
@@ -138,16 +142,20 @@ void        wr_runtime_unbuild(wr_runtime *rt);
 /* segment_task.c, sink_task.c */
 extern const task_ops wr_segment_task_ops, wr_sink_task_ops;
 weir_status wr_segment_open(segment_task *s, weir_error *err);
+/* Hand what the operators held before the end over to the task's parts; how many there are. */
+uint32_t    wr_segment_last_states(segment_task *s);
 weir_status wr_sink_open(sink_task *s, weir_error *err);
 /* Tell whoever listens. */
 void wr_runtime_event(wr_runtime *rt, int what, const weir_error *err);
 void wr_runtime_fail(wr_runtime *rt, const weir_error *err);
+void wr_runtime_end(wr_runtime *rt);
 /* executor.c: one turn of a task; executor_threads.c */
 void        wr_runtime_turn(wr_runtime *rt, task *t);
 weir_status wr_executor_start(wr_runtime *rt, weir_error *err);
 void        wr_executor_join(wr_runtime *rt);
 
 /* coordinator.c */
+#define WR_PART_FINAL "final" /* the part that says that the job had ended */
 void     wr_coordinator_init(wr_runtime *rt);
 weir_status wr_coordinator_start(wr_runtime *rt, weir_error *err);
 void     wr_coordinator_stop(wr_runtime *rt);
@@ -155,6 +163,8 @@ void     wr_coordinator_fini(wr_runtime *rt);
 wr_epoch wr_coordinator_request(wr_runtime *rt);
 /* The task has put everything before the barrier behind it; its parts are the coordinator's now. */
 void     wr_coordinator_ack(wr_runtime *rt, task *t, wr_epoch epoch);
+/* Every task has ended: the last checkpoint, then the end is told (or that it was not written). */
+void     wr_coordinator_finish(wr_runtime *rt);
 /* The task is over; its parts, as they are now, stand for it in every later checkpoint. */
 void     wr_coordinator_task_ended(wr_runtime *rt, task *t);
 static inline wr_epoch

@@ -36,7 +36,12 @@ static wr_time
 origin_watermark(const segment_task *s, uint32_t origin)
 {
     uint32_t first = s->origins[origin].first_op;
-    return origin == 0 || first == 0 ? s->in.watermark : s->chain.ops[first - 1].sent;
+    if (origin > 0 && first > 0)
+        return s->chain.ops[first - 1].sent;
+    wr_time least = WR_TIME_END;
+    for (uint32_t p = 0; p < s->in.port_count; p++)
+        least = WR_MIN(least, wr_inputs_standing(&s->in, (int) p));
+    return least;
 }
 
 static bool
@@ -46,6 +51,13 @@ origin_ended(const segment_task *s, uint32_t origin)
         return s->chain.ended;
     uint32_t behind = s->origins[origin + 1].first_op;
     return behind == 0 ? s->end_offered : s->chain.ops[behind - 1].ended;
+}
+
+/* 0: at work; 1: its input ended; 2: it was done before, and stays so in a run that goes on. */
+static uint64_t
+op_standing(const chain_op *op)
+{
+    return !op->ended ? 0 : op->done ? 2 : 1;
 }
 
 /* What restore.c reads back. */
@@ -62,10 +74,11 @@ origin_write_part(segment_task *s, uint32_t origin, wr_snapshot_writer *w)
     wr_snapshot_put_i64(w, origin_watermark(s, origin));
     wr_snapshot_put_u64(w, ports);
     for (uint32_t p = 0; p < ports; p++)
-        wr_snapshot_put_i64(w, origin == 0 ? s->in.ports[p] : origin_watermark(s, origin));
+        wr_snapshot_put_i64(w, origin == 0 ? wr_inputs_standing(&s->in, (int) p)
+                                           : origin_watermark(s, origin));
     wr_snapshot_put_u64(w, o->segment->op_count);
     for (uint32_t i = 0; i < o->segment->op_count; i++)
-        wr_snapshot_put_u64(w, s->chain.ops[o->first_op + i].ended);
+        wr_snapshot_put_u64(w, op_standing(&s->chain.ops[o->first_op + i]));
     wr_snapshot_end(w);
     return wr_snapshot_finish(w);
 }
@@ -77,6 +90,16 @@ segment_write_parts(segment_task *s, task_part *parts)
     for (uint32_t i = 0; i < s->origin_count; i++)
         WR_TRY(origin_write_part(s, i, &parts[i].bytes));
     return WEIR_OK;
+}
+
+uint32_t
+wr_segment_last_states(segment_task *s)
+{
+    for (uint32_t i = 0; i < s->chain.count; i++) {
+        s->t.parts[i].frozen = s->chain.ops[i].last;
+        s->chain.ops[i].last = NULL;
+    }
+    return s->chain.count;
 }
 
 static bool

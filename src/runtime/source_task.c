@@ -467,6 +467,7 @@ source_ctx_init(source_task *s)
                               .flow = rt->config.flow,
                               .clock = rt->config.clock,
                               .bounded = rt->config.bounded,
+                              .renewed = rt->renewed,
                               .aside = rt->config.aside,
                               .lane = ctx_lane,
                               .has_room = ctx_has_room,
