@@ -420,7 +420,7 @@ open_segments(wr_runtime *rt, weir_error *err)
 static bool
 job_ends(const wr_runtime *rt, const wr_source_binding *sources)
 {
-    bool all = !rt->config.hold_end;
+    bool all = rt->config.final_checkpoint;
     for (uint32_t i = 0; i < rt->source_count && all && !rt->config.bounded; i++)
         all = sources[i].ops->bounded != NULL && sources[i].ops->bounded(sources[i].config);
     return all;

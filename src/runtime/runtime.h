@@ -68,6 +68,7 @@ typedef struct wr_runtime_config {
     const char       *data_dir;       /* NULL: no checkpoints                           */
     int64_t           checkpoint_us;  /* interval; 0: only on request                   */
     bool              bounded;        /* --once: sources end                            */
+    bool              final_checkpoint; /* when every source has ended: one that another run goes on from */
     bool              aside;          /* wr_source_ctx has it                           */
     bool              hold_end;       /* a source that is done publishes no end: windows stay open */
     wr_row_policy     on_row_error;

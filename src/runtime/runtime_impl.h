@@ -110,7 +110,7 @@ struct wr_runtime {
     wr_store                *store;
     wr_checkpoint            restored;
     bool                     has_restored, started, threads_running;
-    bool                     ends;       /* every source ends: bounded, or by itself */
+    bool                     ends;       /* every source ends: bounded, or by itself; and a last checkpoint is wanted */
     bool                     renewed;    /* restored from where the job had ended    */
     _Atomic bool             stopping;   /* no more intake          */
     _Atomic bool             halted;     /* workers leave           */
