@@ -134,6 +134,7 @@ typedef struct weir_test_result {
     bool        passed;
     const char *detail; /* the row diff, for people; borrowed for the call */
     double      seconds;
+    uint32_t    index, count; /* of the file's tests, from 1 */
 } weir_test_result;
 WEIR_API weir_status weir_pipeline_test(weir_pipeline *pipeline, const weir_test_options *options,
                                         void (*on_result)(void *user, const weir_test_result *result),
@@ -236,6 +237,8 @@ typedef struct weir_progress {
     uint64_t late, failed; /* rows late for all their windows; rows on which an expression failed       */
     char     sample[200];
 } weir_progress;
+/* Does one of its sinks write to standard output? */
+WEIR_API bool weir_pipeline_prints(const weir_pipeline *pipeline);
 /* Of a pipeline that runs or ran. */
 WEIR_API void weir_pipeline_progress(weir_pipeline *pipeline, weir_progress *progress);
 
@@ -260,7 +263,11 @@ typedef struct weir_query_options {
     uint32_t           batch_rows_max; /* most rows a batch, 0: 4096; with 1 every buffer has one slot, too (tests) */
     uint64_t           restart_seed;   /* not 0: stop at a point drawn from it, restore on another number of workers (tests) */
 } weir_query_options;
-/* Returns (owned: weir_result_close).  err->line and column are set for SQL errors. */
+/*
+ * A statement that begins with EXPLAIN gives its plan, a line a row; with EXPLAIN ANALYZE it is run to its end
+ * first, within this call, and what each operator did stands below the plan.
+ * Returns (owned: weir_result_close).  err->line and column are set for SQL errors.
+ */
 WEIR_API weir_status weir_query(weir *engine, const char *sql, const weir_query_options *options,
                                 weir_result **result, weir_error *err);
 WEIR_API uint32_t    weir_result_columns(const weir_result *result, weir_column_info *columns,

@@ -141,6 +141,7 @@ typedef struct test_run {
     int passed, failed;
     bool colour;
     FILE *junit;
+    cli_progress bar;
 } test_run;
 
 static void
@@ -161,11 +162,14 @@ on_test(void *user, const weir_test_result *result)
 {
     test_run *run = user;
     *(result->passed ? &run->passed : &run->failed) += 1;
+    cli_progress_clear(&run->bar);
     printf("%s%s%s %s (%.0f ms)\n", run->colour ? (result->passed ? "\033[32m" : "\033[31m") : "",
            result->passed ? "ok  " : "FAIL", run->colour ? "\033[0m" : "", result->name,
            result->seconds * 1e3);
     if (!result->passed)
         fputs(result->detail, stdout);
+    fflush(stdout);
+    cli_progress_count(&run->bar, "tests", result->index, result->count);
     if (run->junit == NULL)
         return;
     fprintf(run->junit, "  <testcase name=\"");
@@ -207,6 +211,7 @@ test_run_verb(int argc, char **argv)
     }
     test_run run = { .colour = cli_colour(stdout),
                      .junit = junit != NULL ? fopen(junit, "we") : NULL };
+    cli_progress_start(&run.bar);
     if (run.junit != NULL)
         fputs("<testsuite name=\"weir\">\n", run.junit);
     for (int i = 0; i < rest.count; i++) {
@@ -222,6 +227,7 @@ test_run_verb(int argc, char **argv)
         }
         weir_pipeline_unload(p);
     }
+    cli_progress_clear(&run.bar);
     if (run.junit != NULL) {
         fputs("</testsuite>\n", run.junit);
         fclose(run.junit);

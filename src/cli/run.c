@@ -44,6 +44,7 @@ typedef struct run_state {
     int hangups; /* seen so far */
     weir_dev_kafka *broker;
     shown shown;
+    cli_progress bar; /* of --once */
 } run_state;
 
 /* --- the practice broker --- */
@@ -240,6 +241,40 @@ run_start(run_state *run)
     return run->options.show != NULL ? show_open(run) : CLI_OK;
 }
 
+/* --- progress of --once --- */
+
+static void
+progress_start(run_state *run)
+{
+    bool prints = run->options.show != NULL;
+    for (int i = 0; i < run->count; i++)
+        prints = prints || weir_pipeline_prints(run->pipelines[i]);
+    cli_progress_start(&run->bar);
+    if (!run->options.once || run->options.quiet || (prints && isatty(STDOUT_FILENO)))
+        run->bar.on = false;
+}
+
+/* All pipelines together. */
+static void
+progress_show(run_state *run)
+{
+    weir_progress sum = { 0 };
+    bool known = true, bytes = true;
+    for (int i = 0; i < run->count && run->bar.on; i++) {
+        weir_progress one;
+        weir_pipeline_progress(run->pipelines[i], &one);
+        sum.rows += one.rows;
+        sum.bytes += one.bytes;
+        sum.bytes_total += one.bytes_total;
+        sum.fraction += one.fraction / run->count;
+        known = known && one.fraction >= 0;
+        bytes = bytes && one.bytes_total > 0;
+    }
+    sum.fraction = known ? sum.fraction : -1;
+    sum.bytes_total = bytes ? sum.bytes_total : 0;
+    cli_progress_show(&run->bar, &sum);
+}
+
 /* One look at all pipelines: CLI_OK when none runs any more, -1 when some do. */
 static int
 run_look(run_state *run)
@@ -250,6 +285,7 @@ run_look(run_state *run)
         weir_state state = weir_pipeline_state(run->pipelines[i], &err);
         running += state == WEIR_RUNNING;
         if (state == WEIR_FAILED) {
+            cli_progress_clear(&run->bar);
             cli_say("pipeline %s failed: %s", weir_pipeline_name(run->pipelines[i]), err.text);
             return cli_exit_code(err.code) == CLI_CONFIG ? CLI_FAILED : cli_exit_code(err.code);
         }
@@ -274,6 +310,7 @@ run_wait(run_state *run)
     struct pollfd wake[2] = { { .fd = cli_signal_fd(), .events = POLLIN },
                               { .fd = run->shown.wake_fd, .events = POLLIN } };
     for (;;) {
+        progress_show(run);
         int rc = run_look(run); /* before the rows: what comes after the end is not missed */
         if (!show_pump(&run->shown))
             return CLI_OK; /* the reader of the pipe has gone */
@@ -303,6 +340,15 @@ run_stop(run_state *run, int rc)
     if (rc == CLI_INTERRUPTED && isatty(STDERR_FILENO) && !run->options.quiet)
         fputs("\nweir: stopped\n", stderr);
     return rc;
+}
+
+static int
+run_follow(run_state *run)
+{
+    progress_start(run);
+    int rc = run_wait(run);
+    cli_progress_clear(&run->bar);
+    return run_stop(run, rc);
 }
 
 static int
@@ -355,7 +401,7 @@ run_verb(int argc, char **argv)
     if (rc == CLI_OK)
         rc = run_start(&run);
     if (rc == CLI_OK)
-        rc = run_stop(&run, run_wait(&run));
+        rc = run_follow(&run);
     server_close(run.face);
     show_close(&run.shown);
     weir_close(run.engine);

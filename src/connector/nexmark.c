@@ -24,6 +24,7 @@ typedef struct generator {
     wr_lane    *lane;
     uint64_t    next, begun_at; /* events; where the pace began to count */
     _Atomic uint64_t shown;     /* next, as of a moment ago, for whoever looks */
+    _Atomic uint64_t whole;     /* events it makes; 0: not begun */
     bool        ended;
 } generator;
 
@@ -133,6 +134,7 @@ nexmark_begin(nexmark_source *s)
             return false;
         g->begun_at = g->next;
         atomic_store_explicit(&g->shown, g->next, memory_order_relaxed);
+        atomic_store_explicit(&g->whole, wr_nexmark_count(g->nexmark), memory_order_relaxed);
         /* fewer events than generators: a split of 0 means "without end" */
         if (c->events > 0 && (uint64_t) c->events / (uint64_t) c->generators == 0 &&
             g->index + 1 < (uint32_t) c->generators)
@@ -289,11 +291,14 @@ nexmark_extent(void *self, wr_source_extent *extent)
     nexmark_source *s = self;
     if (s->config->events <= 0)
         return false;
+    bool known = true;
     for (uint32_t i = 0; i < s->count; i++) {
+        uint64_t whole = atomic_load_explicit(&s->generators[i].whole, memory_order_relaxed);
         extent->read += atomic_load_explicit(&s->generators[i].shown, memory_order_relaxed);
-        extent->whole += wr_nexmark_count(s->generators[i].nexmark);
+        extent->whole += whole;
+        known = known && whole > 0;
     }
-    return true;
+    return known;
 }
 
 static const wr_option nexmark_options[] = {

@@ -128,6 +128,11 @@ weir_status wr_sink_changes(weir_pipeline *pipeline, const wr_spec_sink *s, cons
 /* What is read whoever reads it. */
 void wr_keyed_needed(const wr_source_binding *b, uint64_t *needed);
 
+/* analyze.c: what the operators of a view did in `seconds`, a table; what was read. */
+void
+wr_analyze_view(weir_pipeline *pipeline, const wr_planned *view, double seconds, wr_text *to);
+void wr_analyze_sources(weir_pipeline *pipeline, double seconds, wr_text *to);
+
 /* pipeline.c */
 weir_status
 wr_pipeline_run(weir_pipeline *pipeline, const wr_runtime_config *config, weir_error *err);

@@ -21,26 +21,9 @@ text_give(wr_text *to, char **text, weir_error *err)
 static void
 explain_counters(weir_pipeline *p, const wr_planned *v, wr_text *to)
 {
-    wr_text_puts(to, "  running:\n");
-    for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
-        for (uint32_t o = 0; o < p->job.segments[s].op_count; o++) {
-            wr_op_counters c = { 0 };
-            uint64_t bytes = 0;
-            wr_time watermark = WR_TIME_START;
-            wr_runtime_op_counters(p->runtime, s, o, &c, &bytes, &watermark);
-            wr_text_printf(to, "    %-14s rows in %llu, out %llu",
-                           p->job.segments[s].ops[o].ops->name, (unsigned long long)c.rows_in,
-                           (unsigned long long)c.rows_out);
-            if (c.rows_late + c.windows_late > 0)
-                wr_text_printf(to, ", late %llu", (unsigned long long)c.rows_late);
-            if (c.rows_failed > 0)
-                wr_text_printf(to, ", failed %llu", (unsigned long long)c.rows_failed);
-            if (bytes > 0) {
-                wr_text_puts(to, ", state ");
-                wr_bytes_print(bytes, to);
-            }
-            wr_text_printf(to, ", cpu %.3f s\n", (double)c.cpu_us / 1e6);
-        }
+    double seconds = (double)(wr_clock_now(p->engine->clock) - p->started) / 1e6;
+    wr_text_printf(to, "running for %.1f s:\n", seconds);
+    wr_analyze_view(p, v, seconds, to);
 }
 
 weir_status

@@ -183,6 +183,15 @@ weir_pipeline_relation(const weir_pipeline *pipeline, uint32_t index, weir_relat
     return index < pipeline->sink_count ? pipeline->sinks[index].name : NULL;
 }
 
+bool
+weir_pipeline_prints(const weir_pipeline *pipeline)
+{
+    bool prints = false;
+    for (uint32_t i = 0; i < pipeline->sink_count; i++)
+        prints = prints || strcmp(pipeline->sinks[i].ops->name, "stdout") == 0;
+    return prints;
+}
+
 /* From the runtime: any thread. */
 static void
 pipeline_event(void *user, int what, const weir_error *err)

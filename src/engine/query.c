@@ -80,10 +80,11 @@ plan_query(weir_pipeline *p, const weir_query_options *options, weir_error *err)
     return wr_pipeline_bind(p);
 }
 
-/* A pipeline with this query in it and what it reads.  Returns owned. */
+/* A pipeline with this query in it and what it reads.  The statement begins `skip` bytes into sql.
+ * Returns owned. */
 static weir_status
-query_prepare(weir *engine, const char *sql, const weir_query_options *options, weir_pipeline **out,
-              weir_error *err)
+query_prepare(weir *engine, const char *sql, size_t skip, const weir_query_options *options,
+              weir_pipeline **out, weir_error *err)
 {
     weir_pipeline *p = NULL;
     weir_status status = wr_pipeline_create(engine, "query", &p);
@@ -92,10 +93,11 @@ query_prepare(weir *engine, const char *sql, const weir_query_options *options, 
     wr_sql_extras extras = { 0 };
     const char **names = NULL;
     uint32_t count = 0;
-    p->statement = wr_arena_strdup(&p->arena, sql);
+    p->statement = wr_arena_strdup(&p->arena, sql + skip);
     status = p->statement != NULL ? WEIR_OK : WEIR_MEMORY;
     WR_TRY_GOTO(status);
-    WR_TRY_GOTO(wr_sql_relations(sql, strlen(sql), &p->arena, &names, &count, &extras, err));
+    WR_TRY_GOTO(wr_sql_relations(p->statement, strlen(p->statement), &p->arena, &names, &count,
+                                 &extras, err));
     bool changes = extras.emit_given && extras.emit == WR_EMIT_CHANGES;
     p->bounded = !options->follow && !options->emit_changes && !changes;
     WR_TRY_GOTO(wr_query_add_inputs(p, options->pipeline, names, count, err));
@@ -107,8 +109,10 @@ done:
         (void)!wr_error_set(err, status, "%s", weir_status_text(status));
     if (status == WEIR_QUERY_NO_RELATION)
         wr_query_hint(options->pipeline, err);
-    if (err->offset >= 0 && err->line == 0)
+    if (err->offset >= 0 && err->line == 0) {
+        err->offset += (int32_t)skip;
         wr_error_line_column(err, sql, strlen(sql));
+    }
     wr_pipeline_destroy(p);
     return status;
 }
@@ -123,7 +127,9 @@ weir_query(weir *engine, const char *sql, const weir_query_options *options, wei
     weir_error local;
     err = err != NULL ? err : &local;
     wr_error_clear(err);
-    WR_TRY(query_prepare(engine, sql, o, &p, err));
+    size_t skip = 0;
+    bool analyze = false, explain = wr_explain_prefix(sql, &skip, &analyze);
+    WR_TRY(query_prepare(engine, sql, skip, o, &p, err));
     bool small = o->batch_rows_max == 1;
     wr_runtime_config c = { .executor = WR_EXECUTOR_SEEDED,
                             .workers = 1,
@@ -150,8 +156,11 @@ weir_query(weir *engine, const char *sql, const weir_query_options *options, wei
     r->told = wr_clock_monotonic(engine->clock);
     r->deadline = o->timeout_us > 0 ? r->told + o->timeout_us : 0;
     wr_budget_set_limit(p->state, wr_budget_limit(engine->budget) / 5 * 4);
-    weir_status status = o->restart_seed != 0 ? wr_result_restart(r, &c, o->restart_seed, err)
-                                              : wr_result_open(r, &c, err);
+    weir_status status = explain && !analyze    ? WEIR_OK
+                         : o->restart_seed != 0 ? wr_result_restart(r, &c, o->restart_seed, err)
+                                                : wr_result_open(r, &c, err);
+    if (status == WEIR_OK && explain)
+        status = wr_result_explain(r, analyze, err);
     if (status != WEIR_OK) {
         weir_result_close(r);
         return status;
@@ -169,14 +178,10 @@ weir_explain_query(weir *engine, const char *sql, const weir_query_options *opti
     weir_error local;
     err = err != NULL ? err : &local;
     wr_error_clear(err);
-    WR_TRY(query_prepare(engine, sql, options != NULL ? options : &none, &p, err));
+    WR_TRY(query_prepare(engine, sql, 0, options != NULL ? options : &none, &p, err));
     wr_text to;
     wr_text_init(&to, NULL);
-    for (uint32_t i = p->view_count; i-- > 0;) {
-        if (i + 1 < p->view_count)
-            wr_text_printf(&to, "\nview %s\n", p->views[i].name);
-        wr_plan_explain(p->views[i].plan, &p->views[i].options, &to);
-    }
+    wr_query_plan_text(p, false, 0, &to);
     wr_pipeline_destroy(p);
     *text = wr_text_take(&to, NULL);
     return *text != NULL ? WEIR_OK : wr_error_set(err, WEIR_MEMORY, "no memory for the plan");

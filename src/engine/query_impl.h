@@ -22,6 +22,7 @@ struct weir_result {
     bool (*progress)(void *user, const weir_progress *progress);
     void *progress_user;
     bool no_flush, ended;
+    bool text;         /* EXPLAIN: `before` is all there is */
     wr_batch **before; /* rows given before a restart under test, not yet handed on */
     uint32_t before_count, before_capacity, before_at;
 };
@@ -44,6 +45,12 @@ weir_status wr_query_add_inputs(weir_pipeline *p, const weir_pipeline *from,
 /* A hint for a relation nobody knows, when `from` has one of a similar name. */
 void wr_query_hint(const weir_pipeline *from, weir_error *err);
 
+/* Does the statement begin with EXPLAIN?  length: of what stands before the SELECT. */
+bool wr_explain_prefix(const char *sql, size_t *length, bool *analyze);
+/* The plans of the statement and the views it reads; analyze: what they did in `seconds`. */
+void wr_query_plan_text(weir_pipeline *p, bool analyze, double seconds, wr_text *to);
+/* Make the plan the result's rows; analyze: run it to its end first. */
+weir_status wr_result_explain(weir_result *r, bool analyze, weir_error *err);
 weir_status wr_result_open(weir_result *r, const wr_runtime_config *config, weir_error *err);
 /* Run some steps on some workers, take a checkpoint, throw the runtime away, restore on another number
  * of them.  A query that ends before its checkpoint simply goes on. */

@@ -48,7 +48,7 @@ weir_result_kind(const weir_result *result)
 bool
 weir_result_followed(const weir_result *result)
 {
-    return !result->pipeline->bounded;
+    return !result->pipeline->bounded && !result->text;
 }
 
 void
@@ -100,6 +100,8 @@ weir_result_next(weir_result *r, weir_rows **rows, weir_error *err)
         *rows = wr_rows_create(r->before[r->before_at++], r->schema);
         return *rows != NULL ? WEIR_OK : wr_error_set(err, WEIR_MEMORY, "no memory for rows");
     }
+    if (r->text)
+        return WEIR_OK;
     for (;;) {
         uint32_t shards = wr_stream_shards(
             wr_runtime_stream(r->pipeline->runtime, wr_query_view(r->pipeline)->stream));

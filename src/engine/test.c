@@ -426,11 +426,11 @@ test_open(test *t, weir_pipeline *p, const weir_test_options *options, const wr_
 }
 
 static void
-test_one(weir_pipeline *p, const weir_test_options *options, const wr_node *node,
+test_one(weir_pipeline *p, const weir_test_options *options, const wr_node *tests, uint32_t index,
          void (*on_result)(void *, const weir_test_result *), void *user)
 {
     test t = { 0 };
-    const wr_node *name = wr_node_get(node, "name");
+    const wr_node *node = tests->items[index], *name = wr_node_get(node, "name");
     const char *label = name != NULL && name->kind == WR_NODE_SCALAR ? name->text : "(unnamed)";
     if (options->filter != NULL && strstr(label, options->filter) == NULL)
         return;
@@ -448,6 +448,8 @@ test_one(weir_pipeline *p, const weir_test_options *options, const wr_node *node
         wr_text_printf(&t.detail, "  seed %llu\n", (unsigned long long)t.seed);
     weir_test_result result = { .name = label,
                                 .passed = ok,
+                                .index = index + 1,
+                                .count = tests->count,
                                 .detail = wr_text_string(&t.detail),
                                 .seconds =
                                     (double)(wr_clock_monotonic(p->engine->clock) - began) / 1e6 };
@@ -472,6 +474,6 @@ weir_pipeline_test(weir_pipeline *p, const weir_test_options *options,
     if (tests->kind != WR_NODE_LIST)
         return wr_error_set(err, WEIR_CONFIG_VALUE, "line %u: `tests` must be a list", tests->line);
     for (uint32_t i = 0; i < tests->count; i++)
-        test_one(p, options, tests->items[i], on_result, user);
+        test_one(p, options, tests, i, on_result, user);
     return WEIR_OK;
 }
