@@ -345,6 +345,7 @@ wr_coordinator_stop(wr_runtime *rt)
     wr_thread_join(&c->thread);
     if (c->timer.loop != NULL)
         wr_timer_cancel(&c->timer);
+    tasks_forget_parts(rt); /* of an epoch that nobody will write: before its operators close */
 }
 
 void
