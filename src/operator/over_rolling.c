@@ -10,7 +10,8 @@
  *                 all before it are there
  *             R2  rows of one time stand in the order of their contents, however they came
  *             R3  a row behind its watermark is late: counted, handed on where somebody wants it; a
- *                 row without a time is counted and dropped
+ *                 row without a time stands behind all others and comes out at the end, or (not
+ *                 keep_untimed) is counted and dropped
  *             R4  what no later row can look back to is gone when a partition has been answered, and
  *                 of idle partitions by and by
  *             R5  ttl: a row that comes more than that after the one before it sees nothing before it
@@ -151,7 +152,9 @@ row_in(rolling *r, const wr_batch *in, uint32_t i, wr_time touched)
     const char *key = "";
     uint64_t hash = 0, missing;
     wr_value v;
-    wr_time time = wr_event_time_get(in->columns[r->config->time_column], row);
+    wr_time time = WR_TIME_END;
+    if (!wr_column_is_null(in->columns[r->config->time_column], row))
+        time = wr_event_time_get(in->columns[r->config->time_column], row);
     if (c->key_count > 0) {
         hash = r->keys->hashes[i];
         key = r->keys->bytes.data + r->keys->offsets[i];
@@ -170,8 +173,8 @@ row_in(rolling *r, const wr_batch *in, uint32_t i, wr_time touched)
         return WEIR_MEMORY;
     WR_TRY(wr_bag_add(&r->bags, bag, r->bytes.data, order_length, (uint32_t)r->bytes.length,
                       wr_batch_diff(in, row), &missing));
-    if (time < bag->touched)
-        return WEIR_OK; /* restored: answered before */
+    if (time < bag->touched || time == WR_TIME_END)
+        return WEIR_OK; /* restored: answered before; without a time: finish finds it */
     r->time_min = WR_MIN(r->time_min, time);
     return waiting_add(r, bag);
 }
@@ -197,9 +200,12 @@ drop_late(rolling *r, const wr_batch *in, uint16_t *rows, uint32_t *count)
     uint32_t late_count = 0, kept = 0, missing = 0;
     for (uint32_t i = 0; i < *count; i++) {
         wr_time w = wr_watermark_shift(wr_batch_row_watermark(in, rows[i]), r->config->time_offset);
-        if (wr_column_is_null(column, rows[i]))
-            missing++;
-        else if (wr_event_time_get(column, rows[i]) < w)
+        if (wr_column_is_null(column, rows[i])) {
+            if (r->config->keep_untimed)
+                rows[kept++] = rows[i];
+            else
+                missing++;
+        } else if (wr_event_time_get(column, rows[i]) < w)
             late[late_count++] = rows[i];
         else
             rows[kept++] = rows[i];
@@ -263,6 +269,7 @@ is_before(wr_bag_at a, wr_bag_at b)
     return a.block < b.block || (a.block == b.block && a.entry < b.entry);
 }
 
+/* END: it has none. */
 static weir_status
 entry_time(rolling *r, const wr_bag_entry *e, wr_time *time)
 {
@@ -270,7 +277,8 @@ entry_time(rolling *r, const wr_bag_entry *e, wr_time *time)
     WR_TRY(wr_row_get(row->bytes + row->order_length, row->length - row->order_length,
                       r->config->over->input, r->values));
     const wr_value *v = &r->values[r->config->time_column];
-    *time = v->type.id != WR_DATE          ? v->integer
+    *time = v->is_null                     ? WR_TIME_END
+            : v->type.id != WR_DATE        ? v->integer
             : v->integer == WR_DATE_NEGINF ? WR_TIME_NEGINF
             : v->integer == WR_DATE_POSINF ? WR_TIME_POSINF
                                            : v->integer * WR_US_PER_DAY;
@@ -383,8 +391,8 @@ answers_done(rolling *r, wr_time before)
     const wr_bag_entry *next = wr_bag_entry_at(bag, &to);
     wr_time time;
     bag->mark = 0;
-    if (next != NULL) {
-        WR_TRY(entry_time(r, next, &time));
+    WR_TRY(next != NULL ? entry_time(r, next, &time) : WEIR_OK);
+    if (next != NULL && time != WR_TIME_END) {
         r->next_min = WR_MIN(r->next_min, time);
         r->waiting[r->waiting_kept++] = bag;
         bag->mark = r->waiting_kept;
@@ -499,10 +507,25 @@ rolling_advance(void *self, wr_ctx *ctx, wr_time watermark)
     return WR_FLOW_NEXT;
 }
 
+/* Partitions with rows without a time wait for nothing else. */
+static weir_status
+waiting_untimed(rolling *r)
+{
+    if (!r->config->keep_untimed || r->answering)
+        return WEIR_OK;
+    for (uint32_t i = 0; i < r->bags.capacity; i++)
+        if (r->bags.slots[i] != NULL)
+            WR_TRY(waiting_add(r, r->bags.slots[i]));
+    return WEIR_OK;
+}
+
 static wr_flow
 rolling_finish(void *self, wr_ctx *ctx)
 {
     rolling *r = self;
+    weir_status status = waiting_untimed(r);
+    if (status != WEIR_OK)
+        return rolling_fail(r, status);
     wr_flow flow = answer(r, WR_TIME_END);
     if (flow != WR_FLOW_NEXT)
         return flow;
@@ -551,7 +574,8 @@ rows_restore(void *user, const wr_batch *rows, wr_time touched)
         return WEIR_CHECKPOINT_CORRUPT;
     wr_eval_reset(&r->ctx->eval);
     for (uint32_t i = 0; i < rows->row_count; i++)
-        if (wr_column_is_null(rows->columns[r->config->time_column], i))
+        if (!r->config->keep_untimed &&
+            wr_column_is_null(rows->columns[r->config->time_column], i))
             return WEIR_CHECKPOINT_CORRUPT;
     return rows_in(r, rows, touched);
 }

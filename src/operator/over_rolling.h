@@ -17,6 +17,7 @@ typedef struct wr_over_rolling_config {
     bool all;            /* some call looks back without bound     */
     int64_t reach_us;    /* how far back in time calls look        */
     uint64_t reach_rows; /* how many rows back                     */
+    bool keep_untimed;   /* rows without a time come out at the end; else they are dropped */
     uint64_t ttl_us;     /* a gap longer than this starts a partition anew; 0: never */
 } wr_over_rolling_config;
 

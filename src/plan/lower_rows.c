@@ -48,6 +48,7 @@ append_rolling(lower_state *s, lower_chain *chain, const wr_over_config *over,
         .all = rolling->all,
         .reach_us = rolling->reach_us,
         .reach_rows = rolling->reach_rows,
+        .keep_untimed = rolling->keep_untimed,
         .ttl_us = s->options->ttl_us,
     };
     return wr_lower_append(s, chain, &wr_over_rolling_ops, c, plan->schema, id);

@@ -6,7 +6,8 @@
  *     BY_TIME  a partition column has a watermark, and rows only come: each partition once, when it
  *              has passed
  *     ROLLING  ordered by event time and looking back alone, and rows only come: each row once, when
- *              the watermark has passed it
+ *              the watermark has passed it; rows without a time come at the end where state may be
+ *              unbounded, else they are counted and left out
  *     CHANGES  else: partitions that change are answered anew
  */
 #include "plan/rules_impl.h"
@@ -90,6 +91,8 @@ call_rolls(const wr_over_call *call, uint32_t c, wr_plan_rolling *r)
 {
     if (call->order_count == 0 || call->order[0].column != c || call->order[0].descending)
         return false;
+    if (r->keep_untimed && call->order[0].nulls_first)
+        return false; /* each of them would change all answers */
     switch (call->function) {
     case WR_OVER_ROW_NUMBER:
     case WR_OVER_RANK:
@@ -108,7 +111,7 @@ call_rolls(const wr_over_call *call, uint32_t c, wr_plan_rolling *r)
 }
 
 static bool
-rolls(const wr_plan *over, wr_plan_rolling *r)
+rolls(const wr_plan_options *options, const wr_plan *over, wr_plan_rolling *r)
 {
     const wr_schema *input = over->inputs[0]->schema;
     const wr_over_call *first = &over->over.calls[0];
@@ -119,6 +122,7 @@ rolls(const wr_plan *over, wr_plan_rolling *r)
     if (input->fields[r->time_column].watermark_offset == WR_NO_WATERMARK ||
         !wr_type_is_time(input->fields[r->time_column].type))
         return false;
+    r->keep_untimed = options->unbounded_state && !input->fields[r->time_column].not_null;
     for (uint32_t i = 0; i < over->over.call_count; i++)
         if (!call_rolls(&over->over.calls[i], r->time_column, r))
             return false;
@@ -133,7 +137,7 @@ wr_plan_over_mode_of(const wr_plan_options *options, const wr_plan *over, wr_pla
         return WR_PLAN_OVER_AT_END;
     if (over->inputs[0]->schema->kind == WR_INSERT_ONLY && wr_plan_over_time(over, &column))
         return WR_PLAN_OVER_BY_TIME;
-    return rolls(over, rolling) ? WR_PLAN_OVER_ROLLING : WR_PLAN_OVER_CHANGES;
+    return rolls(options, over, rolling) ? WR_PLAN_OVER_ROLLING : WR_PLAN_OVER_CHANGES;
 }
 
 void
@@ -214,9 +218,10 @@ wr_plan_explain_over(const wr_plan *plan, const wr_plan_options *options, wr_tex
         return;
     case WR_PLAN_OVER_ROLLING: break;
     }
+    const char *untimed = r.keep_untimed ? ", rows without a time until the end" : "";
     wr_text_puts(to, "answered once, by time; state: rows not yet passed");
     if (r.all) {
-        wr_text_printf(to, " and all before them%s\n", idle);
+        wr_text_printf(to, " and all before them%s%s\n", idle, untimed);
         return;
     }
     if (r.reach_us > 1) {
@@ -228,5 +233,5 @@ wr_plan_explain_over(const wr_plan *plan, const wr_plan_options *options, wr_tex
     if (r.reach_rows > 0)
         wr_text_printf(to, ", %llu row%s%s%s", (unsigned long long)r.reach_rows,
                        r.reach_rows == 1 ? "" : "s", keyed ? " a key" : "", idle);
-    wr_text_putc(to, '\n');
+    wr_text_printf(to, "%s\n", untimed);
 }

@@ -58,6 +58,7 @@ typedef struct wr_plan_rolling {
     bool all; /* without bound */
     int64_t reach_us;
     uint64_t reach_rows;
+    bool keep_untimed; /* rows without a time stand last and wait for the end */
 } wr_plan_rolling;
 /* rolling is filled when it is ROLLING. */
 wr_plan_over_mode wr_plan_over_mode_of(const wr_plan_options *options, const wr_plan *over,

@@ -146,6 +146,34 @@ whole_history_and_gaps(void **state) /* R5 */
     wr_optest_verify(f.t);
 }
 
+static void
+rows_without_a_time_come_last(void **state) /* R3 */
+{
+    fixture f;
+    (void)state;
+    fixture_init(&f);
+    add_sum(&f, WR_FRAME_ROWS, (wr_value){ .type = WR_TYPE(WR_INT8), .integer = 1 });
+    wr_over_spec *peers = add_sum(&f, WR_FRAME_RANGE, seconds(10));
+    (void)peers;
+    f.config.reach_rows = 1;
+    f.config.reach_us = 10000000;
+    f.config.keep_untimed = true;
+    open_it(&f, "k int4, ts timestamp, x int8, s numeric, p numeric");
+    wr_optest_rows(f.t, 0, "1|null|9; 1|@5|1; 2|null|3; 1|@7|2; 1|null|10; 3|@12|0; 3|null|1");
+    wr_optest_expect(f.t, "");
+    wr_optest_watermark(f.t, 0, WR_OPTEST_S(10));
+    wr_optest_expect(f.t, "1|@5|1|1|1; 1|@7|2|3|3");
+    wr_optest_watermark(f.t, 0, WR_OPTEST_S(60));
+    wr_optest_expect(f.t, "3|@12|0|0|0");
+    wr_optest_rows(f.t, 0, "1|null|11");
+    wr_optest_expect(f.t, "");
+    wr_optest_end(f.t);
+    wr_optest_expect(f.t, "1|null|9|11|30; 1|null|10|19|30; 1|null|11|21|30; 2|null|3|3|3; "
+                          "3|null|1|1|1");
+    wr_optest_count(f.t, rows_null_time, 0);
+    wr_optest_verify(f.t);
+}
+
 /* --- over_changes --- */
 
 static void
@@ -187,6 +215,7 @@ WR_TESTS = {
     WR_TEST(rows_come_out_in_time),
     WR_TEST(rows_back_are_kept),
     WR_TEST(whole_history_and_gaps),
+    WR_TEST(rows_without_a_time_come_last),
     WR_TEST(answers_change_with_the_rows),
     { NULL, NULL },
 };
