@@ -12,6 +12,7 @@
  *                 order against the other side's watermark; never on batches (join_probe.c)
  *             J3  rows whose key is NULL match nothing unless null_equal
  *             J4  after the end nothing is left
+ *             J5  no row is taken back: where one may be, join_changes.c joins
  * Cost        a row: key words, a probe for each bucket its range overlaps (about 5), an insert;
  *             20-60 ns.
  */
@@ -182,7 +183,7 @@ join_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
         return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory to join");
     join_step *s = j->step;
     if (!s->begun) {
-        if (j->config->kind != WR_JOIN_INNER && has_negative(in))
+        if (has_negative(in))
             return wr_ctx_fail(ctx, WEIR_QUERY_UNSUPPORTED,
                                "a %s join cannot take rows back, and its %s input retracts some",
                                kind_names[j->config->kind], port == 0 ? "left" : "right");

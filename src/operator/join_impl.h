@@ -5,7 +5,7 @@
  *     join.c           open, close, the order of things in process and advance
  *     join_probe.c     a batch against the other side: candidates in the order of its rows
  *     join_emit.c      pairs and lone rows as batches
- *     join_store.c     a batch's rows into their own side; retractions
+ *     join_store.c     a batch's rows into their own side
  *     join_snapshot.c  freeze, write, restore
  */
 #pragma once
