@@ -79,3 +79,11 @@ wr_schema_upserts(const wr_schema *schema)
     s.kind = WR_UPSERT;
     return s;
 }
+
+int32_t
+wr_schema_op_column(const wr_schema *schema)
+{
+    int32_t column = schema->kind == WR_UPSERT ? wr_schema_find(schema, "_op") : -1;
+    bool    read = column >= 0 && !schema->fields[column].hidden;
+    return read && column == (int32_t) schema->field_count - 1 ? column : -1;
+}

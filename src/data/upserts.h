@@ -15,3 +15,8 @@ weir_status wr_batch_upserts(wr_budget *budget, wr_batch *batch, const wr_schema
                              wr_batch **out);
 /* The schema of such rows: shares schema's fields and key. */
 wr_schema wr_schema_upserts(const wr_schema *schema);
+/*
+ * The column `_op` of a relation that is read as upserts, which says whether a row comes or goes; -1:
+ * none.  It is the schema's last; a record that gives values by position has it first, or not at all.
+ */
+int32_t wr_schema_op_column(const wr_schema *schema);

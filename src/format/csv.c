@@ -11,6 +11,7 @@
  */
 #include "format/csv.h"
 
+#include "data/upserts.h"
 #include "format/csv_impl.h"
 #include "format/utf8_impl.h"
 
@@ -41,14 +42,17 @@ columns_init(wr_csv_decoder *d, const uint64_t *needed, wr_time_unit unit)
     d->column_of = wr_calloc(d->budget, n, sizeof *d->column_of);
     if (d->wanted == NULL || d->given == NULL || d->cells == NULL || d->column_of == NULL)
         return WEIR_MEMORY;
+    d->op_column = d->header_wanted ? WR_CSV_NO_COLUMN : wr_schema_op_column(d->schema);
+    d->field_count = d->op_column >= 0;
     for (uint32_t i = 0; i < d->schema->field_count; i++) {
         const wr_field *f = &d->schema->fields[i];
         wr_cell_init(&d->cells[i], f, unit);
         d->wanted[i] = !f->hidden && wr_bitmap_get(needed, i);
         if (d->header_wanted || f->hidden)
             continue;
+        uint32_t field = (int32_t) i == d->op_column ? 0 : d->field_count++;
         d->given[i] = true;
-        d->column_of[d->field_count++] = d->wanted[i] ? (int32_t) i : WR_CSV_NO_COLUMN;
+        d->column_of[field] = d->wanted[i] ? (int32_t) i : WR_CSV_NO_COLUMN;
     }
     return wr_csv_fields_reserve(d, n);
 }

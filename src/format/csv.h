@@ -6,8 +6,9 @@
  *             newlines and doubled quotes; an unquoted field equal to the null text is NULL.
  * tsv         tabs, no quotes, backslash escapes (\t \n \r \\), \N for NULL, as COPY's text format.
  * Columns     with a header by name (exactly, else in any case; a column's path is its name in the
- *             header), else by position.  A record with another number of fields is bad.  Values
- *             are read by PostgreSQL's input rules, numbers in time columns by time_unit.
+ *             header), else by position, those of upserts behind _op, which may be left out.  A
+ *             record with another number of fields is bad.  Values are read by PostgreSQL's input
+ *             rules, numbers in time columns by time_unit.
  * Encoding    the same backwards, PostgreSQL's text forms; rows of an upsert or changelog relation
  *             begin with the column _op, + or -, unless op is none.
  */

@@ -31,6 +31,7 @@ typedef struct wr_csv_decoder {
     bool            *given;     /* by column: some field goes there */
     int32_t         *column_of; /* by field, of field_count */
     uint32_t         field_count;
+    int32_t          op_column; /* by position: the column of field 0, which may be absent; -1: none */
     wr_csv_field       *fields; /* of the record being read */
     uint32_t         fields_read, fields_capacity;
     wr_text          unescaped;

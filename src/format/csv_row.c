@@ -77,13 +77,14 @@ wr_csv_row_put(wr_csv_decoder *d, wr_decode_to *to, char *text, size_t room)
 {
     uint32_t    row = to->count;
     weir_status status;
-    if (d->fields_read != d->field_count) {
+    uint32_t absent = d->op_column >= 0 && d->fields_read + 1 == d->field_count; /* _op */
+    if (d->fields_read + absent != d->field_count) {
         snprintf(text, room, "%u fields where %u are wanted", d->fields_read, d->field_count);
         return WEIR_ROW_DECODE;
     }
     wr_arena_reset(&d->scratch.arena);
-    for (uint32_t i = 0; i < d->field_count; i++) {
-        const wr_csv_field *f = &d->fields[i];
+    for (uint32_t i = absent; i < d->field_count; i++) {
+        const wr_csv_field *f = &d->fields[i - absent];
         int32_t          c = d->column_of[i];
         if (c == WR_CSV_NO_COLUMN)
             continue;
@@ -102,7 +103,8 @@ wr_csv_row_put(wr_csv_decoder *d, wr_decode_to *to, char *text, size_t room)
             return bad_field(d, (uint32_t) c, status, text, room);
     }
     for (uint32_t c = 0; c < d->schema->field_count; c++) {
-        if (!d->wanted[c] || d->given[c])
+        bool given = d->given[c] && !(absent && (int32_t) c == d->op_column);
+        if (!d->wanted[c] || given)
             continue;
         d->scratch.error.text[0] = '\0';
         status = wr_cell_put_null(&d->cells[c], to->columns[c], row, &d->scratch);

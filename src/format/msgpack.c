@@ -10,6 +10,7 @@
 #include "format/msgpack_impl.h"
 
 #include "data/datetime.h"
+#include "data/upserts.h"
 #include "format/utf8_impl.h"
 
 #include <inttypes.h>
@@ -284,23 +285,27 @@ items_read(msgpack_decoder *d, const char *p, const char *end, const msgpack_tok
     return p;
 }
 
-/* A record that is an array: all columns by position. */
+/* A record that is an array: all columns by position, _op first or not there. */
 static const char *
 positions_read(msgpack_decoder *d, const char *p, const char *end, const msgpack_token *list)
 {
-    uint32_t      field = 0, wanted = 0;
+    uint32_t      place = 0, wanted = 0;
+    int32_t       op = wr_schema_op_column(d->schema);
     msgpack_token t;
     for (uint32_t f = 0; f < d->schema->field_count; f++)
         wanted += !d->schema->fields[f].hidden;
-    if (list->count != wanted) {
+    bool leads = op >= 0 && list->count == wanted;
+    if (!leads && list->count + (op >= 0) != wanted) {
         d->bad_code = WEIR_ROW_DECODE;
         snprintf(d->bad_text, sizeof d->bad_text, "%u values where %u are wanted", list->count,
                  wanted);
         return wr_msgpack_skip(d, p, end, list, 0);
     }
-    for (uint32_t i = 0; i < list->count; i++, field++) {
-        while (d->schema->fields[field].hidden)
-            field++;
+    for (uint32_t i = 0; i < list->count; i++) {
+        bool first = leads && i == 0;
+        while (!first && d->schema->fields[place].hidden)
+            place++;
+        uint32_t    field = first ? (uint32_t) op : place++;
         const char *begin = p;
         if ((p = wr_msgpack_token(d, p, end, &t)) == NULL)
             return NULL;

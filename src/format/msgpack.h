@@ -3,7 +3,8 @@
  * format/msgpack.h -- MessagePack rows: what can be set, and the formats.
  *
  * Decoding    a record is a map (columns by key or path, as in JSON) or an array (columns by
- *             position, all of them); records follow one another.  Values are read by their
+ *             position, all of them, those of upserts behind _op, which may be left out); records
+ *             follow one another.  Values are read by their
  *             column's type: numbers and strings as JSON's are, binary into bytea and text,
  *             timestamps (extension -1) into times, maps and arrays into json, array and text.
  * Encoding    a map a row, or an array.  numeric is a string of its digits, timestamps are extension

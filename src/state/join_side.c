@@ -234,19 +234,6 @@ wr_join_row_mark(wr_join_side *side, wr_join_row *row, uint8_t marks)
     return WEIR_OK;
 }
 
-weir_status
-wr_join_row_add(wr_join_side *side, wr_join_row *row, int64_t diff)
-{
-    WR_TRY(wr_join_marks_own(side, row->block));
-    WR_TRY(wr_join_marks_need_diffs(side, row->block));
-    int64_t *sum = &row->block->marks->diffs[row->row];
-    if (__builtin_add_overflow(*sum, diff, sum))
-        return WEIR_ROW_OVERFLOW;
-    if (row->block->marks->diffs[row->row] == 0)
-        return wr_join_row_mark(side, row, WR_JOIN_DEAD);
-    return WEIR_OK;
-}
-
 /* --- inserting --- */
 
 /* S3 */

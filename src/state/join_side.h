@@ -26,7 +26,7 @@
 
 enum wr_join_mark {
     WR_JOIN_MATCHED = 1, /* a partner has been found                         */
-    WR_JOIN_DEAD = 2,    /* taken back, or done with: matches nothing any more */
+    WR_JOIN_DEAD = 2,    /* done with: matches nothing any more       */
 };
 
 /* What changes after a row has been stored. */
@@ -125,8 +125,6 @@ wr_join_row_diff(const wr_join_row *row)
 }
 /* Add marks; keeps the bucket's counts. */
 weir_status wr_join_row_mark(wr_join_side *side, wr_join_row *row, uint8_t marks);
-/* Add to its diff; at 0 it is dead. */
-weir_status wr_join_row_add(wr_join_side *side, wr_join_row *row, int64_t diff);
 /* Column c of rows[0..count): shares the strings.  *out NULL when some block does not have the
  * column. */
 weir_status wr_join_side_gather(wr_join_side *side, uint32_t c, const wr_join_row *rows,

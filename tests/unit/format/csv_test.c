@@ -247,6 +247,34 @@ changes_have_a_column(void **state)
     wr_decoding_close(&d);
 }
 
+/* By position _op comes first, as it is written, or is left out. */
+static void
+changes_are_read_as_they_are_written(void **state)
+{
+    static const char *const formats[] = { "csv", "tsv" };
+    static const char *const texts[] = { "+,1,x\n-,2,\n3,y\n,4,z\n5\n", "+\t1\tx\n-\t2\t\\N\n3\ty\n\\N\t4\tz\n5\n" };
+    wr_decoding d;
+    for (int f = 0; f < 2; f++) {
+        wr_decoding_open(&d, formats[f], "a int8, b text, _op text", NULL);
+        d.schema->kind = WR_UPSERT;
+        for (size_t piece = 0; piece < 6; piece++) {
+            wr_decoding_reset(&d);
+            assert_int_equal(wr_decoding_run(&d, texts[f], strlen(texts[f]), piece), WEIR_OK);
+            assert_string_equal(wr_text_string(&d.rows),
+                                "1|x|+\n2|null|-\n3|y|null\n4|z|null\n");
+            assert_string_equal(wr_text_string(&d.bad), "3001 1 fields where 3 are wanted <5>\n");
+        }
+        wr_decoding_close(&d);
+    }
+    wr_decoding_open(&d, "csv", "a int8, b text, _op text", "header=true");
+    d.schema->kind = WR_UPSERT;
+    wr_decoding_reset(&d);
+    assert_int_equal(wr_decoding_run(&d, "b,_op,a\nx,-,1\n", 15, 0), WEIR_OK);
+    assert_string_equal(wr_text_string(&d.rows), "1|x|-\n");
+    wr_decoding_close(&d);
+    check("csv", "a int8, b text, _op text", NULL, "1,x,+\n", "1|x|+\n", ""); /* a column like any */
+}
+
 static void
 hidden_columns_are_not_written(void **state) /* V3 */
 {
@@ -308,6 +336,7 @@ WR_TESTS = {
     WR_TEST(frozen_header_goes_on),
     WR_TEST(written_rows_read_back),
     WR_TEST(changes_have_a_column),
+             WR_TEST(changes_are_read_as_they_are_written),
     WR_TEST(hidden_columns_are_not_written),
     WR_TEST(lines_are_written),
     { NULL, NULL },

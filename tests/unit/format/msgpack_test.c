@@ -315,6 +315,27 @@ value_make(wr_random *r, msgpack_packer *to, int depth)
 
 /* Random records, half of them damaged: never a crash, the same in pieces, and msgpack-c finds the
  * same number of objects where nothing was damaged. */
+/* By position _op comes first, as it is written, or is left out. */
+static void
+changes_are_read_as_they_are_written(void **state)
+{
+    static const char bytes[] = "\x93\xa1+\x01\xa1x"  "\x93\xa1-\x02\xc0"  "\x92\x03\xa1y"
+                                "\x93\xa1+\x04\xa1z"  "\x92\x05\xa1w"  "\x91\x06";
+    wr_decoding d;
+    (void) state;
+    for (uint32_t capacity = 1; capacity < 8; capacity++) {
+        wr_decoding_open(&d, "msgpack", "a int8, b text, _op text", NULL);
+        d.schema->kind = WR_UPSERT;
+        d.capacity = capacity;
+        wr_decoding_reset(&d);
+        assert_int_equal(wr_decoding_run(&d, bytes, sizeof bytes - 1, 0), WEIR_OK);
+        assert_string_equal(wr_text_string(&d.rows),
+                            "1|x|+\n2|null|-\n3|y|null\n4|z|+\n5|w|null\n");
+        assert_int_equal(d.bad_count, 1);
+        wr_decoding_close(&d);
+    }
+}
+
 static void
 random_records(void **state)
 {
@@ -366,6 +387,7 @@ WR_TESTS = {
     WR_TEST(wrong_bytes_end_the_message),
     WR_TEST(written_rows_read_back),
     WR_TEST(changes_say_what_they_do),
+    WR_TEST(changes_are_read_as_they_are_written),
     WR_TEST(random_records),
     { NULL, NULL },
 };
