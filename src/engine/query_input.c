@@ -32,10 +32,32 @@ report_error(const wr_report *report, weir_status status, weir_error *err)
     return e->code;
 }
 
+static weir_status
+key_from_json(const wr_json *json, wr_arena *arena, wr_option_list *key, weir_error *err)
+{
+    if (json == NULL || json->kind == WR_JSON_NULL)
+        return WEIR_OK;
+    if (json->kind == WR_JSON_LIST)
+        key->items = wr_arena_calloc(arena, json->count + 1, sizeof *key->items);
+    if (json->kind == WR_JSON_LIST && key->items == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t k = 0; json->kind == WR_JSON_LIST && k < json->count; k++) {
+        const wr_json *name = &json->items[k];
+        if (name->kind != WR_JSON_STRING)
+            break;
+        key->items[key->count++] = wr_arena_strndup(arena, name->text, name->length);
+        if (key->items[k] == NULL)
+            return WEIR_MEMORY;
+    }
+    if (json->kind != WR_JSON_LIST || key->count < json->count)
+        return wr_error_set(err, WEIR_CONFIG_VALUE, "the schema's primary_key is [\"name\", ...]");
+    return WEIR_OK;
+}
+
 /* {"columns": [["name", "type"], ...], "time_column", "watermark_delay_ms", "primary_key"} */
 static weir_status
 schema_from_json(const char *text, wr_arena *arena, wr_schema **schema, const char **watermark,
-                 weir_error *err)
+                 wr_option_list *key, weir_error *err)
 {
     wr_json doc;
     WR_TRY(wr_json_parse(text, strlen(text), arena, &doc, err));
@@ -57,18 +79,7 @@ schema_from_json(const char *text, wr_arena *arena, wr_schema **schema, const ch
                         .watermark_offset = WR_NO_WATERMARK };
         WR_TRY(wr_type_parse(pair->items[1].text, pair->items[1].length, &s->fields[c].type, err));
     }
-    const wr_json *key = wr_json_member(&doc, "primary_key", 11);
-    if (key != NULL && key->kind == WR_JSON_LIST) {
-        s->key = wr_arena_calloc(arena, key->count + 1, sizeof *s->key);
-        for (uint32_t k = 0; s->key != NULL && k < key->count; k++) {
-            int32_t c = key->items[k].kind == WR_JSON_STRING
-                            ? wr_schema_find(s, wr_arena_strndup(arena, key->items[k].text,
-                                                                 key->items[k].length))
-                            : -1;
-            if (c >= 0)
-                s->key[s->key_count++] = (uint32_t)c;
-        }
-    }
+    WR_TRY(key_from_json(wr_json_member(&doc, "primary_key", 11), arena, key, err));
     const wr_json *time = wr_json_member(&doc, "time_column", 11),
                   *delay = wr_json_member(&doc, "watermark_delay_ms", 18);
     *watermark = NULL;
@@ -100,7 +111,8 @@ add_file(weir_pipeline *p, const char *name, const char *path, const char *forma
     if (st != WEIR_OK)
         return report_error(report, st, err);
     if (schema_json != NULL)
-        WR_TRY(schema_from_json(schema_json, &p->arena, &columns, &s->common.watermark, err));
+        WR_TRY(schema_from_json(schema_json, &p->arena, &columns, &s->common.watermark,
+                                &s->common.key, err));
     else
         WR_TRY(wr_infer_columns(path, s, &p->arena, &columns, err));
     st = wr_pipeline_add_source(p, s, columns, report);
