@@ -607,6 +607,7 @@ wr_bag_aggregate_make(wr_arena *arena, const wr_aggregate *inner, const wr_type 
     g->words = arg_count == 1 && order_count == 0 && inner->ignores_null && fits_word(args[0]);
     g->shown.state_bytes = sizeof(bag);
     g->shown.nested = true;
+    g->shown.plain = false;
     g->shown.ignores_null = inner->ignores_null && order_count == 0;
     g->shown.init = NULL;
     g->shown.update = bag_update;

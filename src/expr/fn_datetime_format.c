@@ -5,7 +5,8 @@
  * Place       rows of the function registry.
  * Invariants  an infinite time and an empty picture give NULL; what has no meaning for an interval
  *             is refused
- * Cost        with a constant picture the vector kernel parses it once a batch.
+ * Cost        with a constant picture the vector kernel parses it once a batch, and writes a text once
+ *             for times in a row that the picture does not tell apart (its finest keyword).
  */
 #include "expr/fn_datetime_impl.h"
 #include "expr/fn_format_impl.h"
@@ -391,18 +392,59 @@ FN_KERNEL(interval_to_char)
     return format_give(eval, row, &p, &args[1], out);
 }
 
+/* Times of one such span look alike in the picture: 1 where the text shows less than seconds. */
+static int64_t
+nodes_span(const wr_node *n)
+{
+    int64_t span = WR_US_PER_DAY;
+    for (; n->kind != WR_NODE_END; n++) {
+        if (n->kind != WR_NODE_ACTION)
+            continue;
+        switch ((wr_time_key) n->keyword->key) {
+        case WR_KEY_AM_DOTS:
+        case WR_KEY_AM:
+        case WR_KEY_HH12:
+        case WR_KEY_HH24: span = WR_MIN(span, (int64_t) WR_US_PER_HOUR); break;
+        case WR_KEY_MI: span = WR_MIN(span, (int64_t) WR_US_PER_MINUTE); break;
+        case WR_KEY_SS:
+        case WR_KEY_SSSS: span = WR_MIN(span, (int64_t) WR_US_PER_SECOND); break;
+        case WR_KEY_MS:
+        case WR_KEY_US:
+        case WR_KEY_FF1:
+        case WR_KEY_FF2:
+        case WR_KEY_FF3:
+        case WR_KEY_FF4:
+        case WR_KEY_FF5:
+        case WR_KEY_FF6: return 1;
+        default: break;
+        }
+    }
+    return span;
+}
+
+/* What the last time came to. */
+typedef struct shown {
+    wr_time from;  /* the beginning of its span  */
+    bool    known; /* the writer's text is of it */
+} shown;
+
 static weir_status
-timestamp_to_char_row(writer *w, wr_column *out, const wr_node *nodes, wr_time t, bool has_zone)
+timestamp_to_char_row(writer *w, wr_column *out, const wr_node *nodes, wr_time t, int64_t span,
+                      shown *last)
 {
     if (fn_time_is_infinite(t))
         return wr_column_set_null(out, w->row);
-    parts_of_time(t, has_zone, &w->parts);
-    wr_text_clear(w->to);
-    weir_status status = put_nodes(w, nodes);
-    if (wr_status_is_row(status))
-        return wr_column_set_null(out, w->row);
-    if (status != WEIR_OK || !wr_text_ok(w->to))
-        return WEIR_MEMORY;
+    if (!last->known || (uint64_t) t - (uint64_t) last->from >= (uint64_t) span) {
+        last->from = fn_floor_divide(t, span) * span;
+        parts_of_time(t, w->parts.has_zone, &w->parts);
+        wr_text_clear(w->to);
+        weir_status status = put_nodes(w, nodes);
+        last->known = status == WEIR_OK;
+        if (wr_status_is_row(status))
+            return wr_column_set_null(out, w->row);
+        if (status != WEIR_OK || !wr_text_ok(w->to))
+            return WEIR_MEMORY;
+    }
     return wr_column_set_string(out, w->row, wr_text_string(w->to), w->to->length);
 }
 
@@ -421,14 +463,17 @@ timestamp_to_char_vector(wr_eval *eval, const wr_expr *call, wr_column *const *a
     weir_status      status = WEIR_OK;
     wr_text          text;
     writer           w = { .eval = eval, .to = &text };
+    shown            last = { 0 };
     if (nodes == NULL)
         return WEIR_MEMORY;
+    int64_t span = nodes_span(nodes);
     WR_TRY(wr_fn_vector_open(eval, call->type, args, 2, physical, rows, kept, &live, &made));
     wr_text_init(&text, eval->budget);
+    w.parts.has_zone = args[0]->type.id == WR_TIMESTAMPTZ;
     for (uint32_t i = 0; i < live.count && status == WEIR_OK; i++) {
         w.row = fn_row(live, i);
         status = timestamp_to_char_row(&w, made, nodes, ((const wr_time *) args[0]->data)[w.row],
-                                       args[0]->type.id == WR_TIMESTAMPTZ);
+                                       span, &last);
     }
     wr_text_fini(&text);
     if (status != WEIR_OK) {

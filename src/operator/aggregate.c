@@ -3,8 +3,8 @@
  * operator/aggregate.c -- GROUP BY: by windows, by a time key, or over the whole input.
  *
  * Place       one input; output: keys, then a column a call.  Late rows go to WR_PORT_LATE.
- * State       a ring of panes, each a hash table of groups with their aggregates' states, and a
- *             table of distinct values for each DISTINCT call.  Dropped pane by pane as the
+ * State       a ring of panes, each a hash table of groups with their aggregates' states, and
+ *             tables of distinct values for the DISTINCT calls.  Dropped pane by pane as the
  *             watermark passes.
  * Invariants  A1  what comes out depends on the rows, their order and their watermarks alone
  *                 (design 12.1); L1-L2 of aggregate_assign.c, U1-U4 of aggregate_update.c
@@ -119,15 +119,7 @@ open_parts(aggregate *a, weir_error *err)
     if (a->tables == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for %u DISTINCT aggregates", tables - 1);
     a->tables[a->table_count++] = (wr_pane_table){ &a->layout, user_bytes };
-    for (uint32_t i = 0; i < a->calls.count; i++) {
-        if (a->calls.calls[i].values.columns == NULL)
-            continue;
-        if (a->table_count == WR_PANE_TABLES_MAX)
-            return wr_error_set(err, WEIR_QUERY_TOO_COMPLEX, "more than %d DISTINCT aggregates",
-                                WR_PANE_TABLES_MAX - 1);
-        a->calls.calls[i].table = a->table_count;
-        a->tables[a->table_count++] = (wr_pane_table){ &a->calls.calls[i].values, 0 };
-    }
+    WR_TRY(wr_agg_sets_open(a, err));
     wr_pane_ring_init(&a->ring, a->ctx->state, a->tables, a->table_count);
     return WEIR_OK;
 }

@@ -80,7 +80,9 @@ result_column(aggregate *a, agg_call *call, char **groups, uint32_t count, wr_co
     *out = c;
     if (c == NULL)
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u results", count);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; g->plain && i < count; i++)
+        ((int64_t *) c->data)[i] = *(const int64_t *) (const void *) (groups[i] + call->offset);
+    for (uint32_t i = 0; !g->plain && i < count; i++) {
         weir_status status =
             g->result_at(&call->ctx, groups[i] + call->offset, &a->ctx->eval.step, c, i);
         if (WR_UNLIKELY(status != WEIR_OK) &&

@@ -5,8 +5,9 @@
  *
  *     aggregate.c           open, close, finish; a batch from its arguments to its panes
  *     aggregate_assign.c    which row goes into which pane; what is late
- *     aggregate_update.c    rows of one pane into its groups; retractions, FILTER, DISTINCT, idle
- *     groups aggregate_emit.c      results as batches; changes; closing
+ *     aggregate_update.c    rows of one pane into its groups; retractions, FILTER, idle groups
+ *     aggregate_distinct.c  the sets of distinct values
+ *     aggregate_emit.c      results as batches; changes; closing
  *     aggregate_merge.c     windows made of panes
  *     aggregate_snapshot.c  freeze, write, restore
  */
@@ -23,6 +24,8 @@ typedef enum agg_mode {
     AGG_BY_PANE,   /* panes narrower than windows; windows merge theirs at close */
 } agg_mode;
 
+enum { AGG_SHARERS_MAX = 8 };
+
 typedef struct agg_call {
     const wr_agg_call *spec;
     size_t             offset;       /* of the state in a row                        */
@@ -31,6 +34,11 @@ typedef struct agg_call {
     uint32_t           table;        /* DISTINCT: which of the pane's tables; else 0 */
     wr_key_layout      values;       /* DISTINCT: group id, arguments                */
     wr_row_keys        value_keys;
+    /* DISTINCT, unless in sessions (aggregate_distinct.c): */
+    struct agg_call   *set;          /* whose layout and keys its set has            */
+    uint32_t           place;        /* among those that share the set               */
+    uint32_t           sharer_count; /* of a set's leader, itself the first          */
+    struct agg_call   *sharers[AGG_SHARERS_MAX];
     /* Of the batch at hand: */
     wr_column         *args[4];
     bool               narrowed;     /* only rows in pass take part                  */
@@ -85,8 +93,14 @@ typedef struct agg_step {
     char    *plus_groups[WR_BATCH_ROWS_MAX];
     uint16_t minus_rows[WR_BATCH_ROWS_MAX];
     char    *minus_groups[WR_BATCH_ROWS_MAX];
-    uint64_t prefixes[WR_BATCH_ROWS_MAX];  /* DISTINCT: the groups' ids                  */
+    /* DISTINCT, of the rows that some call of the set lets pass: */
+    uint16_t set_rows[WR_BATCH_ROWS_MAX];
+    char    *set_groups[WR_BATCH_ROWS_MAX];
+    uint64_t prefixes[WR_BATCH_ROWS_MAX];  /* the groups' ids                            */
     uint32_t value_ids[WR_BATCH_ROWS_MAX];
+    char    *values[WR_BATCH_ROWS_MAX];
+    uint8_t  passes[WR_BATCH_ROWS_MAX];    /* a bit a sharer                             */
+    uint8_t  gained[WR_BATCH_ROWS_MAX], lost[WR_BATCH_ROWS_MAX];
 } agg_step;
 
 typedef struct aggregate {
@@ -163,6 +177,35 @@ agg_touched(const aggregate *a, const wr_group *g)
 bool        wr_agg_is_idle(const aggregate *a, const wr_group *g, wr_time watermark);
 /* Drop groups idle for longer than ttl. */
 weir_status wr_agg_sweep(aggregate *a, wr_time watermark);
+
+wr_flow     wr_agg_refuse_retract(aggregate *a, const agg_call *call);
+static inline uint32_t
+agg_row(wr_rows rows, uint32_t i)
+{
+    return rows.rows != NULL ? rows.rows[i] : i;
+}
+
+/* --- aggregate_distinct.c --- */
+/* Give each DISTINCT call its set, each set its table (room for one a call). */
+weir_status wr_agg_sets_open(aggregate *a, weir_error *err);
+/* Rows into the set, and what that changes into all calls that share it. */
+wr_flow     wr_agg_set_update(aggregate *a, agg_call *set, const wr_batch *in, wr_pane *pane,
+                              wr_rows rows, char *const *groups);
+/* Distinct values of group `id`, or (UINT32_MAX) of groups that are dead, go. */
+weir_status wr_agg_values_forget(aggregate *a, wr_pane *pane, uint32_t id);
+/* How many rows with the value the call has let pass. */
+static inline int64_t *
+agg_value_count(const agg_call *call, wr_group *value)
+{
+    char *more = (char *) value + wr_group_user_offset(&call->set->values);
+    return call->place == 0 ? &value->count : (int64_t *) (void *) more + call->place - 1;
+}
+static inline int64_t
+agg_value_seen(const agg_call *call, const wr_group *value)
+{
+    const char *more = (const char *) value + wr_group_user_offset(&call->set->values);
+    return call->place == 0 ? value->count : ((const int64_t *) (const void *) more)[call->place - 1];
+}
 
 /* --- aggregate_emit.c --- */
 /* What the dirty groups of a step showed before it. */

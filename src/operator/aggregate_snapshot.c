@@ -152,15 +152,22 @@ buckets_by_owner(buckets *b, const aggregate *a, const frozen_pane *pane, uint32
     return status;
 }
 
+/* The values of one group that call has seen. */
 static weir_status
-put_values(const wr_group_view *view, const buckets *owners, uint32_t owner, wr_snapshot_writer *to)
+put_values(const agg_call *call, const wr_group_view *view, const buckets *owners, uint32_t owner,
+           wr_snapshot_writer *to)
 {
-    uint32_t from = owners->starts[owner], until = owners->starts[owner + 1];
-    wr_snapshot_put_u64(to, until - from);
+    uint32_t from = owners->starts[owner], until = owners->starts[owner + 1], seen = 0;
+    for (uint32_t i = from; i < until; i++)
+        seen += agg_value_seen(call, wr_group_view_row(view, owners->ids[i])) != 0;
+    wr_snapshot_put_u64(to, seen);
     for (uint32_t i = from; i < until; i++) {
         const wr_group *g = wr_group_view_row(view, owners->ids[i]);
         const uint64_t *row = (const uint64_t *) (g + 1);
-        wr_snapshot_put_i64(to, g->count);
+        int64_t         count = agg_value_seen(call, g);
+        if (count == 0)
+            continue;
+        wr_snapshot_put_i64(to, count);
         if (view->layout->encoded) {
             wr_string bytes = wr_key_encoding(view->layout, row);
             wr_snapshot_put_bytes(to, wr_string_data(&bytes) + sizeof(uint64_t),
@@ -188,8 +195,11 @@ put_group(const aggregate *a, const frozen_pane *pane, const buckets *owners, ui
         WR_TRY(wr_snapshot_put_value(to, &value));
     }
     wr_agg_calls_encode(&a->calls, g, to);
-    for (uint32_t t = 1; t < a->table_count; t++)
-        WR_TRY(put_values(&pane->views[t], &owners[t], id, to));
+    for (uint32_t i = 0; i < a->calls.count; i++) {
+        const agg_call *call = &a->calls.calls[i];
+        if (call->set != NULL)
+            WR_TRY(put_values(call, &pane->views[call->table], &owners[call->table], id, to));
+    }
     return WEIR_OK;
 }
 
@@ -349,24 +359,25 @@ static weir_status
 get_distinct(restorer *r, wr_snapshot_reader *from, wr_pane *pane, agg_call *call, uint32_t owner)
 {
     wr_group_table *table = &pane->tables[call->table];
+    agg_call       *set = call->set;
     wr_value        values[4];
     uint64_t        count = wr_snapshot_get_u64(from);
     for (uint64_t i = 0; i < count && !from->failed; i++) {
         int64_t  n = wr_snapshot_get_i64(from);
         uint32_t id;
-        if (call->values.encoded) {
+        if (set->values.encoded) {
             size_t      length;
             const char *bytes = wr_snapshot_get_bytes(from, &length);
             if (bytes == NULL)
                 return WEIR_CHECKPOINT_CORRUPT;
-            WR_TRY(wr_row_keys_set_encoded(&call->value_keys, bytes, length, owner));
+            WR_TRY(wr_row_keys_set_encoded(&set->value_keys, bytes, length, owner));
         } else {
-            for (uint32_t c = 0; c < call->values.column_count; c++)
-                WR_TRY(get_value(r, from, call->values.columns[c].type, &values[c]));
-            WR_TRY(wr_row_keys_set(&call->value_keys, values, owner));
+            for (uint32_t c = 0; c < set->values.column_count; c++)
+                WR_TRY(get_value(r, from, set->values.columns[c].type, &values[c]));
+            WR_TRY(wr_row_keys_set(&set->value_keys, values, owner));
         }
-        WR_TRY(wr_group_table_find(table, &call->value_keys, NULL, 1, &id, NULL, NULL));
-        wr_group_table_row(table, id)->count += n;
+        WR_TRY(wr_group_table_find(table, &set->value_keys, NULL, 1, &id, NULL, NULL));
+        *agg_value_count(call, wr_group_table_row(table, id)) += n;
     }
     return WEIR_OK;
 }
@@ -407,7 +418,7 @@ get_group(restorer *r, wr_snapshot_reader *from, wr_pane *pane)
     if (wr_agg_calls_failed(&a->calls))
         return WEIR_MEMORY;
     for (uint32_t i = 0; i < a->calls.count; i++)
-        if (a->calls.calls[i].table != 0)
+        if (a->calls.calls[i].set != NULL)
             WR_TRY(get_distinct(r, from, pane, &a->calls.calls[i], id));
     return WEIR_OK;
 }

@@ -3,7 +3,8 @@
  * operator/aggregate_update.c -- the rows of one pane into its groups.
  *
  * The whole is done by columns: find all groups, then one call of each aggregate's update for all
- * rows. A FILTER, ignored NULLs, DISTINCT and retractions only narrow the rows of that call.
+ * rows. A FILTER, ignored NULLs, DISTINCT (aggregate_distinct.c) and retractions only narrow the rows
+ * of that call.
  *
  * Invariants  U1  a row touches each call at most |diff| times, and its group's count by diff once
  *             U2  with DISTINCT a value reaches the aggregate when its count becomes positive,
@@ -38,12 +39,6 @@ pane_rows(agg_step *s, const uint16_t *which, uint32_t first, uint32_t count)
     return (wr_rows){ s->part_rows, count };
 }
 
-static inline uint32_t
-row_at(wr_rows rows, uint32_t i)
-{
-    return rows.rows != NULL ? rows.rows[i] : i;
-}
-
 /*
  * The next part of rows: those that pass and whose diff is at least `times` (sign > 0) or at most
  * -times (sign < 0).  Rows and groups go to the step's arrays, kept apart by sign.
@@ -56,7 +51,7 @@ part_take(agg_step *s, const agg_call *call, const wr_batch *in, wr_rows rows, c
     char    **to_groups = sign > 0 ? s->plus_groups : s->minus_groups;
     uint32_t  count = 0;
     for (uint32_t i = 0; i < rows.count; i++) {
-        uint32_t row = row_at(rows, i);
+        uint32_t row = agg_row(rows, i);
         int64_t  diff = wr_batch_diff(in, row);
         bool     takes = (sign > 0 ? diff >= times : diff <= -times) &&
                      (!call->narrowed || wr_bitmap_get(call->pass, row));
@@ -67,82 +62,12 @@ part_take(agg_step *s, const agg_call *call, const wr_batch *in, wr_rows rows, c
     return (part){ { to_rows, count }, to_groups };
 }
 
-static wr_flow
-refuse_retract(aggregate *a, const agg_call *call)
+wr_flow
+wr_agg_refuse_retract(aggregate *a, const agg_call *call)
 {
     return wr_ctx_fail(a->ctx, WEIR_QUERY_UNSUPPORTED,
                        "%s cannot take rows back, and its input retracts some",
                        call->spec->aggregate->name);
-}
-
-/* --- DISTINCT --- */
-
-/* U2: of rows (with their groups), plus and minus are left with what changes the set. */
-static weir_status
-distinct_narrow(agg_step *s, agg_call *call, const wr_batch *in, wr_group_table *values, part all,
-                part *plus, part *minus)
-{
-    uint32_t n = all.rows.count, plus_count = 0, minus_count = 0;
-    for (uint32_t i = 0; i < n; i++)
-        s->prefixes[i] = ((const wr_group *) all.groups[i])->id;
-    WR_TRY(wr_row_keys_fill(&call->value_keys, call->args, all.rows.rows, n, in->physical_count,
-                            s->prefixes));
-    WR_TRY(wr_group_table_find(values, &call->value_keys, NULL, n, s->value_ids, NULL, NULL));
-    WR_TRY(wr_group_table_own(values, s->value_ids, n));
-    for (uint32_t i = 0; i < n; i++) {
-        wr_group *value = wr_group_table_row(values, s->value_ids[i]);
-        uint32_t  row = row_at(all.rows, i);
-        int64_t   before = value->count;
-        char     *group = all.groups[i]; /* plus may share all's arrays: read before writing */
-        value->count += wr_batch_diff(in, row);
-        if (before <= 0 && value->count > 0) {
-            s->plus_rows[plus_count] = (uint16_t) row;
-            s->plus_groups[plus_count++] = group;
-        } else if (before > 0 && value->count <= 0) {
-            s->minus_rows[minus_count] = (uint16_t) row;
-            s->minus_groups[minus_count++] = group;
-        }
-    }
-    for (uint32_t i = 0; s->reversed && i < n; i++) {
-        const wr_group *value = wr_group_table_row(values, s->value_ids[i]);
-        if (value->count == 0 && (value->flags & WR_GROUP_DEAD) == 0)
-            WR_TRY(wr_group_table_remove(values, s->value_ids[i]));
-    }
-    *plus = (part){ { s->plus_rows, plus_count }, s->plus_groups };
-    *minus = (part){ { s->minus_rows, minus_count }, s->minus_groups };
-    return WEIR_OK;
-}
-
-/* Rows that pass, whatever their diff. */
-static part
-part_passing(agg_step *s, const agg_call *call, wr_rows rows, char *const *groups)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < rows.count; i++) {
-        uint32_t row = row_at(rows, i);
-        s->plus_rows[count] = (uint16_t) row;
-        s->plus_groups[count] = groups[i];
-        count += !call->narrowed || wr_bitmap_get(call->pass, row);
-    }
-    return (part){ { s->plus_rows, count }, s->plus_groups };
-}
-
-static wr_flow
-call_update_distinct(aggregate *a, agg_call *call, const wr_batch *in, wr_pane *pane, wr_rows rows,
-                     char *const *groups)
-{
-    const wr_aggregate *g = call->spec->aggregate;
-    part                plus, minus, all = part_passing(a->step, call, rows, groups);
-    if (distinct_narrow(a->step, call, in, &pane->tables[call->table], all, &plus, &minus) !=
-        WEIR_OK)
-        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for distinct values");
-    if (minus.rows.count > 0 && g->retract == NULL)
-        return refuse_retract(a, call);
-    if (plus.rows.count > 0)
-        g->update(&call->ctx, plus.groups, call->offset, call->args, plus.rows);
-    if (minus.rows.count > 0)
-        g->retract(&call->ctx, minus.groups, call->offset, call->args, minus.rows);
-    return WR_FLOW_NEXT;
 }
 
 /* --- one call --- */
@@ -153,8 +78,9 @@ call_update(aggregate *a, agg_call *call, const wr_batch *in, wr_pane *pane, wr_
 {
     const wr_aggregate *g = call->spec->aggregate;
     agg_step           *s = a->step;
-    if (call->table != 0)
-        return call_update_distinct(a, call, in, pane, rows, groups);
+    if (call->set != NULL) /* the leader does it for all */
+        return call->set == call ? wr_agg_set_update(a, call, in, pane, rows, groups)
+                                 : WR_FLOW_NEXT;
     if (!call->narrowed && in->diff == NULL) {
         g->update(&call->ctx, groups, call->offset, call->args, rows);
         return WR_FLOW_NEXT;
@@ -172,7 +98,7 @@ call_update(aggregate *a, agg_call *call, const wr_batch *in, wr_pane *pane, wr_
         if (minus.rows.count == 0)
             break;
         if (g->retract == NULL)
-            return refuse_retract(a, call);
+            return wr_agg_refuse_retract(a, call);
         g->retract(&call->ctx, minus.groups, call->offset, call->args, minus.rows);
     }
     return WR_FLOW_NEXT;
@@ -190,28 +116,6 @@ wr_agg_is_idle(const aggregate *a, const wr_group *g, wr_time watermark)
     return watermark > until;
 }
 
-/* Distinct values of group `id`, or (UINT32_MAX) of groups that are dead, go. */
-static weir_status
-values_forget(aggregate *a, wr_pane *pane, uint32_t id)
-{
-    const wr_group_table *groups = &pane->tables[0];
-    for (uint32_t t = 1; t < a->table_count; t++) {
-        wr_group_table *values = &pane->tables[t];
-        for (uint32_t v = 0; v < values->high; v++) {
-            wr_group *value = wr_group_table_row(values, v);
-            if ((value->flags & WR_GROUP_DEAD) != 0)
-                continue;
-            uint32_t owner = wr_key_prefix(values->layout, wr_group_key(value));
-            if (owner != id && (id != UINT32_MAX ||
-                                (wr_group_table_row(groups, owner)->flags & WR_GROUP_DEAD) == 0))
-                continue;
-            WR_TRY(wr_group_table_own(values, &v, 1));
-            WR_TRY(wr_group_table_remove(values, v));
-        }
-    }
-    return WEIR_OK;
-}
-
 /* U4: start idle groups anew; returns how many of the rows come before one that would have to start
  * anew in the middle of this step. */
 static weir_status
@@ -225,7 +129,7 @@ idle_restart(aggregate *a, wr_pane *pane, const wr_batch *in, const uint16_t *ro
         if (wr_agg_is_idle(a, g, w)) {
             if ((g->flags & WR_GROUP_SEEN) != 0)
                 break;
-            WR_TRY(values_forget(a, pane, g->id));
+            WR_TRY(wr_agg_values_forget(a, pane, g->id));
             g->count = 0;
             g->flags &= ~(uint32_t) WR_GROUP_EMITTED;
             memset((char *) g + wr_group_user_offset(&a->layout), 0, a->calls.user_bytes);
@@ -293,7 +197,7 @@ wr_agg_sweep(aggregate *a, wr_time watermark)
         removed = true;
     }
     if (removed)
-        WR_TRY(values_forget(a, pane, UINT32_MAX));
+        WR_TRY(wr_agg_values_forget(a, pane, UINT32_MAX));
     return compact(a, pane);
 }
 
@@ -308,7 +212,7 @@ counts_add(agg_step *s, const wr_batch *in, wr_rows rows)
         ((wr_group *) s->groups[i])->count++;
     for (uint32_t i = 0; in->diff != NULL && i < rows.count; i++) {
         wr_group *g = (wr_group *) s->groups[i];
-        int64_t   diff = in->diff[row_at(rows, i)];
+        int64_t   diff = in->diff[agg_row(rows, i)];
         g->count += diff;
         if (WR_UNLIKELY(diff < 0 && g->count < 0))
             unknown += (uint64_t) -WR_MAX(diff, g->count);

@@ -11,6 +11,7 @@ enum {
     SLOT_BITS_MAX = 31,
     SLOT_BITS_CACHED = 15, /* 256 KB of slots: in L2 */
     PREFETCH_BITS = 13,    /* worth prefetching above 64 KB of slots */
+    PAGE_SLOTS = 512,
 };
 
 void
@@ -67,6 +68,8 @@ slots_resize(wr_group_table *t, uint32_t bits)
     uint64_t *slots = wr_calloc(t->budget, (size_t) 1 << bits, sizeof *slots);
     if (slots == NULL)
         return WEIR_MEMORY;
+    for (size_t i = 0; i < (size_t) 1 << bits; i += PAGE_SLOTS) /* one fault a page, not two */
+        ((volatile uint64_t *) slots)[i] = 0;
     for (size_t i = 0; t->slot_bits > 0 && i < (size_t) 1 << t->slot_bits; i++)
         if (t->slots[i] != 0)
             slots_put(slots, bits, t->slots[i]);

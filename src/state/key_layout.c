@@ -272,6 +272,7 @@ wr_key_column_make(const wr_key_layout *layout, wr_budget *budget, char *const *
     const wr_key_column *spec = &layout->columns[c];
     wr_column           *column = wr_column_create(budget, spec->type, count);
     uint32_t             nulls = layout->nulls_at + c / 64;
+    bool                 views = spec->view && spec->words == 2;
     if (column == NULL)
         return NULL;
     if (column_fill_words(column, rows, key_offset, count, spec->at)) {
@@ -282,7 +283,15 @@ wr_key_column_make(const wr_key_layout *layout, wr_budget *budget, char *const *
         return column;
     }
     for (uint32_t i = 0; i < count; i++) {
-        wr_value    value = wr_key_value(layout, (const uint64_t *) (rows[i] + key_offset), c);
+        const uint64_t *row = (const uint64_t *) (const void *) (rows[i] + key_offset);
+        wr_string       view = { .length = UINT32_MAX };
+        if (views)
+            memcpy(&view, row + spec->at, sizeof view);
+        if (view.length <= WR_STRING_INLINE_MAX && (row[nulls] >> (c % 64) & 1) == 0) {
+            wr_column_set_view(column, i, view); /* a short text is its view */
+            continue;
+        }
+        wr_value    value = wr_key_value(layout, row, c);
         weir_status status = value.is_null ? wr_column_set_null(column, i)
                                            : wr_column_set_value(column, i, &value);
         if (status != WEIR_OK)

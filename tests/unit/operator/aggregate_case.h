@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CASE_KEYS_MAX = 8, CASE_CALLS_MAX = 8 };
+enum { CASE_KEYS_MAX = 8, CASE_CALLS_MAX = 12 };
 
 typedef struct agg_case {
     wr_optest          *t;

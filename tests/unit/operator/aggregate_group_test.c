@@ -213,6 +213,64 @@ filter_and_distinct(void **state) /* U2 */
     wr_optest_verify(t);
 }
 
+/* More calls over v than one set takes, each with a filter of its own; D1: a value leaves the set with
+ * the last call that has seen it, and one taken back before it came is owed to each call apart. */
+static void
+distinct_sets_are_shared(void **state)
+{
+    (void) state;
+    agg_case   c;
+    wr_optest *t;
+    case_begin(&c, "k int8, v int8, w int8");
+    case_key(&c, "k");
+    for (int i = 0; i < 10; i++) {
+        wr_agg_call *call = case_call(&c, i == 3 ? "sum" : "count", "v");
+        char         bound[4] = { (char) ('0' + i), 0 };
+        call->distinct = true;
+        call->filter = wr_optest_call(c.t, ">", wr_optest_column(c.t, c.in, "w"),
+                                      wr_optest_constant(c.t, "int8", bound));
+    }
+    t = case_ready(&c, &wr_aggregate_ops,
+                   "k int8, a int8, b int8, c int8, d numeric, e int8, f int8, g int8, h int8, "
+                   "i int8, j int8",
+                   "k");
+    c.config.emit = WR_EMIT_CHANGES;
+    wr_optest_rows(t, 0, "1|7|2; 1|7|5; 1|8|10; 1|9|null; 1|null|10; 2|7|0");
+    wr_optest_expect(t, "1|2|2|2|15|2|1|1|1|1|1; 2|0|0|0|null|0|0|0|0|0|0");
+    wr_optest_rows(t, 0, "[-1] 1|7|5");
+    wr_optest_expect(t, "[-1] 1|2|2|2|15|2|1|1|1|1|1; 1|2|2|1|8|1|1|1|1|1|1");
+    wr_optest_rows(t, 0, "[-1] 1|7|2; 1|8|3");
+    wr_optest_expect(t, "[-1] 1|2|2|1|8|1|1|1|1|1|1; 1|1|1|1|8|1|1|1|1|1|1");
+    wr_optest_rows(t, 0, "[-1] 1|8|10; 1|7|9");
+    wr_optest_expect(t, "[-1] 1|1|1|1|8|1|1|1|1|1|1; 1|2|2|2|7|1|1|1|1|1|0");
+    wr_optest_end(t);
+    wr_optest_verify(t);
+}
+
+/* D2: arguments that are computed for the rows of their own filter alone are not shared. */
+static void
+distinct_arguments_fail_apart(void **state)
+{
+    (void) state;
+    agg_case   c;
+    wr_optest *t;
+    case_begin(&c, "k int8, v int4");
+    case_key(&c, "k");
+    for (int i = 0; i < 2; i++) {
+        wr_agg_call *call = case_call(&c, "count", "v");
+        call->distinct = true;
+        call->args[0] = wr_optest_call(c.t, "/", wr_optest_constant(c.t, "int4", "8"),
+                                       call->args[0]);
+        call->filter = wr_optest_call(c.t, i == 0 ? ">" : "<", wr_optest_column(c.t, c.in, "v"),
+                                      wr_optest_constant(c.t, "int4", "0"));
+    }
+    t = case_ready(&c, &wr_aggregate_ops, "k int8, p int8, m int8", "k");
+    wr_optest_rows(t, 0, "1|0; 1|2; 1|8; 1|-2; 1|4; 1|-3; 1|3; 1|5; 1|-9");
+    wr_optest_end(t);
+    wr_optest_expect(t, "1|3|3");
+    wr_optest_verify(t);
+}
+
 static void
 distinct_of_encoded_values(void **state) /* U2 */
 {
@@ -397,6 +455,8 @@ WR_TESTS = { WR_TEST(keys_group_as_postgres_does),
              WR_TEST(global_changes_keep_their_row),
              WR_TEST(aggregate_that_cannot_take_back_says_so),
              WR_TEST(filter_and_distinct),
+             WR_TEST(distinct_sets_are_shared),
+             WR_TEST(distinct_arguments_fail_apart),
              WR_TEST(distinct_of_encoded_values),
              WR_TEST(nested_states_survive),
              WR_TEST(time_key_closes_groups),
