@@ -70,11 +70,13 @@ wr_lane_get(source_task *t, int32_t partition)
             l->next = s->lanes;
             s->lanes = l;
             s->lane_count++;
+            wr_lane_cut(l, t->epoch);
         }
     } else if (l->ended) { /* it was taken away, and comes back here */
         wr_assert(wr_batch_builder_count(&l->builder) == 0);
         l->owner = t;
         l->ended = l->idle = l->held = false;
+        wr_lane_cut(l, t->epoch);
     }
     wr_mutex_unlock(&s->lock);
     return l;

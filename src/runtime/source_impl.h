@@ -48,7 +48,8 @@ struct wr_lane {
     /* Under the source's lock. */
     wr_time      watermark;
     wr_epoch     cut_epoch;     /* newest barrier the owner has put in, */
-    wr_time      cut_watermark; /* and where the lane stood then (Y3)   */
+    wr_time      cut_watermark; /* and where the lane stood then (Y3),  */
+    bool         cut_out;       /* or that it held nobody back          */
     bool         idle, ended;
     bool         held;          /* ahead of the others: not read for now (written by the owner) */
     /* The owner's thread alone. */
@@ -175,6 +176,9 @@ weir_status wr_lanes_read(source *s, const void *bytes, size_t length); /* adds 
 /* Judge the rows of a batch and move the watermark: contributions[i] and judges by visible row. */
 void wr_source_judge(source_task *t, wr_lane *lane, const wr_time *contributions, uint32_t count,
                      wr_time *judges, wr_time *before, wr_time *after);
+/* With the lock held.  Y3: what the shards that have not put the barrier in yet see of the lane: as it
+ * stands now.  A lane that is made, or comes, after its shard's barrier has given nothing before it. */
+void wr_lane_cut(wr_lane *lane, wr_epoch epoch);
 void wr_source_lane_ended(source_task *t, wr_lane *lane);
 /* Find idle lanes of the shard; sets the timer for the next that may become so. */
 void wr_source_check_idle(source_task *t);

@@ -26,10 +26,21 @@ lanes_least_before_cut(const source *s, const wr_lane *except)
     wr_time least = WR_TIME_END;
     if (s->unpolled > 0)
         return WR_TIME_START;
-    for (const wr_lane *l = s->lanes; l != NULL; l = l->next)
-        if (l != except && !l->idle && !l->ended)
-            least = WR_MIN(least, l->cut_epoch == s->cut_epoch ? l->cut_watermark : l->watermark);
+    for (const wr_lane *l = s->lanes; l != NULL; l = l->next) {
+        bool past = l->cut_epoch == s->cut_epoch; /* its shard has put the barrier in */
+        bool out = past ? l->cut_out : l->idle || l->ended;
+        if (l != except && !out)
+            least = WR_MIN(least, past ? l->cut_watermark : l->watermark);
+    }
     return least;
+}
+
+void
+wr_lane_cut(wr_lane *lane, wr_epoch epoch)
+{
+    lane->cut_epoch = epoch;
+    lane->cut_watermark = lane->watermark;
+    lane->cut_out = lane->idle || lane->ended;
 }
 
 /* What the watermark would be by the lanes alone.  When all are quiet nobody holds back, and
@@ -211,10 +222,8 @@ wr_source_cut(source_task *t, wr_epoch epoch, wr_time *before)
         s->cut_watermark = s->watermark;
     }
     for (wr_lane *l = s->lanes; l != NULL; l = l->next)
-        if (l->owner == t) {
-            l->cut_epoch = epoch;
-            l->cut_watermark = l->watermark;
-        }
+        if (l->owner == t)
+            wr_lane_cut(l, epoch);
     *before = t->stamped;
     wr_assert(t->stamped <= s->cut_watermark); /* Y3 */
     t->stamped = s->cut_watermark;

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* source_time_test.c -- Y3 of runtime/source_impl.h, step by step: what a shard that has not put the barrier in sees. */
+#include "runtime/runtime_impl.h"
+
+#include "support/rig.h"
+#include "support/test.h"
+
+static rig r;
+static source *s;
+
+/* Two shards that nobody runs: the test makes their steps. */
+static void
+begin(void)
+{
+    static const test_event e = { 1, 1, 1 };
+    rig_init(&r, RIG_PASS);
+    r.config.workers = 2;
+    rig_partition(&r, 0, &e, 1);
+    rig_start(&r);
+    s = &r.rt->sources[0];
+}
+
+static void
+end(void)
+{
+    rig_crash(&r);
+    rig_fini(&r);
+}
+
+/* A row whose watermark is w comes to the lane; what the rows after it are judged by. */
+static wr_time
+row(wr_lane *lane, wr_time w)
+{
+    wr_time judge, before, after;
+    wr_source_judge(lane->owner, lane, &w, 1, &judge, &before, &after);
+    return after;
+}
+
+static void
+cut(uint32_t shard)
+{
+    wr_time before;
+    wr_source_cut(&s->shards[shard], 1, &before);
+}
+
+static void
+rows_after_a_barrier_do_not_judge_those_before_it(void **state)
+{
+    begin();
+    wr_lane *a = wr_lane_get(&s->shards[0], 0), *b = wr_lane_get(&s->shards[1], 1);
+    wr_source_polled(&s->shards[0]);
+    wr_source_polled(&s->shards[1]);
+    row(a, 10);
+    cut(0);
+    assert_int_equal(row(a, 500), WR_TIME_START);
+    assert_int_equal(row(b, 400), 10);
+    cut(1);
+    assert_int_equal(row(b, 450), 450);
+    end();
+}
+
+static void
+a_lane_made_after_its_shards_barrier_has_given_nothing_before_it(void **state)
+{
+    begin();
+    wr_lane *b = wr_lane_get(&s->shards[1], 1);
+    wr_source_polled(&s->shards[1]);
+    cut(0);
+    wr_lane *a = wr_lane_get(&s->shards[0], 0);
+    wr_source_polled(&s->shards[0]);
+    row(a, 500);
+    assert_int_equal(row(b, 400), WR_TIME_START);
+    cut(1);
+    assert_int_equal(row(b, 450), 450);
+    end();
+}
+
+static void
+a_lane_that_ends_after_its_shards_barrier_holds_those_before_it(void **state)
+{
+    begin();
+    wr_lane *a = wr_lane_get(&s->shards[0], 0), *b = wr_lane_get(&s->shards[1], 1);
+    wr_source_polled(&s->shards[0]);
+    wr_source_polled(&s->shards[1]);
+    row(a, 10);
+    cut(0);
+    row(a, 20);
+    wr_source_lane_ended(&s->shards[0], a);
+    assert_int_equal(row(b, 400), 10);
+    cut(1);
+    assert_int_equal(row(b, 450), 450);
+    end();
+}
+
+static void
+a_lane_that_had_ended_before_its_shards_barrier_holds_nobody(void **state)
+{
+    begin();
+    wr_lane *a = wr_lane_get(&s->shards[0], 0), *b = wr_lane_get(&s->shards[1], 1);
+    wr_source_polled(&s->shards[0]);
+    wr_source_polled(&s->shards[1]);
+    row(a, 10);
+    wr_source_lane_ended(&s->shards[0], a);
+    cut(0);
+    assert_int_equal(row(b, 400), 400);
+    end();
+}
+
+WR_TESTS = {
+    WR_TEST(rows_after_a_barrier_do_not_judge_those_before_it),
+    WR_TEST(a_lane_made_after_its_shards_barrier_has_given_nothing_before_it),
+    WR_TEST(a_lane_that_ends_after_its_shards_barrier_holds_those_before_it),
+    WR_TEST(a_lane_that_had_ended_before_its_shards_barrier_holds_nobody),
+    { NULL, NULL },
+};
