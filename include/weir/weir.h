@@ -43,6 +43,7 @@ typedef struct weir_options {
     int64_t     checkpoint_us;    /* interval; 0: 10 s                                                */
     uint64_t    seed;             /* of random() and of generators without a seed of their own        */
     bool        once;             /* bounded run: sources end when what is there now has been read    */
+    bool        no_sharing;       /* run equal parts of queries once each, instead of once for all    */
 } weir_options;
 
 /* Returns (owned: weir_close).  options may be NULL.  Errors: WEIR_MEMORY, WEIR_CONFIG_VALUE. */

@@ -10,7 +10,12 @@
 
 #include "data/schema.h"
 
-typedef enum wr_relation_role { WR_ROLE_SOURCE, WR_ROLE_VIEW, WR_ROLE_SIDE } wr_relation_role;
+typedef enum wr_relation_role {
+    WR_ROLE_SOURCE,
+    WR_ROLE_VIEW,
+    WR_ROLE_SIDE,
+    WR_ROLE_SHARED, /* a part of several plans, run once (plan/share.h); no statement can name it */
+} wr_relation_role;
 
 typedef struct wr_relation {
     const char      *name;    /* "bids", "bids.dead_letter", "per_auction.late"       */
@@ -21,6 +26,7 @@ typedef struct wr_relation {
     uint8_t          late;    /* source: wr_late_policy inherited by windowed views   */
     uint32_t         index;   /* position in the catalog                              */
     void            *user;    /* the engine's                                         */
+    const void      *shared;  /* SHARED: its wr_plan_shared                            */
 } wr_relation;
 
 typedef struct wr_catalog {

@@ -5,7 +5,7 @@
  * Figures are the tasks' own counters, summed over shards, a moment old.  Rows a second are over the
  * whole run.  CPU is measured around every large batch and sampled on small ones.
  */
-#include "engine/engine_impl.h"
+#include "engine/share.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,8 +43,8 @@ put_cause(wr_text *to, bool *first, uint64_t count, const char *what)
 }
 
 static void
-put_row(const wr_job_op *op, const wr_op_counters *c, uint64_t state_bytes, double seconds,
-        wr_text *to)
+put_row(const wr_job_op *op, const wr_op_counters *c, uint64_t state_bytes, bool charged,
+        double seconds, wr_text *to)
 {
     wr_text state;
     bool first = true;
@@ -61,6 +61,8 @@ put_row(const wr_job_op *op, const wr_op_counters *c, uint64_t state_bytes, doub
     put_cause(to, &first, c->rows_null_time, "without a time");
     put_cause(to, &first, c->rows_unmatched, "without a partner");
     put_cause(to, &first, c->rows_failed, "failed");
+    if (!charged) /* the view that it counts for shows it, too */
+        wr_text_puts(to, first ? "  shared" : ", shared");
     wr_text_putc(to, '\n');
     wr_text_fini(&state);
 }
@@ -70,13 +72,15 @@ wr_analyze_view(weir_pipeline *p, const wr_planned *v, double seconds, wr_text *
 {
     wr_text_printf(to, "  %-*s %12s %12s %12s %11s %10s  %s\n", NAME_WIDTH, "OPERATOR", "ROWS IN",
                    "ROWS OUT", "ROWS/S", "CPU", "STATE", "LEFT OUT");
-    for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
+    uint32_t s;
+    bool charged;
+    for (uint32_t at = 0; wr_planned_segment(v, at, &s, &charged); at++)
         for (uint32_t o = 0; o < p->job.segments[s].op_count; o++) {
             wr_op_counters c = { 0 };
             uint64_t bytes = 0;
             wr_time watermark = WR_TIME_START;
             wr_runtime_op_counters(p->runtime, s, o, &c, &bytes, &watermark);
-            put_row(&p->job.segments[s].ops[o], &c, bytes, seconds, to);
+            put_row(&p->job.segments[s].ops[o], &c, bytes, charged, seconds, to);
         }
 }
 

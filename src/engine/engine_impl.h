@@ -38,8 +38,9 @@ struct weir_report {
     wr_report report;
 };
 
-/* One view (or the query) as planned. */
-typedef struct wr_planned {
+/* One view (or the query, or a part that several share) as planned. */
+typedef struct wr_planned wr_planned;
+struct wr_planned {
     const char *name;
     wr_plan *plan;
     wr_plan_options options;
@@ -48,7 +49,12 @@ typedef struct wr_planned {
     int32_t bad_stream;
     uint32_t first_segment, segment_count;
     uint64_t memory_bytes; /* limit of its state; 0: none         */
-} wr_planned;
+    const wr_spec_view *spec;
+    bool alone;            /* shares nothing (engine/share.c)     */
+    wr_planned **parts;    /* the shared parts it reads           */
+    uint32_t part_count;
+    wr_planned *owner;     /* of a part: the first view to read it */
+};
 
 /* Batches that subscribers of a pipeline have just read, with their bytes (rows.c). */
 enum { WR_ENCODED_KEPT = 8 };
@@ -73,6 +79,9 @@ struct weir_pipeline {
     wr_lowering lowering;
     wr_planned *views;
     uint32_t view_count;
+    uint32_t lowered_count; /* of the views, those in the job      */
+    wr_planned **shared;    /* parts of plans, run once            */
+    uint32_t shared_count;
     wr_source_binding *sources;
     wr_sink_binding *sinks;
     uint32_t source_count, sink_count, source_capacity;
@@ -98,6 +107,8 @@ weir_status wr_pipeline_plan(weir_pipeline *pipeline, wr_report *report);
 /* The source or view `name` (or whose side stream it is) and what it reads, unless that is done; WEIR_OK
  * when there is none.  For queries: marks, sources and views have room. */
 weir_status wr_pipeline_plan_named(weir_pipeline *pipeline, const char *name, wr_report *report);
+/* The views planned so far into the job, what they have in common once. */
+weir_status wr_pipeline_lower_views(weir_pipeline *pipeline, wr_report *report);
 /* What the views below say of late rows. */
 wr_late_policy wr_plan_inherited_late(const wr_plan *plan);
 /* A relation of the plan that a bounded query cannot read to an end; NULL: none. */

@@ -6,7 +6,7 @@
  * Every step goes on after a mistake as far as it can, so that one run reports them all.
  */
 #include "data/datetime.h"
-#include "engine/engine_impl.h"
+#include "engine/share.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -447,6 +447,9 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
     v->name = sv->name;
     v->late_stream = v->bad_stream = -1;
     v->memory_bytes = (uint64_t)sv->limits.memory_bytes;
+    v->spec = sv;
+    v->alone = v->memory_bytes > 0 || sv->limits.on_memory == 1 || /* S2 of engine/share.c */
+               side_is_wanted(p, sv->name, "late") || side_is_wanted(p, sv->name, "dead_letter");
     v->options = (wr_plan_options){ .bounded = p->bounded,
                                     .emit_given = sv->common.emit != 0,
                                     .emit = sv->common.emit == 2 ? WR_EMIT_CHANGES : WR_EMIT_FINAL,
@@ -460,21 +463,6 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
         return st; /* what it reads has mistakes of its own */
     if (st != WEIR_OK)
         return report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, &err);
-    wr_job_stream js = { .name = sv->name,
-                         .schema = v->plan->schema,
-                         .origin = WR_FROM_SEGMENT,
-                         .retain_us = (uint64_t)sv->common.retain_us,
-                         .bytes_max = (uint64_t)sv->common.buffer_bytes,
-                         .state_bytes_max = (uint64_t)sv->limits.memory_bytes,
-                         .shed = sv->limits.on_memory == 1 };
-    WR_TRY(wr_lowering_add_stream(&p->lowering, &js, &v->stream));
-    v->first_segment = p->job.segment_count;
-    st = wr_lowering_add_plan(&p->lowering, v->plan, &v->options, sv->name, v->stream, &err);
-    v->segment_count = p->job.segment_count - v->first_segment;
-    if (st != WEIR_OK)
-        return report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, &err);
-    for (uint32_t i = v->first_segment; i < p->job.segment_count; i++)
-        p->job.segments[i].leaves_failed = true; /* in a query, too */
     const wr_plan *endless = wr_plan_endless(v->plan);
     wr_relation rel = { .name = sv->name,
                         .role = WR_ROLE_VIEW,
@@ -484,20 +472,55 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
                         .late = (uint8_t)v->options.late,
                         .user = endless != NULL ? endless->scan.relation->user : NULL };
     st = wr_catalog_add(&p->catalog, &rel, &err);
-    wr_job_segment *segment = NULL;
-    const wr_schema *late = late_schema(p, v, &segment);
-    if (st == WEIR_OK && late != NULL && side_is_wanted(p, sv->name, "late")) {
-        st = add_side(p, sv->name, "late", late, v->stream, WR_PORT_LATE, rel.bounded,
-                      &v->late_stream, &err);
-        segment->late_wanted = true;
-        segment->late_stream = (uint32_t)v->late_stream;
-    }
-    if (st == WEIR_OK && side_is_wanted(p, sv->name, "dead_letter"))
-        st = add_side(p, sv->name, "dead_letter", wr_bad_rows_schema(), v->stream, WR_PORT_BAD,
-                      false, &v->bad_stream, &err);
     if (st != WEIR_OK)
         return wr_node_error(report, sv->at, st, NULL, "%s", err.text);
     p->view_count++;
+    return WEIR_OK;
+}
+
+/* The side streams of a view in the job that somebody reads. */
+static weir_status
+add_view_sides(weir_pipeline *p, wr_planned *v, weir_error *err)
+{
+    wr_job_segment *segment = NULL;
+    const wr_schema *late = late_schema(p, v, &segment);
+    if (late != NULL && side_is_wanted(p, v->name, "late")) {
+        WR_TRY(add_side(p, v->name, "late", late, v->stream, WR_PORT_LATE, plan_ends(v->plan),
+                        &v->late_stream, err));
+        segment->late_wanted = true;
+        segment->late_stream = (uint32_t)v->late_stream;
+    }
+    if (side_is_wanted(p, v->name, "dead_letter"))
+        WR_TRY(add_side(p, v->name, "dead_letter", wr_bad_rows_schema(), v->stream, WR_PORT_BAD,
+                        false, &v->bad_stream, err));
+    return WEIR_OK;
+}
+
+weir_status
+wr_pipeline_lower_views(weir_pipeline *p, wr_report *report)
+{
+    weir_error err = { 0 };
+    WR_TRY(wr_pipeline_share(p, p->lowered_count));
+    while (p->lowered_count < p->view_count) {
+        wr_planned *v = &p->views[p->lowered_count++];
+        const wr_spec_view *sv = v->spec;
+        wr_job_stream js = { .name = sv->name,
+                             .schema = v->plan->schema,
+                             .origin = WR_FROM_SEGMENT,
+                             .retain_us = (uint64_t)sv->common.retain_us,
+                             .bytes_max = (uint64_t)sv->common.buffer_bytes,
+                             .state_bytes_max = (uint64_t)sv->limits.memory_bytes,
+                             .shed = sv->limits.on_memory == 1 };
+        uint32_t first = p->job.segment_count;
+        weir_status st = wr_pipeline_lower(p, v, &js, &err);
+        for (uint32_t i = first; i < p->job.segment_count; i++)
+            p->job.segments[i].leaves_failed = true; /* in a query, too */
+        if (st != WEIR_OK)
+            return report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, &err);
+        st = add_view_sides(p, v, &err);
+        if (st != WEIR_OK)
+            return wr_node_error(report, sv->at, st, NULL, "%s", err.text);
+    }
     return WEIR_OK;
 }
 
@@ -515,13 +538,18 @@ plan_view_after_inputs(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
     *mark = 1;
     const char **names = NULL;
     uint32_t count = 0;
+    bool reads_side = false;
     weir_error err = { 0 };
     wr_arena statement;
     wr_arena_init(&statement, p->budget);
     weir_status st = wr_sql_relations(sv->sql, sv->sql_length, &statement, &names, &count, NULL, &err);
-    for (uint32_t i = 0; st == WEIR_OK && i < count; i++)
+    for (uint32_t i = 0; st == WEIR_OK && i < count; i++) {
+        reads_side = reads_side || strchr(names[i], '.') != NULL;
         st = wr_pipeline_plan_named(p, names[i], report);
+    }
     wr_arena_fini(&statement);
+    if (st == WEIR_OK && reads_side) /* side streams are there once their view is in the job */
+        st = wr_pipeline_lower_views(p, report);
     if (st == WEIR_OK ||
         err.code != WEIR_OK) /* a syntax error is reported by plan_view, with its place */
         st = plan_view(p, sv, report);
@@ -624,7 +652,7 @@ wr_pipeline_bind(weir_pipeline *p)
     wr_text canonical;
     wr_text_init(&canonical, p->budget);
     for (uint32_t i = 0; i < p->view_count; i++)
-        wr_plan_hash_text(p->views[i].plan, &canonical);
+        wr_plan_hash_text(p->views[i].plan, &canonical); /* the names of shared parts tell these */
     uint64_t hash =
         wr_text_ok(&canonical) ? wr_hash_stable(wr_text_string(&canonical), canonical.length) : 0;
     for (uint32_t i = 0; i < p->source_count; i++)
@@ -654,6 +682,9 @@ wr_pipeline_plan(weir_pipeline *p, wr_report *report)
         (void)!plan_source_once(p, i, report);
     for (uint32_t i = 0; i < spec->view_count; i++)
         (void)!plan_view_after_inputs(p, &spec->views[i], report);
+    weir_status lowered = wr_pipeline_lower_views(p, report);
+    if (lowered != WEIR_OK && report->errors == 0)
+        return lowered;
     for (uint32_t i = 0; i < spec->sink_count; i++)
         (void)!plan_sink(p, &spec->sinks[i], report);
     if (report->errors > 0)

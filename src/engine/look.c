@@ -6,7 +6,7 @@
  */
 #include "base/zone.h"
 #include "data/datetime.h"
-#include "engine/engine_impl.h"
+#include "engine/share.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -151,10 +151,11 @@ metrics_lanes(weir *engine, wr_text *to)
 static void
 view_sum(weir_pipeline *p, const wr_planned *v, wr_op_counters *sum, uint64_t *bytes)
 {
-    bool first = true;
+    bool first = true, charged;
+    uint32_t s;
     memset(sum, 0, sizeof *sum);
     *bytes = 0;
-    for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
+    for (uint32_t at = 0; wr_planned_segment(v, at, &s, &charged); at++)
         for (uint32_t o = 0; o < p->job.segments[s].op_count; o++) {
             wr_op_counters c = { 0 };
             uint64_t b = 0;
@@ -172,6 +173,8 @@ view_sum(weir_pipeline *p, const wr_planned *v, wr_op_counters *sum, uint64_t *b
             sum->rows_null_time += c.rows_null_time;
             sum->rows_unknown += c.rows_unknown;
             sum->rows_shed += c.rows_shed;
+            if (!charged)
+                continue;
             sum->state_keys += c.state_keys;
             sum->state_panes += c.state_panes;
             sum->cpu_us += c.cpu_us;

@@ -8,6 +8,7 @@
  * PostgreSQL; one on which a view of the pipeline fails is left out and counted, as where it runs.
  */
 #include "engine/query_impl.h"
+#include "engine/share.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,11 +73,9 @@ plan_query(weir_pipeline *p, const weir_query_options *options, weir_error *err)
     WR_TRY(wr_plan_optimise(&p->arena, &v->options, &v->plan, err));
     WR_TRY(wr_plan_bound(&p->arena, &v->options, v->plan, err));
     wr_job_stream js = { .name = "query", .schema = v->plan->schema, .origin = WR_FROM_SEGMENT };
-    WR_TRY(wr_lowering_add_stream(&p->lowering, &js, &v->stream));
-    v->first_segment = p->job.segment_count;
-    WR_TRY(wr_lowering_add_plan(&p->lowering, v->plan, &v->options, "query", v->stream, err));
-    v->segment_count = p->job.segment_count - v->first_segment;
     p->view_count++;
+    WR_TRY(wr_pipeline_share(p, p->lowered_count)); /* with itself alone: the views are in the job */
+    WR_TRY(wr_pipeline_lower(p, v, &js, err));
     return wr_pipeline_bind(p);
 }
 

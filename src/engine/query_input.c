@@ -217,6 +217,8 @@ wr_query_add_inputs(weir_pipeline *p, const weir_pipeline *from, const char *con
         st = report_error(&report, st, err);
     for (uint32_t i = 0; i < count && st == WEIR_OK; i++)
         st = add_named(p, names[i], &report, err);
+    if (st == WEIR_OK && (st = wr_pipeline_lower_views(p, &report)) != WEIR_OK)
+        st = report_error(&report, st, err);
     wr_report_fini(&report);
     return st;
 }

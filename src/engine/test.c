@@ -9,6 +9,7 @@
  * steps            feed, feed_together, advance, idle, restart, workers, end, expect, expect_changes, expect_counts, expect_state
  */
 #include "data/datetime.h"
+#include "engine/share.h"
 #include "engine/test_impl.h"
 
 #include <stdio.h>
@@ -70,7 +71,9 @@ test_counts(test *t, uint32_t view)
 {
     const wr_planned *v = &t->pipeline->views[view];
     counts sum = t->before[view];
-    for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
+    uint32_t s;
+    bool charged;
+    for (uint32_t at = 0; wr_planned_segment(v, at, &s, &charged); at++)
         for (uint32_t o = 0; o < t->pipeline->job.segments[s].op_count; o++) {
             wr_op_counters c = { 0 };
             uint64_t bytes;

@@ -6,7 +6,7 @@
  * state, blocked readers; the most likely cause stands first.
  */
 #include "data/datetime.h"
-#include "engine/engine_impl.h"
+#include "engine/share.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -106,7 +106,11 @@ why_view(why *y, const wr_planned *v)
 {
     wr_runtime *rt = y->pipeline->runtime;
     wr_stream *stream = wr_runtime_stream(rt, v->stream);
-    wr_text_printf(&y->body, "view %s: watermark ", v->name);
+    if (v->owner != NULL)
+        wr_text_printf(&y->body, "%s, a part of view %s and others: watermark ", v->name,
+                       v->owner->name);
+    else
+        wr_text_printf(&y->body, "view %s: watermark ", v->name);
     put_watermark(&y->body, wr_stream_watermark(stream));
     wr_text_putc(&y->body, '\n');
     for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
@@ -185,6 +189,8 @@ why_relation(why *y, const char *name, uint32_t depth)
 {
     weir_pipeline *p = y->pipeline;
     wr_planned *v = wr_pipeline_view(p, name);
+    if (v == NULL)
+        v = wr_pipeline_part(p, name);
     for (uint32_t s = 0; v == NULL && s < p->source_count; s++)
         if (strcmp(p->sources[s].name, name) == 0)
             why_source(y, s);

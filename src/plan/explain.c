@@ -4,17 +4,20 @@
  * pushed down.
  */
 #include "plan/rules_impl.h"
+#include "plan/share.h"
 
 #include "data/datetime.h"
 
 #include <string.h>
 
-enum { NAMES_MAX = 256, EXPLAIN_DEPTH_MAX = 64 };
+enum { NAMES_MAX = 256, EXPLAIN_DEPTH_MAX = 64, SHARED_MAX = 32 };
 
 typedef struct explain_state {
     const wr_plan_options *options;
     wr_text *to;
     wr_arena *arena;
+    const wr_plan_shared *seen[SHARED_MAX]; /* parts that stand above already */
+    uint32_t seen_count;
 } explain_state;
 
 static void
@@ -206,10 +209,39 @@ put_sort(explain_state *s, const wr_plan *plan)
     wr_text_putc(s->to, '\n');
 }
 
+static void put_node(explain_state *s, const wr_plan *plan, uint32_t depth);
+
+/* A part that is run once: below it, what it is. */
+static void
+put_shared(explain_state *s, const wr_plan *plan, uint32_t depth)
+{
+    const wr_plan_shared *part = plan->scan.relation->shared;
+    for (uint32_t i = 0; i < s->seen_count; i++)
+        if (s->seen[i] == part) {
+            wr_text_printf(s->to, "shared %u, as above\n", i + 1);
+            return;
+        }
+    wr_text_puts(s->to, "shared");
+    if (s->seen_count < SHARED_MAX) {
+        s->seen[s->seen_count++] = part;
+        wr_text_printf(s->to, " %u", s->seen_count);
+    }
+    wr_text_printf(s->to, ": run once for %u places", part->places);
+    if (strchr(part->readers, ',') != NULL)
+        wr_text_printf(s->to, " of views %s", part->readers);
+    wr_text_putc(s->to, '\n');
+    if (depth < EXPLAIN_DEPTH_MAX)
+        put_node(s, part->plan, depth + 1);
+}
+
 static void
 put_scan(explain_state *s, const wr_plan *plan, uint32_t depth)
 {
     wr_text *to = s->to;
+    if (plan->scan.relation->role == WR_ROLE_SHARED) {
+        put_shared(s, plan, depth);
+        return;
+    }
     wr_text_printf(to, "scan %s (%s)\n", plan->scan.relation->name, kind_name(plan->schema->kind));
     put_indent(to, depth + 1);
     wr_text_puts(to, "columns: ");
@@ -339,7 +371,9 @@ put_node(explain_state *s, const wr_plan *plan, uint32_t depth)
         wr_text_putc(to, '\n');
         break;
     }
-    if (plan->kind == WR_PLAN_SCAN || plan->kind == WR_PLAN_AGGREGATE || plan->kind == WR_PLAN_JOIN)
+    bool shared = plan->kind == WR_PLAN_SCAN && plan->scan.relation->role == WR_ROLE_SHARED;
+    if ((plan->kind == WR_PLAN_SCAN && !shared) || plan->kind == WR_PLAN_AGGREGATE ||
+        plan->kind == WR_PLAN_JOIN)
         put_watermark(s, plan, depth);
     for (uint32_t i = 0; i < plan->input_count && depth < EXPLAIN_DEPTH_MAX; i++)
         put_node(s, plan->inputs[i], depth + 1);
@@ -364,6 +398,8 @@ put_exceptions(const wr_plan *plan, wr_text *to, bool *floats, bool *order)
         *floats |= real;
         *order |= call->aggregate->order_matters && call->order_count == 0;
     }
+    if (plan->kind == WR_PLAN_SCAN && plan->scan.relation->role == WR_ROLE_SHARED)
+        put_exceptions(((const wr_plan_shared *)plan->scan.relation->shared)->plan, to, floats, order);
     for (uint32_t i = 0; i < plan->input_count; i++)
         put_exceptions(plan->inputs[i], to, floats, order);
 }
@@ -372,7 +408,7 @@ void
 wr_plan_explain(const wr_plan *plan, const wr_plan_options *options, wr_text *to)
 {
     wr_arena arena;
-    explain_state s = { options, to, &arena };
+    explain_state s = { .options = options, .to = to, .arena = &arena };
     bool floats = false, order = false;
     wr_arena_init(&arena, NULL);
     wr_text_printf(to, "output: %s", kind_name(plan->schema->kind));

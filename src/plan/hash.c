@@ -160,18 +160,31 @@ put_node(wr_text *to, const wr_plan *plan)
     }
 }
 
-void
-wr_plan_hash_text(const wr_plan *plan, wr_text *to)
+static void
+put_plan(wr_text *to, const wr_plan *plan, bool names)
 {
     put_u64(to, plan->kind);
     put_u64(to, plan->schema->field_count);
     for (uint32_t i = 0; i < plan->schema->field_count; i++) {
-        put_name(to, plan->schema->fields[i].name);
+        if (names)
+            put_name(to, plan->schema->fields[i].name);
         wr_type_print(plan->schema->fields[i].type, to);
         wr_text_putc(to, '\0');
     }
     put_node(to, plan);
     put_u64(to, plan->input_count);
     for (uint32_t i = 0; i < plan->input_count; i++)
-        wr_plan_hash_text(plan->inputs[i], to);
+        put_plan(to, plan->inputs[i], names);
+}
+
+void
+wr_plan_hash_text(const wr_plan *plan, wr_text *to)
+{
+    put_plan(to, plan, true);
+}
+
+void
+wr_plan_shape_text(const wr_plan *plan, wr_text *to)
+{
+    put_plan(to, plan, false);
 }

@@ -180,3 +180,5 @@ bool        wr_plan_is_table(const wr_plan *plan);
 void        wr_plan_explain(const wr_plan *plan, const wr_plan_options *options, wr_text *to);
 /* Canonical bytes; equal plans give equal bytes (constants kept): for sharing and fingerprints. */
 void        wr_plan_hash_text(const wr_plan *plan, wr_text *to);
+/* The same without the names of columns: equal bytes, equal rows. */
+void        wr_plan_shape_text(const wr_plan *plan, wr_text *to);
