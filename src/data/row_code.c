@@ -147,11 +147,34 @@ wr_row_put_value(wr_text *to, const wr_value *v)
     wr_text_append(to, &v->integer, sizeof v->integer);
 }
 
+/* The commonest: flat columns of 8-byte integers, times and strings.  false: some other. */
+static bool
+row_put_flat(wr_text *to, const wr_column *c, uint32_t row)
+{
+    char bytes[1 + 8] = { 1 };
+    if (c->layout != WR_FLAT || (c->valid != NULL && !wr_bitmap_get(c->valid, row)))
+        return false;
+    if (c->type.id == WR_INT8 || c->type.id == WR_TIMESTAMP || c->type.id == WR_TIMESTAMPTZ) {
+        memcpy(bytes + 1, (const int64_t *)c->data + row, 8);
+        wr_text_append(to, bytes, 1 + 8);
+        return true;
+    }
+    if (c->type.id != WR_TEXT)
+        return false;
+    const wr_string *s = (const wr_string *)c->data + row;
+    memcpy(bytes + 1, &s->length, 4);
+    wr_text_append(to, bytes, 1 + 4);
+    wr_text_append(to, wr_string_data(s), s->length);
+    return true;
+}
+
 weir_status
 wr_row_put(wr_text *to, const wr_batch *batch, uint32_t row, wr_arena *scratch)
 {
     for (uint32_t c = 0; c < batch->column_count; c++) {
         wr_value v = { .is_null = true };
+        if (batch->columns[c] != NULL && row_put_flat(to, batch->columns[c], row))
+            continue;
         if (batch->columns[c] != NULL)
             WR_TRY(wr_column_get_value(batch->columns[c], row, scratch, &v));
         wr_row_put_value(to, &v);

@@ -16,8 +16,8 @@
  *                 out stays
  *             T5  ttl: a partition idle for longer by its rows' own watermarks starts anew; what has
  *                 come out stays
- * Cost        a row that stays out: its order key made and one comparison.  Else a search, and the
- *             lists of the first before and after.
+ * Cost        a row that stays out by its first order key: one comparison of words.  Else its order
+ *             key, a search, and the lists of the first before and after.
  */
 #include "operator/top_n_impl.h"
 
@@ -26,6 +26,8 @@
 #include "operator/window.h"
 
 #include <string.h>
+
+enum { SLOTS_AHEAD = 24, BAGS_AHEAD = 12 };
 
 struct wr_frozen {
     wr_bag_view view;
@@ -41,14 +43,16 @@ top_n_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
     t->swept = WR_TIME_START;
     wr_bags_init(&t->bags, ctx->state);
     wr_text_init(&t->bytes, ctx->state);
+    wr_text_init(&t->rival, ctx->state);
     wr_arena_init(&t->arena, ctx->state);
     wr_batch_builder_init(&t->builder, ctx->flow, t->config->output);
     t->keys = wr_alloc(ctx->state, sizeof *t->keys);
     t->values = wr_calloc(ctx->state, t->config->output->field_count + 1, sizeof *t->values);
-    bool ok = t->keys != NULL && t->values != NULL;
+    bool ok = t->keys != NULL && t->values != NULL && wr_top_n_words_open(t) == WEIR_OK;
     if (ok && t->config->over != NULL)
         ok = wr_over_calc_open(&t->calc, ctx, t->config->over) == WEIR_OK;
     if (!ok) {
+        wr_top_n_words_close(t);
         wr_free(t->keys);
         wr_free(t->values);
         t->keys = NULL;
@@ -70,6 +74,8 @@ top_n_close(void *self)
     t->changes = NULL;
     wr_bags_fini(&t->bags);
     wr_text_fini(&t->bytes);
+    wr_text_fini(&t->rival);
+    wr_top_n_words_close(t);
     wr_arena_fini(&t->arena);
     wr_batch_builder_fini(&t->builder);
     wr_over_calc_close(&t->calc);
@@ -157,7 +163,13 @@ row_add(top_n *t, wr_bag *bag, const wr_batch *in, uint32_t row)
                       wr_batch_diff(in, row), &missing));
     if (missing > 0) /* T3 */
         atomic_fetch_add_explicit(&t->ctx->counters.rows_unmatched, missing, memory_order_relaxed);
-    return t->config->insert_only ? wr_top_n_trim(t, bag) : WEIR_OK;
+    if (!t->config->insert_only)
+        return WEIR_OK;
+    if (t->bags.made != NULL && t->fresh != NULL && !t->restoring)
+        t->bags.made->mark = row + 1;
+    WR_TRY(wr_top_n_trim(t, bag));
+    wr_top_n_bound(t, bag);
+    return WEIR_OK;
 }
 
 /* Visible row i.  *again: its partition has to be handed on before it starts anew. */
@@ -186,8 +198,13 @@ row_in(top_n *t, const wr_batch *in, uint32_t i, bool *again)
             return WEIR_OK;
         }
         WR_TRY(wr_bag_cut(&t->bags, bag, (wr_bag_at){ 0, 0 }, 0));
+        bag->bound = UINT64_MAX;
     }
     bag->touched = WR_MAX(bag->touched, w);
+    if (t->words[i] > bag->bound)
+        return WEIR_OK;
+    if (t->first_only && !t->restoring)
+        return wr_top_n_best(t, bag, in, i);
     bool out;
     WR_TRY(order_key_make(t, bag, in, row, &out));
     if (out)
@@ -198,18 +215,35 @@ row_in(top_n *t, const wr_batch *in, uint32_t i, bool *again)
     return WEIR_OK;
 }
 
+/* The partitions of rows to come, on their way into the cache. */
+static void
+rows_ahead(const top_n *t, const wr_batch *in, uint32_t i)
+{
+    if (t->config->partition_count == 0)
+        return;
+    if (i + SLOTS_AHEAD < in->row_count)
+        wr_bags_prefetch_slot(&t->bags, t->keys->hashes[i + SLOTS_AHEAD]);
+    if (i + BAGS_AHEAD < in->row_count)
+        wr_bags_prefetch_bag(&t->bags, t->keys->hashes[i + BAGS_AHEAD]);
+}
+
 static weir_status
 rows_in(top_n *t, const wr_batch *in)
 {
     bool again = false;
     if (t->row_at == 0 && t->config->partition_count > 0)
         WR_TRY(wr_keys_encode(t->keys, in, t->config->partition, t->config->partition_count));
+    if (t->row_at == 0)
+        WR_TRY(wr_top_n_words_make(t, in));
     while (t->row_at < in->row_count) {
+        rows_ahead(t, in, t->row_at);
         WR_TRY(row_in(t, in, t->row_at, &again));
         if (again)
             break;
         t->row_at++;
     }
+    if (t->first_only)
+        WR_TRY(wr_top_n_best_put(t, in));
     atomic_store_explicit(&t->ctx->counters.state_keys, t->bags.rows, memory_order_relaxed);
     return WEIR_OK;
 }
@@ -258,7 +292,7 @@ top_n_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
                 return wr_top_n_fail(t, status);
             t->stepping = true;
         }
-        wr_flow flow = wr_top_n_emit(t);
+        wr_flow flow = wr_top_n_emit(t, rows);
         if (flow != WR_FLOW_NEXT)
             return flow;
         t->stepping = false;
@@ -351,7 +385,7 @@ top_n_finish(void *self, wr_ctx *ctx)
         if (status != WEIR_OK)
             return wr_top_n_fail(t, status);
         t->stepping = true;
-        wr_flow flow = wr_top_n_emit(t);
+        wr_flow flow = wr_top_n_emit(t, NULL);
         if (flow != WR_FLOW_NEXT)
             return flow;
         t->stepping = false;

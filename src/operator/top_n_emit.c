@@ -4,6 +4,9 @@
  *
  * Invariants  M1  a list is in the order of the bag; an item's copies have the numbers number,
  *                 number + 1, ... (ROW_NUMBER), or all the same one
+ *             M3  a row of an insert-only input that came in this step is marked with its place in the
+ *                 batch, and comes out of the batch's columns; all marked rows are in the lists
+ *                 `now`, and their marks go when those are released
  *             M2  without a rank column that is used a row that stays among the first does not change
  */
 #include "operator/top_n_impl.h"
@@ -118,8 +121,7 @@ trim_tail(top_n *t, wr_bag *bag)
         last.entry = b->count - 1u;
         uint64_t over = (uint64_t)bag->weight - high;
         int64_t count = b->entries[last.entry].count;
-        WR_TRY(wr_bag_cut(&t->bags, bag, last,
-                          (uint64_t)count > over ? count - (int64_t)over : 0));
+        WR_TRY(wr_bag_cut(&t->bags, bag, last, (uint64_t)count > over ? count - (int64_t)over : 0));
     }
     return WEIR_OK;
 }
@@ -148,8 +150,10 @@ wr_top_n_trim(top_n *t, wr_bag *bag)
 static void
 list_release(top_list *list)
 {
-    for (uint32_t i = 0; i < list->count; i++)
+    for (uint32_t i = 0; i < list->count; i++) {
+        list->items[i].row->mark = 0; /* M3 */
         wr_bag_row_release(list->items[i].row);
+    }
     list->count = 0;
 }
 
@@ -167,9 +171,15 @@ dirty_add(top_n *t, wr_bag *bag)
         t->dirty = grown;
         t->dirty_capacity = more;
     }
-    t->dirty[t->dirty_count++] = (top_dirty){ .bag = bag };
+    t->dirty[t->dirty_count++] = (top_dirty){ .bag = bag, .best = -1 };
     bag->mark = t->dirty_count;
     return WEIR_OK;
+}
+
+weir_status
+wr_top_n_touch_new(top_n *t, wr_bag *bag)
+{
+    return dirty_add(t, bag);
 }
 
 weir_status
@@ -217,6 +227,7 @@ wr_top_n_drop_step(top_n *t)
     }
     t->dirty_count = t->dirty_at = 0;
     t->change_count = t->change_at = 0;
+    t->fresh_count = 0;
     t->made = false;
     wr_arena_reset(&t->arena);
 }
@@ -311,36 +322,95 @@ change_put(top_n *t, const top_change *change)
     return wr_batch_builder_add(&t->builder, t->values, change->diff);
 }
 
-/* false: no room. */
-static bool
-batch_out(top_n *t)
+/* The numbers of the fresh rows, or NULLs. */
+static weir_status
+numbers_put(const top_n *t, wr_column *to, uint32_t at)
 {
-    if (wr_batch_builder_count(&t->builder) == 0)
-        return true;
+    for (uint32_t i = 0; i < t->fresh_count; i++) {
+        if (t->config->rank_used)
+            ((int64_t *)to->data)[at + i] = t->fresh_numbers[i];
+        else
+            WR_TRY(wr_column_set_null(to, at + i));
+    }
+    if (t->config->rank_used && to->valid != NULL)
+        for (uint32_t i = 0; i < t->fresh_count; i++)
+            wr_bitmap_set(to->valid, at + i);
+    return WEIR_OK;
+}
+
+/* M3: the fresh rows behind those of the builder. */
+static weir_status
+fresh_put(top_n *t, const wr_batch *in)
+{
+    wr_batch *batch;
+    uint32_t at = wr_batch_builder_count(&t->builder), n = t->config->input->field_count;
+    if (t->fresh_count == 0)
+        return WEIR_OK;
+    WR_TRY(wr_batch_builder_open(&t->builder, t->fresh_count, &batch));
+    for (uint32_t c = 0; c < n; c++) {
+        if (in->columns[c] != NULL) {
+            WR_TRY(wr_column_append(batch->columns[c], at, in->columns[c], t->fresh, t->fresh_count,
+                                    false));
+            continue;
+        }
+        for (uint32_t i = 0; i < t->fresh_count; i++)
+            WR_TRY(wr_column_set_null(batch->columns[c], at + i));
+    }
+    if (t->config->rank_column)
+        WR_TRY(numbers_put(t, batch->columns[n], at));
+    batch->row_count += t->fresh_count;
+    batch->physical_count = batch->row_count;
+    t->fresh_count = 0;
+    return WEIR_OK;
+}
+
+/* AGAIN: no room. */
+static wr_flow
+batch_out(top_n *t, const wr_batch *in)
+{
+    if (wr_batch_builder_count(&t->builder) + t->fresh_count == 0)
+        return WR_FLOW_NEXT;
     if (!wr_ctx_has_room(t->ctx, WR_PORT_MAIN))
-        return false;
+        return WR_FLOW_AGAIN;
+    weir_status status = fresh_put(t, in);
+    if (status != WEIR_OK)
+        return wr_top_n_fail(t, status);
     wr_ctx_emit(t->ctx, WR_PORT_MAIN, wr_batch_builder_take(&t->builder));
-    return true;
+    return WR_FLOW_NEXT;
+}
+
+/* M3: a row that came in this step waits with its like. */
+static bool
+is_fresh(const top_n *t, const top_change *change)
+{
+    return t->fresh != NULL && change->diff == 1 && change->row->mark != 0;
 }
 
 /* The changes of the partition at hand; a partition's changes share a batch where one can hold them. */
 static wr_flow
-changes_out(top_n *t)
+changes_out(top_n *t, const wr_batch *in)
 {
-    if (t->change_at == 0 &&
-        wr_batch_builder_count(&t->builder) + t->change_count > WR_BATCH_ROWS_MAX && !batch_out(t))
-        return WR_FLOW_AGAIN;
-    for (; t->change_at < t->change_count; t->change_at++) {
-        if (wr_batch_builder_full(&t->builder) && !batch_out(t))
-            return WR_FLOW_AGAIN;
-        if (change_put(t, &t->changes[t->change_at]) != WEIR_OK)
+    wr_flow flow = WR_FLOW_NEXT;
+    uint32_t count = wr_batch_builder_count(&t->builder) + t->fresh_count;
+    if (t->change_at == 0 && count + t->change_count > WR_BATCH_ROWS_MAX)
+        flow = batch_out(t, in);
+    for (; t->change_at < t->change_count && flow == WR_FLOW_NEXT; t->change_at++) {
+        const top_change *change = &t->changes[t->change_at];
+        if (wr_batch_builder_count(&t->builder) + t->fresh_count == WR_BATCH_ROWS_MAX)
+            flow = batch_out(t, in);
+        if (flow != WR_FLOW_NEXT)
+            break;
+        if (is_fresh(t, change)) {
+            t->fresh[t->fresh_count] = (uint16_t)(change->row->mark - 1);
+            t->fresh_numbers[t->fresh_count++] = change->number;
+        } else if (change_put(t, change) != WEIR_OK)
             return wr_ctx_fail(t->ctx, WEIR_MEMORY, "no memory for the changes of a top-N");
     }
-    return WR_FLOW_NEXT;
+    return flow;
 }
 
 wr_flow
-wr_top_n_emit(top_n *t)
+wr_top_n_emit(top_n *t, const wr_batch *in)
 {
     for (; t->dirty_at < t->dirty_count; t->dirty_at++) {
         top_dirty *d = &t->dirty[t->dirty_at];
@@ -348,14 +418,15 @@ wr_top_n_emit(top_n *t)
         if (status != WEIR_OK)
             return wr_top_n_fail(t, status);
         t->made = true;
-        wr_flow flow = changes_out(t);
+        wr_flow flow = changes_out(t, in);
         if (flow != WR_FLOW_NEXT)
             return flow;
         dirty_release(t, d);
         t->made = false;
     }
-    if (!batch_out(t))
-        return WR_FLOW_AGAIN;
+    wr_flow flow = batch_out(t, in);
+    if (flow != WR_FLOW_NEXT)
+        return flow;
     wr_top_n_drop_step(t);
     return WR_FLOW_NEXT;
 }

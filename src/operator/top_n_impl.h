@@ -3,6 +3,8 @@
  * operator/top_n_impl.h -- the insides of the top_n operator, shared by its files.
  *
  *     top_n.c       rows into partitions, partitions that are forgotten, snapshots
+ *     top_n_words.c which rows surely stay out, by their first order key alone; the best of each
+ *                   partition in a batch
  *     top_n_emit.c  what is among the first, and how that differs from before
  *     top_n_over.c  the rows of a partition with the answers of window functions (over_changes)
  */
@@ -27,6 +29,7 @@ typedef struct top_list {
 typedef struct top_dirty {
     wr_bag *bag;
     top_list old, now; /* rows retained; now: while its changes are handed on */
+    int32_t best;      /* first_only: the row of the batch that is its first now; -1: none is */
 } top_dirty;
 
 typedef struct top_change {
@@ -40,6 +43,9 @@ typedef struct top_n {
     wr_bags bags;
     wr_keys *keys;
     wr_text bytes;    /* of the row at work */
+    wr_text rival;    /* of the row it is compared with */
+    uint64_t *words;  /* of the visible rows of the batch at work */
+    bool first_only;  /* only one row of a partition counts, and rows only come */
     wr_time time_min; /* of the partitions; time_column only */
     wr_time swept;    /* ttl: watermark of the last sweep */
     /* the step under way */
@@ -54,6 +60,9 @@ typedef struct top_n {
     uint32_t change_count, change_capacity, change_at;
     wr_batch_builder builder;
     wr_value *values;
+    uint16_t *fresh; /* rows of the batch at work that come out behind those of the builder */
+    int64_t *fresh_numbers;
+    uint32_t fresh_count;
     over_calc calc; /* of over_changes */
     wr_batch *good; /* over_changes: the rows of the step that are not bad */
 } top_n;
@@ -64,14 +73,27 @@ wr_top_n_list_add(top_n *t, top_list *list, wr_bag_row *row, int64_t count, int6
 /* What comes out of a partition, with the answers; in order. */
 weir_status wr_top_n_list_over(top_n *t, const wr_bag *bag, top_list *list);
 
+/* Room for words; those of the rows of a batch: w(a) < w(b) means that a comes before b. */
+weir_status wr_top_n_words_open(top_n *t);
+void wr_top_n_words_close(top_n *t);
+weir_status wr_top_n_words_make(top_n *t, const wr_batch *in);
+/* After the rows of a partition have changed: which words stay out. */
+void wr_top_n_bound(const top_n *t, wr_bag *bag);
+/* first_only: a row that may be the first of its partition. */
+weir_status wr_top_n_best(top_n *t, wr_bag *bag, const wr_batch *in, uint32_t i);
+/* first_only: the best become rows of their partitions. */
+weir_status wr_top_n_best_put(top_n *t, const wr_batch *in);
+
 /* Before bag changes: remember what is among its first. */
 weir_status wr_top_n_touch(top_n *t, wr_bag *bag);
+/* The same, but nothing of it has come out. */
+weir_status wr_top_n_touch_new(top_n *t, wr_bag *bag);
 /* at_end: all partitions are to be handed on. */
 weir_status wr_top_n_touch_all(top_n *t);
 /* Of an insert-only input: forget what can no longer come out. */
 weir_status wr_top_n_trim(top_n *t, wr_bag *bag);
 /* Hand on the differences of the partitions touched; AGAIN: no room. */
-wr_flow wr_top_n_emit(top_n *t);
+wr_flow wr_top_n_emit(top_n *t, const wr_batch *in);
 void wr_top_n_drop_step(top_n *t);
 /* Say why, unless that has been said. */
 wr_flow wr_top_n_fail(top_n *t, weir_status status);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { BLOCK_ENTRIES_MAX = 128, SLOTS_FIRST = 16 };
+enum { BLOCK_ENTRIES_MAX = 128, SLOTS_FIRST = 16, AHEAD = 16 };
 
 /* --- rows and blocks --- */
 
@@ -17,6 +17,7 @@ wr_bag_row_create(wr_budget *budget, const char *bytes, uint32_t order_length, u
     atomic_init(&row->refs, 1);
     row->order_length = order_length;
     row->length = length;
+    row->mark = 0;
     memcpy(row->bytes, bytes, length);
     return row;
 }
@@ -89,16 +90,20 @@ bag_destroy(wr_bag *bag)
 {
     for (uint32_t i = 0; i < bag->block_count; i++)
         block_release(bag->blocks[i]);
-    wr_free(bag->blocks);
+    if (bag->blocks != &bag->only)
+        wr_free(bag->blocks);
     wr_free(bag);
 }
 
 void
 wr_bags_fini(wr_bags *bags)
 {
-    for (uint32_t i = 0; i < bags->capacity; i++)
+    for (uint32_t i = 0; i < bags->capacity; i++) {
+        if (i + AHEAD < bags->capacity)
+            __builtin_prefetch(bags->slots[i + AHEAD]);
         if (bags->slots[i] != NULL)
             bag_destroy(bags->slots[i]);
+    }
     wr_free(bags->slots);
     wr_bags_init(bags, bags->budget);
 }
@@ -126,6 +131,23 @@ wr_bag *
 wr_bags_find(const wr_bags *bags, uint64_t hash, const char *key, uint32_t length)
 {
     return bags->capacity == 0 ? NULL : bags->slots[slot_find(bags, hash, key, length)];
+}
+
+void
+wr_bags_prefetch_slot(const wr_bags *bags, uint64_t hash)
+{
+    if (bags->capacity > 0)
+        __builtin_prefetch(&bags->slots[slot_of(bags, hash)]);
+}
+
+void
+wr_bags_prefetch_bag(const wr_bags *bags, uint64_t hash)
+{
+    const wr_bag *bag = bags->capacity > 0 ? bags->slots[slot_of(bags, hash)] : NULL;
+    if (bag == NULL)
+        return;
+    __builtin_prefetch(bag);
+    __builtin_prefetch((const char *)bag + 64);
 }
 
 static weir_status
@@ -159,7 +181,10 @@ wr_bags_get(wr_bags *bags, uint64_t hash, const char *key, uint32_t length)
         return NULL;
     bag->hash = hash;
     bag->key_length = length;
+    bag->blocks = &bag->only;
+    bag->block_capacity = 1;
     bag->touched = WR_TIME_START;
+    bag->bound = UINT64_MAX;
     memcpy(bag->key, key, length);
     bags->slots[slot_find(bags, hash, key, length)] = bag;
     bags->count++;
@@ -237,10 +262,14 @@ static weir_status
 blocks_insert(wr_bags *bags, wr_bag *bag, uint32_t index, wr_bag_block *block)
 {
     if (bag->block_count == bag->block_capacity) {
-        uint32_t more = bag->block_capacity == 0 ? 1 : 2 * bag->block_capacity;
-        wr_bag_block **grown = wr_realloc(bags->budget, bag->blocks, more * sizeof *grown);
+        uint32_t more = 2 * bag->block_capacity;
+        bool inside = bag->blocks == &bag->only;
+        wr_bag_block **grown =
+            wr_realloc(bags->budget, inside ? NULL : bag->blocks, more * sizeof *grown);
         if (grown == NULL)
             return WEIR_MEMORY;
+        if (inside)
+            grown[0] = bag->only;
         bag->blocks = grown;
         bag->block_capacity = more;
     }
@@ -340,6 +369,7 @@ wr_bag_add(wr_bags *bags, wr_bag *bag, const char *bytes, uint32_t order_length,
     wr_bag_at at;
     int64_t sum;
     *missing = 0;
+    bags->made = NULL;
     if (diff > 0 && __builtin_add_overflow(bag->weight, diff, &sum))
         return WEIR_ROW_OVERFLOW;
     if (!wr_bag_seek(bag, bytes, length, &at)) {
@@ -353,6 +383,8 @@ wr_bag_add(wr_bags *bags, wr_bag *bag, const char *bytes, uint32_t order_length,
         weir_status status = row_insert(bags, bag, at, row, diff);
         if (status != WEIR_OK)
             wr_bag_row_release(row);
+        else
+            bags->made = row;
         return status;
     }
     wr_bag_block *b = block_own(bags, bag, at.block, 0);
@@ -368,6 +400,29 @@ wr_bag_add(wr_bags *bags, wr_bag *bag, const char *bytes, uint32_t order_length,
     b->weight += diff;
     bag->weight += diff;
     return WEIR_OK;
+}
+
+weir_status
+wr_bag_set(wr_bags *bags, wr_bag *bag, const char *bytes, uint32_t order_length, uint32_t length)
+{
+    wr_bag_row *row = wr_bag_row_create(bags->budget, bytes, order_length, length);
+    wr_bag_at first = { 0, 0 };
+    weir_status status = row != NULL ? WEIR_OK : WEIR_MEMORY;
+    if (status == WEIR_OK && bag->block_count == 0) {
+        status = row_insert(bags, bag, first, row, 1);
+    } else if (status == WEIR_OK) {
+        status = wr_bag_cut(bags, bag, first, 1);
+        wr_bag_block *b = status == WEIR_OK ? block_own(bags, bag, 0, 0) : NULL;
+        status = b != NULL ? WEIR_OK : WEIR_MEMORY;
+        if (b != NULL) {
+            wr_bag_row_release(b->entries[0].row);
+            b->entries[0].row = row;
+        }
+    }
+    if (status != WEIR_OK && row != NULL)
+        wr_bag_row_release(row);
+    bags->made = status == WEIR_OK ? row : NULL;
+    return status;
 }
 
 weir_status

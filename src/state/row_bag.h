@@ -21,6 +21,7 @@
 typedef struct wr_bag_row {
     _Atomic uint32_t refs;
     uint32_t order_length, length; /* order key; all */
+    uint32_t mark;                 /* the owner's; 0 at first */
     char bytes[];
 } wr_bag_row;
 
@@ -39,12 +40,14 @@ typedef struct wr_bag_block {
 
 typedef struct wr_bag {
     uint64_t hash;
-    wr_bag_block **blocks;
+    wr_bag_block **blocks; /* &only while there is room for one */
+    wr_bag_block *only;
     uint32_t block_count, block_capacity;
     uint32_t mark; /* the owner's */
     uint32_t key_length;
     int64_t weight;
     wr_time touched; /* the owner's: kept in snapshots */
+    uint64_t bound;  /* the owner's: UINT64_MAX at first */
     char key[];
 } wr_bag;
 
@@ -52,13 +55,17 @@ typedef struct wr_bags {
     wr_budget *budget;
     wr_bag **slots; /* open addressing, linear probing, load <= 0.5 */
     uint32_t capacity, count;
-    uint64_t rows; /* distinct */
+    uint64_t rows;    /* distinct */
+    wr_bag_row *made; /* by the last wr_bag_add; NULL: it found the row, or none was to be made */
 } wr_bags;
 
 void wr_bags_init(wr_bags *bags, wr_budget *budget);
 void wr_bags_fini(wr_bags *bags);
 /* NULL: absent. */
 wr_bag *wr_bags_find(const wr_bags *bags, uint64_t hash, const char *key, uint32_t length);
+/* Long before wr_bags_get: its slot, and then what stands there, on their way into the cache. */
+void wr_bags_prefetch_slot(const wr_bags *bags, uint64_t hash);
+void wr_bags_prefetch_bag(const wr_bags *bags, uint64_t hash);
 /* Found or made, empty; NULL: no memory. */
 wr_bag *wr_bags_get(wr_bags *bags, uint64_t hash, const char *key, uint32_t length);
 /* The partition and its rows leave. */
@@ -96,6 +103,9 @@ wr_bag_last(const wr_bag *bag) /* of one that is not empty */
  */
 weir_status wr_bag_add(wr_bags *bags, wr_bag *bag, const char *bytes, uint32_t order_length,
                        uint32_t length, int64_t diff, uint64_t *missing);
+/* One copy of the row, and nothing else. */
+weir_status wr_bag_set(wr_bags *bags, wr_bag *bag, const char *bytes, uint32_t order_length,
+                       uint32_t length);
 /* Only the entries before `at` and, of the one at it, `count` copies stay (0: none). */
 weir_status wr_bag_cut(wr_bags *bags, wr_bag *bag, wr_bag_at at, int64_t count);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* top_n_test.c -- T1..T5 of operator/top_n.c, M1..M2 of top_n_emit.c, B1..B4 of state/row_bag.c. */
+/* top_n_test.c -- T1..T5 of operator/top_n.c, M1..M3 of top_n_emit.c, W1..W3 of top_n_words.c, B1..B4 of state/row_bag.c. */
 #include "support/test.h"
 
 #include "operator/top_n.h"
@@ -277,6 +277,108 @@ an_idle_partition_starts_anew(void **state) /* T5 */
     wr_optest_verify(f.t);
 }
 
+/* Keys v int8, then x text; only the first of each partition. */
+static void
+first_only_init(fixture *f, wr_sort_key *keys, const char *type)
+{
+    char columns[64];
+    fixture_init(f, WR_RANK_ROW_NUMBER, 1, 1, false);
+    snprintf(columns, sizeof columns, "k int4, v %s, x text, y int8", type);
+    f->config.input = wr_optest_schema(f->t, columns);
+    f->config.output = wr_optest_schema(f->t, columns);
+    f->config.keys = keys;
+    f->config.key_count = 2;
+}
+
+static void
+the_first_by_a_word(void **state) /* W1..W3, M3 */
+{
+    static const char *const types[] = { "int8", "int4", "int2", "float8", "numeric" };
+    for (size_t i = 0; i < WR_COUNT(types); i++) {
+        fixture f;
+        wr_sort_key keys[2] = { { .column = 1 }, { .column = 2, .descending = true } };
+        (void)state;
+        first_only_init(&f, keys, types[i]);
+        fixture_open(&f);
+        wr_optest_rows(f.t, 0, "1|5|a|1; 2|0|b|2; 1|5|c|3; 1|5|b|4; 2|0|b|1; 3|null|z|1; 1|7|z|0");
+        wr_optest_expect(f.t, "1|5|c|3; 2|0|b|1; 3|null|z|1");
+        wr_optest_rows(f.t, 0, "2|0|a|0; 3|null|a|0; 2|0|b|1; 1|9|x|0; 4|-1|q|1");
+        wr_optest_expect(f.t, "4|-1|q|1");
+        wr_optest_rows(f.t, 0, "2|0|b|0; 3|0|a|0; 1|-7|x|0; 1|-7|y|0; 1|-6|y|0; 3|9|a|0");
+        wr_optest_expect(f.t, "[-1] 2|0|b|1; 2|0|b|0; [-1] 3|null|z|1; 3|0|a|0; [-1] 1|5|c|3; "
+                              "1|-7|y|0");
+        wr_optest_rows(f.t, 0, "1|-7|null|0; 1|-7|z|9; 4|-1|qq|1; 4|-1|q|null");
+        wr_optest_expect(f.t, "[-1] 1|-7|y|0; 1|-7|z|9; [-1] 4|-1|q|1; 4|-1|qq|1");
+        wr_optest_end(f.t);
+        wr_optest_verify(f.t);
+    }
+}
+
+static void
+the_first_descending_with_nulls(void **state) /* W1 */
+{
+    static const char *const bounds[] = { "9223372036854775807", "-9223372036854775808" };
+    for (int first = 0; first < 2; first++) {
+        fixture f;
+        char rows[256];
+        wr_sort_key keys[2] = { { .column = 1, .descending = true, .nulls_first = first != 0 },
+                                { .column = 2 } };
+        (void)state;
+        first_only_init(&f, keys, "int8");
+        fixture_open(&f);
+        snprintf(rows, sizeof rows, "1|%s|a|1; 1|null|c|1; 1|null|b|1; 2|%s|a|1; 2|null|b|1",
+                 bounds[0], bounds[1]);
+        wr_optest_rows(f.t, 0, rows);
+        snprintf(rows, sizeof rows, "1|%s|a|1; 2|%s|a|1", bounds[0], bounds[1]);
+        wr_optest_expect(f.t, first ? "1|null|b|1; 2|null|b|1" : rows);
+        wr_optest_end(f.t);
+        wr_optest_verify(f.t);
+    }
+}
+
+static void
+the_first_at_the_end_and_with_its_number(void **state) /* W3 */
+{
+    for (int at_end = 0; at_end < 2; at_end++) {
+        fixture f;
+        wr_sort_key keys[2] = { { .column = 1 }, { .column = 2 } };
+        (void)state;
+        first_only_init(&f, keys, "int8");
+        f.config.output = wr_optest_schema(f.t, "k int4, v int8, x text, y int8, n int8");
+        f.config.rank_column = true;
+        f.config.rank_used = at_end == 0;
+        f.config.at_end = at_end != 0;
+        fixture_open(&f);
+        wr_optest_rows(f.t, 0, "1|5|a|1; 1|5|b|2; 2|0|b|2");
+        wr_optest_expect(f.t, at_end ? "" : "1|5|a|1|1; 2|0|b|2|1");
+        wr_optest_rows(f.t, 0, "1|4|d|1; 1|4|c|2; 2|1|b|2");
+        wr_optest_expect(f.t, at_end ? "" : "[-1] 1|5|a|1|1; 1|4|c|2|1");
+        wr_optest_end(f.t);
+        wr_optest_expect(f.t, at_end ? "1|4|c|2|null; 2|0|b|2|null" : "");
+        wr_optest_verify(f.t);
+    }
+}
+
+static void
+rows_that_came_before_move_behind(void **state) /* M3 */
+{
+    fixture f;
+    wr_sort_key keys[2] = { { .column = 1 }, { .column = 2 } };
+    (void)state;
+    first_only_init(&f, keys, "int8");
+    f.config.high = 3;
+    f.config.rank_used = f.config.rank_column = true;
+    f.config.output = wr_optest_schema(f.t, "k int4, v int8, x text, y int8, n int8");
+    fixture_open(&f);
+    wr_optest_rows(f.t, 0, "1|5|a|1; 1|6|b|2; 1|7|c|3; 1|8|d|4; 1|5|a|1; 2|3|x|0");
+    wr_optest_expect(f.t, "1|5|a|1|1; 1|5|a|1|2; 1|6|b|2|3; 2|3|x|0|1");
+    wr_optest_rows(f.t, 0, "1|5|b|1; 1|6|a|1; 2|3|x|0; 2|1|y|0; 1|null|a|0");
+    wr_optest_expect(f.t, "[-1] 1|6|b|2|3; 1|5|b|1|3; [-1] 2|3|x|0|1; 2|1|y|0|1; 2|3|x|0|2; "
+                          "2|3|x|0|3");
+    wr_optest_end(f.t);
+    wr_optest_verify(f.t);
+}
+
 WR_TESTS = {
     WR_TEST(the_first_two_change_as_rows_come),
     WR_TEST(ranks_shift),
@@ -290,5 +392,9 @@ WR_TESTS = {
     WR_TEST(many_rows_split_blocks),
     WR_TEST(a_partition_whose_time_has_passed_is_forgotten),
     WR_TEST(an_idle_partition_starts_anew),
+    WR_TEST(the_first_by_a_word),
+    WR_TEST(the_first_descending_with_nulls),
+    WR_TEST(the_first_at_the_end_and_with_its_number),
+    WR_TEST(rows_that_came_before_move_behind),
     { NULL, NULL },
 };
