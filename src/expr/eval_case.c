@@ -6,6 +6,8 @@
  * State       none; row lists and parts lie in the step arena.
  * Invariants  K1  the parts' rows are disjoint and together are all rows asked for
  *             K2  when one branch takes every row its column is handed on as it is
+ *             K3  an operand that all conditions compare with a constant is computed once: the first
+ *                 condition needs it for every row anyway
  */
 #include "expr/eval_impl.h"
 
@@ -165,8 +167,56 @@ case_branch(wr_eval *eval, const wr_expr *then, const wr_batch *in, wr_rows rows
     return WEIR_OK;
 }
 
+static bool
+expr_is_volatile(const wr_expr *e)
+{
+    if (e->kind == WR_EXPR_CALL && e->function->volatility == WR_VOLATILE)
+        return true;
+    for (uint32_t i = 0; i < e->arg_count; i++)
+        if (expr_is_volatile(e->args[i]))
+            return true;
+    return false;
+}
+
+/* K3: what all conditions compare with a constant, as in CASE x WHEN 1 ... WHEN 2; or NULL. */
+static const wr_expr *
+case_operand(const wr_expr *expr)
+{
+    const wr_expr *first = expr->args[0], *operand = NULL;
+    if (expr->arg_count < 5 || first->kind != WR_EXPR_CALL || first->arg_count != 2 ||
+        first->args[0]->kind != WR_EXPR_CALL || first->args[1]->kind != WR_EXPR_CONSTANT)
+        return NULL;
+    operand = first->args[0];
+    for (uint32_t a = 2; a + 1 < expr->arg_count; a += 2) {
+        const wr_expr *when = expr->args[a];
+        if (when->kind != WR_EXPR_CALL || when->arg_count != 2 ||
+            when->args[1]->kind != WR_EXPR_CONSTANT || !wr_expr_equal(when->args[0], operand))
+            return NULL;
+    }
+    return expr_is_volatile(operand) ? NULL : operand;
+}
+
+/* Rows for which `when` is true; operand: the value of its first argument for all rows, or NULL. */
 static weir_status
-case_branches(wr_eval *eval, const wr_expr *expr, const wr_batch *in, wr_rows rows, part_list *list)
+case_taken(wr_eval *eval, const wr_expr *when, wr_column *operand, const wr_batch *in, wr_rows rows,
+           uint16_t *taken, uint32_t *count)
+{
+    if (operand == NULL)
+        return wr_eval_filter(eval, when, in, rows, taken, count);
+    wr_column  *args[2] = { operand, NULL }, *truth = NULL;
+    weir_status status = wr_eval_node(eval, when->args[1], in, rows, &args[1]);
+    if (status == WEIR_OK)
+        status = wr_eval_apply(eval, when, args, 2, in->physical_count, rows, &truth);
+    wr_column_release(args[1]);
+    if (status == WEIR_OK)
+        *count = wr_eval_select_true(truth, rows, taken);
+    wr_column_release(truth);
+    return status;
+}
+
+static weir_status
+case_choose(wr_eval *eval, const wr_expr *expr, wr_column *operand, const wr_batch *in,
+            wr_rows rows, part_list *list)
 {
     wr_rows left = rows;
     for (uint32_t a = 0; a + 1 < expr->arg_count && left.count > 0; a += 2) {
@@ -174,7 +224,7 @@ case_branches(wr_eval *eval, const wr_expr *expr, const wr_batch *in, wr_rows ro
         uint32_t  n = 0;
         if (taken == NULL)
             return WEIR_MEMORY;
-        WR_TRY(wr_eval_filter(eval, expr->args[a], in, left, taken, &n));
+        WR_TRY(case_taken(eval, expr->args[a], operand, in, left, taken, &n));
         if (n == left.count) {
             WR_TRY(case_branch(eval, expr->args[a + 1], in, left, list));
             left.count = 0;
@@ -184,6 +234,18 @@ case_branches(wr_eval *eval, const wr_expr *expr, const wr_batch *in, wr_rows ro
         }
     }
     return case_branch(eval, expr->args[expr->arg_count - 1], in, left, list);
+}
+
+static weir_status
+case_branches(wr_eval *eval, const wr_expr *expr, const wr_batch *in, wr_rows rows, part_list *list)
+{
+    const wr_expr *operand = rows.count > 0 ? case_operand(expr) : NULL;
+    wr_column     *value = NULL;
+    if (operand != NULL)
+        WR_TRY(wr_eval_node(eval, operand, in, rows, &value));
+    weir_status status = case_choose(eval, expr, value, in, rows, list);
+    wr_column_release(value);
+    return status;
 }
 
 weir_status

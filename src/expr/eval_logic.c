@@ -121,6 +121,27 @@ filter_or(wr_eval *eval, const wr_expr *expr, const wr_batch *in, wr_rows rows, 
     return WEIR_OK;
 }
 
+/* IS [NOT] NULL as a filter: straight from the argument's bitmap. */
+static weir_status
+filter_null(wr_eval *eval, const wr_expr *expr, const wr_batch *in, wr_rows rows,
+            uint16_t *selected, uint32_t *count)
+{
+    wr_column *arg = NULL;
+    bool       null = expr->kind == WR_EXPR_IS_NULL;
+    uint32_t   n = 0;
+    WR_TRY(wr_eval_node(eval, expr->args[0], in, rows, &arg));
+    const uint64_t *valid = wr_column_base(arg)->valid;
+    bool            flat = arg->layout == WR_FLAT && valid != NULL;
+    for (uint32_t i = 0; i < rows.count; i++) {
+        uint16_t row = (uint16_t) wr_rows_at(rows, i);
+        selected[n] = row;
+        n += null == (flat ? !wr_bitmap_get(valid, row) : wr_column_is_null(arg, row));
+    }
+    wr_column_release(arg);
+    *count = n;
+    return WEIR_OK;
+}
+
 weir_status
 wr_eval_filter(wr_eval *eval, const wr_expr *expr, const wr_batch *in, wr_rows rows,
                uint16_t *selected, uint32_t *count)
@@ -139,6 +160,8 @@ wr_eval_filter(wr_eval *eval, const wr_expr *expr, const wr_batch *in, wr_rows r
         return filter_or(eval, expr, in, rows, selected, count);
     if (expr->kind == WR_EXPR_IS_TRUE)
         return wr_eval_filter(eval, expr->args[0], in, rows, selected, count);
+    if (expr->kind == WR_EXPR_IS_NULL || expr->kind == WR_EXPR_IS_NOT_NULL)
+        return filter_null(eval, expr, in, rows, selected, count);
     wr_column *truth = NULL;
     WR_TRY(wr_eval_node(eval, expr, in, rows, &truth));
     *count = wr_eval_select_true(truth, rows, selected);

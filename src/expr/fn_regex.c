@@ -220,6 +220,52 @@ FN_KERNEL(regex_substring)
     return substring_give(eval, row, &args[0], &args[1], out);
 }
 
+/* One row; a part of the subject is a view into it. */
+static weir_status
+substring_put(matcher *m, const wr_string *subject, wr_column *out)
+{
+    bool found;
+    m->s = wr_string_data(subject);
+    m->length = subject->length;
+    m->next = 0;
+    WR_TRY(matcher_next(m, &found));
+    const wr_part_of *p = &m->parts[wr_pattern_group_count(m->pattern) > 0];
+    if (!found || p->begin == SIZE_MAX)
+        return wr_column_set_null(out, m->row);
+    wr_column_set_view(out, m->row, wr_string_make(m->s + p->begin, p->end - p->begin));
+    return WEIR_OK;
+}
+
+static weir_status
+regex_substring_vector(wr_eval *eval, const wr_expr *call, wr_column *const *args,
+                       uint32_t arg_count, uint32_t physical, wr_rows rows, wr_column **out)
+{
+    if (args[0]->layout == WR_CONSTANT || args[1]->layout != WR_CONSTANT ||
+        wr_column_is_null(args[1], 0))
+        return WEIR_QUERY_UNSUPPORTED;
+    uint16_t    kept[WR_BATCH_ROWS_MAX];
+    wr_rows     live;
+    wr_column  *made;
+    matcher     m = { .eval = eval };
+    WR_TRY(wr_fn_vector_open(eval, call->type, args, 1, physical, rows, kept, &live, &made));
+    weir_status status = wr_column_adopt_heaps(made, wr_column_base(args[0]));
+    for (uint32_t i = 0; i < live.count && status == WEIR_OK; i++) {
+        m.row = fn_row(live, i);
+        if (m.pattern == NULL)
+            status = wr_pattern_get(eval, m.row, fn_string_at(args[1], 0), 0, &m.pattern);
+        if (status == WEIR_OK)
+            status = substring_put(&m, fn_string_at(args[0], m.row), made);
+        if (wr_status_is_row(status))
+            status = wr_column_set_null(made, m.row);
+    }
+    if (status != WEIR_OK) {
+        wr_column_release(made);
+        return status;
+    }
+    *out = made;
+    return WEIR_OK;
+}
+
 /* The groups of the first match, or the whole match when there are no groups. */
 FN_KERNEL(regexp_match)
 {
@@ -576,8 +622,8 @@ const wr_function wr_fn_regex[] = {
     TEST_ROWS("!~*", regex_is_not_caseless, "does it not match, whatever the case?"),
     FN("regexp_like", T_BOOL, regexp_like, FN_FAILS | FN_OPTIONAL(1),
        "does the string match the regular expression?", T_TEXT, T_TEXT, T_TEXT),
-    FN("substring", T_TEXT, regex_substring, FN_FAILS,
-       "the first match, or its first group, of a regular expression", T_TEXT, T_TEXT),
+    FNV("substring", T_TEXT, regex_substring, regex_substring_vector, FN_FAILS,
+        "the first match, or its first group, of a regular expression", T_TEXT, T_TEXT),
     FN("substring", T_TEXT, similar_substring, FN_FAILS,
        "the part between the separators of an SQL regular expression", T_TEXT, T_TEXT, T_TEXT),
     FN("regexp_match", T_TEXTS, regexp_match, FN_FAILS | FN_OPTIONAL(1),

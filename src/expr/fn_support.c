@@ -85,13 +85,30 @@ wr_fn_cast_text(const wr_value *value, wr_text *to)
 bool
 wr_fn_is_ascii(const char *s, size_t n)
 {
-    __m128i high = _mm_setzero_si128();
-    char    rest = 0;
-    for (; n >= 16; s += 16, n -= 16)
-        high = _mm_or_si128(high, _mm_loadu_si128((const __m128i *) s));
-    for (; n > 0; s++, n--)
-        rest |= *s;
-    return _mm_movemask_epi8(high) == 0 && rest >= 0;
+    __m128i  high = _mm_setzero_si128();
+    uint64_t eight = 0, last = 0;
+    uint32_t four = 0, tail = 0;
+    if (n >= 16) { /* what is left over is looked at together with bytes before it */
+        const char *end = s + n - 16;
+        for (; s < end; s += 16)
+            high = _mm_or_si128(high, _mm_loadu_si128((const __m128i *) s));
+        high = _mm_or_si128(high, _mm_loadu_si128((const __m128i *) end));
+        return _mm_movemask_epi8(high) == 0;
+    }
+    if (n >= 8) {
+        memcpy(&eight, s, 8);
+        memcpy(&last, s + n - 8, 8);
+        return ((eight | last) & 0x8080808080808080u) == 0;
+    }
+    if (n >= 4) {
+        memcpy(&four, s, 4);
+        memcpy(&tail, s + n - 4, 4);
+        return ((four | tail) & 0x80808080u) == 0;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (s[i] < 0)
+            return false;
+    return true;
 }
 
 size_t

@@ -26,6 +26,7 @@ struct wr_pattern {
     uint64_t          used; /* when, by the cache's count of uses */
     pcre2_code       *code;
     pcre2_match_data *data;
+    bool              compiled; /* to machine code */
     uint32_t          groups;
     wr_pattern_shape  shape;
     wr_part_of       *parts; /* groups + 1 */
@@ -143,7 +144,7 @@ pattern_build(wr_patterns *cache, wr_eval *eval, uint32_t row, wr_text *translat
         return wr_eval_fail(eval, row, WEIR_ROW_INVALID_ARGUMENT, "invalid regular expression: %s",
                             compile_words(wrong, words, sizeof words));
     /* Without machine code the match is interpreted: slower, the same. */
-    (void) pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE);
+    p->compiled = pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE) == 0;
     (void) pcre2_pattern_info(p->code, PCRE2_INFO_CAPTURECOUNT, &p->groups);
     p->data = pcre2_match_data_create_from_pattern(p->code, cache->memory);
     p->parts = wr_alloc(cache->budget, (p->groups + 1) * sizeof *p->parts);
@@ -237,8 +238,13 @@ pattern_run(wr_eval *eval, uint32_t row, wr_pattern *p, const char *s, size_t le
             uint32_t options, bool *found)
 {
     PCRE2_SPTR subject = (PCRE2_SPTR) s;
-    options |= wr_fn_is_ascii(s, length) ? PCRE2_NO_UTF_CHECK : 0;
-    int rc = pcre2_match(p->code, subject, length, from, options, p->data, eval->patterns->match);
+    int        rc;
+    bool       plain = wr_fn_is_ascii(s, length), direct = plain && options == 0 && p->compiled;
+    options |= plain ? PCRE2_NO_UTF_CHECK : 0;
+    if (direct) /* past checks that the other call repeats for every row */
+        rc = pcre2_jit_match(p->code, subject, length, from, 0, p->data, eval->patterns->match);
+    else
+        rc = pcre2_match(p->code, subject, length, from, options, p->data, eval->patterns->match);
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
         rc = pcre2_match(p->code, subject, length, from, options | PCRE2_NO_JIT, p->data,
                          eval->patterns->match);
