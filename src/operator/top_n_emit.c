@@ -307,7 +307,7 @@ changes_make(top_n *t, top_dirty *d)
 /* --- out --- */
 
 static weir_status
-change_put(top_n *t, const top_change *change)
+change_put(top_n *t, const top_change *change, int64_t diff)
 {
     const wr_top_n_config *c = t->config;
     const wr_bag_row *row = change->row;
@@ -319,7 +319,7 @@ change_put(top_n *t, const top_change *change)
         if (c->rank_used)
             t->values[n] = (wr_value){ .type = WR_TYPE(WR_INT8), .integer = change->number };
     }
-    return wr_batch_builder_add(&t->builder, t->values, change->diff);
+    return wr_batch_builder_add(&t->builder, t->values, diff);
 }
 
 /* The numbers of the fresh rows, or NULLs. */
@@ -394,8 +394,9 @@ changes_out(top_n *t, const wr_batch *in)
     uint32_t count = wr_batch_builder_count(&t->builder) + t->fresh_count;
     if (t->change_at == 0 && count + t->change_count > WR_BATCH_ROWS_MAX)
         flow = batch_out(t, in);
-    for (; t->change_at < t->change_count && flow == WR_FLOW_NEXT; t->change_at++) {
-        const top_change *change = &t->changes[t->change_at];
+    while (t->change_at < t->change_count && flow == WR_FLOW_NEXT) {
+        top_change *change = &t->changes[t->change_at];
+        bool many = t->config->at_end && change->diff > 1; /* rows that stay come one by one */
         if (wr_batch_builder_count(&t->builder) + t->fresh_count == WR_BATCH_ROWS_MAX)
             flow = batch_out(t, in);
         if (flow != WR_FLOW_NEXT)
@@ -403,8 +404,13 @@ changes_out(top_n *t, const wr_batch *in)
         if (is_fresh(t, change)) {
             t->fresh[t->fresh_count] = (uint16_t)(change->row->mark - 1);
             t->fresh_numbers[t->fresh_count++] = change->number;
-        } else if (change_put(t, change) != WEIR_OK)
+        } else if (change_put(t, change, many ? 1 : change->diff) != WEIR_OK) {
             return wr_ctx_fail(t->ctx, WEIR_MEMORY, "no memory for the changes of a top-N");
+        }
+        if (many)
+            change->diff--;
+        else
+            t->change_at++;
     }
     return flow;
 }
