@@ -203,7 +203,7 @@ row_in(top_n *t, const wr_batch *in, uint32_t i, bool *again)
     bag->touched = WR_MAX(bag->touched, w);
     if (t->words[i] > bag->bound)
         return WEIR_OK;
-    if (t->first_only && !t->restoring)
+    if (t->first_only)
         return wr_top_n_best(t, bag, in, i);
     bool out;
     WR_TRY(order_key_make(t, bag, in, row, &out));

@@ -10,7 +10,7 @@
  *                 0 for every row, and a bound of UINT64_MAX
  *             W2  a row whose word is above its partition's bound stays out
  *             W3  first_only: within a batch the first of a partition is only the number of a row;
- *                 it becomes a stored row when the batch has been read
+ *                 it becomes a stored row, without an order key, when the batch has been read
  * Cost        the words of a batch: one pass over a column.
  */
 #include "operator/top_n_impl.h"
@@ -121,18 +121,6 @@ key_add(top_n *t, wr_text *to, const wr_sort_key *key, const wr_batch *in, uint3
     return wr_text_ok(to) ? WEIR_OK : WEIR_MEMORY;
 }
 
-/* Order key and contents. */
-static weir_status
-row_make(top_n *t, wr_text *to, const wr_batch *in, uint32_t row, uint32_t *order_length)
-{
-    wr_text_clear(to);
-    for (uint32_t k = 0; k < t->config->key_count; k++)
-        WR_TRY(key_add(t, to, &t->config->keys[k], in, row));
-    *order_length = (uint32_t)to->length;
-    WR_TRY(wr_row_put(to, in, row, &t->ctx->eval.step));
-    return to->length <= UINT32_MAX ? WEIR_OK : WEIR_MEMORY;
-}
-
 static int
 bytes_compare(const char *a, size_t a_length, const char *b, size_t b_length)
 {
@@ -161,28 +149,43 @@ rows_compare(top_n *t, const wr_batch *in, uint32_t a, uint32_t b, int *order)
         if (*order != 0)
             return WEIR_OK;
     }
-    uint32_t order_length;
-    WR_TRY(row_make(t, &t->bytes, in, a, &order_length));
-    WR_TRY(row_make(t, &t->rival, in, b, &order_length));
+    wr_text_clear(&t->bytes);
+    wr_text_clear(&t->rival);
+    WR_TRY(wr_row_put(&t->bytes, in, a, &t->ctx->eval.step));
+    WR_TRY(wr_row_put(&t->rival, in, b, &t->ctx->eval.step));
     *order = bytes_compare(t->bytes.data, t->bytes.length, t->rival.data, t->rival.length);
     return WEIR_OK;
 }
 
-/* A row of the batch and a stored one, likewise. */
+/* A row of the batch and a stored one, which is its contents alone, likewise. */
 static weir_status
 stored_compare(top_n *t, const wr_batch *in, uint32_t row, const wr_bag_row *stored, int *order)
 {
-    wr_text_clear(&t->bytes);
+    wr_assert(stored->order_length == 0); /* W3 */
+    WR_TRY(wr_row_get(stored->bytes, stored->length, t->config->input, t->values));
     for (uint32_t k = 0; k < t->config->key_count; k++) {
-        WR_TRY(key_add(t, &t->bytes, &t->config->keys[k], in, row));
-        *order = memcmp(t->bytes.data, stored->bytes,
-                        WR_MIN(t->bytes.length, (size_t)stored->order_length));
+        const wr_sort_key *key = &t->config->keys[k];
+        wr_text_clear(&t->bytes);
+        wr_text_clear(&t->rival);
+        WR_TRY(key_add(t, &t->bytes, key, in, row));
+        wr_order_key_put(&t->rival, &t->values[key->column], key->descending, key->nulls_first);
+        if (!wr_text_ok(&t->rival))
+            return WEIR_MEMORY;
+        *order = bytes_compare(t->bytes.data, t->bytes.length, t->rival.data, t->rival.length);
         if (*order != 0)
             return WEIR_OK;
     }
+    wr_text_clear(&t->bytes);
     WR_TRY(wr_row_put(&t->bytes, in, row, &t->ctx->eval.step));
     *order = bytes_compare(t->bytes.data, t->bytes.length, stored->bytes, stored->length);
     return WEIR_OK;
+}
+
+/* What changes is not handed on now: no partition stays touched. */
+static bool
+is_silent(const top_n *t)
+{
+    return t->restoring || t->config->at_end;
 }
 
 weir_status
@@ -199,7 +202,7 @@ wr_top_n_best(top_n *t, wr_bag *bag, const wr_batch *in, uint32_t i)
     if (order >= 0)
         return WEIR_OK;
     if (bag->mark == 0)
-        WR_TRY(t->config->at_end ? wr_top_n_touch_new(t, bag) : wr_top_n_touch(t, bag));
+        WR_TRY(is_silent(t) ? wr_top_n_touch_new(t, bag) : wr_top_n_touch(t, bag));
     t->dirty[bag->mark - 1].best = (int32_t)row;
     bag->bound = has_words(t) ? t->words[i] : UINT64_MAX;
     return WEIR_OK;
@@ -210,19 +213,21 @@ wr_top_n_best_put(top_n *t, const wr_batch *in)
 {
     for (uint32_t i = t->dirty_at; i < t->dirty_count; i++) {
         top_dirty *d = &t->dirty[i];
-        uint32_t order_length, row = (uint32_t)d->best;
-        if (t->config->at_end)
+        uint32_t row = (uint32_t)d->best;
+        if (is_silent(t))
             d->bag->mark = 0;
         if (d->best < 0)
             continue;
-        WR_TRY(row_make(t, &t->bytes, in, row, &order_length));
-        WR_TRY(
-            wr_bag_set(&t->bags, d->bag, t->bytes.data, order_length, (uint32_t)t->bytes.length));
-        if (t->fresh != NULL)
+        wr_text_clear(&t->bytes);
+        WR_TRY(wr_row_put(&t->bytes, in, row, &t->ctx->eval.step));
+        if (t->bytes.length > UINT32_MAX)
+            return WEIR_MEMORY;
+        WR_TRY(wr_bag_set(&t->bags, d->bag, t->bytes.data, 0, (uint32_t)t->bytes.length));
+        if (!is_silent(t))
             t->bags.made->mark = row + 1;
         d->best = -1;
     }
-    if (t->config->at_end)
+    if (is_silent(t))
         t->dirty_count = t->dirty_at;
     return WEIR_OK;
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { BLOCK_ENTRIES_MAX = 128, SLOTS_FIRST = 16, AHEAD = 16 };
+enum { BLOCK_ENTRIES_MAX = 128, SLOTS_FIRST = 16, AHEAD = 12 };
 
 /* --- rows and blocks --- */
 
@@ -64,6 +64,15 @@ block_own(wr_bags *bags, wr_bag *bag, uint32_t index, uint32_t more)
     uint32_t capacity = b->capacity;
     while (capacity < b->count + more)
         capacity *= 2;
+    if (alone) {
+        wr_bag_block *grown =
+            wr_realloc(bags->budget, b, sizeof *b + capacity * sizeof b->entries[0]);
+        if (grown == NULL)
+            return NULL;
+        grown->capacity = (uint16_t)capacity;
+        bag->blocks[index] = grown;
+        return grown;
+    }
     wr_bag_block *copy = block_create(bags->budget, b->group, capacity);
     if (copy == NULL)
         return NULL;
@@ -95,12 +104,25 @@ bag_destroy(wr_bag *bag)
     wr_free(bag);
 }
 
+/* What stands in slots to come, its first block, and that one's first row, into the cache. */
+static void
+bags_ahead(const wr_bags *bags, uint32_t i)
+{
+    const wr_bag *bag;
+    if (i + 3 * AHEAD >= bags->capacity)
+        return;
+    __builtin_prefetch(bags->slots[i + 3 * AHEAD]);
+    if ((bag = bags->slots[i + 2 * AHEAD]) != NULL && bag->block_count > 0)
+        __builtin_prefetch(bag->blocks[0]);
+    if ((bag = bags->slots[i + AHEAD]) != NULL && bag->block_count > 0)
+        __builtin_prefetch(bag->blocks[0]->entries[0].row);
+}
+
 void
 wr_bags_fini(wr_bags *bags)
 {
     for (uint32_t i = 0; i < bags->capacity; i++) {
-        if (i + AHEAD < bags->capacity)
-            __builtin_prefetch(bags->slots[i + AHEAD]);
+        bags_ahead(bags, i);
         if (bags->slots[i] != NULL)
             bag_destroy(bags->slots[i]);
     }
