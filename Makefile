@@ -111,6 +111,11 @@ unit: $(if $(T),$(foreach b,$(TEST_BIN),$(if $(findstring $(T),$(b)),$(b))),$(TE
 sqltest: $(O)/weir
 	@tools/run_sql $(O)/weir "$(T)"
 
+# What EXPLAIN says of the pipelines in tests/plan; U=1 writes it down anew.
+plantest: $(O)/weir
+	@tools/run_plans $(O)/weir $(if $(U),--update) "$(T)"
+.PHONY: plantest
+
 # The pipelines shown in pipelines/ and docs/ are tests themselves.
 pipetest: $(O)/weir
 	@tools/run_pipelines $(O)/weir

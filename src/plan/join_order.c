@@ -3,8 +3,9 @@
  * plan/join_order.c -- inner joins in an order that needs no cross product, where there is one.
  *
  * FROM a, b, c WHERE a.x = c.x AND b.y = c.y is ((a x b) join c) as written; here it becomes
- * ((a join c) join b).  The order is the written one, but that an input joined by no equality to
- * those before it waits until it is.
+ * ((a join c) join b).  An input joined by no equality to those before it waits until it is.  Of those
+ * that are joined, one whose whole key is compared comes first (no row finds two partners there), then one
+ * that is compared with constants, then the written order.
  *
  * Invariants  O1  only inner joins without keys, directly above one another, are one group
  *             O2  the columns are put back in the written order by a project
@@ -108,6 +109,63 @@ is_tied(const join_group *g, uint64_t set, uint32_t leaf)
     return false;
 }
 
+/* The column of the scanned relation that column c of the leaf is; NULL: the leaf is no scan. */
+static const wr_plan *
+scan_of(const wr_plan *leaf, uint32_t *c)
+{
+    while (leaf->kind == WR_PLAN_FILTER || leaf->kind == WR_PLAN_PROJECT) {
+        if (leaf->kind == WR_PLAN_PROJECT) {
+            const wr_expr *e = leaf->project.exprs[*c];
+            if (e->kind != WR_EXPR_COLUMN)
+                return NULL;
+            *c = e->column;
+        }
+        leaf = leaf->inputs[0];
+    }
+    if (leaf->kind != WR_PLAN_SCAN)
+        return NULL;
+    *c = leaf->scan.columns[*c];
+    return leaf;
+}
+
+/* Is column c of the relation that the leaf scans compared with what is in the set? */
+static bool
+is_key_tied(const join_group *g, uint64_t set, uint32_t leaf, uint32_t c)
+{
+    uint64_t me = 1ull << leaf;
+    for (uint32_t k = 0; k < g->conjunct_count; k++) {
+        const wr_expr *e = g->conjuncts[k];
+        if (e->kind != WR_EXPR_CALL || e->arg_count != 2 || strcmp(e->function->name, "=") != 0)
+            continue;
+        for (uint32_t side = 0; side < 2; side++) {
+            const wr_expr *mine = e->args[side];
+            uint64_t other = leaves_read(g, e->args[1 - side]);
+            if (mine->kind != WR_EXPR_COLUMN || leaves_read(g, mine) != me || other == 0 ||
+                (other & ~set) != 0)
+                continue;
+            uint32_t column = mine->column - g->firsts[leaf];
+            if (scan_of(g->leaves[leaf], &column) != NULL && column == c)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* How much a tied leaf narrows the rows: 2 no row finds two partners, 1 it has a condition of its own, 0. */
+static uint32_t
+narrows(const join_group *g, uint64_t set, uint32_t leaf)
+{
+    uint32_t first = 0;
+    const wr_plan *scan = scan_of(g->leaves[leaf], &first);
+    if (scan == NULL)
+        return 0;
+    const wr_schema *schema = scan->scan.relation->schema;
+    bool unique = schema->key_count > 0;
+    for (uint32_t k = 0; k < schema->key_count && unique; k++)
+        unique = is_key_tied(g, set, leaf, schema->key[k]);
+    return unique ? 2 : scan->scan.predicate != NULL ? 1 : 0;
+}
+
 /* The order of the leaves; false: the written one is as good. */
 static bool
 choose_order(const join_group *g, uint32_t *order)
@@ -117,14 +175,19 @@ choose_order(const join_group *g, uint32_t *order)
     bool differs = false;
     order[at++] = 0;
     while (set != all) {
-        uint32_t next = UINT32_MAX, first_left = UINT32_MAX;
-        for (uint32_t i = 0; i < g->count && next == UINT32_MAX; i++) {
+        uint32_t next = UINT32_MAX, first_left = UINT32_MAX, best = 0;
+        for (uint32_t i = 0; i < g->count; i++) {
             if ((set & 1ull << i) != 0)
                 continue;
             if (first_left == UINT32_MAX)
                 first_left = i;
-            if (is_tied(g, set, i))
+            if (!is_tied(g, set, i))
+                continue;
+            uint32_t good = narrows(g, set, i);
+            if (next == UINT32_MAX || good > best) {
                 next = i;
+                best = good;
+            }
         }
         if (next == UINT32_MAX)
             next = first_left;

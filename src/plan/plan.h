@@ -42,6 +42,8 @@ typedef enum wr_join_mode {
     WR_JOIN_LOOKUP,  /* those that match and are there when the left row comes                   */
 } wr_join_mode;
 
+enum { WR_PLAN_CROSSED_MAX = 8 };
+
 typedef struct wr_plan wr_plan;
 
 typedef struct wr_over_call {
@@ -106,6 +108,8 @@ struct wr_plan {
             wr_expr     *residual;   /* what is left of ON; NULL */
             bool         null_equal;
             bool         single;     /* scalar subquery: more than one match is QUERY_CARDINALITY */
+            uint32_t     crossed_count; /* conditions on keys that hold on both sides: see join_constants.c */
+            uint64_t     crossed[WR_PLAN_CROSSED_MAX];
         } join;
         struct {
             uint32_t     key_count;

@@ -23,6 +23,7 @@ weir_status wr_rule_common_conjuncts(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_push_predicates(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_join_order(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_join_keys(wr_rule_context *c, wr_plan **plan);
+weir_status wr_rule_join_constants(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_merge_projects(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_prune_columns(wr_rule_context *c, wr_plan **plan);
 
