@@ -55,7 +55,7 @@ item_add(top_n *t, const wr_bag_row *from, uint32_t i, wr_text *bytes, top_list 
     WR_TRY(wr_over_calc_result(&t->calc, i, bytes));
     if (bytes->length > UINT32_MAX)
         return WEIR_MEMORY;
-    wr_bag_row *row = wr_bag_row_create(t->ctx->state, bytes->data, 0, (uint32_t)bytes->length);
+    wr_bag_row *row = wr_bag_row_create(&t->bags, bytes->data, 0, (uint32_t)bytes->length);
     if (row == NULL)
         return WEIR_MEMORY;
     weir_status status = wr_top_n_list_add(t, list, row, 1, 0);

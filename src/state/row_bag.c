@@ -4,14 +4,23 @@
 
 #include <string.h>
 
-enum { BLOCK_ENTRIES_MAX = 128, SLOTS_FIRST = 16, AHEAD = 12 };
+enum { BLOCK_ENTRIES_MAX = 128, SLOTS_FIRST = 16 };
 
 /* --- rows and blocks --- */
 
-wr_bag_row *
-wr_bag_row_create(wr_budget *budget, const char *bytes, uint32_t order_length, uint32_t length)
+/* A piece of the pool, which is made with the first. */
+static void *
+piece_alloc(wr_bags *bags, size_t bytes)
 {
-    wr_bag_row *row = wr_alloc(budget, sizeof *row + length);
+    if (bags->pool == NULL && (bags->pool = wr_pool_create(bags->budget)) == NULL)
+        return NULL;
+    return wr_pool_alloc(bags->pool, bytes);
+}
+
+wr_bag_row *
+wr_bag_row_create(wr_bags *bags, const char *bytes, uint32_t order_length, uint32_t length)
+{
+    wr_bag_row *row = piece_alloc(bags, sizeof *row + length);
     if (row == NULL)
         return NULL;
     atomic_init(&row->refs, 1);
@@ -26,13 +35,13 @@ void
 wr_bag_row_release(wr_bag_row *row)
 {
     if (atomic_fetch_sub_explicit(&row->refs, 1, memory_order_acq_rel) == 1)
-        wr_free(row);
+        wr_pool_free(row);
 }
 
 static wr_bag_block *
-block_create(wr_budget *budget, uint32_t group, uint32_t capacity)
+block_create(wr_bags *bags, uint32_t group, uint32_t capacity)
 {
-    wr_bag_block *b = wr_alloc(budget, sizeof *b + capacity * sizeof b->entries[0]);
+    wr_bag_block *b = piece_alloc(bags, sizeof *b + capacity * sizeof b->entries[0]);
     if (b == NULL)
         return NULL;
     atomic_init(&b->refs, 1);
@@ -50,7 +59,21 @@ block_release(wr_bag_block *b)
         return;
     for (uint32_t i = 0; i < b->count; i++)
         wr_bag_row_release(b->entries[i].row);
-    wr_free(b);
+    wr_pool_free(b);
+}
+
+/* The same, by a view. */
+static void
+block_release_elsewhere(wr_bag_block *b)
+{
+    if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (uint32_t i = 0; i < b->count; i++) {
+        wr_bag_row *row = b->entries[i].row;
+        if (atomic_fetch_sub_explicit(&row->refs, 1, memory_order_acq_rel) == 1)
+            wr_pool_free_elsewhere(row);
+    }
+    wr_pool_free_elsewhere(b);
 }
 
 /* Block `index` may be written and has room for `more` (B3). */
@@ -65,15 +88,17 @@ block_own(wr_bags *bags, wr_bag *bag, uint32_t index, uint32_t more)
     while (capacity < b->count + more)
         capacity *= 2;
     if (alone) {
-        wr_bag_block *grown =
-            wr_realloc(bags->budget, b, sizeof *b + capacity * sizeof b->entries[0]);
+        wr_bag_block *grown = block_create(bags, b->group, capacity);
         if (grown == NULL)
             return NULL;
-        grown->capacity = (uint16_t)capacity;
+        grown->count = b->count;
+        grown->weight = b->weight;
+        memcpy(grown->entries, b->entries, b->count * sizeof b->entries[0]);
+        wr_pool_free(b);
         bag->blocks[index] = grown;
         return grown;
     }
-    wr_bag_block *copy = block_create(bags->budget, b->group, capacity);
+    wr_bag_block *copy = block_create(bags, b->group, capacity);
     if (copy == NULL)
         return NULL;
     copy->count = b->count;
@@ -100,32 +125,14 @@ bag_destroy(wr_bag *bag)
     for (uint32_t i = 0; i < bag->block_count; i++)
         block_release(bag->blocks[i]);
     if (bag->blocks != &bag->only)
-        wr_free(bag->blocks);
-    wr_free(bag);
-}
-
-/* What stands in slots to come, its first block, and that one's first row, into the cache. */
-static void
-bags_ahead(const wr_bags *bags, uint32_t i)
-{
-    const wr_bag *bag;
-    if (i + 3 * AHEAD >= bags->capacity)
-        return;
-    __builtin_prefetch(bags->slots[i + 3 * AHEAD]);
-    if ((bag = bags->slots[i + 2 * AHEAD]) != NULL && bag->block_count > 0)
-        __builtin_prefetch(bag->blocks[0]);
-    if ((bag = bags->slots[i + AHEAD]) != NULL && bag->block_count > 0)
-        __builtin_prefetch(bag->blocks[0]->entries[0].row);
+        wr_pool_free(bag->blocks);
+    wr_pool_free(bag);
 }
 
 void
 wr_bags_fini(wr_bags *bags)
 {
-    for (uint32_t i = 0; i < bags->capacity; i++) {
-        bags_ahead(bags, i);
-        if (bags->slots[i] != NULL)
-            bag_destroy(bags->slots[i]);
-    }
+    wr_pool_release(bags->pool);
     wr_free(bags->slots);
     wr_bags_init(bags, bags->budget);
 }
@@ -198,11 +205,10 @@ wr_bags_get(wr_bags *bags, uint64_t hash, const char *key, uint32_t length)
         return bag;
     if (2 * bags->count >= bags->capacity && slots_grow(bags) != WEIR_OK)
         return NULL;
-    bag = wr_calloc(bags->budget, 1, sizeof *bag + length);
+    bag = piece_alloc(bags, sizeof *bag + length);
     if (bag == NULL)
         return NULL;
-    bag->hash = hash;
-    bag->key_length = length;
+    *bag = (wr_bag){ .hash = hash, .key_length = length };
     bag->blocks = &bag->only;
     bag->block_capacity = 1;
     bag->touched = WR_TIME_START;
@@ -286,12 +292,12 @@ blocks_insert(wr_bags *bags, wr_bag *bag, uint32_t index, wr_bag_block *block)
     if (bag->block_count == bag->block_capacity) {
         uint32_t more = 2 * bag->block_capacity;
         bool inside = bag->blocks == &bag->only;
-        wr_bag_block **grown =
-            wr_realloc(bags->budget, inside ? NULL : bag->blocks, more * sizeof *grown);
+        wr_bag_block **grown = piece_alloc(bags, more * sizeof *grown);
         if (grown == NULL)
             return WEIR_MEMORY;
-        if (inside)
-            grown[0] = bag->only;
+        memcpy(grown, bag->blocks, bag->block_count * sizeof *grown);
+        if (!inside)
+            wr_pool_free(bag->blocks);
         bag->blocks = grown;
         bag->block_capacity = more;
     }
@@ -309,7 +315,7 @@ block_split(wr_bags *bags, wr_bag *bag, uint32_t index)
     wr_bag_block *b = block_own(bags, bag, index, 0);
     if (b == NULL)
         return WEIR_MEMORY;
-    wr_bag_block *right = block_create(bags->budget, b->group, BLOCK_ENTRIES_MAX);
+    wr_bag_block *right = block_create(bags, b->group, BLOCK_ENTRIES_MAX);
     if (right == NULL)
         return WEIR_MEMORY;
     if (blocks_insert(bags, bag, index + 1, right) != WEIR_OK) {
@@ -331,7 +337,7 @@ row_insert(wr_bags *bags, wr_bag *bag, wr_bag_at at, wr_bag_row *row, int64_t co
 {
     if (at.block == bag->block_count) { /* behind all */
         if (bag->block_count == 0) {
-            wr_bag_block *first = block_create(bags->budget, wr_key_group(bag->hash), 1);
+            wr_bag_block *first = block_create(bags, wr_key_group(bag->hash), 1);
             if (first == NULL)
                 return WEIR_MEMORY;
             weir_status status = blocks_insert(bags, bag, 0, first);
@@ -399,7 +405,7 @@ wr_bag_add(wr_bags *bags, wr_bag *bag, const char *bytes, uint32_t order_length,
             *missing = -(uint64_t)diff;
             return WEIR_OK;
         }
-        wr_bag_row *row = wr_bag_row_create(bags->budget, bytes, order_length, length);
+        wr_bag_row *row = wr_bag_row_create(bags, bytes, order_length, length);
         if (row == NULL)
             return WEIR_MEMORY;
         weir_status status = row_insert(bags, bag, at, row, diff);
@@ -427,7 +433,7 @@ wr_bag_add(wr_bags *bags, wr_bag *bag, const char *bytes, uint32_t order_length,
 weir_status
 wr_bag_set(wr_bags *bags, wr_bag *bag, const char *bytes, uint32_t order_length, uint32_t length)
 {
-    wr_bag_row *row = wr_bag_row_create(bags->budget, bytes, order_length, length);
+    wr_bag_row *row = wr_bag_row_create(bags, bytes, order_length, length);
     wr_bag_at first = { 0, 0 };
     weir_status status = row != NULL ? WEIR_OK : WEIR_MEMORY;
     if (status == WEIR_OK && bag->block_count == 0) {
@@ -513,6 +519,9 @@ wr_bags_freeze(const wr_bags *bags, wr_bag_view *view)
     view->blocks = wr_alloc(bags->budget, blocks * sizeof *view->blocks);
     if (view->blocks == NULL)
         return WEIR_MEMORY;
+    view->pool = bags->pool;
+    if (view->pool != NULL)
+        wr_pool_hold(view->pool);
     for (uint32_t i = 0; i < bags->capacity; i++) {
         const wr_bag *bag = bags->slots[i];
         for (uint32_t k = 0; bag != NULL && k < bag->block_count; k++) {
@@ -555,7 +564,8 @@ void
 wr_bag_view_release(wr_bag_view *view)
 {
     for (uint32_t i = 0; i < view->count; i++)
-        block_release(view->blocks[i].block);
+        block_release_elsewhere(view->blocks[i].block);
+    wr_pool_release(view->pool);
     wr_free(view->blocks);
     *view = (wr_bag_view){ 0 };
 }

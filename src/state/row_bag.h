@@ -11,12 +11,14 @@
  *             B4  no block is empty
  * Cost        a change: a binary search of blocks and of entries, a move of at most 2 KB (and of the
  *             list of blocks, when one is split).  freeze: a retain a block.
+ * Memory      partitions, blocks and rows are pieces of a pool (row_pool.h), which goes as a whole.
  * Threads: one; a wr_bag_view may be read and released by another.
  */
 #pragma once
 
 #include "data/row_code.h"
 #include "data/snapshot.h"
+#include "state/row_pool.h"
 
 typedef struct wr_bag_row {
     _Atomic uint32_t refs;
@@ -53,6 +55,7 @@ typedef struct wr_bag {
 
 typedef struct wr_bags {
     wr_budget *budget;
+    wr_pool *pool;  /* of partitions, blocks and rows; NULL before the first */
     wr_bag **slots; /* open addressing, linear probing, load <= 0.5 */
     uint32_t capacity, count;
     uint64_t rows;    /* distinct */
@@ -112,9 +115,9 @@ weir_status wr_bag_cut(wr_bags *bags, wr_bag *bag, wr_bag_at at, int64_t count);
 /* The entries before `at` leave. */
 weir_status wr_bag_drop_before(wr_bags *bags, wr_bag *bag, wr_bag_at at);
 
-/* Owned; NULL: no memory. */
+/* Owned, and gone with the bags at the latest; NULL: no memory. */
 wr_bag_row *
-wr_bag_row_create(wr_budget *budget, const char *bytes, uint32_t order_length, uint32_t length);
+wr_bag_row_create(wr_bags *bags, const char *bytes, uint32_t order_length, uint32_t length);
 static inline wr_bag_row *
 wr_bag_row_retain(wr_bag_row *row)
 {
@@ -130,6 +133,7 @@ typedef struct wr_bag_view_block {
     wr_time touched;
 } wr_bag_view_block;
 typedef struct wr_bag_view {
+    wr_pool *pool; /* held */
     wr_bag_view_block *blocks;
     uint32_t count;
 } wr_bag_view;
