@@ -20,8 +20,8 @@ struct weir_subscription {
     weir_pipeline *pipeline;
     wr_stream *stream;
     wr_reader *reader;
-    const wr_schema *schema;
-    wr_schema by_key; /* schema, where rows replace each other */
+    const wr_schema *schema; /* the stream's: rows given out hold it longer than this lives */
+    bool by_key;             /* rows replace each other */
     uint32_t shard_count, turn; /* turn: the shard to ask first */
     uint64_t snapshot_until[SHARDS_MAX];
     wr_time watermarks[SHARDS_MAX];
@@ -86,13 +86,10 @@ weir_subscribe(weir_pipeline *pipeline, const char *view, const weir_subscribe_o
     s->pipeline = pipeline;
     s->stream = wr_runtime_stream(pipeline->runtime, (uint32_t)index);
     s->schema = wr_stream_schema(s->stream);
-    if (options->upserts && s->schema->kind == WR_CHANGELOG) {
-        if (s->schema->key_count == 0) {
-            weir_unsubscribe(s);
-            return wr_error_set(err, WEIR_USAGE, "no key of \"%.100s\" is known to read it by", view);
-        }
-        s->by_key = wr_schema_upserts(s->schema);
-        s->schema = &s->by_key;
+    s->by_key = options->upserts && s->schema->kind == WR_CHANGELOG;
+    if (s->by_key && s->schema->key_count == 0) {
+        wr_free(s);
+        return wr_error_set(err, WEIR_USAGE, "no key of \"%.100s\" is known to read it by", view);
     }
     s->shard_count = wr_stream_shards(s->stream);
     s->progress = WR_TIME_START;
@@ -137,7 +134,7 @@ weir_subscription_kind(const weir_subscription *subscription)
 {
     _Static_assert((int)WEIR_UPSERT == (int)WR_UPSERT && (int)WEIR_CHANGELOG == (int)WR_CHANGELOG,
                    "one numbering");
-    return (weir_relation_kind)subscription->schema->kind;
+    return subscription->by_key ? WEIR_UPSERT : (weir_relation_kind)subscription->schema->kind;
 }
 
 uint32_t
@@ -177,11 +174,10 @@ upserts_of(const weir_subscription *s, wr_batch **b)
     wr_batch *made;
     weir_status status = wr_batch_upserts((*b)->budget, *b, s->schema, &made);
     wr_assert(status != WEIR_OK || made != NULL); /* each key's last row stays */
-    uint64_t sequence = (*b)->sequence;
+    if (status == WEIR_OK && made != *b)
+        made->sequence = (*b)->sequence;
     wr_batch_release(*b);
     *b = status == WEIR_OK ? made : NULL;
-    if (*b != NULL)
-        (*b)->sequence = sequence;
     return *b != NULL;
 }
 
@@ -216,7 +212,7 @@ weir_subscription_next(weir_subscription *s, weir_message *m, weir_error *err)
             wr_batch_release(b);
             continue; /* the same shard again: only its watermark moved */
         }
-        if (s->schema == &s->by_key && !upserts_of(s, &b))
+        if (s->by_key && !upserts_of(s, &b))
             return wr_error_set(err, WEIR_MEMORY, "no memory for rows");
         m->event = WEIR_ROWS;
         m->snapshot = b->sequence <= s->snapshot_until[shard];

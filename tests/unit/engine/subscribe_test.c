@@ -13,7 +13,11 @@ static const char pipeline_text[] = "name: shared\n"
                                     "sources:\n"
                                     "  events: { push: {}, columns: \"a bigint, b text\" }\n"
                                     "views:\n"
-                                    "  v: { sql: \"SELECT a, b FROM events WHERE a >= 0\" }\n";
+                                    "  v: { sql: \"SELECT a, b FROM events WHERE a >= 0\" }\n"
+                                    "  parity: { state: { unbounded: true }, sql: \"SELECT a % 2 AS odd, count(*) AS n "
+                                    "FROM events GROUP BY 1\" }\n"
+                                    "  total: { state: { unbounded: true }, sql: \"SELECT count(*) AS n FROM events\" }\n"
+                                    "  few: { state: { unbounded: true }, sql: \"SELECT odd, n FROM parity WHERE n < 3\" }\n";
 
 static weir          *engine;
 static weir_pipeline *pipeline;
@@ -120,4 +124,72 @@ subscribers_share_the_bytes(void **state)
     weir_close(engine);
 }
 
-WR_TESTS = { WR_TEST(subscribers_share_the_bytes), { NULL, NULL } };
+static weir_subscription *
+subscribe_by_key(const char *view)
+{
+    weir_error         err = { 0 };
+    weir_subscription *s;
+    weir_subscribe_options o = { .snapshot = true, .upserts = true };
+    assert_int_equal(weir_subscribe(pipeline, view, &o, &s, &err), WEIR_OK);
+    return s;
+}
+
+/* The next rows of one who reads by key and of one who does not. */
+static void
+expect_next(weir_subscription *s, const char *want)
+{
+    weir_rows *rows = next_rows(s);
+    assert_string_equal(bytes_of(rows, WEIR_JSON, false), want);
+    weir_rows_release(rows);
+}
+
+static void
+by_key_new_rows_and_deletions_come(void **state)
+{
+    weir_column_info columns[2];
+    start();
+    weir_subscription *keyed = subscribe_by_key("few"), *plain = NULL;
+    weir_error         err = { 0 };
+    assert_int_equal(weir_subscribe(pipeline, "few", &(weir_subscribe_options){ .snapshot = true }, &plain, &err), WEIR_OK);
+    assert_int_equal(weir_subscription_kind(keyed), WEIR_UPSERT);
+    assert_int_equal(weir_subscription_kind(plain), WEIR_CHANGELOG);
+    assert_int_equal(weir_subscription_columns(keyed, columns, 2), 2);
+    assert_true(columns[0].key && !columns[1].key);
+    push(1);
+    expect_next(keyed, "[[\"+\",[1,1]]]");
+    expect_next(plain, "[[\"+\",[1,1]]]");
+    push(3);
+    expect_next(keyed, "[[\"+\",[1,2]]]");
+    expect_next(plain, "[[\"-\",[1,1]],[\"+\",[1,2]]]");
+    push(5);
+    expect_next(keyed, "[[\"-\",[1,2]]]");
+    expect_next(plain, "[[\"-\",[1,2]]]");
+    push(2);
+    weir_rows *held = next_rows(keyed), *shared = next_rows(plain);
+    weir_unsubscribe(keyed); /* what it gave outlives it */
+    assert_string_equal(bytes_of(shared, WEIR_JSON, false), "[[\"+\",[0,1]]]");
+    assert_string_equal(weir_rows_text(held, 0, 1), "1");
+    weir_rows_release(held);
+    weir_rows_release(shared);
+    weir_unsubscribe(plain);
+    weir_close(engine);
+}
+
+static void
+without_a_key_nobody_reads_by_it(void **state)
+{
+    weir_error             err = { 0 };
+    weir_subscription     *s = NULL;
+    weir_subscribe_options o = { .upserts = true };
+    start();
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(weir_subscribe(pipeline, "total", &o, &s, &err), WEIR_USAGE);
+    assert_non_null(strstr(err.text, "no key of \"total\" is known"));
+    assert_int_equal(weir_subscribe(pipeline, "v", &o, &s, &err), WEIR_OK); /* nothing to take back */
+    assert_int_equal(weir_subscription_kind(s), WEIR_INSERT_ONLY);
+    weir_unsubscribe(s);
+    weir_close(engine);
+}
+
+WR_TESTS = { WR_TEST(subscribers_share_the_bytes), WR_TEST(by_key_new_rows_and_deletions_come),
+             WR_TEST(without_a_key_nobody_reads_by_it), { NULL, NULL } };
