@@ -41,6 +41,7 @@ wr_schema_copy(wr_arena *arena, const wr_schema *schema)
             return NULL;
     s->kind = schema->kind;
     s->time_column = schema->time_column;
+    s->key_ages = schema->key_ages;
     if (schema->key_count > 0) {
         s->key = wr_arena_alloc(arena, schema->key_count * sizeof *s->key);
         if (s->key == NULL)

@@ -35,6 +35,7 @@ typedef struct wr_schema {
     wr_relation_kind kind;
     uint32_t        *key;         /* key columns: UPSERT's key, or a known unique key      */
     uint32_t         key_count;   /* 0: none known                                         */
+    bool             key_ages;    /* a ttl leaves rows behind: of a key's rows the last one counts */
     int32_t          time_column; /* the column the watermark speaks of; -1: none          */
 } wr_schema;
 

@@ -468,7 +468,7 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
                         .role = WR_ROLE_VIEW,
                         .schema = v->plan->schema,
                         .bounded = plan_ends(v->plan),
-                        .keyed = wr_plan_is_table(v->plan),
+                        .keyed = wr_plan_is_table(v->plan) && sv->state.ttl_us == 0,
                         .late = (uint8_t)v->options.late,
                         .user = endless != NULL ? endless->scan.relation->user : NULL };
     st = wr_catalog_add(&p->catalog, &rel, &err);

@@ -117,6 +117,7 @@ clear(wr_schema *schema)
     schema->kind = WR_INSERT_ONLY;
     schema->key = NULL;
     schema->key_count = 0;
+    schema->key_ages = false;
     schema->time_column = -1;
     for (uint32_t i = 0; i < schema->field_count; i++) {
         schema->fields[i].watermark_offset = WR_NO_WATERMARK;
@@ -154,6 +155,7 @@ map_key(wr_arena *arena, const wr_schema *input, const uint32_t *map, wr_schema 
             return WEIR_OK;
     out->key = key;
     out->key_count = input->key_count;
+    out->key_ages = input->key_ages;
     return WEIR_OK;
 }
 
@@ -240,6 +242,13 @@ derive_window(wr_arena *arena, wr_plan *plan)
     return WEIR_OK;
 }
 
+/* What is idle for longer is forgotten, and stays where it has come out. */
+static bool
+forgets(const wr_plan_options *options)
+{
+    return options != NULL && !options->bounded && options->ttl_us > 0;
+}
+
 static void
 aggregate_offsets(const wr_plan_options *options, wr_plan *plan, const wr_plan_time *time)
 {
@@ -287,6 +296,7 @@ derive_aggregate(wr_arena *arena, const wr_plan_options *options, wr_plan *plan,
         key[i] = i;
     plan->schema->key = key;
     plan->schema->key_count = k;
+    plan->schema->key_ages = forgets(options) && !timed;
     choose_time(plan->schema);
     return WEIR_OK;
 }
@@ -334,36 +344,39 @@ is_unique(const wr_schema *side, const uint32_t *columns, uint32_t count)
         if (!found)
             return false;
     }
-    return side->key_count > 0;
+    return side->key_count > 0 && !side->key_ages;
 }
 
 /*
- * A row that has one partner at most keeps its key.  A pair of an inner join is told by both keys.
+ * A row that has one partner at most keeps its key.  A pair of an inner join is told by both keys.  A key
+ * that ages tells nothing here: rows of it that were left behind come out again beside the last one.
  */
 static weir_status
-join_key(wr_arena *arena, wr_plan *plan)
+join_key(wr_arena *arena, const wr_plan_options *options, wr_plan *plan)
 {
     const wr_schema *left = plan->inputs[0]->schema, *right = plan->inputs[1]->schema;
     wr_join_kind kind = plan->join.kind;
     uint32_t n = left->field_count, at = 0, keys = plan->join.key_count;
+    uint32_t left_count = left->key_ages ? 0 : left->key_count;
+    uint32_t right_count = right->key_ages ? 0 : right->key_count;
     bool half = kind == WR_JOIN_SEMI || kind == WR_JOIN_ANTI;
     bool one_right = half || is_unique(right, plan->join.right_keys, keys);
     bool one_left = is_unique(left, plan->join.left_keys, keys);
-    bool by_left = left->key_count > 0 && one_right &&
+    bool by_left = left_count > 0 && one_right &&
                    (half || kind == WR_JOIN_INNER || kind == WR_JOIN_LEFT);
     bool by_right =
-        right->key_count > 0 && one_left && (kind == WR_JOIN_INNER || kind == WR_JOIN_RIGHT);
-    bool by_both = kind == WR_JOIN_INNER && left->key_count > 0 && right->key_count > 0;
-    uint32_t *key =
-        wr_arena_alloc(arena, (left->key_count + right->key_count + 1) * sizeof *key);
+        right_count > 0 && one_left && (kind == WR_JOIN_INNER || kind == WR_JOIN_RIGHT);
+    bool by_both = kind == WR_JOIN_INNER && left_count > 0 && right_count > 0;
+    uint32_t *key = wr_arena_alloc(arena, (left_count + right_count + 1) * sizeof *key);
     if (key == NULL)
         return WEIR_MEMORY;
-    for (uint32_t i = 0; i < left->key_count && (by_left || (by_both && !by_right)); i++)
+    for (uint32_t i = 0; i < left_count && (by_left || (by_both && !by_right)); i++)
         key[at++] = left->key[i];
-    for (uint32_t i = 0; i < right->key_count && (by_right || by_both) && !by_left; i++)
+    for (uint32_t i = 0; i < right_count && (by_right || by_both) && !by_left; i++)
         key[at++] = n + right->key[i];
     plan->schema->key = key;
     plan->schema->key_count = at;
+    plan->schema->key_ages = forgets(options);
     return WEIR_OK;
 }
 
@@ -394,7 +407,7 @@ derive_join(wr_arena *arena, const wr_plan_options *options, wr_plan *plan)
     plan->schema->kind =
         wr_plan_join_changes(options, plan, bound) ? WR_CHANGELOG : WR_INSERT_ONLY;
     choose_time(plan->schema);
-    return join_key(arena, plan);
+    return join_key(arena, options, plan);
 }
 
 static void
@@ -460,7 +473,9 @@ derive(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, bool top)
         return WEIR_OK;
     case WR_PLAN_TOP_N:
         WR_TRY(derive_same(arena, plan));
-        return wr_plan_derive_top_n(arena, options, plan);
+        WR_TRY(wr_plan_derive_top_n(arena, options, plan));
+        plan->schema->key_ages = forgets(options);
+        return WEIR_OK;
     case WR_PLAN_SETOP: return WEIR_OK;
     case WR_PLAN_UNNEST:
         WR_TRY(derive_same(arena, plan));

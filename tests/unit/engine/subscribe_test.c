@@ -17,7 +17,13 @@ static const char pipeline_text[] = "name: shared\n"
                                     "  parity: { state: { unbounded: true }, sql: \"SELECT a % 2 AS odd, count(*) AS n "
                                     "FROM events GROUP BY 1\" }\n"
                                     "  total: { state: { unbounded: true }, sql: \"SELECT count(*) AS n FROM events\" }\n"
-                                    "  few: { state: { unbounded: true }, sql: \"SELECT odd, n FROM parity WHERE n < 3\" }\n";
+                                    "  few: { state: { unbounded: true }, sql: \"SELECT odd, n FROM parity WHERE n < 3\" }\n"
+                                    "  aging: { state: { ttl: 1h }, sql: \"SELECT a % 2 AS odd, max(a) AS top "
+                                    "FROM events GROUP BY 1\" }\n"
+                                    "  paired: { state: { unbounded: true }, sql: \"SELECT p.odd, p.n, a.top "
+                                    "FROM parity p JOIN aging a ON a.odd = p.odd\" }\n"
+                                    "  squared: { state: { unbounded: true }, sql: \"SELECT p.odd, p.n, f.n AS m "
+                                    "FROM parity p JOIN few f ON f.odd = p.odd\" }\n";
 
 static weir          *engine;
 static weir_pipeline *pipeline;
@@ -185,6 +191,13 @@ without_a_key_nobody_reads_by_it(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(weir_subscribe(pipeline, "total", &o, &s, &err), WEIR_USAGE);
     assert_non_null(strstr(err.text, "no key of \"total\" is known"));
+    /* rows that a ttl leaves behind are paired, too */
+    assert_int_equal(weir_subscribe(pipeline, "paired", &o, &s, &err), WEIR_USAGE);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(weir_subscribe(pipeline, i == 0 ? "aging" : "squared", &o, &s, &err), WEIR_OK);
+        assert_int_equal(weir_subscription_kind(s), WEIR_UPSERT);
+        weir_unsubscribe(s);
+    }
     assert_int_equal(weir_subscribe(pipeline, "v", &o, &s, &err), WEIR_OK); /* nothing to take back */
     assert_int_equal(weir_subscription_kind(s), WEIR_INSERT_ONLY);
     weir_unsubscribe(s);
