@@ -12,12 +12,14 @@
  *             H2  that holds for any diffs.  A row taken back before it came stands with a negative
  *                 diff until it comes, so that the order of the inputs does not matter.  A row has
  *                 a partner when the diffs of those that match add up to more than 0
- *             H3  out of one batch each output row comes at most once, those taken back first
+ *             H3  out of one batch (with a ttl: of a run of its rows) each output row comes at most
+ *                 once, those taken back first
  *             H4  with a time bound, a row behind its own side's watermark is late: counted, and
  *                 nothing else.  All others find every partner they have, so that what comes out
  *                 can be taken back exactly
  *             H5  with a ttl, what a forgotten row made come out stays; a forgotten row that is
- *                 taken back is counted as late, and nothing else
+ *                 taken back is counted as late, and nothing else.  What is forgotten depends on
+ *                 the watermarks that rows met, never on batches
  *             H6  after the end nothing is left
  * Cost        a row: two probes of its own side, one of the other, and a step a candidate.
  */
@@ -141,6 +143,18 @@ typedef struct arrival {
     bool    single;
 } arrival;
 
+/* When a row that met `judge` is forgotten. */
+static wr_time
+row_until(const join_changes *j, int port, wr_time t, wr_time judge)
+{
+    const wr_join_config *c = j->config;
+    int64_t               offset = port == 0 ? c->left_offset : c->right_offset;
+    wr_time               until = wr_join_until(c, port, t, judge);
+    if (c->has_bound && c->ttl_us == 0 && until != WR_TIME_END && offset != WR_NO_WATERMARK)
+        until = WR_MAX(until, wr_join_time_add(t, -offset)); /* it may be taken back until then */
+    return until;
+}
+
 /* false: the row is late (H4). */
 static bool
 row_arrives(const join_changes *j, const wr_batch *in, uint32_t row, arrival *a)
@@ -185,20 +199,6 @@ distinct_row(join_changes *j, uint32_t id, uint32_t i, const arrival *a)
     return d;
 }
 
-/* A stored row that the ttl has taken since, as of this judge. */
-static weir_status
-forget_early(join_changes *j, uint32_t id, wr_time judge)
-{
-    wr_change_side *side = &j->sides[j->step->port];
-    wr_group       *g = wr_change_side_row(side, id);
-    wr_change_row  *info = wr_change_side_info(side, id);
-    if (j->config->ttl_us == 0 || g->count == 0 || info->until >= judge)
-        return WEIR_OK;
-    g->count = 0;
-    info->partners = 0;
-    return WEIR_OK;
-}
-
 /* H5: of a row's diff, what can be taken from what is there. */
 static int64_t
 diff_allowed(join_changes *j, const wr_group *g, uint32_t d, int64_t diff)
@@ -211,7 +211,49 @@ diff_allowed(join_changes *j, const wr_group *g, uint32_t d, int64_t diff)
     return allowed;
 }
 
-/* The batch's rows, each distinct one once with the sum of its diffs. */
+/* H5: nothing that is there is forgotten before this moment. */
+static wr_time
+next_forgotten(const join_changes *j)
+{
+    wr_time first = WR_TIME_END;
+    for (int p = 0; p < 2; p++)
+        if (j->sides[p].due_count > 0)
+            first = WR_MIN(first, j->sides[p].due[0].until);
+    return first;
+}
+
+/* The rows of the step: the batch's from s->from on, with a ttl up to the first that comes after
+ * something has been forgotten. */
+static weir_status
+take_run(join_changes *j, const wr_batch *in, arrival *arrivals, uint32_t *count)
+{
+    changes_step *s = j->step;
+    wr_time       forgotten = WR_TIME_END;
+    uint32_t      n = 0, first = s->from;
+    for (; s->from < in->row_count; s->from++) {
+        uint32_t row = wr_batch_row(in, s->from);
+        arrival *a = &arrivals[n];
+        s->rows[n] = (uint16_t) row;
+        bool arrives = row_arrives(j, in, row, a);
+        if (j->config->ttl_us > 0 && s->from == first) {
+            uint64_t gone;
+            for (int p = 0; p < 2; p++)
+                WR_TRY(wr_change_side_forget(&j->sides[p], a->judge, &gone));
+            forgotten = next_forgotten(j);
+        } else if (a->judge > forgotten) {
+            break;
+        }
+        s->judge = a->judge;
+        if (j->config->ttl_us > 0)
+            forgotten = WR_MIN(forgotten, row_until(j, s->port, a->time, a->judge));
+        n += arrives;
+    }
+    count_late(j, s->from - first - n);
+    *count = n;
+    return WEIR_OK;
+}
+
+/* A run's rows, each distinct one once with the sum of its diffs. */
 static weir_status
 gather_rows(join_changes *j, const wr_batch *in)
 {
@@ -222,20 +264,12 @@ gather_rows(join_changes *j, const wr_batch *in)
         wr_arena_alloc(&j->ctx->eval.step, in->row_count * sizeof *arrivals);
     if (arrivals == NULL)
         return WEIR_MEMORY;
-    for (uint32_t i = 0; i < in->row_count; i++) {
-        uint32_t row = wr_batch_row(in, i);
-        s->rows[n] = (uint16_t) row;
-        bool arrives = row_arrives(j, in, row, &arrivals[n]);
-        s->judge = arrivals[n].judge;
-        n += arrives;
-    }
-    count_late(j, in->row_count - n);
+    WR_TRY(take_run(j, in, arrivals, &n));
     if (n == 0)
         return WEIR_OK;
     WR_TRY(wr_change_side_find(side, in, s->rows, n, s->found));
     WR_TRY(wr_group_table_own(&side->rows, s->found, n));
     for (uint32_t i = 0; i < n; i++) {
-        WR_TRY(forget_early(j, s->found[i], arrivals[i].judge));
         uint32_t d = distinct_row(j, s->found[i], i, &arrivals[i]);
         int64_t  diff = diff_allowed(j, wr_change_side_row(side, s->found[i]), d,
                                      wr_batch_diff(in, s->rows[i]));
@@ -250,7 +284,7 @@ gather_rows(join_changes *j, const wr_batch *in)
 }
 
 static weir_status
-batch_begin(join_changes *j, int port, const wr_batch *in)
+run_begin(join_changes *j, int port, const wr_batch *in)
 {
     changes_step *s = j->step;
     s->port = port;
@@ -274,17 +308,6 @@ batch_begin(join_changes *j, int port, const wr_batch *in)
 
 /* --- its end --- */
 
-static wr_time
-row_until(const join_changes *j, int port, wr_time t, wr_time judge)
-{
-    const wr_join_config *c = j->config;
-    int64_t               offset = port == 0 ? c->left_offset : c->right_offset;
-    wr_time               until = wr_join_until(c, port, t, judge);
-    if (c->has_bound && c->ttl_us == 0 && until != WR_TIME_END && offset != WR_NO_WATERMARK)
-        until = WR_MAX(until, wr_join_time_add(t, -offset)); /* it may be taken back until then */
-    return until;
-}
-
 static bool
 is_kept(const join_changes *j, uint32_t d)
 {
@@ -294,7 +317,7 @@ is_kept(const join_changes *j, uint32_t d)
 
 /* Rows that are new into their chains, those without diff out of the table. */
 static weir_status
-batch_store(join_changes *j)
+run_store(join_changes *j)
 {
     changes_step   *s = j->step;
     wr_change_side *side = &j->sides[s->port];
@@ -378,8 +401,11 @@ changes_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
     if ((status = step_create(j)) != WEIR_OK)
         return fail(j, status, in);
     changes_step *s = j->step;
-    if (s->phase == CHANGES_IDLE && (status = batch_begin(j, port, in)) != WEIR_OK)
-        return fail(j, status, in);
+    if (s->phase == CHANGES_IDLE) {
+        s->from = 0;
+        if ((status = run_begin(j, port, in)) != WEIR_OK)
+            return fail(j, status, in);
+    }
     for (;;) {
         uint32_t waiting = s->out_count - s->out_sent;
         wr_eval_reset(&ctx->eval);
@@ -388,15 +414,18 @@ changes_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
                 return WR_FLOW_AGAIN;
             flow = wr_changes_emit(j);
         } else if (s->phase == CHANGES_STORE) {
-            break;
+            status = run_store(j);
+            if (status == WEIR_OK && s->from == in->row_count)
+                break;
+            flow = WR_FLOW_NEXT;
+            if (status != WEIR_OK || (status = run_begin(j, port, in)) != WEIR_OK)
+                return fail(j, status, in);
         } else {
             flow = step_on(j);
         }
         if (flow != WR_FLOW_NEXT)
             return flow;
     }
-    if ((status = batch_store(j)) != WEIR_OK)
-        return fail(j, status, in);
     s->phase = CHANGES_IDLE;
     wr_changes_count_state(j);
     return WR_FLOW_NEXT;

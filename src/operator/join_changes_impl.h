@@ -31,11 +31,13 @@ typedef enum changes_phase {
     CHANGES_STORE,
 } changes_phase;
 
-/* A batch under way: its rows count as one moment. */
+/* A batch under way: its rows count as one moment.  With a ttl, a run of them between which nothing is
+ * forgotten. */
 typedef struct changes_step {
     changes_phase phase;
     int           port;
     wr_time       judge;     /* of the batch's last row                */
+    uint32_t      from;      /* the batch's first row not yet taken    */
     uint32_t      count;     /* distinct rows with a change            */
     uint32_t      touched;   /* distinct rows, those without one last  */
     uint32_t      row, next; /* the next candidate: row, stored row    */

@@ -235,6 +235,29 @@ idle_rows_are_forgotten(void **state) /* H5 */
     wr_optest_verify(t);
 }
 
+/* Rows whose watermarks lie a ttl apart come in one batch or in many: what is forgotten is the same. */
+static void
+idle_rows_are_forgotten_within_a_batch(void **state) /* H5 */
+{
+    (void) state;
+    for (int kind = 0; kind < 2; kind++) {
+        join_case  c;
+        wr_optest *t = join_over(&c, kind == 0 ? WR_JOIN_INNER : WR_JOIN_LEFT, "k");
+        c.config.ttl_us = WR_OPTEST_S(10);
+        watermarks(t, 0);
+        wr_optest_rows(t, 1, "1|1|@0");
+        wr_optest_watermark(t, 1, WR_OPTEST_S(1000));
+        wr_optest_delay(t, 0, "lt", 0);
+        wr_optest_rows(t, 0, "1|x|@5; 1|y|@30; 1|x|@5; [-1] 1|y|@30; [-1] 1|x|@5; [-1] 1|x|@5");
+        wr_optest_expect(t, kind == 0 ? "1|x|@5|1|1|@0; 1|y|@30|1|1|@0" : "1|x|@5|1|1|@0; 1|y|@30|1|1|@0");
+        wr_optest_rows(t, 0, "1|z|@31; 1|z|@31; 1|w|@60; [-1] 1|z|@31; 1|w|@60; 1|w|@60; [-3] 1|w|@60");
+        wr_optest_expect(t, kind == 0 ? "" : "[2] 1|z|@31|null|null|null; 1|w|@60|null|null|null");
+        wr_optest_count(t, rows_late, 4);
+        wr_optest_end(t);
+        wr_optest_verify(t);
+    }
+}
+
 static void
 scalar_subquery_may_change_its_one_row(void **state)
 {
@@ -484,6 +507,7 @@ WR_TESTS = { WR_TEST(lone_row_goes_when_a_partner_comes_and_is_back_when_the_las
              WR_TEST(a_bound_lets_rows_go_and_late_ones_do_nothing),
              WR_TEST(a_row_can_be_taken_back_as_long_as_its_side_may_speak_of_it),
              WR_TEST(idle_rows_are_forgotten),
+             WR_TEST(idle_rows_are_forgotten_within_a_batch),
              WR_TEST(scalar_subquery_may_change_its_one_row),
              WR_TEST(second_partner_of_a_scalar_subquery_fails),
              WR_TEST(lookup_answers_with_what_is_there),
