@@ -117,6 +117,33 @@ wr_order_key_put(wr_text *to, const wr_value *value, bool descending, bool nulls
             to->data[at] = (char)~to->data[at];
 }
 
+/* A flat column of 8-byte integers or times, and not NULL there. */
+static bool
+is_flat_long(const wr_column *c, uint32_t row)
+{
+    if (c->type.id != WR_INT8 && c->type.id != WR_TIMESTAMP && c->type.id != WR_TIMESTAMPTZ)
+        return false;
+    return c->layout == WR_FLAT && (c->valid == NULL || wr_bitmap_get(c->valid, row));
+}
+
+weir_status
+wr_order_key_put_row(wr_text *to, const wr_column *column, uint32_t row, bool descending,
+                     bool nulls_first, wr_arena *scratch)
+{
+    if (is_flat_long(column, row)) {
+        char bytes[1 + 8] = { HAS_VALUE };
+        uint64_t word = wr_key_of_long(((const int64_t *)column->data)[row]);
+        word = descending ? ~word : word;
+        memcpy(bytes + 1, &word, sizeof word);
+        wr_text_append(to, bytes, sizeof bytes);
+    } else {
+        wr_value v;
+        WR_TRY(wr_column_get_value(column, row, scratch, &v));
+        wr_order_key_put(to, &v, descending, nulls_first);
+    }
+    return wr_text_ok(to) ? WEIR_OK : WEIR_MEMORY;
+}
+
 /* --- contents --- */
 
 void
@@ -152,14 +179,13 @@ static bool
 row_put_flat(wr_text *to, const wr_column *c, uint32_t row)
 {
     char bytes[1 + 8] = { 1 };
-    if (c->layout != WR_FLAT || (c->valid != NULL && !wr_bitmap_get(c->valid, row)))
-        return false;
-    if (c->type.id == WR_INT8 || c->type.id == WR_TIMESTAMP || c->type.id == WR_TIMESTAMPTZ) {
+    if (is_flat_long(c, row)) {
         memcpy(bytes + 1, (const int64_t *)c->data + row, 8);
         wr_text_append(to, bytes, 1 + 8);
         return true;
     }
-    if (c->type.id != WR_TEXT)
+    if (c->type.id != WR_TEXT || c->layout != WR_FLAT ||
+        (c->valid != NULL && !wr_bitmap_get(c->valid, row)))
         return false;
     const wr_string *s = (const wr_string *)c->data + row;
     memcpy(bytes + 1, &s->length, 4);

@@ -15,6 +15,9 @@
 bool wr_order_key_can(wr_type type);
 /* Append the order key of one value. */
 void wr_order_key_put(wr_text *to, const wr_value *value, bool descending, bool nulls_first);
+/* Append that of a physical row of a column. */
+weir_status wr_order_key_put_row(wr_text *to, const wr_column *column, uint32_t row, bool descending,
+                                 bool nulls_first, wr_arena *scratch);
 
 /* Append a physical row's contents: column_count columns; an absent column (B6) is NULL. */
 weir_status wr_row_put(wr_text *to, const wr_batch *batch, uint32_t row, wr_arena *scratch);

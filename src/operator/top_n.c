@@ -48,11 +48,10 @@ top_n_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
     wr_batch_builder_init(&t->builder, ctx->flow, t->config->output);
     t->keys = wr_alloc(ctx->state, sizeof *t->keys);
     t->values = wr_calloc(ctx->state, t->config->output->field_count + 1, sizeof *t->values);
-    bool ok = t->keys != NULL && t->values != NULL && wr_top_n_words_open(t) == WEIR_OK;
+    bool ok = t->keys != NULL && t->values != NULL;
     if (ok && t->config->over != NULL)
         ok = wr_over_calc_open(&t->calc, ctx, t->config->over) == WEIR_OK;
     if (!ok) {
-        wr_top_n_words_close(t);
         wr_free(t->keys);
         wr_free(t->values);
         t->keys = NULL;
@@ -111,11 +110,8 @@ order_key_make(top_n *t, const wr_bag *bag, const wr_batch *in, uint32_t row, bo
     *out = false;
     for (uint32_t k = 0; k < t->config->key_count && !*out; k++) {
         const wr_sort_key *key = &t->config->keys[k];
-        wr_value v;
-        WR_TRY(wr_column_get_value(in->columns[key->column], row, &t->ctx->eval.step, &v));
-        wr_order_key_put(&t->bytes, &v, key->descending, key->nulls_first);
-        if (!wr_text_ok(&t->bytes))
-            return WEIR_MEMORY;
+        WR_TRY(wr_order_key_put_row(&t->bytes, in->columns[key->column], row, key->descending,
+                                    key->nulls_first, &t->ctx->eval.step));
         *out = last != NULL && memcmp(last->bytes, t->bytes.data,
                                       WR_MIN((size_t)last->order_length, t->bytes.length)) < 0;
     }

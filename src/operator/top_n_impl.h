@@ -73,8 +73,7 @@ wr_top_n_list_add(top_n *t, top_list *list, wr_bag_row *row, int64_t count, int6
 /* What comes out of a partition, with the answers; in order. */
 weir_status wr_top_n_list_over(top_n *t, const wr_bag *bag, top_list *list);
 
-/* Room for words; those of the rows of a batch: w(a) < w(b) means that a comes before b. */
-weir_status wr_top_n_words_open(top_n *t);
+/* Words of the rows of a batch: w(a) < w(b) means that a comes before b. */
 void wr_top_n_words_close(top_n *t);
 weir_status wr_top_n_words_make(top_n *t, const wr_batch *in);
 /* After the rows of a partition have changed: which words stay out. */

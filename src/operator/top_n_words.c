@@ -39,20 +39,21 @@ has_words(const top_n *t)
     }
 }
 
-weir_status
-wr_top_n_words_open(top_n *t)
+/* With the first batch; what a failure leaves, wr_top_n_words_close frees. */
+static weir_status
+words_open(top_n *t)
 {
     const wr_top_n_config *c = t->config;
-    t->words = wr_calloc(t->ctx->state, WR_BATCH_ROWS_MAX, sizeof *t->words);
-    if (t->words == NULL)
-        return WEIR_MEMORY;
     t->first_only = c->insert_only && c->over == NULL && c->function == WR_RANK_ROW_NUMBER &&
                     !c->with_ties && c->low == 1 && c->high == 1;
-    if (!c->insert_only || c->over != NULL || c->low > 1 || c->at_end)
-        return WEIR_OK;
-    t->fresh = wr_alloc(t->ctx->state, WR_BATCH_ROWS_MAX * sizeof *t->fresh);
-    t->fresh_numbers = wr_alloc(t->ctx->state, WR_BATCH_ROWS_MAX * sizeof *t->fresh_numbers);
-    return t->fresh != NULL && t->fresh_numbers != NULL ? WEIR_OK : WEIR_MEMORY;
+    if (c->insert_only && c->over == NULL && c->low <= 1 && !c->at_end) {
+        t->fresh = wr_alloc(t->ctx->state, WR_BATCH_ROWS_MAX * sizeof *t->fresh);
+        t->fresh_numbers = wr_alloc(t->ctx->state, WR_BATCH_ROWS_MAX * sizeof *t->fresh_numbers);
+        if (t->fresh == NULL || t->fresh_numbers == NULL)
+            return WEIR_MEMORY;
+    }
+    t->words = wr_calloc(t->ctx->state, WR_BATCH_ROWS_MAX, sizeof *t->words);
+    return t->words != NULL ? WEIR_OK : WEIR_MEMORY;
 }
 
 void
@@ -80,6 +81,8 @@ word_of_bytes(const char *bytes)
 weir_status
 wr_top_n_words_make(top_n *t, const wr_batch *in)
 {
+    if (t->words == NULL)
+        WR_TRY(words_open(t));
     if (!has_words(t))
         return WEIR_OK;
     const wr_sort_key *key = &t->config->keys[0];
@@ -93,12 +96,9 @@ wr_top_n_words_make(top_n *t, const wr_batch *in)
         return WEIR_OK;
     }
     for (uint32_t i = 0; i < in->row_count; i++) {
-        wr_value v;
         wr_text_clear(&t->bytes);
-        WR_TRY(wr_column_get_value(c, wr_batch_row(in, i), &t->ctx->eval.step, &v));
-        wr_order_key_put(&t->bytes, &v, key->descending, key->nulls_first);
-        if (!wr_text_ok(&t->bytes))
-            return WEIR_MEMORY;
+        WR_TRY(wr_order_key_put_row(&t->bytes, c, wr_batch_row(in, i), key->descending,
+                                    key->nulls_first, &t->ctx->eval.step));
         t->words[i] = word_of_bytes(t->bytes.data);
     }
     return WEIR_OK;
@@ -115,10 +115,8 @@ wr_top_n_bound(const top_n *t, wr_bag *bag)
 static weir_status
 key_add(top_n *t, wr_text *to, const wr_sort_key *key, const wr_batch *in, uint32_t row)
 {
-    wr_value v;
-    WR_TRY(wr_column_get_value(in->columns[key->column], row, &t->ctx->eval.step, &v));
-    wr_order_key_put(to, &v, key->descending, key->nulls_first);
-    return wr_text_ok(to) ? WEIR_OK : WEIR_MEMORY;
+    return wr_order_key_put_row(to, in->columns[key->column], row, key->descending,
+                                key->nulls_first, &t->ctx->eval.step);
 }
 
 static int

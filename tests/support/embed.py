@@ -29,7 +29,7 @@ class Options(c.Structure):
 
 
 class Subscribe(c.Structure):
-    _fields_ = [("snapshot", c.c_bool), ("cursor", c.c_char_p), ("required", c.c_bool), ("wake", c.c_void_p), ("user", c.c_void_p)]
+    _fields_ = [("snapshot", c.c_bool), ("cursor", c.c_char_p), ("upserts", c.c_bool), ("required", c.c_bool), ("wake", c.c_void_p), ("user", c.c_void_p)]
 
 
 class Message(c.Structure):
@@ -84,7 +84,7 @@ class Engine:
         for v in self.wanted:
             self.bags.setdefault(v, Counter())
             s = c.c_void_p()
-            how = Subscribe(snapshot, None, True, None, None)
+            how = Subscribe(snapshot, None, False, True, None, None)
             self.check(self.lib.weir_subscribe(self.pipeline, v.encode(), c.byref(how), c.byref(s), c.byref(err)), err)
             self.views[v] = s
 
