@@ -112,7 +112,7 @@ sqltest: $(O)/weir
 	@tools/run_sql $(O)/weir "$(T)"
 
 # What EXPLAIN says of the pipelines in tests/plan; U=1 writes it down anew.
-plantest: $(O)/weir
+plantest: $(O)/weir ## EXPLAIN of tests/plan is what stands there; U=1 writes it anew
 	@tools/run_plans $(O)/weir $(if $(U),--update) "$(T)"
 .PHONY: plantest
 

@@ -91,6 +91,8 @@ struct wr_plan {
             wr_window_spec spec;     /* SESSION: keys too */
             uint32_t       key_count;
             uint32_t      *keys;
+            uint32_t       told_count; /* conditions said of the time below: see window_conditions.c */
+            uint64_t       told[WR_PLAN_CROSSED_MAX];
         } window;
         struct {
             uint32_t     key_count;

@@ -5,9 +5,9 @@
  *     filter over         goes
  *     filter              together with it
  *     project             below, over what the columns are made of (plain columns only)
- *     window              below, when it reads no window bound and the window is no session
+ *     window              below, when it reads no window bound; a session: when it reads its keys alone
  *     union               into every branch
- *     aggregate           below, when it reads grouping columns alone
+ *     aggregate           below, when it reads grouping columns alone, and no window bound
  *     join                to the side it reads, or into an inner join's condition
  *     over, unnest, sort  below, when it reads partition columns / input columns / there is no
  * limit scan                into the scan
@@ -83,6 +83,16 @@ note_key_use(const wr_expr *e, void *user)
 }
 
 static void
+note_session_use(const wr_expr *e, void *user)
+{
+    column_use *use = user;
+    bool found = e->kind != WR_EXPR_COLUMN;
+    for (uint32_t k = 0; k < use->plan->window.key_count && !found; k++)
+        found = use->plan->window.keys[k] == e->column;
+    use->plain = use->plain && found;
+}
+
+static void
 note_partition_use(const wr_expr *e, void *user)
 {
     column_use *use = user;
@@ -112,7 +122,8 @@ go_below(wr_rule_context *c, wr_plan *node, wr_expr *e, wr_expr **below)
             return WEIR_MEMORY;
         return WEIR_OK;
     case WR_PLAN_WINDOW:
-        if (node->window.spec.kind != WR_WINDOW_SESSION && !wr_expr_reads(e, n, 2))
+        wr_expr_walk(e, note_session_use, &use);
+        if (node->window.spec.kind == WR_WINDOW_SESSION ? use.plain : !wr_expr_reads(e, n, 2))
             *below = e;
         return WEIR_OK;
     case WR_PLAN_UNNEST:
@@ -132,6 +143,8 @@ go_below(wr_rule_context *c, wr_plan *node, wr_expr *e, wr_expr **below)
         if (node->aggregate.global)
             return WEIR_OK;
         wr_expr_walk(e, note_key_use, &use);
+        if (use.plain && wr_plan_reads_window(node, e)) /* the aggregate closes the window */
+            return WEIR_OK;
         if (use.plain && (*below = wr_expr_remap(arena, e, node->aggregate.keys)) == NULL)
             return WEIR_MEMORY;
         return WEIR_OK;

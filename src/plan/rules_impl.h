@@ -24,6 +24,7 @@ weir_status wr_rule_push_predicates(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_join_order(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_join_keys(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_join_constants(wr_rule_context *c, wr_plan **plan);
+weir_status wr_rule_window_conditions(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_merge_projects(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_prune_columns(wr_rule_context *c, wr_plan **plan);
 
@@ -45,6 +46,11 @@ weir_status wr_plan_moving_split(wr_arena *arena, wr_expr *predicate, wr_moving_
 /* Refuse conditions on now() that cannot move.  place: for an error without a better one. */
 weir_status wr_plan_check_moving(wr_arena *arena, const wr_plan *plan, int32_t place,
                                  weir_error *err);
+
+/* plan/window_conditions.c.  Which bound of a WINDOW below is column c of plan, as it comes up through projects,
+ * filters and groupings: 0 none, WR_KEY_WINDOW_START or _END. */
+int32_t wr_plan_window_bound(wr_plan *plan, uint32_t column, wr_plan **window);
+bool wr_plan_reads_window(wr_plan *plan, const wr_expr *expr);
 
 /* plan/over_mode.c: how window functions are answered. */
 typedef enum wr_plan_over_mode {

@@ -25,7 +25,7 @@ class Error(c.Structure):
 
 
 class Options(c.Structure):
-    _fields_ = [("memory", c.c_uint64), ("workers", c.c_uint32), ("data_dir", c.c_char_p), ("checkpoint_us", c.c_int64), ("seed", c.c_uint64), ("once", c.c_bool)]
+    _fields_ = [("memory", c.c_uint64), ("workers", c.c_uint32), ("data_dir", c.c_char_p), ("checkpoint_us", c.c_int64), ("seed", c.c_uint64), ("once", c.c_bool), ("no_sharing", c.c_bool)]
 
 
 class Subscribe(c.Structure):

@@ -123,7 +123,8 @@ conditions_go_down(void **state)
           "    window tumble size 00:00:01\n"
           "      scan bids (insert-only)\n"
           "        columns: bidder, ts\n"
-          "        filter: price > 1\n"
+          "        filter: (price > 1) AND (ts > '2020-01-01 00:00:00+00'::timestamp with time "
+          "zone)\n"
           "        watermark: ts >= W\n" },
         { "SELECT random() AS r FROM (SELECT a FROM t) s WHERE random() > 0.5",
           "output: insert-only\n"
