@@ -22,7 +22,7 @@ import re
 
 from postgres import Number, read_json
 
-WINDOWS = re.compile(r"\b(tumble|hop|session|cumulate)\s*\(|\bread_(json|csv)\b", re.I)
+WINDOWS = re.compile(r"\b(tumble|hop|session|cumulate|dedup)\s*\(|\bread_(json|csv)\b", re.I)
 
 
 class Case:

@@ -7,6 +7,8 @@
  */
 #include "data/datetime.h"
 #include "engine/share.h"
+#include "operator/dedup.h"
+#include "operator/over_rolling.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -346,18 +348,31 @@ plan_source(weir_pipeline *p, wr_spec_source *s, wr_report *report)
 
 /* --- views --- */
 
-/* The segment with the first windowed aggregate of a view; its input is what late rows look like.
- */
+/* What late rows of the operator look like: its input.  NULL: it has none, or hands them to nobody. */
+static const wr_schema *
+late_input(const wr_job_op *op)
+{
+    if (op->ops == &wr_aggregate_ops || op->ops == &wr_session_aggregate_ops)
+        return ((const wr_aggregate_config *)op->config)->input;
+    if (op->ops == &wr_dedup_ops)
+        return ((const wr_dedup_config *)op->config)->schema;
+    if (op->ops == &wr_over_rolling_ops)
+        return ((const wr_over_rolling_config *)op->config)->over->input;
+    return NULL;
+}
+
+/* The segment with the first operator of a view that has late rows. */
 static const wr_schema *
 late_schema(const weir_pipeline *p, const wr_planned *v, wr_job_segment **segment)
 {
     for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
         for (uint32_t o = 0; o < p->job.segments[s].op_count; o++) {
-            const wr_job_op *op = &p->job.segments[s].ops[o];
-            if (op->ops != &wr_aggregate_ops && op->ops != &wr_session_aggregate_ops)
+            const wr_schema *input = late_input(&p->job.segments[s].ops[o]);
+            if (input == NULL)
                 continue;
             *segment = &p->job.segments[s];
-            return ((const wr_aggregate_config *)op->config)->input;
+            (*segment)->late_op = o;
+            return input;
         }
     return NULL;
 }

@@ -20,6 +20,16 @@ wr_event_time_get(const wr_column *column, uint32_t row)
     return (wr_time) days * WR_US_PER_DAY;
 }
 
+wr_time
+wr_event_time_value(const wr_value *value)
+{
+    wr_assert(!value->is_null);
+    return value->type.id != WR_DATE          ? value->integer
+           : value->integer == WR_DATE_NEGINF ? WR_TIME_NEGINF
+           : value->integer == WR_DATE_POSINF ? WR_TIME_POSINF
+                                              : value->integer * WR_US_PER_DAY;
+}
+
 static void
 times_bounds(wr_event_times *times)
 {

@@ -24,3 +24,4 @@ void    wr_event_times_read(wr_event_times *times, const wr_column *column, wr_r
                             const wr_window_spec *spec);
 /* One row, which is not NULL. */
 wr_time wr_event_time_get(const wr_column *column, uint32_t row);
+wr_time wr_event_time_value(const wr_value *value);

@@ -8,6 +8,7 @@
 
 #include "operator/aggregate.h"
 #include "operator/asof_join.h"
+#include "operator/dedup.h"
 #include "operator/filter.h"
 #include "operator/fold.h"
 #include "operator/join.h"
@@ -27,6 +28,7 @@
 static const wr_operator_ops *const operators[] = {
     &wr_aggregate_ops,
     &wr_asof_join_ops,
+    &wr_dedup_ops,
     &wr_filter_ops,
     &wr_fold_ops,
     &wr_join_ops,

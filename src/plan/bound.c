@@ -118,6 +118,28 @@ check_top_n(const wr_plan_options *options, const wr_plan *plan, weir_error *err
 }
 
 static weir_status
+check_dedup(const wr_plan *plan, weir_error *err)
+{
+    const wr_schema *input = plan->inputs[0]->schema;
+    const wr_field *time = &input->fields[plan->dedup.time_column];
+    if (input->kind != WR_INSERT_ONLY) {
+        weir_status status = wr_error_at(err, WEIR_QUERY_UNSUPPORTED, plan->location,
+                                         "dedup() over rows that change is not supported");
+        wr_error_hint(err, "make the input final (emit: final on the view below), or write "
+                           "SELECT DISTINCT ON (k) ... ORDER BY k, ts");
+        return status;
+    }
+    if (time->watermark_offset != WR_NO_WATERMARK)
+        return WEIR_OK;
+    weir_status status = wr_error_at(err, WEIR_QUERY_UNBOUNDED, plan->location,
+                                     "dedup() keeps all rows: its time, \"%s\", has no watermark",
+                                     time->name);
+    wr_error_hint(err, "set watermark: on the source to this column, or name the column that has "
+                       "one: dedup(t, k, interval '10 minutes', event_time => ts)");
+    return status;
+}
+
+static weir_status
 check(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir_error *err)
 {
     for (uint32_t i = 0; i < plan->input_count; i++)
@@ -132,6 +154,7 @@ check(wr_arena *arena, const wr_plan_options *options, const wr_plan *plan, weir
     case WR_PLAN_AGGREGATE: return check_aggregate(arena, options, plan, err);
     case WR_PLAN_JOIN: return wr_plan_check_join(options, plan, err);
     case WR_PLAN_TOP_N: return check_top_n(options, plan, err);
+    case WR_PLAN_DEDUP: return check_dedup(plan, err);
     case WR_PLAN_SORT:
         return unbounded(
             plan, err,

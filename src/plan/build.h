@@ -41,6 +41,9 @@ wr_plan_make_sort(wr_arena *arena, wr_plan *input, const wr_sort_key *keys, uint
                   uint64_t limit, uint64_t offset, bool with_ties, int32_t location);
 wr_plan *wr_plan_make_over(wr_arena *arena, wr_plan *input, const wr_over_call *calls,
                            uint32_t call_count, int32_t location);
+wr_plan *wr_plan_make_dedup(wr_arena *arena, wr_plan *input, const uint32_t *keys,
+                            uint32_t key_count, uint32_t time_column, int64_t span_us,
+                            int32_t location);
 /* types[i] is what one row of calls[i] gives. */
 wr_plan *wr_plan_make_unnest(wr_arena *arena, wr_plan *input, wr_expr **calls, const wr_type *types,
                              uint32_t call_count, bool ordinality, bool outer, int32_t location);

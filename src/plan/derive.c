@@ -441,6 +441,22 @@ derive_waiting(wr_plan *plan)
     plan->schema->kind = WR_INSERT_ONLY;
 }
 
+/* Rows wait until the watermark has passed their time: that column alone keeps its promise. */
+static weir_status
+derive_dedup(wr_arena *arena, wr_plan *plan)
+{
+    uint32_t time = plan->dedup.time_column;
+    WR_TRY(derive_same(arena, plan));
+    int64_t offset = plan->schema->fields[time].watermark_offset;
+    bool changes = plan->schema->kind != WR_INSERT_ONLY; /* folded at the end */
+    derive_waiting(plan);
+    plan->schema->fields[time].not_null = true;
+    if (!changes)
+        plan->schema->fields[time].watermark_offset = offset;
+    choose_time(plan->schema);
+    return WEIR_OK;
+}
+
 static weir_status
 derive(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, bool top)
 {
@@ -476,6 +492,7 @@ derive(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, bool top)
         WR_TRY(wr_plan_derive_top_n(arena, options, plan));
         plan->schema->key_ages = forgets(options);
         return WEIR_OK;
+    case WR_PLAN_DEDUP: return derive_dedup(arena, plan);
     case WR_PLAN_SETOP: return WEIR_OK;
     case WR_PLAN_UNNEST:
         WR_TRY(derive_same(arena, plan));

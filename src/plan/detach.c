@@ -133,6 +133,9 @@ parts_copy(copier *c, wr_plan *p)
         p->top.keys = bytes_copy(c, p->top.keys, p->top.key_count * sizeof *p->top.keys);
         break;
     case WR_PLAN_OVER: over_copy(c, p); break;
+    case WR_PLAN_DEDUP:
+        p->dedup.keys = bytes_copy(c, p->dedup.keys, p->dedup.key_count * sizeof *p->dedup.keys);
+        break;
     case WR_PLAN_UNNEST:
         p->unnest.calls = exprs_copy(c, p->unnest.calls, p->unnest.call_count);
         break;

@@ -304,6 +304,22 @@ put_over(explain_state *s, const wr_plan *plan)
 }
 
 static void
+put_dedup(explain_state *s, const wr_plan *plan, uint32_t depth)
+{
+    const wr_schema *input = plan->inputs[0]->schema;
+    const wr_field *time = &input->fields[plan->dedup.time_column];
+    wr_text_puts(s->to, "dedup by ");
+    put_columns(s->to, input, plan->dedup.keys, plan->dedup.key_count);
+    wr_text_puts(s->to, " within ");
+    put_us(s->to, plan->dedup.span_us);
+    wr_text_printf(s->to, " of %s\n", time->name);
+    put_indent(s->to, depth + 1);
+    bool waits = time->watermark_offset == WR_NO_WATERMARK || input->kind != WR_INSERT_ONLY;
+    wr_text_puts(s->to, waits ? "state: all rows of the input\n"
+                              : "state: keys kept within the span + rows not yet passed\n");
+}
+
+static void
 put_watermark(explain_state *s, const wr_plan *plan, uint32_t depth)
 {
     int32_t t = plan->schema->time_column;
@@ -362,6 +378,7 @@ put_node(explain_state *s, const wr_plan *plan, uint32_t depth)
         put_indent(to, depth + 1);
         wr_plan_explain_over(plan, s->options, to);
         break;
+    case WR_PLAN_DEDUP: put_dedup(s, plan, depth); break;
     case WR_PLAN_UNNEST:
         wr_text_puts(to, "unnest");
         for (uint32_t i = 0; i < plan->unnest.call_count; i++) {
@@ -373,7 +390,7 @@ put_node(explain_state *s, const wr_plan *plan, uint32_t depth)
     }
     bool shared = plan->kind == WR_PLAN_SCAN && plan->scan.relation->role == WR_ROLE_SHARED;
     if ((plan->kind == WR_PLAN_SCAN && !shared) || plan->kind == WR_PLAN_AGGREGATE ||
-        plan->kind == WR_PLAN_JOIN)
+        plan->kind == WR_PLAN_JOIN || plan->kind == WR_PLAN_DEDUP)
         put_watermark(s, plan, depth);
     for (uint32_t i = 0; i < plan->input_count && depth < EXPLAIN_DEPTH_MAX; i++)
         put_node(s, plan->inputs[i], depth + 1);

@@ -145,6 +145,11 @@ put_node(wr_text *to, const wr_plan *plan)
         put_u64(to, (uint64_t)plan->top.function << 3 | (uint64_t)plan->top.with_ties << 2 |
                         (uint64_t)plan->top.rank_column << 1 | plan->top.rank_used);
         break;
+    case WR_PLAN_DEDUP:
+        put_columns(to, plan->dedup.keys, plan->dedup.key_count);
+        put_u64(to, plan->dedup.time_column);
+        put_u64(to, (uint64_t)plan->dedup.span_us);
+        break;
     case WR_PLAN_SETOP: put_u64(to, (uint64_t)plan->setop.intersect << 1 | plan->setop.all); break;
     case WR_PLAN_OVER:
         put_u64(to, plan->over.call_count);

@@ -92,7 +92,8 @@ find_conditions(const wr_plan *plan, uint32_t column, found_list *found)
         below = plan->inputs[column < n ? 0 : 1];
         column = column < n ? column : column - n;
         break;
-    case WR_PLAN_SORT: break;
+    case WR_PLAN_SORT:
+    case WR_PLAN_DEDUP: break;
     case WR_PLAN_VALUES:
     case WR_PLAN_UNION:
     case WR_PLAN_SETOP:

@@ -307,6 +307,7 @@ wr_lower_node(lower_state *s, const wr_plan *plan, lower_chain **out)
     case WR_PLAN_SORT: return wr_lower_sort(s, plan, id, out);
     case WR_PLAN_OVER: return wr_lower_over(s, plan, id, out);
     case WR_PLAN_TOP_N: return wr_lower_top_n(s, plan, id, out);
+    case WR_PLAN_DEDUP: return wr_lower_dedup(s, plan, id, out);
     case WR_PLAN_SETOP:
         return wr_error_at(s->err, WEIR_QUERY_UNSUPPORTED, plan->location,
                            "set operations are planned as joins");

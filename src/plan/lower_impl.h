@@ -48,4 +48,5 @@ weir_status wr_lower_over(lower_state *s, const wr_plan *plan, int32_t id, lower
 /* A FILTER with conditions on now(), behind *out, which is its input. */
 weir_status wr_lower_moving(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out);
 weir_status wr_lower_top_n(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out);
+weir_status wr_lower_dedup(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out);
 weir_status wr_lower_values(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan/lower_rows.c -- SORT, OVER, VALUES.
+ * plan/lower_rows.c -- SORT, OVER, DEDUP, VALUES.
  */
 #include "plan/lower_impl.h"
 
+#include "operator/dedup.h"
 #include "operator/fold.h"
 #include "operator/merge.h"
 #include "operator/over_rolling.h"
@@ -124,6 +125,33 @@ wr_lower_over(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out
         return append_over_changes(s, *out, c, plan, id);
     WR_TRY(append_fold(s, *out, plan->inputs[0], c->keys, c->key_count, id));
     return wr_lower_append(s, *out, &wr_over_ops, c, plan->schema, id);
+}
+
+/* --- DEDUP --- */
+
+weir_status
+wr_lower_dedup(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
+{
+    const wr_plan *input = plan->inputs[0];
+    bool changes = input->schema->kind != WR_INSERT_ONLY;
+    uint32_t time = plan->dedup.time_column;
+    wr_dedup_config *c = wr_lower_alloc(s, sizeof *c);
+    if (c == NULL)
+        return wr_lower_nomem(s);
+    *c = (wr_dedup_config){ .key_count = plan->dedup.key_count,
+                            .keys = plan->dedup.keys,
+                            .time_column = time,
+                            .time_offset = changes ? WR_NO_WATERMARK
+                                                   : input->schema->fields[time].watermark_offset,
+                            .span_us = plan->dedup.span_us,
+                            .schema = plan->schema };
+    WR_TRY(wr_lower_node(s, input, out));
+    if (!(*out)->segment.single) {
+        const uint32_t *lists[1] = { c->keys };
+        WR_TRY(wr_lower_meet(s, out, lists, 1, c->key_count, out));
+    }
+    WR_TRY(append_fold(s, *out, input, c->keys, c->key_count, id));
+    return wr_lower_append(s, *out, &wr_dedup_ops, c, plan->schema, id);
 }
 
 /* --- SORT --- */

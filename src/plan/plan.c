@@ -261,6 +261,20 @@ wr_plan_make_over(wr_arena *arena, wr_plan *input, const wr_over_call *calls, ui
 }
 
 wr_plan *
+wr_plan_make_dedup(wr_arena *arena, wr_plan *input, const uint32_t *keys, uint32_t key_count,
+                   uint32_t time_column, int64_t span_us, int32_t location)
+{
+    wr_plan *plan = make_unary(arena, WR_PLAN_DEDUP, input, 0, location);
+    if (plan == NULL)
+        return NULL;
+    plan->dedup.keys = array_copy(arena, keys, key_count, sizeof *keys);
+    plan->dedup.key_count = key_count;
+    plan->dedup.time_column = time_column;
+    plan->dedup.span_us = span_us;
+    return plan->dedup.keys != NULL ? plan : NULL;
+}
+
+wr_plan *
 wr_plan_make_unnest(wr_arena *arena, wr_plan *input, wr_expr **calls, const wr_type *types,
                     uint32_t call_count, bool ordinality, bool outer, int32_t location)
 {
@@ -322,6 +336,7 @@ copy_arrays(wr_arena *arena, wr_plan *to, const wr_plan *from)
             COPY(over.calls[i].order, from->over.calls[i].order_count);
         }
         break;
+    case WR_PLAN_DEDUP: COPY(dedup.keys, from->dedup.key_count); break;
     case WR_PLAN_UNNEST: COPY(unnest.calls, from->unnest.call_count); break;
     case WR_PLAN_FILTER:
     case WR_PLAN_UNION:
@@ -403,6 +418,7 @@ wr_plan_map_exprs(wr_plan *plan, wr_plan_expr_map map, void *user)
     case WR_PLAN_UNION:
     case WR_PLAN_SORT:
     case WR_PLAN_TOP_N:
+    case WR_PLAN_DEDUP:
     case WR_PLAN_SETOP: return true;
     }
     wr_unreachable();

@@ -33,6 +33,7 @@ typedef enum wr_plan_kind {
     WR_PLAN_OVER,      /* window functions: input + one column a call                         */
     WR_PLAN_UNNEST,    /* input + set-returning function columns                              */
     WR_PLAN_TOP_N,     /* the first rows of each partition, maintained; input + rank          */
+    WR_PLAN_DEDUP,     /* the first row of each key within a span of event time               */
 } wr_plan_kind;
 
 /* Which rows of the right side a left row meets. */
@@ -130,6 +131,12 @@ struct wr_plan {
             bool             rank_column; /* one more column than the input */
             bool             rank_used;   /* somebody reads it */
         } top;
+        struct {
+            uint32_t  key_count;
+            uint32_t *keys;        /* input columns */
+            uint32_t  time_column;
+            int64_t   span_us;
+        } dedup;
         struct {
             bool intersect; /* else except */
             bool all;

@@ -171,6 +171,11 @@ prune_unary(wr_rule_context *c, wr_plan *plan, const bool *needed, uint32_t *map
         for (uint32_t i = 0; i < plan->window.key_count; i++)
             below[plan->window.keys[i]] = true;
         break;
+    case WR_PLAN_DEDUP:
+        below[plan->dedup.time_column] = true;
+        for (uint32_t i = 0; i < plan->dedup.key_count; i++)
+            below[plan->dedup.keys[i]] = true;
+        break;
     case WR_PLAN_SORT:
         for (uint32_t i = 0; i < plan->sort.key_count; i++)
             below[plan->sort.keys[i].column] = true;
@@ -185,6 +190,10 @@ prune_unary(wr_rule_context *c, wr_plan *plan, const bool *needed, uint32_t *map
         plan->window.spec.time_column = below_map[plan->window.spec.time_column];
         for (uint32_t i = 0; i < plan->window.key_count; i++)
             plan->window.keys[i] = below_map[plan->window.keys[i]];
+    } else if (plan->kind == WR_PLAN_DEDUP) {
+        plan->dedup.time_column = below_map[plan->dedup.time_column];
+        for (uint32_t i = 0; i < plan->dedup.key_count; i++)
+            plan->dedup.keys[i] = below_map[plan->dedup.keys[i]];
     } else if (plan->kind == WR_PLAN_SORT) {
         for (uint32_t i = 0; i < plan->sort.key_count; i++)
             plan->sort.keys[i].column = below_map[plan->sort.keys[i].column];
@@ -368,6 +377,7 @@ prune(wr_rule_context *c, wr_plan **plan, const bool *needed, uint32_t *map)
     case WR_PLAN_FILTER:
     case WR_PLAN_WINDOW:
     case WR_PLAN_SORT:
+    case WR_PLAN_DEDUP:
     case WR_PLAN_UNNEST: return prune_unary(c, *plan, needed, map);
     case WR_PLAN_AGGREGATE: return prune_aggregate(c, *plan, needed, map);
     case WR_PLAN_JOIN: return prune_join(c, *plan, needed, map);

@@ -107,6 +107,16 @@ note_partition_use(const wr_expr *e, void *user)
     }
 }
 
+static void
+note_dedup_use(const wr_expr *e, void *user)
+{
+    column_use *use = user;
+    bool found = e->kind != WR_EXPR_COLUMN;
+    for (uint32_t k = 0; k < use->plan->dedup.key_count && !found; k++)
+        found = use->plan->dedup.keys[k] == e->column;
+    use->plain = use->plain && found;
+}
+
 /* Can the conjunct go below a node with one input?  *below: over that input's columns. */
 static weir_status
 go_below(wr_rule_context *c, wr_plan *node, wr_expr *e, wr_expr **below)
@@ -136,6 +146,11 @@ go_below(wr_rule_context *c, wr_plan *node, wr_expr *e, wr_expr **below)
         return WEIR_OK;
     case WR_PLAN_OVER:
         wr_expr_walk(e, note_partition_use, &use);
+        if (use.plain)
+            *below = e;
+        return WEIR_OK;
+    case WR_PLAN_DEDUP:
+        wr_expr_walk(e, note_dedup_use, &use);
         if (use.plain)
             *below = e;
         return WEIR_OK;

@@ -136,7 +136,8 @@ list_nodes(share_state *s, wr_plan **slot, uint32_t user, bool *fixed)
     share_node *n = &s->nodes[index];
     *n = (share_node){ .slot = slot, .index = index, .size = s->count - index, .user = user };
     n->worth = *fixed && (plan->kind == WR_PLAN_AGGREGATE || plan->kind == WR_PLAN_JOIN ||
-                          plan->kind == WR_PLAN_OVER || plan->kind == WR_PLAN_TOP_N);
+                          plan->kind == WR_PLAN_OVER || plan->kind == WR_PLAN_TOP_N ||
+                          plan->kind == WR_PLAN_DEDUP);
     return n->worth ? hash_part(s, n) : WEIR_OK;
 }
 

@@ -251,7 +251,8 @@ build_op(wr_runtime *rt, segment_task *s, const segment_origin *from, uint32_t i
     op->ctx.on_row_error =
         from->segment->leaves_failed ? WR_ROW_DEAD_LETTER : rt->config.on_row_error;
     op->ctx.keeps_order = (job->ops->traits & WR_OP_KEEPS_ORDER) != 0;
-    if (s->chain.sides[WR_PORT_LATE] != NULL)
+    const wr_job_segment *segment = from->segment;
+    if (s->chain.sides[WR_PORT_LATE] != NULL && segment->late_wanted && segment->late_op == index)
         WR_TRY(wr_ctx_want_late(&op->ctx));
     if (s->chain.sides[WR_PORT_BAD] != NULL)
         WR_TRY(build_bad(rt, from, index, op));

@@ -47,8 +47,8 @@ typedef struct wr_job_segment {
     uint32_t      op_count;
     bool          single;      /* one shard instead of one a worker                        */
     int32_t       stream;      /* the stream it publishes to; -1: feeds edges alone        */
-    bool          late_wanted; /* its operators' late port goes to late_stream             */
-    uint32_t      late_stream;
+    bool          late_wanted; /* the late port of ops[late_op] goes to late_stream        */
+    uint32_t      late_op, late_stream;
     bool          leaves_failed; /* rows that fail are left out, whatever the runtime's policy says */
     wr_batch     *values;      /* input_count 0: emitted once by shard 0, then the end     */
 } wr_job_segment;

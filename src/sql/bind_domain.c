@@ -420,6 +420,7 @@ push(push_state *s, wr_plan *plan, wr_plan **out)
     case WR_PLAN_SCAN:
     case WR_PLAN_WINDOW:
     case WR_PLAN_TOP_N:
+    case WR_PLAN_DEDUP:
     case WR_PLAN_SETOP: break;
     }
     weir_status status =

@@ -308,6 +308,14 @@ weir_status wr_bind_table_argument(sql_query *q, const tree_node *arg, sql_scope
 bool wr_sql_is_window_function(const char *name);
 weir_status wr_bind_window(sql_query *q, const PgQuery__FuncCall *call, sql_scope *up,
                            wr_plan **plan, const char **relation);
+/* A constant interval in microseconds; what: for errors, hint: how to write it. */
+weir_status wr_bind_length(sql_query *q, const tree_node *node, const char *what, const char *hint,
+                           int64_t *us);
+/* A column of scope's plan holding expr; appended by a project when it is not one already. */
+weir_status wr_bind_column_for(sql_query *q, sql_scope *scope, wr_expr *expr, uint32_t *column);
+/* bind_dedup.c: dedup(relation, key [, key ...], span). */
+weir_status wr_bind_dedup(sql_query *q, const PgQuery__FuncCall *call, sql_scope *up,
+                          wr_plan **plan, const char **relation);
 /* GROUP BY tumble(ts, size): a WINDOW over the scope. */
 weir_status wr_bind_group_window(sql_query *q, const PgQuery__FuncCall *call);
 

@@ -14,8 +14,8 @@ static const struct {
     const char *name, *hint;
 } foreign_tables[] = {
     { "as_of", "the past of a relation cannot be asked for" },
-    { "dedup", "write SELECT DISTINCT ON (k) ... ORDER BY k, ts" },
-    { "count_window", "windows are by time: tumble, hop, cumulate, session" },
+    { "count_window",
+      "number the rows: row_number() OVER (PARTITION BY k ORDER BY ts) AS n, then GROUP BY k, (n - 1) / 100" },
     { "match_recognize", "use window functions: lag, lead" },
     { "match", "use window functions: lag, lead" },
 };
@@ -258,6 +258,7 @@ wr_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope 
                            "a column definition list is only allowed for functions returning "
                            "\"record\"");
     bool is_window = f->n_functions == 1 && first != NULL && wr_sql_is_window_function(name);
+    bool is_dedup = f->n_functions == 1 && first != NULL && strcmp(name, "dedup") == 0;
     wr_join_mode mode = f->n_functions == 1 && first != NULL ? wr_sql_join_mode(name)
                                                              : WR_JOIN_REGULAR;
     if (is_file) {
@@ -267,6 +268,8 @@ wr_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope 
         name = relation;
         relation = NULL;
         scope->mode = mode;
+    } else if (is_dedup) {
+        WR_TRY(wr_bind_dedup(q, first, up, &plan, &relation));
     } else if (is_window) {
         WR_TRY(wr_bind_window(q, first, up, &plan, &relation));
     } else {
@@ -290,7 +293,7 @@ wr_bind_range_function(sql_query *q, const PgQuery__RangeFunction *f, sql_scope 
     scope->plan = plan;
     WR_TRY(wr_sql_scope_add_range(b, scope, name, relation, location));
     WR_TRY(wr_sql_scope_add_columns(b, scope, plan->schema, 0));
-    bool one_column = !is_window && !is_file && mode == WR_JOIN_REGULAR && t.count + (t.value != NULL) == 1;
+    bool one_column = !is_window && !is_dedup && !is_file && mode == WR_JOIN_REGULAR && t.count + (t.value != NULL) == 1;
     if (one_column && f->alias != NULL && f->alias->n_colnames == 0)
         scope->columns[0].name =
             f->alias->aliasname; /* FROM generate_series(1, 3) AS x: x is the column too */

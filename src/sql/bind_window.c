@@ -64,27 +64,33 @@ window_error(sql_binder *b, const window_kind *kind, int32_t location, const cha
     return status;
 }
 
-/* An interval in microseconds. */
 static weir_status
-bind_length(sql_query *q, const window_kind *kind, const tree_node *node, int64_t *out)
+length_error(sql_query *q, const tree_node *node, const char *what, const char *hint,
+             const char *problem)
+{
+    weir_status status = wr_error_at(q->b->err, WEIR_QUERY_WINDOW, wr_sql_location(node), "%s: %s",
+                                     what, problem);
+    wr_error_hint(q->b->err, "%s", hint);
+    return status;
+}
+
+weir_status
+wr_bind_length(sql_query *q, const tree_node *node, const char *what, const char *hint, int64_t *us)
 {
     wr_value value;
     const char *clause = q->clause;
-    q->clause = kind->name;
+    q->clause = what;
     WR_TRY(wr_bind_constant(q, node, WR_TYPE(WR_INTERVAL), &value));
     q->clause = clause;
     if (value.is_null)
-        return window_error(q->b, kind, wr_sql_location(node), "a length may not be NULL");
-    if (value.interval.months != 0) {
-        weir_status status = wr_error_at(q->b->err, WEIR_QUERY_WINDOW, wr_sql_location(node),
-                                         "%s: months have no fixed length", kind->name);
-        wr_error_hint(q->b->err, "say it in days: interval '30 days'");
-        return status;
-    }
+        return length_error(q, node, what, hint, "a length may not be NULL");
+    if (value.interval.months != 0)
+        return length_error(q, node, what, "say it in days: interval '30 days'",
+                            "months have no fixed length");
     int64_t days;
     if (__builtin_mul_overflow((int64_t)value.interval.days, WR_US_PER_DAY, &days) ||
-        __builtin_add_overflow(days, value.interval.us, out))
-        return window_error(q->b, kind, wr_sql_location(node), "the length is out of range");
+        __builtin_add_overflow(days, value.interval.us, us))
+        return length_error(q, node, what, hint, "the length is out of range");
     return WEIR_OK;
 }
 
@@ -166,7 +172,7 @@ make_spec(sql_query *q, const window_kind *kind, const window_args *args, int32_
     int64_t lengths[4] = { 0 };
     for (uint32_t i = 0; i < 4; i++)
         if (args->intervals[i] != NULL)
-            WR_TRY(bind_length(q, kind, args->intervals[i], &lengths[i]));
+            WR_TRY(wr_bind_length(q, args->intervals[i], kind->name, usage(kind), &lengths[i]));
     *spec = (wr_window_spec){ .kind = kind->kind, .watermark_offset = WR_NO_WATERMARK };
     bool stepped = kind->kind == WR_WINDOW_HOP || kind->kind == WR_WINDOW_CUMULATE;
     spec->size = lengths[stepped ? 1 : 0];
@@ -189,9 +195,8 @@ plain_time(const tree_node *node)
     return is_descriptor ? node->func_call->args[0] : node;
 }
 
-/* A column of scope's plan holding expr; appended by a project when it is not one already. */
-static weir_status
-column_for(sql_query *q, sql_scope *scope, wr_expr *expr, uint32_t *column)
+weir_status
+wr_bind_column_for(sql_query *q, sql_scope *scope, wr_expr *expr, uint32_t *column)
 {
     sql_binder *b = q->b;
     uint32_t base = scope->plan->schema->field_count;
@@ -236,11 +241,11 @@ plan_window(sql_query *q, const window_kind *kind, const window_args *args, sql_
         wr_error_hint(q->b->err, "%s", usage(kind));
         return status;
     }
-    WR_TRY(column_for(q, scope, time, &spec.time_column));
+    WR_TRY(wr_bind_column_for(q, scope, time, &spec.time_column));
     for (uint32_t i = 0; i < args->key_count; i++) {
         wr_expr *key;
         WR_TRY(wr_bind_typed(&inner, args->keys[i], &key));
-        WR_TRY(column_for(q, scope, key, &keys[i]));
+        WR_TRY(wr_bind_column_for(q, scope, key, &keys[i]));
     }
     scope->plan =
         wr_plan_make_window(q->b->arena, scope->plan, &spec, keys, args->key_count, location);

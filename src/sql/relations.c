@@ -2,7 +2,7 @@
 /*
  * sql/relations.c -- the names a statement reads, without binding it: for ordering views.
  *
- * Every RangeVar and every first argument of tumble(), asof() and such in FROM, but for names of WITH
+ * Every RangeVar and every first argument of tumble(), dedup(), asof() and such in FROM, but for names of WITH
  * queries where those are visible.
  */
 #include "sql/bind_impl.h"
@@ -66,7 +66,7 @@ add_window_argument(name_list *list, const PgQuery__RangeFunction *f)
         return;
     const PgQuery__FuncCall *call = item->func_call;
     const char *name = wr_sql_last_name(call->funcname, call->n_funcname);
-    bool takes_relation = wr_sql_is_window_function(name) ||
+    bool takes_relation = wr_sql_is_window_function(name) || strcmp(name, "dedup") == 0 ||
                           wr_sql_join_mode(name) != WR_JOIN_REGULAR;
     if (!takes_relation ||
         call->n_args == 0 || call->args[0]->node_case != PG_QUERY__NODE__NODE_COLUMN_REF)

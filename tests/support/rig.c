@@ -92,7 +92,8 @@ rig_job(rig *r, rig_kind kind, const wr_schema *events, const wr_schema *windows
                                          .input_count = 1, OPS(r, &test_pass_ops), .stream = -1 });
         job_segment(r, (wr_job_segment){ .name = "win/1", .inputs = INPUTS(FROM_HASH(0)),
                                          .input_count = 1, OPS(r, &test_pass_ops, &test_window_ops),
-                                         .stream = 1 });
+                                         .stream = 1, .late_wanted = true, .late_op = 1,
+                                         .late_stream = 2 });
         rig_sink(r, "late", 2, &r->late);
         break;
     case RIG_UNION:
