@@ -12,6 +12,8 @@
  *                 after a restart as they would have been without
  *             V2  what had ended in every old shard has ended; but when the whole job had (FINAL), its
  *                 operators go on with what they held, and those alone that were done stay so
+ *             V3  an old shard that had ended while others had not holds no watermark back: those
+ *                 behind it did not wait for it either
  */
 #include "runtime/runtime_impl.h"
 
@@ -57,8 +59,8 @@ restore_damaged(weir_error *err, const char *name)
 
 /* Of one segment, over its old shards. */
 typedef struct standing {
-    bool    ended;
-    wr_time watermark; /* of all its ports */
+    bool    ended, live; /* all of them have; one of them has not */
+    wr_time watermark;   /* of all its ports */
 } standing;
 
 /* One old shard's standing, joined to what others said: V1, V2. */
@@ -78,12 +80,15 @@ restore_task_part(segment_task *s, uint32_t origin, const wr_store_part *part, b
     s->values_offered = s->in.count == 0 && over;
     if (ports != (origin == 0 ? s->in.port_count : 1))
         return restore_damaged(err, part->name);
+    bool anew = first || (!ended && !at->live), counts = anew || ended != at->live; /* V3 */
     at->ended = ended && (first || at->ended);
-    at->watermark = first ? watermark : WR_MIN(at->watermark, watermark);
+    at->live = at->live || !ended;
+    if (counts)
+        at->watermark = anew ? watermark : WR_MIN(at->watermark, watermark);
     for (uint64_t p = 0; p < ports; p++) {
         wr_time w = wr_snapshot_get_i64(&r);
-        if (origin == 0)
-            s->in.ports[p] = first ? w : WR_MIN(s->in.ports[p], w);
+        if (origin == 0 && counts)
+            s->in.ports[p] = anew ? w : WR_MIN(s->in.ports[p], w);
     }
     if (wr_snapshot_get_u64(&r) != o->segment->op_count)
         return restore_damaged(err, part->name);
