@@ -88,7 +88,7 @@ row_in(fold *f, const wr_batch *in, uint32_t i)
     WR_TRY(wr_bag_add(&f->bags, bag, f->bytes.data, 0, (uint32_t)f->bytes.length,
                       wr_batch_diff(in, row), &missing));
     if (missing > 0) /* F2 */
-        atomic_fetch_add_explicit(&f->ctx->counters.rows_unmatched, missing, memory_order_relaxed);
+        atomic_fetch_add_explicit(&f->ctx->counters.rows_unknown, missing, memory_order_relaxed);
     if (bag->block_count == 0)
         wr_bags_remove(&f->bags, bag);
     return WEIR_OK;

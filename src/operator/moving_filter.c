@@ -137,7 +137,7 @@ state_add(moving *m, uint32_t group, wr_time at, int will, wr_time until, const 
     WR_TRY(wr_bag_add(&m->bags, bag, m->bytes.data, ORDER_BYTES, (uint32_t)m->bytes.length, diff,
                       missing));
     if (*missing > 0)
-        atomic_fetch_add_explicit(&m->ctx->counters.rows_unmatched, *missing, memory_order_relaxed);
+        atomic_fetch_add_explicit(&m->ctx->counters.rows_unknown, *missing, memory_order_relaxed);
     if (bag->block_count == 0)
         wr_bags_remove(&m->bags, bag);
     return WEIR_OK;

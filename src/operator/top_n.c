@@ -158,7 +158,7 @@ row_add(top_n *t, wr_bag *bag, const wr_batch *in, uint32_t row)
     WR_TRY(wr_bag_add(&t->bags, bag, t->bytes.data, order_length, (uint32_t)t->bytes.length,
                       wr_batch_diff(in, row), &missing));
     if (missing > 0) /* T3 */
-        atomic_fetch_add_explicit(&t->ctx->counters.rows_unmatched, missing, memory_order_relaxed);
+        atomic_fetch_add_explicit(&t->ctx->counters.rows_unknown, missing, memory_order_relaxed);
     if (!t->config->insert_only)
         return WEIR_OK;
     if (t->bags.made != NULL && t->fresh != NULL && !t->restoring)

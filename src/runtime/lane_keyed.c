@@ -154,7 +154,9 @@ op_sign(const wr_column *column, uint32_t row)
         return 1;
     const wr_string *op = &((const wr_string *) base->data)[wr_column_index(column, row)];
     char             c = op->length == 1 ? wr_string_data(op)[0] : '?';
-    return strchr("+curi", c) != NULL ? 1 : c == '-' || c == 'd' ? -1 : 0;
+    if (c == '-' || c == 'd')
+        return -1;
+    return c != '\0' && strchr("+curi", c) != NULL ? 1 : 0;
 }
 
 /* The first column that a row of this sign may not leave NULL, and does; -1: none. */

@@ -104,6 +104,21 @@ lanes_feed(wr_source_ctx *ctx, wr_lane *lane, const char *bytes, size_t length, 
 }
 
 static weir_status
+lanes_tombstone(wr_source_ctx *ctx, wr_lane *lane, const wr_record_meta *meta)
+{
+    wr_lanes *l = (wr_lanes *) ctx;
+    lane->last_offset = meta->offset;
+    wr_text_putc(&lane->rows, '-');
+    if (meta->key != NULL)
+        wr_text_append(&lane->rows, meta->key, meta->key_length);
+    wr_text_putc(&lane->rows, '\n');
+    lane->row_count++;
+    if (l->room > 0)
+        l->room--;
+    return WEIR_OK;
+}
+
+static weir_status
 lanes_push(wr_source_ctx *ctx, wr_lane *lane, wr_batch *batch)
 {
     wr_batch_check(batch);
@@ -180,6 +195,7 @@ wr_lanes_try(wr_lanes *l, const char *source, const char *settings, const char *
     l->room = -1;
     l->fd = -1;
     l->ctx = (wr_source_ctx){
+        .tombstone = flags & WR_LANES_KEYED ? lanes_tombstone : NULL,
         .shard = flags & WR_LANES_SECOND_OF_TWO ? 1 : 0,
         .shard_count = flags & (WR_LANES_SECOND_OF_TWO | WR_LANES_FIRST_OF_TWO) ? 2 : 1,
         .clock = wr_clock_system(),

@@ -49,7 +49,12 @@ typedef struct wr_lanes {
 } wr_lanes;
 
 /* flags for open */
-enum { WR_LANES_BOUNDED = 1, WR_LANES_SECOND_OF_TWO = 2, WR_LANES_FIRST_OF_TWO = 4 };
+enum {
+    WR_LANES_BOUNDED = 1,
+    WR_LANES_SECOND_OF_TWO = 2,
+    WR_LANES_FIRST_OF_TWO = 4,
+    WR_LANES_KEYED = 8, /* messages without a value are rows: "-KEY" */
+};
 
 /* columns NULL: the source dictates them.  Fails the test when the source does not open. */
 void wr_lanes_open(wr_lanes *l, const char *source, const char *settings, const char *format,

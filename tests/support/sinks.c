@@ -38,6 +38,10 @@ wr_sinks_try(wr_sinks *s, const char *sink, const char *settings, const char *fo
     memset(s, 0, sizeof *s);
     wr_decoding_open(&s->rows, "json", columns, NULL);
     s->rows.schema->kind = kind;
+    if (kind == WR_UPSERT) { /* by the first column */
+        s->rows.schema->key = wr_arena_calloc(&s->rows.arena, 1, sizeof(uint32_t));
+        s->rows.schema->key_count = 1;
+    }
     s->ops = wr_sink_find(sink);
     assert_non_null(s->ops);
     s->config =

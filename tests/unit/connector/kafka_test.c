@@ -439,12 +439,41 @@ tombstones_and_changes(void **state)
             assert_string_equal(wr_text_string(&l.lanes[i].bad), "3001 a message without a value <1>\n");
         }
     wr_lanes_close(&l);
-    assert_int_equal(wr_sinks_try(&s, "kafka", with("out", ""), "json", columns, WR_UPSERT, &err),
-                     WEIR_CONFIG_MISSING);
+    assert_int_equal(wr_sinks_try(&s, "kafka", with("out", "key=name"), "json", columns, WR_UPSERT, &err),
+                     WEIR_CONFIG_VALUE);
     wr_sinks_close(&s);
     assert_int_equal(wr_sinks_try(&s, "kafka", with("out", "key=nope"), "json", columns, WR_INSERT_ONLY, &err),
                      WEIR_CONFIG_REFERENCE);
     wr_sinks_close(&s);
+}
+
+/* What is deleted by key leaves as a message without a value, and comes back as the deletion of its key. */
+static void
+tombstones_come_back(void **state)
+{
+    wr_sinks   s;
+    wr_lanes   l;
+    weir_error err;
+    assert_int_equal(wr_sinks_try(&s, "kafka", with("out", "key=id"), "json", columns, WR_UPSERT, &err),
+                     WEIR_OK);
+    assert_int_equal(wr_sinks_write(&s, "{\"id\":1,\"name\":\"x\"}{\"id\":1}{\"id\":1,\"name\":\"y\"}{\"id\":1}",
+                                    (int64_t[]){ 1, -1, 1, -1 }, 10000),
+                     WR_FLOW_NEXT);
+    assert_int_equal(wr_sinks_flush(&s, 10000), WR_FLOW_NEXT);
+    wr_sinks_close(&s);
+    for (int again = 0; again < 2; again++) {
+        wr_lanes_open(&l, "kafka", source_with("out", ""), "json", "id int8, name text, _op text",
+                      WR_LANES_BOUNDED | WR_LANES_KEYED);
+        assert_true(wr_lanes_run(&l, 10000, NULL));
+        assert_int_equal(wr_lanes_row_count(&l), 4);
+        for (uint32_t i = 0; i < 3; i++)
+            if (l.lanes[i].row_count > 0) {
+                assert_string_equal(wr_text_string(&l.lanes[i].rows), "1|x|+\n-1\n1|y|+\n-1\n");
+                assert_int_equal(l.lanes[i].bad_count, 0);
+                assert_int_equal(l.lanes[i].last_offset, 3);
+            }
+        wr_lanes_close(&l);
+    }
 }
 
 static void
@@ -705,6 +734,7 @@ WR_TESTS = {
     KAFKA_TEST(group_commits_what_is_durable),
     KAFKA_TEST(two_members_share_the_partitions),
     KAFKA_TEST(tombstones_and_changes),
+    KAFKA_TEST(tombstones_come_back),
     KAFKA_TEST(keys_and_headers),
     KAFKA_TEST(bad_records_do_not_disturb),
     KAFKA_TEST(unknown_topics_and_brokers_are_told),

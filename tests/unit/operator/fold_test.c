@@ -18,7 +18,7 @@ run(const char *keys, const char *rows, const char *expected, uint64_t missing)
     wr_optest_expect(t, "");
     wr_optest_end(t);
     wr_optest_expect(t, expected);
-    wr_optest_count(t, rows_unmatched, missing);
+    wr_optest_count(t, rows_unknown, missing);
     wr_optest_verify(t);
 }
 

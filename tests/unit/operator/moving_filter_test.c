@@ -99,7 +99,7 @@ rows_taken_back_leave(void **state) /* W4 */
     wr_optest_expect(f.t, "4|@105");
     wr_optest_now(f.t, WR_OPTEST_S(120));
     wr_optest_expect(f.t, "[-1] 3|@96; [-1] 4|@105");
-    wr_optest_count(f.t, rows_unmatched, 1);
+    wr_optest_count(f.t, rows_unknown, 1);
     wr_optest_end(f.t);
     wr_optest_verify(f.t);
 }

@@ -207,7 +207,7 @@ answers_change_with_the_rows(void **state)
     wr_optest_expect(f.t, "[-1] 1|@9|2|1|2");
     wr_optest_end(f.t);
     wr_optest_expect(f.t, "");
-    wr_optest_count(f.t, rows_unmatched, 1);
+    wr_optest_count(f.t, rows_unknown, 1);
     wr_optest_verify(f.t);
 }
 

@@ -173,7 +173,7 @@ a_row_never_seen_is_counted(void **state) /* T3 */
     wr_optest_rows(f.t, 0, "[-1] 1|1|a; 2|2|b; [-3] 2|2|b; [-1] 2|2.0|b");
     wr_optest_expect(f.t, "");
     wr_optest_end(f.t);
-    wr_optest_count(f.t, rows_unmatched, 4);
+    wr_optest_count(f.t, rows_unknown, 4);
     wr_optest_verify(f.t);
 }
 
