@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #ifdef WR_MALLOC_SYSTEM
 #define raw_malloc  malloc
@@ -248,4 +249,14 @@ char *
 wr_strdup(wr_budget *budget, const char *text)
 {
     return wr_strndup(budget, text, strlen(text));
+}
+
+void
+wr_memory_is_dense(void *ptr, size_t bytes)
+{
+    const uintptr_t large = (uintptr_t) 2 << 20;
+    uintptr_t       from = ((uintptr_t) ptr + large - 1) & ~(large - 1);
+    uintptr_t       until = ((uintptr_t) ptr + bytes) & ~(large - 1);
+    if (from < until) /* advice: where the system has none to give nothing changes */
+        (void) madvise((void *) from, until - from, MADV_HUGEPAGE);
 }

@@ -46,5 +46,7 @@ void *wr_calloc(wr_budget *budget, size_t count, size_t bytes) __attribute__((ma
 /* Keeps the budget that ptr was charged to; ptr NULL allocates from budget. */
 void *wr_realloc(wr_budget *budget, void *ptr, size_t bytes) __attribute__((warn_unused_result));
 void  wr_free(void *ptr); /* NULL is allowed */
+/* All of the block will be used soon and at random places: large pages spare faults and misses. */
+void  wr_memory_is_dense(void *ptr, size_t bytes);
 char *wr_strdup(wr_budget *budget, const char *text);
 char *wr_strndup(wr_budget *budget, const char *text, size_t length);

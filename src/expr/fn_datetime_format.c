@@ -424,8 +424,9 @@ nodes_span(const wr_node *n)
 
 /* What the last time came to. */
 typedef struct shown {
-    wr_time from;  /* the beginning of its span  */
-    bool    known; /* the writer's text is of it */
+    wr_time   from;  /* the beginning of its span           */
+    bool      known; /* the writer's text, and view, are it */
+    wr_string view;
 } shown;
 
 static weir_status
@@ -444,8 +445,12 @@ timestamp_to_char_row(writer *w, wr_column *out, const wr_node *nodes, wr_time t
             return wr_column_set_null(out, w->row);
         if (status != WEIR_OK || !wr_text_ok(w->to))
             return WEIR_MEMORY;
+        last->view = wr_string_make(wr_text_string(w->to), w->to->length);
     }
-    return wr_column_set_string(out, w->row, wr_text_string(w->to), w->to->length);
+    if (last->view.length > WR_STRING_INLINE_MAX)
+        return wr_column_set_string(out, w->row, wr_text_string(w->to), w->to->length);
+    wr_column_set_view(out, w->row, last->view);
+    return WEIR_OK;
 }
 
 static weir_status

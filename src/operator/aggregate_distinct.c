@@ -94,21 +94,27 @@ set_rows(agg_step *s, const agg_call *set, wr_rows rows, char *const *groups)
     return count;
 }
 
-/* Count row i in its value; which calls gained and lost the value. */
-static inline void
-value_count(agg_step *s, const agg_call *set, uint32_t i, int64_t diff)
+/* Count each row in its value; which calls gained and lost the value. */
+static void
+values_count(agg_step *s, const agg_call *set, const wr_batch *in, uint32_t rows)
 {
-    uint32_t gained = 0, lost = 0;
-    for (uint32_t rest = s->passes[i]; rest != 0; rest &= rest - 1) {
-        uint32_t m = (uint32_t) __builtin_ctz(rest);
-        int64_t *count = agg_value_count(set->sharers[m], (wr_group *) s->values[i]);
-        int64_t  before = *count;
-        *count += diff;
-        gained |= (uint32_t) (before <= 0 && *count > 0) << m;
-        lost |= (uint32_t) (before > 0 && *count <= 0) << m;
+    size_t at[AGG_SHARERS_MAX]; /* of a call's count in a value */
+    for (uint32_t m = 0; m < set->sharer_count; m++)
+        at[m] = agg_value_count_at(set->sharers[m]);
+    for (uint32_t i = 0; i < rows; i++) {
+        int64_t  diff = in->diff != NULL ? in->diff[s->set_rows[i]] : 1;
+        uint32_t gained = 0, lost = 0;
+        for (uint32_t rest = s->passes[i]; rest != 0; rest &= rest - 1) {
+            uint32_t m = (uint32_t) __builtin_ctz(rest);
+            int64_t *count = (int64_t *) (void *) (s->values[i] + at[m]);
+            int64_t  before = *count;
+            *count += diff;
+            gained |= (uint32_t) (before <= 0 && *count > 0) << m;
+            lost |= (uint32_t) (before > 0 && *count <= 0) << m;
+        }
+        s->gained[i] = (uint8_t) gained;
+        s->lost[i] = (uint8_t) lost;
     }
-    s->gained[i] = (uint8_t) gained;
-    s->lost[i] = (uint8_t) lost;
 }
 
 /* D1 */
@@ -119,7 +125,7 @@ values_drop(agg_step *s, const agg_call *set, wr_group_table *values, uint32_t c
         wr_group *value = (wr_group *) s->values[i];
         bool      held = (value->flags & WR_GROUP_DEAD) != 0;
         for (uint32_t m = 0; m < set->sharer_count && !held; m++)
-            held = *agg_value_count(set->sharers[m], value) != 0;
+            held = agg_value_count(set->sharers[m], value) != 0;
         if (!held)
             WR_TRY(wr_group_table_remove(values, value->id));
     }
@@ -150,8 +156,7 @@ set_count(agg_step *s, agg_call *set, const wr_batch *in, wr_group_table *values
     WR_TRY(wr_group_table_find(values, &set->value_keys, NULL, count, s->value_ids, NULL, NULL));
     WR_TRY(wr_group_table_own(values, s->value_ids, count));
     wr_group_table_rows(values, s->value_ids, count, s->values);
-    for (uint32_t i = 0; i < count; i++)
-        value_count(s, set, i, wr_batch_diff(in, s->set_rows[i]));
+    values_count(s, set, in, count);
     return s->reversed ? values_drop(s, set, values, count) : WEIR_OK;
 }
 

@@ -236,6 +236,16 @@ column_join(aggregate *a, const wr_column *old, const uint16_t *old_rows, uint32
     return c;
 }
 
+/* The list of rows, or NULL when it says 0, 1, 2 ...: as a rule every dirty group has changed. */
+static const uint16_t *
+rows_listed(const uint16_t *rows, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (rows[i] != i)
+            return rows;
+    return NULL;
+}
+
 /* E2: the old rows, then the new ones, as one batch of changes. */
 static wr_flow
 pend_changes(aggregate *a, const wr_batch *old, const uint16_t *old_rows, uint32_t old_count,
@@ -249,6 +259,8 @@ pend_changes(aggregate *a, const wr_batch *old, const uint16_t *old_rows, uint32
         goto memory;
     b->row_count = count;
     b->physical_count = count;
+    old_rows = rows_listed(old_rows, old_count);
+    now_rows = rows_listed(now_rows, now_count);
     for (uint32_t c = 0; c < columns; c++) {
         b->columns[c] = column_join(a, old != NULL ? old->columns[c] : NULL, old_rows, old_count,
                                     now != NULL ? now->columns[c] : NULL, now_rows, now_count);

@@ -193,18 +193,18 @@ wr_flow     wr_agg_set_update(aggregate *a, agg_call *set, const wr_batch *in, w
                               wr_rows rows, char *const *groups);
 /* Distinct values of group `id`, or (UINT32_MAX) of groups that are dead, go. */
 weir_status wr_agg_values_forget(aggregate *a, wr_pane *pane, uint32_t id);
-/* How many rows with the value the call has let pass. */
-static inline int64_t *
-agg_value_count(const agg_call *call, wr_group *value)
+/* How many rows with the value the call has let pass; and where that stands in the value's row. */
+static inline size_t
+agg_value_count_at(const agg_call *call)
 {
-    char *more = (char *) value + wr_group_user_offset(&call->set->values);
-    return call->place == 0 ? &value->count : (int64_t *) (void *) more + call->place - 1;
+    return call->place == 0 ? offsetof(wr_group, count)
+                            : wr_group_user_offset(&call->set->values) +
+                                  (call->place - 1) * sizeof(int64_t);
 }
 static inline int64_t
-agg_value_seen(const agg_call *call, const wr_group *value)
+agg_value_count(const agg_call *call, const wr_group *value)
 {
-    const char *more = (const char *) value + wr_group_user_offset(&call->set->values);
-    return call->place == 0 ? value->count : ((const int64_t *) (const void *) more)[call->place - 1];
+    return *(const int64_t *) (const void *) ((const char *) value + agg_value_count_at(call));
 }
 
 /* --- aggregate_emit.c --- */

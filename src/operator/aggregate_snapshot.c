@@ -159,12 +159,12 @@ put_values(const agg_call *call, const wr_group_view *view, const buckets *owner
 {
     uint32_t from = owners->starts[owner], until = owners->starts[owner + 1], seen = 0;
     for (uint32_t i = from; i < until; i++)
-        seen += agg_value_seen(call, wr_group_view_row(view, owners->ids[i])) != 0;
+        seen += agg_value_count(call, wr_group_view_row(view, owners->ids[i])) != 0;
     wr_snapshot_put_u64(to, seen);
     for (uint32_t i = from; i < until; i++) {
         const wr_group *g = wr_group_view_row(view, owners->ids[i]);
         const uint64_t *row = (const uint64_t *) (g + 1);
-        int64_t         count = agg_value_seen(call, g);
+        int64_t         count = agg_value_count(call, g);
         if (count == 0)
             continue;
         wr_snapshot_put_i64(to, count);
@@ -377,7 +377,8 @@ get_distinct(restorer *r, wr_snapshot_reader *from, wr_pane *pane, agg_call *cal
             WR_TRY(wr_row_keys_set(&set->value_keys, values, owner));
         }
         WR_TRY(wr_group_table_find(table, &set->value_keys, NULL, 1, &id, NULL, NULL));
-        *agg_value_count(call, wr_group_table_row(table, id)) += n;
+        char *value = (char *) wr_group_table_row(table, id);
+        *(int64_t *) (void *) (value + agg_value_count_at(call)) += n;
     }
     return WEIR_OK;
 }

@@ -68,6 +68,7 @@ slots_resize(wr_group_table *t, uint32_t bits)
     uint64_t *slots = wr_calloc(t->budget, (size_t) 1 << bits, sizeof *slots);
     if (slots == NULL)
         return WEIR_MEMORY;
+    wr_memory_is_dense(slots, sizeof *slots << bits);
     for (size_t i = 0; i < (size_t) 1 << bits; i += PAGE_SLOTS) /* one fault a page, not two */
         ((volatile uint64_t *) slots)[i] = 0;
     for (size_t i = 0; t->slot_bits > 0 && i < (size_t) 1 << t->slot_bits; i++)
@@ -192,7 +193,8 @@ table_find(wr_group_table *t, const wr_row_keys *keys, const uint16_t *which, ui
             ahead = which != NULL ? which[i + 8] : i + 8;
             prefetch_row(t, (uint32_t) (keys->hashes[ahead] >> 32));
         }
-        uint64_t slot = t->slots[slot_find(t, key, tag, words, views)];
+        uint32_t at = slot_find(t, key, tag, words, views), bits = t->slot_bits;
+        uint64_t slot = t->slots[at];
         if (WR_LIKELY(slot != 0)) {
             ids[i] = (uint32_t) slot - 1;
             continue;
@@ -204,7 +206,12 @@ table_find(wr_group_table *t, const wr_row_keys *keys, const uint16_t *which, ui
                                                     : wr_key_store(keys, k, arena, wr_group_key(g));
         if (status != WEIR_OK)
             return group_unmake(t, g, status);
-        group_enter(t, g);
+        if (WR_LIKELY(t->slot_bits == bits)) {
+            t->slots[at] = slot_make(tag, g->id);
+            t->live++;
+        } else {
+            group_enter(t, g);
+        }
         if (created != NULL)
             created[(*created_count)++] = ids[i];
     }

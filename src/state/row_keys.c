@@ -148,6 +148,9 @@ hash_words(wr_row_keys *keys)
     if (layout->compare_words == 2 && !layout->has_views) /* one integer: its NULL bit and itself */
         for (uint32_t i = 0; i < keys->count; i++, row += 2)
             keys->hashes[i] = wr_hash_u64(row[0], row[1]);
+    else if (layout->compare_words == 3 && layout->column_count == 1 && !layout->has_views)
+        for (uint32_t i = 0; i < keys->count; i++, row += 3) /* a prefix before them */
+            keys->hashes[i] = wr_hash_u64(wr_hash_u64(row[0], row[1]), row[2]);
     else
         for (uint32_t i = 0; i < keys->count; i++, row += layout->compare_words)
             keys->hashes[i] = hash_row(layout, row);
