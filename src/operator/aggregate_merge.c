@@ -87,8 +87,9 @@ unmerge_pane(aggregate *a, wr_group_table *into, const wr_pane *pane)
         if ((g->flags & WR_GROUP_DEAD) != 0)
             continue;
         WR_TRY(wr_group_table_adopt(into, g, &to, &created));
-        wr_assert(!created); /* M3: it was merged */
         wr_group *sum = wr_group_table_row(into, to);
+        if (created) /* it came and went: the sum was empty without it, and let go */
+            wr_agg_calls_init(&a->calls, sum);
         wr_agg_calls_unmerge(&a->calls, sum, g);
         if (sum->count == 0 && !shared)
             WR_TRY(wr_group_table_remove(into, to));
