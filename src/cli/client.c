@@ -16,7 +16,8 @@ enum { CONNECT_MS = 5000, ANSWER_MS = 15000, READ_BYTES = 256 << 10, MESSAGE_BYT
 
 struct client {
     wr_conn wire;
-    wr_tls *tls; /* NULL: none */
+    wr_tls *tls;    /* NULL: none */
+    bool certified; /* a certificate of ours was given */
     char server[256];
     wr_text in;
     size_t at, seen; /* consumed; searched for a line's end */
@@ -100,6 +101,17 @@ say_tls(const client *c)
     return true;
 }
 
+/* It went without a word.  A server that wants a certificate says so behind the handshake, and what it says
+ * may be lost when it has closed before we write. */
+static void
+say_closed(const client *c, int number)
+{
+    cli_say("%s closed the connection%s%s", c->server, number != 0 ? ": " : "",
+            number != 0 ? strerror(number) : "");
+    if (c->wire.ssl != NULL && !c->certified)
+        fprintf(stderr, "  hint: if it wants a certificate of yours: --cert FILE --key FILE\n");
+}
+
 static int
 tls_shake_hands(client *c)
 {
@@ -125,6 +137,7 @@ static int
 tls_start(client *c, const client_options *o, const char *ca, const char *host)
 {
     weir_error err = { 0 };
+    c->certified = o->cert != NULL;
     if (wr_tls_create_client(ca, o->cert, o->key, &c->tls, &err) != WEIR_OK) {
         cli_error(&err);
         return CLI_USAGE;
@@ -310,8 +323,7 @@ client_next(client *c, int timeout_ms, request *out)
         if (n == 0 || n == WR_CONN_FAILED) {
             int number = errno;
             if (n == 0 || !say_tls(c))
-                cli_say("%s closed the connection%s%s", c->server, n < 0 ? ": " : "",
-                        n < 0 ? strerror(number) : "");
+                say_closed(c, n < 0 ? number : 0);
             return CLIENT_CLOSED;
         }
         c->in.length += n > 0 ? (size_t)n : 0;
@@ -337,7 +349,7 @@ int
 client_ask(client *c, wr_text *text, request *answer)
 {
     if (!client_send(c, text)) {
-        cli_say("%s closed the connection", c->server);
+        say_closed(c, 0);
         return CLI_CONNECT;
     }
     switch (client_next(c, ANSWER_MS, answer)) {

@@ -214,8 +214,12 @@ void
 wr_agg_calls_encode(const agg_calls *calls, const wr_group *group, wr_snapshot_writer *to)
 {
     for (uint32_t i = 0; i < calls->count; i++) {
-        wr_agg_ctx ctx = calls->calls[i].ctx; /* the writer may be another thread's */
-        ctx.arena = NULL;
+        const wr_agg_ctx *own = &calls->calls[i].ctx;
+        /* the writer may be another thread's: only what never changes */
+        wr_agg_ctx ctx = { .args = own->args,
+                           .arg_count = own->arg_count,
+                           .result = own->result,
+                           .aggregate = own->aggregate };
         calls->calls[i].spec->aggregate->encode(
             &ctx, (const char *) group + calls->calls[i].offset, to);
     }

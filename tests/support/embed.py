@@ -11,6 +11,7 @@ from collections import Counter
 import ctypes as c
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -36,10 +37,15 @@ class Message(c.Structure):
     _fields_ = [("event", c.c_int), ("rows", c.c_void_p), ("snapshot", c.c_bool), ("watermark", c.c_int64), ("lost", c.c_uint64), ("cursor", c.c_char * 256)]
 
 
-def ensure_allocator():
-    """jemalloc has to be there from the start of a program that loads the library later: begin again with it."""
-    if "jemalloc" not in os.environ.get("LD_PRELOAD", ""):
-        os.execve(sys.executable, [sys.executable] + sys.argv, {**os.environ, "LD_PRELOAD": "libjemalloc.so.2"})
+def ensure_allocator(library):
+    """jemalloc, or the sanitizer, has to be there from the start of a program that loads the library later: begin again with it."""
+    needs = subprocess.run(["ldd", library], capture_output=True, text=True).stdout
+    want = next((w for w in ("libasan", "libjemalloc") if w in needs), None)
+    if want is None or want in os.environ.get("LD_PRELOAD", ""):
+        return
+    path = next(x.split("=>")[1].split()[0] for x in needs.splitlines() if want in x)
+    # the interpreter's own leaks are not ours
+    os.execve(sys.executable, [sys.executable] + sys.argv, {**os.environ, "LD_PRELOAD": path, "ASAN_OPTIONS": "detect_leaks=0"})
 
 
 class Refused(Exception):
