@@ -30,7 +30,6 @@ typedef struct kafka_sink {
     uint32_t                   *key;   /* columns */
     uint32_t                    key_count;
     uint64_t                    outstanding, outstanding_bytes; /* callbacks run in our polls */
-    _Atomic uint64_t            shown; /* outstanding, as of a moment ago                     */
     kafka_memory                memory;
     uint64_t                    overhead_bytes; /* of a message: headers and frame            */
     bool                        failed, text, delivered;
@@ -398,7 +397,6 @@ sink_attend(kafka_sink *s)
 {
     rd_kafka_poll(s->rk, 0);
     wr_kafka_memory_look(&s->memory, s->ctx->clock, s->outstanding_bytes + s->outstanding * MESSAGE_BYTES);
-    atomic_store_explicit(&s->shown, s->outstanding, memory_order_relaxed);
 }
 
 static wr_flow
@@ -422,7 +420,6 @@ sink_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
     s->batch = batch;
     s->batch_sequence = batch->sequence;
     wr_flow flow = batch_send(s, batch);
-    atomic_store_explicit(&s->shown, s->outstanding, memory_order_relaxed);
     if (flow == WR_FLOW_AGAIN)
         return flow;
     s->batch = NULL;
@@ -453,15 +450,6 @@ sink_service(void *self, wr_sink_ctx *ctx)
     kafka_sink *s = self;
     sink_attend(s);
     return s->failed ? WR_FLOW_FAIL : WR_FLOW_NEXT;
-}
-
-static void
-sink_describe(void *self, wr_text *to)
-{
-    const kafka_sink *s = self;
-    wr_text_printf(to, "%s: %" PRIu64 " messages not yet acknowledged\n", s->config->topic,
-                   atomic_load_explicit(&s->shown, memory_order_relaxed));
-    wr_kafka_memory_describe(&s->memory, to);
 }
 
 static const wr_option sink_options[] = {
@@ -525,5 +513,4 @@ const wr_sink_ops wr_kafka_sink_ops = {
     .flush = sink_flush,
     .service = sink_service,
     .close = sink_close,
-    .describe = sink_describe,
 };

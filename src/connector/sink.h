@@ -44,7 +44,6 @@ typedef struct wr_sink_ops {
     /* Now and then, and after a wake: serve callbacks, push out what lingers. NULL. */
     wr_flow        (*service)(void *self, wr_sink_ctx *ctx);
     void           (*close)(void *self);
-    void           (*describe)(void *self, wr_text *to);
 } wr_sink_ops;
 
 const wr_sink_ops *wr_sink_find(const char *name);

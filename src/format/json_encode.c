@@ -249,8 +249,9 @@ value_put(json_encoder *e, wr_put *put, const wr_column *column, uint32_t row)
 }
 
 static weir_status
-row_put(json_encoder *e, wr_put *put, const wr_batch *batch, uint32_t row, bool plus)
+row_put(void *encoder, wr_put *put, const wr_batch *batch, uint32_t row, bool plus)
 {
+    json_encoder     *e = encoder;
     static const char ops[2][12] = { "{\"_op\":\"-\"", "{\"_op\":\"+\"" };
     bool              first = !e->with_op;
     if (!wr_put_room(put, 16))
@@ -282,22 +283,7 @@ encoder_encode(wr_encoder *self, const wr_batch *batch, uint32_t from, uint32_t 
                uint32_t *ends)
 {
     json_encoder *e = (json_encoder *) self;
-    weir_status   status = WEIR_OK;
-    wr_put        put;
-    wr_assert(from + count <= batch->row_count);
-    wr_put_begin(&put, to);
-    for (uint32_t i = 0; i < count && status == WEIR_OK; i++) {
-        uint32_t row = wr_batch_row(batch, from + i);
-        int64_t  diff = wr_batch_diff(batch, row), times = diff < 0 ? -diff : diff;
-        if (diff < 0 && e->skip_deletes)
-            times = 0;
-        for (; times > 0 && status == WEIR_OK; times--)
-            status = row_put(e, &put, batch, row, diff > 0);
-        if (ends != NULL)
-            ends[i] = put.at != NULL ? (uint32_t) (put.at - to->data) : 0;
-    }
-    wr_put_end(&put);
-    return status == WEIR_OK && !wr_text_ok(to) ? WEIR_MEMORY : status;
+    return wr_put_rows(e, row_put, e->skip_deletes, batch, from, count, to, ends);
 }
 
 static const wr_option encode_options[] = {

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "data/column.h"
+#include "data/batch.h"
 
 #include <string.h>
 
@@ -52,6 +52,33 @@ wr_put_bytes(wr_put *put, const void *s, size_t n)
 {
     memcpy(put->at, s, n);
     put->at += n;
+}
+
+/* Visible rows [from, from + count), each as often as its diff says, deletions too unless skipped;
+ * ends[i] is the offset after row i.  row_put is known where this is called, and inlined. */
+static inline __attribute__((always_inline)) weir_status
+wr_put_rows(void *encoder,
+            weir_status (*row_put)(void *encoder, wr_put *put, const wr_batch *batch, uint32_t row,
+                                   bool plus),
+            bool skip_deletes, const wr_batch *batch, uint32_t from, uint32_t count, wr_text *to,
+            uint32_t *ends)
+{
+    weir_status status = WEIR_OK;
+    wr_put      put;
+    wr_assert(from + count <= batch->row_count);
+    wr_put_begin(&put, to);
+    for (uint32_t i = 0; i < count && status == WEIR_OK; i++) {
+        uint32_t row = wr_batch_row(batch, from + i);
+        int64_t  diff = wr_batch_diff(batch, row), times = diff < 0 ? -diff : diff;
+        if (diff < 0 && skip_deletes)
+            times = 0;
+        for (; times > 0 && status == WEIR_OK; times--)
+            status = row_put(encoder, &put, batch, row, diff > 0);
+        if (ends != NULL)
+            ends[i] = put.at != NULL ? (uint32_t) (put.at - to->data) : 0;
+    }
+    wr_put_end(&put);
+    return status == WEIR_OK && !wr_text_ok(to) ? WEIR_MEMORY : status;
 }
 
 char *wr_print_integer(int64_t v, char *to);

@@ -9,6 +9,7 @@
 
 #include "operator/asof_join.h"
 #include "operator/event_time.h"
+#include "operator/join_impl.h"
 #include "state/change_side.h"
 #include "state/versions.h"
 

@@ -68,6 +68,20 @@ bucket_width(const join *j, int port)
 
 static void join_close(void *self);
 
+weir_status
+wr_join_key_layout(wr_key_layout *layout, wr_budget *budget, const wr_schema *left,
+                   const uint32_t *keys, uint32_t count)
+{
+    wr_type *types = wr_alloc(budget, count * sizeof *types);
+    if (types == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t k = 0; k < count; k++)
+        types[k] = left->fields[keys[k]].type;
+    weir_status status = wr_key_layout_init(layout, budget, types, count, false, false);
+    wr_free(types);
+    return status;
+}
+
 static weir_status
 join_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
 {
@@ -83,14 +97,8 @@ join_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
     j->outer[0] = c->kind == WR_JOIN_LEFT || c->kind == WR_JOIN_FULL || c->kind == WR_JOIN_ANTI;
     j->outer[1] = c->kind == WR_JOIN_RIGHT || c->kind == WR_JOIN_FULL;
     WR_TRY(wr_join_check_config(c, err));
-    wr_type *types = wr_alloc(ctx->state, c->key_count * sizeof *types);
-    if (types == NULL)
-        return wr_error_set(err, WEIR_MEMORY, "no memory for %u keys", c->key_count);
-    for (uint32_t k = 0; k < c->key_count; k++)
-        types[k] = c->left->fields[c->left_keys[k]].type;
     weir_status status =
-        wr_key_layout_init(&j->layout, ctx->state, types, c->key_count, false, false);
-    wr_free(types);
+        wr_join_key_layout(&j->layout, ctx->state, c->left, c->left_keys, c->key_count);
     if (status != WEIR_OK)
         return wr_error_set(err, status, "no memory for %u keys", c->key_count);
     for (int p = 0; p < 2; p++)

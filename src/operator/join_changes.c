@@ -47,14 +47,8 @@ static weir_status
 open_sides(join_changes *j)
 {
     const wr_join_config *c = j->config;
-    wr_type              *types = wr_alloc(j->ctx->state, c->key_count * sizeof *types);
-    if (types == NULL)
-        return WEIR_MEMORY;
-    for (uint32_t k = 0; k < c->key_count; k++)
-        types[k] = c->left->fields[c->left_keys[k]].type;
     weir_status status =
-        wr_key_layout_init(&j->layout, j->ctx->state, types, c->key_count, false, false);
-    wr_free(types);
+        wr_join_key_layout(&j->layout, j->ctx->state, c->left, c->left_keys, c->key_count);
     for (int p = 0; p < 2 && status == WEIR_OK; p++)
         status = wr_change_side_init(&j->sides[p], j->ctx->state, j->schemas[p], &j->layout);
     return status == WEIR_OK ? read_columns(j) : status;

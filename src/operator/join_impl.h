@@ -57,6 +57,10 @@ typedef struct join {
     join_step            *step;
 } join;
 
+/* --- join.c --- */
+/* The layout of the join's keys, by the left side's types.  WEIR_MEMORY. */
+weir_status wr_join_key_layout(wr_key_layout *layout, wr_budget *budget, const wr_schema *left,
+                               const uint32_t *keys, uint32_t count);
 /* --- join_probe.c --- */
 /* a + b, kept within the infinities; START and END stay. */
 wr_time     wr_join_time_add(wr_time a, int64_t b);

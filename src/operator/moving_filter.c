@@ -16,6 +16,7 @@
 #include "operator/moving_filter.h"
 
 #include "data/datetime.h"
+#include "operator/event_time.h"
 #include "state/row_bag.h"
 
 #include <string.h>
@@ -252,19 +253,9 @@ moving_tick(void *self, wr_ctx *ctx)
 static bool
 bound_time(const wr_column *column, uint32_t row, int64_t shift, wr_time *out)
 {
-    const wr_column *base = wr_column_base(column);
-    uint32_t at = wr_column_index(column, row);
     if (wr_column_is_null(column, row))
         return false;
-    wr_time time;
-    if (column->type.id == WR_DATE) {
-        int32_t days = ((const int32_t *)base->data)[at];
-        time = days == WR_DATE_NEGINF   ? WR_TIME_NEGINF
-               : days == WR_DATE_POSINF ? WR_TIME_POSINF
-                                        : (wr_time)days * WR_US_PER_DAY;
-    } else {
-        time = ((const wr_time *)base->data)[at];
-    }
+    wr_time time = wr_event_time_get(column, row);
     if (time == WR_TIME_NEGINF)
         *out = WR_TIME_START;
     else if (time == WR_TIME_POSINF)

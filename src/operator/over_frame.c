@@ -10,6 +10,7 @@
 #include "operator/over_impl.h"
 
 #include "data/datetime.h"
+#include "operator/event_time.h"
 
 #include <math.h>
 #include <string.h>
@@ -33,9 +34,7 @@ widen(const wr_value *key)
     case WR_FLOAT4: v.type = WR_TYPE(WR_FLOAT8); break;
     case WR_DATE:
         v.type = WR_TYPE(WR_TIMESTAMP);
-        v.integer = key->integer == WR_DATE_NEGINF   ? WR_TIME_NEGINF
-                    : key->integer == WR_DATE_POSINF ? WR_TIME_POSINF
-                                                     : key->integer * WR_US_PER_DAY;
+        v.integer = wr_event_time_value(key);
         break;
     default: break;
     }
