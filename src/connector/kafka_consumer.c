@@ -6,8 +6,8 @@
  *             queue (assignments, errors), so that a shard that is held up holds up no rebalance.
  *             Messages do not pass it: each partition's queue is read by the partition's shard.
  * State       the partitions and who has them: AWAY -> OFFERED (assigned) -> TAKEN (by its shard) ->
- *             REVOKED -> AWAY (given back).  No shard reads while any partition is OFFERED: all lanes
- *             stand before the first row, or the watermark could pass a lane not yet there.
+ *             REVOKED -> AWAY (given back).  No shard reads, and no watermark moves, while any partition is
+ *             OFFERED: all lanes stand first, or the watermark could pass a lane not yet there.
  * Offsets     of a partition that is assigned: where the checkpoint says; else the greater of what
  *             this process has read and what the group has committed; else by `start`.  Always as a
  *             number, so that a checkpoint can hold it.  The client never resets an offset by

@@ -141,6 +141,8 @@ source_look(kafka_source *s)
     if (changes == s->changes_seen)
         return WR_FLOW_NEXT;
     wr_mutex_lock(&c->lock);
+    if (c->offered > 0)
+        s->ctx->lanes_coming(s->ctx, true);
     for (int32_t i = 0; i < c->partition_count && flow == WR_FLOW_NEXT; i++) {
         kafka_partition *p = &c->partitions[i];
         if (wr_kafka_shard_of(c, i) != s->ctx->shard)
@@ -158,12 +160,15 @@ source_look(kafka_source *s)
         s->ctx->error = c->failure;
         flow = WR_FLOW_FAIL;
     }
-    if (flow == WR_FLOW_NEXT && c->offered > 0)
+    bool dealt = c->offered == 0;
+    if (flow == WR_FLOW_NEXT && !dealt)
         flow = WR_FLOW_WAIT;
     else
         s->changes_seen = changes;
     s->was_down = down;
     wr_mutex_unlock(&c->lock);
+    if (dealt)
+        s->ctx->lanes_coming(s->ctx, false);
     return flow;
 }
 
@@ -405,7 +410,7 @@ source_read(kafka_source *s)
             what = partition_read(s, p, &read);
             s->turn = at + 1;
         }
-        over += p->over;
+        over += p->state == PARTITION_TAKEN && p->over;
     }
     if (what == STEP_FAILED)
         return WR_FLOW_FAIL;

@@ -42,6 +42,10 @@ struct wr_source_ctx {
      * when there is no room yet: a lane that comes later cannot hold back the watermark that the rows
      * before it were judged by. */
     wr_lane    *(*lane)(wr_source_ctx *, int32_t partition);
+    /* Lanes are being dealt out among the shards, one after the other: say yes before you make the first of yours, and
+     * no when every shard has all of its own.  Until all have said no the watermark stays where it is, and no
+     * shard may feed: those that are there already, restored, must not pass one that is still to come. */
+    void        (*lanes_coming)(wr_source_ctx *, bool yes);
     bool        (*has_room)(wr_source_ctx *);
     /* Decode records of `bytes` into the lane; *consumed as decoder_ops.decode.  Stops early when there is no room. */
     weir_status (*feed)(wr_source_ctx *, wr_lane *, const char *bytes, size_t length, bool last,

@@ -7,7 +7,8 @@
  *
  * Invariants  Y1  the source's watermark is the least over its live lanes of all shards and never steps
  *             back; no row is read before every shard was polled once, without room, to make its
- *             lanes: so the first rows are judged as if all lanes had always been there
+ *             lanes: so the first rows are judged as if all lanes had always been there.  While lanes are
+ *             dealt out later (ctx.lanes_coming) it does not move at all
  *             Y2  batches are stamped under the source's lock: the order of the stamps is the
  *                 interleaving that lateness is judged by, and each shard publishes in that order
  *             Y3  rows before a barrier are judged by rows before it alone: from the first shard's barrier
@@ -79,7 +80,8 @@ struct source {
     wr_lane                 *lanes; /* grows at its head; freed at the end */
     uint32_t                 lane_count;
     wr_time                  watermark;
-    uint32_t                 unpolled;      /* shards whose lanes are not known yet (Y1) */
+    uint32_t                 unpolled;      /* shards that were not polled yet (Y1)    */
+    uint32_t                 unsettled;     /* shards that say that lanes are coming (Y1) */
     _Atomic bool             open_to_rows;  /* all are known                        */
     wr_epoch                 cut_epoch;     /* newest barrier any shard has put in (Y3) */
     wr_time                  cut_watermark;
@@ -110,7 +112,8 @@ struct source_task {
     wr_watch     *watch;
     int           watch_fd;
     bool          opened, polled, done, held, paused, end_sealed;
-    bool          known;          /* its lanes are; under the source's lock     */
+    bool          known;          /* was polled, or has no lanes; under the source's lock */
+    bool          lanes_coming;   /* said so; under the source's lock           */
     bool          room_known;     /* has room, and nothing was published since */
     bool          refused;        /* said in this turn that there is no room   */
     bool          starved;        /* waits for the flow budget                 */
@@ -183,6 +186,7 @@ void wr_source_lane_ended(source_task *t, wr_lane *lane);
 /* Find idle lanes of the shard; sets the timer for the next that may become so. */
 void wr_source_check_idle(source_task *t);
 void wr_source_polled(source_task *t); /* for the first time */
+void wr_source_lanes_coming(source_task *t, bool yes); /* Y1 */
 /* The watermark this shard may publish now; moves t->stamped there and gives where it was. */
 wr_time wr_source_catch_up(source_task *t, wr_time *before);
 /* Y3: the watermark at which this shard puts in the barrier. */

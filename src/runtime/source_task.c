@@ -121,6 +121,12 @@ ctx_lane(wr_source_ctx *ctx, int32_t partition)
     return wr_lane_get(source_task_of(ctx), partition);
 }
 
+static void
+ctx_lanes_coming(wr_source_ctx *ctx, bool yes)
+{
+    wr_source_lanes_coming(source_task_of(ctx), yes);
+}
+
 static bool
 ctx_has_room(wr_source_ctx *ctx)
 {
@@ -470,6 +476,7 @@ source_ctx_init(source_task *s)
                               .renewed = rt->renewed,
                               .aside = rt->config.aside,
                               .lane = ctx_lane,
+                              .lanes_coming = ctx_lanes_coming,
                               .has_room = ctx_has_room,
                               .feed = ctx_feed,
                               .push = ctx_push,

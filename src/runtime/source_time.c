@@ -5,12 +5,19 @@
  */
 #include "runtime/runtime_impl.h"
 
+/* Y1: there may be lanes that are not in the list yet. */
+static inline bool
+lanes_missing(const source *s)
+{
+    return s->unpolled > 0 || s->unsettled > 0;
+}
+
 /* Y1: the least over live lanes but one; END: none holds. */
 static wr_time
 lanes_least(const source *s, const wr_lane *except)
 {
     wr_time least = WR_TIME_END;
-    if (s->unpolled > 0)
+    if (lanes_missing(s))
         return WR_TIME_START;
     for (const wr_lane *l = s->lanes; l != NULL; l = l->next)
         if (l != except && !l->idle && !l->ended)
@@ -24,7 +31,7 @@ static wr_time
 lanes_least_before_cut(const source *s, const wr_lane *except)
 {
     wr_time least = WR_TIME_END;
-    if (s->unpolled > 0)
+    if (lanes_missing(s))
         return WR_TIME_START;
     for (const wr_lane *l = s->lanes; l != NULL; l = l->next) {
         bool past = l->cut_epoch == s->cut_epoch; /* its shard has put the barrier in */
@@ -164,6 +171,22 @@ wr_source_polled(source_task *t)
     source_shard_known(t);
     wr_mutex_unlock(&t->source->lock);
     source_lanes_changed(t);
+}
+
+void
+wr_source_lanes_coming(source_task *t, bool yes)
+{
+    source *s = t->source;
+    wr_mutex_lock(&s->lock);
+    bool changed = t->lanes_coming != yes;
+    t->lanes_coming = yes;
+    if (changed && yes)
+        s->unsettled++;
+    else if (changed)
+        s->unsettled--;
+    wr_mutex_unlock(&s->lock);
+    if (changed && !yes)
+        source_lanes_changed(t);
 }
 
 /* Y4.  INT64_MAX: cannot become idle as it is. */

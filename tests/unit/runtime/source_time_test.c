@@ -106,7 +106,28 @@ a_lane_that_had_ended_before_its_shards_barrier_holds_nobody(void **state)
     end();
 }
 
+static void
+no_watermark_moves_while_lanes_are_dealt_out(void **state)
+{
+    begin();
+    wr_source_polled(&s->shards[0]); /* before anybody knew of a partition */
+    wr_source_polled(&s->shards[1]);
+    wr_source_lanes_coming(&s->shards[0], true);
+    wr_lane *a = wr_lane_get(&s->shards[0], 0), *c = wr_lane_get(&s->shards[0], 2);
+    row(a, 500); /* where it stood in the checkpoint */
+    wr_source_lane_ended(&s->shards[0], c);
+    assert_int_equal(s->watermark, WR_TIME_START);
+    wr_source_lanes_coming(&s->shards[1], true);
+    wr_lane *b = wr_lane_get(&s->shards[1], 1);
+    wr_source_lanes_coming(&s->shards[1], false);
+    assert_int_equal(row(b, 400), WR_TIME_START);
+    wr_source_lanes_coming(&s->shards[0], false);
+    assert_int_equal(s->watermark, 400);
+    end();
+}
+
 WR_TESTS = {
+    WR_TEST(no_watermark_moves_while_lanes_are_dealt_out),
     WR_TEST(rows_after_a_barrier_do_not_judge_those_before_it),
     WR_TEST(a_lane_made_after_its_shards_barrier_has_given_nothing_before_it),
     WR_TEST(a_lane_that_ends_after_its_shards_barrier_holds_those_before_it),
