@@ -70,6 +70,12 @@ rows_take(wr_lanes *l, wr_lane *lane, wr_column **columns, uint32_t count,
         l->room -= WR_MIN(l->room, (int64_t) count);
 }
 
+static void
+lanes_are_coming(wr_source_ctx *ctx, bool yes)
+{
+    ((wr_lanes *) ctx)->coming = yes;
+}
+
 static weir_status
 lanes_feed(wr_source_ctx *ctx, wr_lane *lane, const char *bytes, size_t length, bool last,
            const wr_record_meta *meta, size_t *consumed)
@@ -77,6 +83,7 @@ lanes_feed(wr_source_ctx *ctx, wr_lane *lane, const char *bytes, size_t length, 
     wr_lanes   *l = (wr_lanes *) ctx;
     weir_status status = WEIR_OK;
     *consumed = 0;
+    assert_false(l->coming); /* no shard may feed before all lanes are there */
     if (meta != NULL) {
         lane->last_offset = meta->offset;
         wr_text_clear(&lane->last_key);
@@ -201,6 +208,7 @@ wr_lanes_try(wr_lanes *l, const char *source, const char *settings, const char *
         .clock = wr_clock_system(),
         .bounded = (flags & WR_LANES_BOUNDED) != 0,
         .lane = lane_find,
+        .lanes_coming = lanes_are_coming,
         .may_read = lanes_may_read,
         .has_room = lanes_have_room,
         .feed = lanes_feed,

@@ -40,6 +40,7 @@ typedef struct wr_lanes {
     wr_lane               lanes[WR_LANES_MAX];
     uint32_t              lane_count;
     int64_t               room; /* rows there is room for yet; -1: any */
+    bool                  coming; /* lanes are being dealt out */
     int                   fd;   /* wake_on */
     int                   bell[2];
     int64_t               wake_at; /* monotonic us; 0: none */
