@@ -94,6 +94,11 @@ $(O)/fuzz/%: $(O)/obj/tests/fuzz/%.o $(O)/obj/tests/fuzz/replay.o $(SUP_OBJ) $(c
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+# The same under libFuzzer: tools/fuzz says with which compiler and flags.
+$(O)/hunt/%: $(O)/obj/tests/fuzz/%.o $(SUP_OBJ) $(call obj,$(wildcard src/server/*.c)) $(O)/libweir.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) -lcmocka
 .PHONY: replay
 replay: $(FUZZ_BIN)
 	@tools/run_replay $(O)
