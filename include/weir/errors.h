@@ -50,7 +50,7 @@
     X(ROW_OVERFLOW, 3004, "value out of range")                                                    \
     X(ROW_DIVISION_BY_ZERO, 3005, "division by zero")                                              \
     X(ROW_INVALID_ARGUMENT, 3006, "invalid argument")                                              \
-    X(ROW_TOO_LARGE, 3007, "the record is larger than the limit")                                  \
+    X(ROW_TOO_LARGE, 3007, "larger than the limit (a value has at most 64 MiB, an array 1,048,576 items)")                                  \
     X(ROW_ENCODING, 3008, "invalid byte sequence for UTF-8")                                       \
     X(ROW_FUTURE, 3009, "the event time lies too far in the future")                               \
     X(ROW_LATE, 3010, "the row came after the watermark had passed its window")                    \

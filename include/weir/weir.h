@@ -237,6 +237,8 @@ typedef struct weir_progress {
     uint64_t bad;          /* records that cannot be read (sample: the newest of them, "" none)         */
     uint64_t late, failed; /* rows late for all their windows; rows on which an expression failed       */
     char     sample[200];
+    uint64_t shed;         /* rows left out because the state was full (on_memory: shed)                */
+    char     failure[160]; /* on one of the failed rows, "" none                                        */
 } weir_progress;
 /* Does one of its sinks write to standard output? */
 WEIR_API bool weir_pipeline_prints(const weir_pipeline *pipeline);

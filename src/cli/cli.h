@@ -102,6 +102,8 @@ void cli_progress_show(cli_progress *progress, const weir_progress *now);
 void cli_progress_count(cli_progress *progress, const char *what, long long done, long long total);
 /* Erases it: before anything else is printed, and at the end. */
 void cli_progress_clear(cli_progress *progress);
+/* What did not come out, and why, on standard error; of `whose`, NULL: of the only one there is. */
+void cli_progress_left_out(const weir_progress *end, const char *whose);
 
 /* Interrupts: installs handlers for INT and TERM once; true after the first. */
 bool cli_interrupted(void);

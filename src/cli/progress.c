@@ -99,3 +99,22 @@ cli_progress_clear(cli_progress *p)
     fflush(stderr);
     p->drawn = false;
 }
+
+void
+cli_progress_left_out(const weir_progress *p, const char *whose)
+{
+    const char *name = whose != NULL ? whose : "", *colon = whose != NULL ? ": " : "";
+    if (p->bad > 0)
+        cli_say("%s%s%llu record%s could not be read%s%s", name, colon, (unsigned long long)p->bad,
+                p->bad == 1 ? "" : "s", p->sample[0] != '\0' ? ", the newest: " : "", p->sample);
+    if (p->late > 0)
+        cli_say("%s%s%llu row%s came late for all their windows", name, colon,
+                (unsigned long long)p->late, p->late == 1 ? "" : "s");
+    if (p->failed > 0)
+        cli_say("%s%s%llu row%s failed in a view and %s left out%s%s", name, colon,
+                (unsigned long long)p->failed, p->failed == 1 ? "" : "s",
+                p->failed == 1 ? "was" : "were", p->failure[0] != '\0' ? ": " : "", p->failure);
+    if (p->shed > 0)
+        cli_say("%s%s%llu row%s left out because the state was full: raise limits.memory", name,
+                colon, (unsigned long long)p->shed, p->shed == 1 ? " was" : "s were");
+}

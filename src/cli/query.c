@@ -74,23 +74,6 @@ read_pipeline(query_run *q)
 
 /* --- rows --- */
 
-/* What did not come out, and why: on standard error. */
-static void
-say_left_out(weir_result *result)
-{
-    weir_progress p;
-    weir_result_progress(result, &p);
-    if (p.bad > 0)
-        cli_say("%llu record%s could not be read%s%s", (unsigned long long)p.bad,
-                p.bad == 1 ? "" : "s", p.sample[0] != '\0' ? ", the newest: " : "", p.sample);
-    if (p.late > 0)
-        cli_say("%llu row%s came late for all their windows", (unsigned long long)p.late,
-                p.late == 1 ? "" : "s");
-    if (p.failed > 0)
-        cli_say("%llu row%s failed in a view and %s left out", (unsigned long long)p.failed,
-                p.failed == 1 ? "" : "s", p.failed == 1 ? "was" : "were");
-}
-
 /* From within weir_result_next. */
 static bool
 on_progress(void *user, const weir_progress *progress)
@@ -128,6 +111,7 @@ print_result(query_run *q, weir_result *result, FILE *to)
     cli_format format;
     weir_column_info columns[256];
     weir_error err = { 0 };
+    weir_progress left;
     uint32_t count = weir_result_columns(result, columns, 256);
     if (!cli_format_parse(q->format == NULL && to != stdout ? "jsonl" : q->format, to, &format))
         return CLI_USAGE;
@@ -144,7 +128,8 @@ print_result(query_run *q, weir_result *result, FILE *to)
         cli_sql_error(q->sql, &err);
         return cli_exit_code(status) == CLI_CONFIG ? CLI_FAILED : cli_exit_code(status);
     }
-    say_left_out(result);
+    weir_result_progress(result, &left);
+    cli_progress_left_out(&left, NULL);
     return rc == 0 || errno == EPIPE ? CLI_OK : CLI_FAILED;
 }
 

@@ -342,13 +342,26 @@ run_stop(run_state *run, int rc)
     return rc;
 }
 
+/* What did not come out, pipeline by pipeline. */
+static void
+say_left_out(run_state *run)
+{
+    for (int i = 0; i < run->count; i++) {
+        weir_progress end;
+        weir_pipeline_progress(run->pipelines[i], &end);
+        cli_progress_left_out(&end, weir_pipeline_name(run->pipelines[i]));
+    }
+}
+
 static int
 run_follow(run_state *run)
 {
     progress_start(run);
     int rc = run_wait(run);
     cli_progress_clear(&run->bar);
-    return run_stop(run, rc);
+    rc = run_stop(run, rc);
+    say_left_out(run);
+    return rc;
 }
 
 static int

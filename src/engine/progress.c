@@ -52,5 +52,8 @@ weir_pipeline_progress(weir_pipeline *p, weir_progress *out)
             wr_runtime_op_counters(p->runtime, s, o, &c, &bytes, &watermark);
             out->late += c.rows_late;
             out->failed += c.rows_failed;
+            out->shed += c.rows_shed;
+            if (c.rows_failed > 0)
+                wr_runtime_op_sample(p->runtime, s, o, out->failure, sizeof out->failure);
         }
 }
