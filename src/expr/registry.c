@@ -15,6 +15,7 @@ static const wr_function *const tables[] = {
     wr_fn_arith,           wr_fn_compare,       wr_fn_text,
     wr_fn_text_case,       wr_fn_text_make,     wr_fn_text_concat,
     wr_fn_text_format,     wr_fn_like,          wr_fn_regex,
+    wr_fn_regex_take,      wr_fn_regex_replace,
     wr_fn_bytea,           wr_fn_numeric,       wr_fn_float,
     wr_fn_bits,            wr_fn_number_format, wr_fn_number_scan,
     wr_fn_datetime,        wr_fn_datetime_make, wr_fn_datetime_trunc,

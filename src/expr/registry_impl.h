@@ -17,6 +17,7 @@ extern const wr_function wr_fn_compare[];  /* compare.c: = <> < <= > >= on every
 /* The library, one table a file expr/fn_<name>.c. */
 extern const wr_function wr_fn_text[], wr_fn_text_case[], wr_fn_text_make[], wr_fn_text_concat[];
 extern const wr_function wr_fn_text_format[], wr_fn_bytea[], wr_fn_like[], wr_fn_regex[];
+extern const wr_function wr_fn_regex_take[], wr_fn_regex_replace[];
 extern const wr_function wr_fn_numeric[], wr_fn_float[], wr_fn_bits[];
 extern const wr_function wr_fn_number_format[], wr_fn_number_scan[];
 extern const wr_function wr_fn_datetime[], wr_fn_datetime_make[], wr_fn_datetime_trunc[];
