@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* catalog/catalog.c -- relations by name (see catalog.h).  Cost: lookups are linear; a pipeline
- * names tens. */
+/* catalog/catalog.c -- relations by name (see catalog.h). */
 #include "catalog/catalog.h"
 
 #include <string.h>
@@ -12,6 +11,7 @@ wr_catalog_init(wr_catalog *catalog, wr_arena *arena)
 {
     memset(catalog, 0, sizeof *catalog);
     catalog->arena = arena;
+    wr_names_init(&catalog->names, arena);
 }
 
 static weir_status
@@ -38,7 +38,7 @@ wr_catalog_add(wr_catalog *catalog, const wr_relation *relation, weir_error *err
     if (catalog->count == catalog->capacity)
         WR_TRY(catalog_grow(catalog));
     wr_relation *copy = wr_arena_alloc(catalog->arena, sizeof *copy);
-    if (copy == NULL)
+    if (copy == NULL || wr_names_add(&catalog->names, relation->name, catalog->count) != WEIR_OK)
         return WEIR_MEMORY;
     *copy = *relation;
     copy->index = catalog->count;
@@ -49,10 +49,8 @@ wr_catalog_add(wr_catalog *catalog, const wr_relation *relation, weir_error *err
 wr_relation *
 wr_catalog_find(const wr_catalog *catalog, const char *name)
 {
-    for (uint32_t i = 0; i < catalog->count; i++)
-        if (strcmp(catalog->relations[i]->name, name) == 0)
-            return catalog->relations[i];
-    return NULL;
+    uint32_t index;
+    return wr_names_find(&catalog->names, name, &index) ? catalog->relations[index] : NULL;
 }
 
 /* Levenshtein distance of two short names; names beyond NAME_MAX_COMPARED bytes are far from all.

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/names.h"
 #include "data/schema.h"
 
 typedef enum wr_relation_role {
@@ -33,6 +34,7 @@ typedef struct wr_catalog {
     wr_arena     *arena; /* borrowed */
     wr_relation **relations;
     uint32_t      count, capacity;
+    wr_names      names; /* to an index in relations */
     /* FROM read_json('path') / read_csv('path'): gives the relation of a file.  NULL: refused here. */
     weir_status (*open_file)(void *user, const char *function, const char *path, wr_relation **relation,
                              weir_error *err);

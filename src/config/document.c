@@ -4,6 +4,8 @@
  */
 #include "config/document.h"
 
+#include "base/names.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <yaml.h>
@@ -16,6 +18,8 @@ typedef struct builder {
     wr_arena *arena;
     wr_report *report;
     bool broken; /* a syntax error ended the parse */
+    size_t line_at; /* where line `line` begins: blocks come in their order */
+    uint32_t line;
 } builder;
 
 weir_status
@@ -77,25 +81,20 @@ node_create(builder *b, wr_node_kind kind, const yaml_event_t *event)
     return n;
 }
 
-/* Where the first line of a | or > block begins: the next line that is not blank, after its indent.
- */
+/* Where the first line of a | block begins: on the next line, after the indent of the first that is not blank. */
 static void
 block_place(builder *b, wr_node *n)
 {
-    uint32_t line = 1;
-    const char *at = b->text, *end = b->text + b->length;
-    while (line <= n->line && (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-        at++;
-        line++;
+    const char *at = b->text + b->line_at, *end = b->text + b->length;
+    wr_assert(n->line + 1 >= b->line);
+    for (; b->line <= n->line; b->line++) {
+        if ((at = memchr(at, '\n', (size_t)(end - at))) == NULL)
+            return;
+        b->line_at = (size_t)(++at - b->text);
     }
-    if (at == NULL)
-        return;
-    n->block_line = line;
-    while (at < end && *at == ' ') {
-        at++;
-        n->block_column++;
-    }
-    n->block_column++;
+    n->block_line = b->line;
+    for (n->block_column = 1; at < end && (*at == ' ' || *at == '\n'); at++)
+        n->block_column = *at == ' ' ? n->block_column + 1 : 1;
 }
 
 static bool
@@ -134,7 +133,7 @@ node_grow(builder *b, wr_node *n, uint32_t *capacity)
 {
     if (n->count < *capacity)
         return true;
-    uint32_t more = *capacity == 0 ? 8 : *capacity * 2;
+    uint32_t more = *capacity == 0 ? 2 : *capacity * 2;
     wr_node **items = wr_arena_alloc(b->arena, more * sizeof *items);
     wr_node **keys = wr_arena_alloc(b->arena, more * sizeof *keys);
     if (items == NULL || keys == NULL) {
@@ -151,10 +150,21 @@ node_grow(builder *b, wr_node *n, uint32_t *capacity)
     return true;
 }
 
-static wr_node *
-build_map(builder *b, wr_node *n, uint32_t depth)
+/* D2 */
+static void
+report_twice(builder *b, const wr_node *key, const wr_node *first)
 {
-    uint32_t capacity = 0;
+    char hint[80];
+    snprintf(hint, sizeof hint, "the first one is at line %u", first->line);
+    wr_node_error(b->report, key, WEIR_CONFIG_DUPLICATE_KEY, hint, "key `%s` stands twice",
+                  key->text);
+}
+
+/* The keys so far, by name. */
+static wr_node *
+build_entries(builder *b, wr_node *n, uint32_t depth, wr_names *names)
+{
+    uint32_t capacity = 0, first;
     yaml_event_t event;
     while (builder_next(b, &event)) {
         if (event.type == YAML_MAPPING_END_EVENT) {
@@ -171,18 +181,30 @@ build_map(builder *b, wr_node *n, uint32_t depth)
             wr_node_error(b->report, key, WEIR_CONFIG_SYNTAX, NULL, "a key must be a plain word");
             continue;
         }
-        if (wr_node_get(n, key->text) != NULL) { /* D2 */
-            char hint[80];
-            snprintf(hint, sizeof hint, "the first one is at line %u",
-                     wr_node_key(n, key->text)->line);
-            wr_node_error(b->report, key, WEIR_CONFIG_DUPLICATE_KEY, hint, "key `%s` stands twice",
-                          key->text);
+        if (wr_names_find(names, key->text, &first)) {
+            report_twice(b, key, n->keys[first]);
             continue;
+        }
+        if (wr_names_add(names, key->text, n->count) != WEIR_OK) {
+            b->broken = true;
+            return NULL;
         }
         n->keys[n->count] = key;
         n->items[n->count++] = value;
     }
     return NULL;
+}
+
+static wr_node *
+build_map(builder *b, wr_node *n, uint32_t depth)
+{
+    wr_arena arena;
+    wr_names names;
+    wr_arena_init(&arena, b->arena->budget);
+    wr_names_init(&names, &arena);
+    wr_node *map = build_entries(b, n, depth, &names);
+    wr_arena_fini(&arena);
+    return map;
 }
 
 static wr_node *
@@ -293,7 +315,7 @@ weir_status
 wr_document_parse(const char *file, const char *text, size_t length, wr_arena *arena,
                   wr_report *report, wr_node **root)
 {
-    builder b = { .text = text, .length = length, .arena = arena, .report = report };
+    builder b = { .text = text, .length = length, .arena = arena, .report = report, .line = 1 };
     *root = NULL;
     b.file = wr_arena_strdup(arena, file);
     if (b.file == NULL)

@@ -6,13 +6,13 @@
  * Invariants  D1  every node has the line and column (from 1) of its first character
  *             D2  duplicate keys, anchors, aliases and tags other than !secret are errors
  *             D3  scalars stay text: the option's type decides what `no` means
- * Limits      1 MB of text, depth 64 (pre-scanned: libyaml is quadratic on deep nesting).
+ * Limits      16 MiB of text, depth 64 (pre-scanned: libyaml is quadratic on deep nesting).
  */
 #pragma once
 
 #include "config/report.h"
 
-enum { WR_DOCUMENT_BYTES_MAX = 1 << 20, WR_DOCUMENT_DEPTH_MAX = 64 };
+enum { WR_DOCUMENT_BYTES_MAX = 16 << 20, WR_DOCUMENT_DEPTH_MAX = 64 };
 
 typedef enum wr_node_kind { WR_NODE_SCALAR, WR_NODE_LIST, WR_NODE_MAP } wr_node_kind;
 

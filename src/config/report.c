@@ -22,18 +22,20 @@ wr_report_fini(wr_report *report)
 void
 wr_report_file_add(wr_report *report, const char *name, const char *text, size_t length)
 {
-    wr_report_file *files =
-        wr_arena_alloc(&report->arena, (report->file_count + 1) * sizeof *files);
-    if (files == NULL)
-        return;
-    if (report->file_count > 0)
-        memcpy(files, report->files, report->file_count * sizeof *files);
+    wr_report_file *files = report->files;
+    if ((report->file_count & (report->file_count - 1)) == 0) { /* full: a power of two */
+        files = wr_arena_alloc(&report->arena, (2 * report->file_count + 1) * sizeof *files);
+        if (files == NULL)
+            return;
+        if (report->file_count > 0)
+            memcpy(files, report->files, report->file_count * sizeof *files);
+        report->files = files;
+    }
     files[report->file_count].name = wr_arena_strdup(&report->arena, name);
     files[report->file_count].text = wr_arena_strndup(&report->arena, text, length);
     files[report->file_count].length = length;
     if (files[report->file_count].name == NULL || files[report->file_count].text == NULL)
         return;
-    report->files = files;
     report->file_count++;
 }
 

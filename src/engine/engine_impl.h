@@ -79,9 +79,11 @@ struct weir_pipeline {
     wr_lowering lowering;
     wr_planned *views;
     uint32_t view_count;
+    wr_names view_names;    /* to an index in views                */
     uint32_t lowered_count; /* of the views, those in the job      */
     wr_planned **shared;    /* parts of plans, run once            */
     uint32_t shared_count;
+    wr_names part_names;    /* to an index in shared               */
     wr_source_binding *sources;
     wr_sink_binding *sinks;
     uint32_t source_count, sink_count, source_capacity;
@@ -96,7 +98,7 @@ struct weir_pipeline {
     wr_time started;
     uint32_t workers;
     wr_encoded_cache encoded;
-    bool names_sides; /* some view or sink reads a side stream */
+    wr_names side_names; /* side streams that a statement or a sink names */
 };
 
 /* load.c */
@@ -138,6 +140,15 @@ weir_status wr_sink_changes(weir_pipeline *pipeline, const wr_spec_sink *s, cons
                             const wr_schema **upserts, wr_report *report);
 /* What is read whoever reads it. */
 void wr_keyed_needed(const wr_source_binding *b, uint64_t *needed);
+
+/* sides.c: side streams.  Look for their names in all statements and sinks, before planning. */
+weir_status wr_sides_note(weir_pipeline *pipeline);
+/* Does anybody read the side stream "OWNER.suffix"? */
+bool wr_side_is_wanted(const weir_pipeline *pipeline, const char *owner, const char *suffix);
+/* It into job and catalog. */
+weir_status wr_side_add(weir_pipeline *pipeline, const char *owner, const char *suffix,
+                        const wr_schema *schema, uint32_t of_stream, int port, bool bounded,
+                        int32_t *stream, weir_error *err);
 
 /* analyze.c: what the operators of a view did in `seconds`, a table; what was read. */
 void

@@ -34,6 +34,9 @@ wr_pipeline_create(weir *engine, const char *name, weir_pipeline **pipeline)
     }
     wr_arena_init(&p->arena, p->budget);
     wr_catalog_init(&p->catalog, &p->arena);
+    wr_names_init(&p->view_names, &p->arena);
+    wr_names_init(&p->part_names, &p->arena);
+    wr_names_init(&p->side_names, &p->arena);
     wr_lowering_init(&p->lowering, &p->arena, &p->job);
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->changed, NULL);
@@ -65,19 +68,15 @@ wr_pipeline_destroy(weir_pipeline *pipeline)
 wr_planned *
 wr_pipeline_view(const weir_pipeline *pipeline, const char *name)
 {
-    for (uint32_t i = 0; i < pipeline->view_count; i++)
-        if (strcmp(pipeline->views[i].name, name) == 0)
-            return &pipeline->views[i];
-    return NULL;
+    uint32_t i;
+    return wr_names_find(&pipeline->view_names, name, &i) ? &pipeline->views[i] : NULL;
 }
 
 int32_t
 wr_pipeline_stream(const weir_pipeline *pipeline, const char *name)
 {
-    for (uint32_t i = 0; i < pipeline->job.stream_count; i++)
-        if (strcmp(pipeline->job.streams[i].name, name) == 0)
-            return (int32_t)i;
-    return -1;
+    uint32_t i;
+    return wr_lowering_find_stream(&pipeline->lowering, name, &i) ? (int32_t)i : -1;
 }
 
 /* An error inside a text that stands in the YAML: exact in a | block, at the value otherwise. */
@@ -198,61 +197,6 @@ dead_letter_schema(wr_arena *arena)
     return s;
 }
 
-/* A side stream "OWNER.suffix" in job and catalog. */
-static weir_status
-add_side(weir_pipeline *p, const char *owner, const char *suffix, const wr_schema *schema,
-         uint32_t of_stream, int port, bool bounded, int32_t *stream, weir_error *err)
-{
-    const char *name = wr_arena_printf(&p->arena, "%s.%s", owner, suffix);
-    if (name == NULL || schema == NULL)
-        return WEIR_MEMORY;
-    wr_job_stream js = { .name = name,
-                         .schema = schema,
-                         .origin = WR_FROM_SIDE,
-                         .origin_index = of_stream,
-                         .side_port = port,
-                         .retain_us = 300 * WR_US_PER_SECOND };
-    uint32_t index;
-    WR_TRY(wr_lowering_add_stream(&p->lowering, &js, &index));
-    wr_relation rel = { .name = name, .role = WR_ROLE_SIDE, .schema = schema, .bounded = bounded };
-    *stream = (int32_t)index;
-    return wr_catalog_add(&p->catalog, &rel, err);
-}
-
-/* Does anything in the file read a side stream? Most do not: they need no look at every view for each. */
-static bool
-names_sides(const wr_spec *spec)
-{
-    for (uint32_t i = 0; i < spec->sink_count; i++)
-        if (spec->sinks[i].common.from != NULL && strchr(spec->sinks[i].common.from, '.') != NULL)
-            return true;
-    for (uint32_t i = 0; i < spec->view_count; i++)
-        if (spec->views[i].sql != NULL && (strstr(spec->views[i].sql, ".late") != NULL ||
-                                           strstr(spec->views[i].sql, ".dead_letter") != NULL))
-            return true;
-    return false;
-}
-
-/* Does anybody read this side stream? */
-static bool
-side_is_wanted(const weir_pipeline *p, const char *owner, const char *suffix)
-{
-    char name[160];
-    const wr_spec *spec = p->spec;
-    if (p->statement == NULL && !p->names_sides)
-        return false;
-    snprintf(name, sizeof name, "%s.%s", owner, suffix);
-    if (p->statement != NULL && strstr(p->statement, name) != NULL)
-        return true;
-    for (uint32_t i = 0; spec != NULL && i < spec->sink_count; i++)
-        if (spec->sinks[i].common.from != NULL && strcmp(spec->sinks[i].common.from, name) == 0)
-            return p->statement == NULL;
-    for (uint32_t i = 0; spec != NULL && i < spec->view_count; i++)
-        if (spec->views[i].sql != NULL && strstr(spec->views[i].sql, name) != NULL)
-            return true;
-    return false;
-}
-
 /* A query cannot wait for the end of what has none, nor for rows that nobody can push into it. */
 static bool
 query_can_read(const weir_pipeline *p, const wr_spec_source *s, bool ends)
@@ -308,8 +252,8 @@ wr_pipeline_add_source(weir_pipeline *p, wr_spec_source *s, const wr_schema *col
                         .late = (uint8_t)s->common.late,
                         .user = query_can_read(p, s, ends) ? NULL : s };
     weir_status st = wr_catalog_add(&p->catalog, &rel, &err);
-    if (st == WEIR_OK && (p->statement == NULL || side_is_wanted(p, s->name, "dead_letter")))
-        st = add_side(p, s->name, "dead_letter", dead_letter_schema(&p->arena), b.stream,
+    if (st == WEIR_OK && (p->statement == NULL || wr_side_is_wanted(p, s->name, "dead_letter")))
+        st = wr_side_add(p, s->name, "dead_letter", dead_letter_schema(&p->arena), b.stream,
                       WR_PORT_BAD, bounded, &b.bad_stream, &err);
     if (st != WEIR_OK)
         return wr_node_error(report, s->at, st, NULL, "%s", err.text);
@@ -411,16 +355,18 @@ plan_ends(const wr_plan *plan)
     return all;
 }
 
-/* Bind and optimise in a statement arena; the plan alone is kept. */
+/* Bind and optimise in the statement's arena; the plan alone is kept.  parsed: NULL: it is not yet. */
 static weir_status
-view_bind(weir_pipeline *p, wr_spec_view *sv, wr_planned *v, weir_error *err)
+view_bind(weir_pipeline *p, wr_spec_view *sv, wr_sql_statement *parsed, wr_arena *statement,
+          wr_planned *v, weir_error *err)
 {
-    wr_arena statement;
     wr_sql_extras extras = { 0 };
     wr_plan *plan = NULL;
-    wr_arena_init(&statement, p->budget);
-    weir_status st = wr_sql_bind(sv->sql, sv->sql_length, &p->catalog, &v->options, &statement,
-                                 &plan, &extras, err);
+    weir_status st = WEIR_OK;
+    if (parsed == NULL)
+        st = wr_sql_statement_parse(sv->sql, sv->sql_length, statement, &parsed, err);
+    if (st == WEIR_OK)
+        st = wr_sql_statement_bind(parsed, &p->catalog, &v->options, &plan, &extras, err);
     if (st == WEIR_OK && extras.emit_given && !v->options.emit_given) {
         v->options.emit_given = true;
         v->options.emit = extras.emit;
@@ -428,13 +374,12 @@ view_bind(weir_pipeline *p, wr_spec_view *sv, wr_planned *v, weir_error *err)
     if (st == WEIR_OK) {
         v->options.late =
             sv->common.late > 0 ? (wr_late_policy)(sv->common.late - 1) : wr_plan_inherited_late(plan);
-        st = wr_plan_optimise(&statement, &v->options, &plan, err);
+        st = wr_plan_optimise(statement, &v->options, &plan, err);
     }
     if (st == WEIR_OK)
-        st = wr_plan_bound(&statement, &v->options, plan, err);
+        st = wr_plan_bound(statement, &v->options, plan, err);
     if (st == WEIR_OK && (v->plan = wr_plan_detach(&p->arena, plan)) == NULL)
         st = wr_error_set(err, WEIR_MEMORY, "no memory for the plan");
-    wr_arena_fini(&statement);
     return st;
 }
 
@@ -455,7 +400,8 @@ names_unplanned(const weir_pipeline *p, const char *message)
 }
 
 static weir_status
-plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
+plan_view(weir_pipeline *p, wr_spec_view *sv, wr_sql_statement *parsed, wr_arena *statement,
+          wr_report *report)
 {
     weir_error err = { 0 };
     wr_planned *v = &p->views[p->view_count];
@@ -464,7 +410,7 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
     v->memory_bytes = (uint64_t)sv->limits.memory_bytes;
     v->spec = sv;
     v->alone = v->memory_bytes > 0 || sv->limits.on_memory == 1 || /* S2 of engine/share.c */
-               side_is_wanted(p, sv->name, "late") || side_is_wanted(p, sv->name, "dead_letter");
+               wr_side_is_wanted(p, sv->name, "late") || wr_side_is_wanted(p, sv->name, "dead_letter");
     v->options = (wr_plan_options){ .bounded = p->bounded,
                                     .emit_given = sv->common.emit != 0,
                                     .emit = sv->common.emit == 2 ? WR_EMIT_CHANGES : WR_EMIT_FINAL,
@@ -473,7 +419,7 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
                                     .unbounded_state = sv->state.unbounded,
                                     .ttl_us = (uint64_t)sv->state.ttl_us,
                                     .now = wr_clock_now(p->engine->clock) };
-    weir_status st = view_bind(p, sv, v, &err);
+    weir_status st = view_bind(p, sv, parsed, statement, v, &err);
     if (st == WEIR_QUERY_NO_RELATION && names_unplanned(p, err.text))
         return st; /* what it reads has mistakes of its own */
     if (st != WEIR_OK)
@@ -489,6 +435,7 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
     st = wr_catalog_add(&p->catalog, &rel, &err);
     if (st != WEIR_OK)
         return wr_node_error(report, sv->at, st, NULL, "%s", err.text);
+    WR_TRY(wr_names_add(&p->view_names, sv->name, p->view_count));
     p->view_count++;
     return WEIR_OK;
 }
@@ -499,14 +446,14 @@ add_view_sides(weir_pipeline *p, wr_planned *v, weir_error *err)
 {
     wr_job_segment *segment = NULL;
     const wr_schema *late = late_schema(p, v, &segment);
-    if (late != NULL && side_is_wanted(p, v->name, "late")) {
-        WR_TRY(add_side(p, v->name, "late", late, v->stream, WR_PORT_LATE, plan_ends(v->plan),
+    if (late != NULL && wr_side_is_wanted(p, v->name, "late")) {
+        WR_TRY(wr_side_add(p, v->name, "late", late, v->stream, WR_PORT_LATE, plan_ends(v->plan),
                         &v->late_stream, err));
         segment->late_wanted = true;
         segment->late_stream = (uint32_t)v->late_stream;
     }
-    if (side_is_wanted(p, v->name, "dead_letter"))
-        WR_TRY(add_side(p, v->name, "dead_letter", wr_bad_rows_schema(), v->stream, WR_PORT_BAD,
+    if (wr_side_is_wanted(p, v->name, "dead_letter"))
+        WR_TRY(wr_side_add(p, v->name, "dead_letter", wr_bad_rows_schema(), v->stream, WR_PORT_BAD,
                         false, &v->bad_stream, err));
     return WEIR_OK;
 }
@@ -539,6 +486,41 @@ wr_pipeline_lower_views(weir_pipeline *p, wr_report *report)
     return WEIR_OK;
 }
 
+static bool
+is_planned(const weir_pipeline *p, const char *name)
+{
+    const char *dot = strchr(name, '.');
+    uint32_t i, views = p->spec->view_count, sources = p->spec->source_count;
+    return !wr_names_find_bytes(&p->spec->names, name,
+                                dot != NULL ? (size_t)(dot - name) : strlen(name), &i) ||
+           p->marks[i < views ? sources + i : i - views] == 2;
+}
+
+/* What a statement reads, unless all of it is planned.  *parsed goes meanwhile: chains of views may be long. */
+static weir_status
+plan_inputs(weir_pipeline *p, const char *const *names, uint32_t count, wr_arena *statement,
+            wr_sql_statement **parsed, wr_report *report)
+{
+    bool all = true;
+    weir_status st = WEIR_OK;
+    wr_arena kept;
+    for (uint32_t i = 0; i < count; i++)
+        all = all && is_planned(p, names[i]);
+    if (all)
+        return WEIR_OK;
+    wr_arena_init(&kept, p->budget);
+    const char **copies = wr_arena_calloc(&kept, count, sizeof *copies);
+    for (uint32_t i = 0; copies != NULL && i < count; i++)
+        if ((copies[i] = wr_arena_strdup(&kept, names[i])) == NULL)
+            copies = NULL;
+    wr_arena_fini(statement);
+    *parsed = NULL;
+    for (uint32_t i = 0; copies != NULL && st == WEIR_OK && i < count; i++)
+        st = wr_pipeline_plan_named(p, copies[i], report);
+    wr_arena_fini(&kept);
+    return copies != NULL ? st : WEIR_MEMORY;
+}
+
 /* Depth first: what a view reads is planned before it. */
 static weir_status
 plan_view_after_inputs(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
@@ -556,18 +538,23 @@ plan_view_after_inputs(weir_pipeline *p, wr_spec_view *sv, wr_report *report)
     bool reads_side = false;
     weir_error err = { 0 };
     wr_arena statement;
+    wr_sql_statement *parsed = NULL;
     wr_arena_init(&statement, p->budget);
-    weir_status st = wr_sql_relations(sv->sql, sv->sql_length, &statement, &names, &count, NULL, &err);
-    for (uint32_t i = 0; st == WEIR_OK && i < count; i++) {
+    weir_status st = wr_sql_statement_parse(sv->sql, sv->sql_length, &statement, &parsed, &err);
+    if (st == WEIR_OK)
+        st = wr_sql_statement_relations(parsed, &names, &count, &err);
+    else
+        parsed = NULL;
+    for (uint32_t i = 0; st == WEIR_OK && i < count; i++)
         reads_side = reads_side || strchr(names[i], '.') != NULL;
-        st = wr_pipeline_plan_named(p, names[i], report);
-    }
-    wr_arena_fini(&statement);
+    if (st == WEIR_OK)
+        st = plan_inputs(p, names, count, &statement, &parsed, report);
     if (st == WEIR_OK && reads_side) /* side streams are there once their view is in the job */
         st = wr_pipeline_lower_views(p, report);
     if (st == WEIR_OK ||
         err.code != WEIR_OK) /* a syntax error is reported by plan_view, with its place */
-        st = plan_view(p, sv, report);
+        st = plan_view(p, sv, parsed, &statement, report);
+    wr_arena_fini(&statement);
     *mark = 2;
     return st;
 }
@@ -586,17 +573,11 @@ wr_pipeline_plan_named(weir_pipeline *p, const char *name, wr_report *report)
 {
     const char *dot = strchr(name, '.');
     size_t length = dot != NULL ? (size_t)(dot - name) : strlen(name);
-    for (uint32_t i = 0; i < p->spec->view_count; i++) {
-        wr_spec_view *v = &p->spec->views[i];
-        if (strlen(v->name) == length && memcmp(v->name, name, length) == 0)
-            return plan_view_after_inputs(p, v, report);
-    }
-    for (uint32_t i = 0; i < p->spec->source_count; i++) {
-        const char *known = p->spec->sources[i].name;
-        if (strlen(known) == length && memcmp(known, name, length) == 0)
-            return plan_source_once(p, i, report);
-    }
-    return WEIR_OK;
+    uint32_t i;
+    if (!wr_names_find_bytes(&p->spec->names, name, length, &i))
+        return WEIR_OK;
+    return i < p->spec->view_count ? plan_view_after_inputs(p, &p->spec->views[i], report)
+                                   : plan_source_once(p, i - p->spec->view_count, report);
 }
 
 /* --- sinks --- */
@@ -688,11 +669,11 @@ wr_pipeline_plan(weir_pipeline *p, wr_report *report)
     p->sources = wr_arena_calloc(&p->arena, spec->source_count + 1, sizeof *p->sources);
     p->views = wr_arena_calloc(&p->arena, spec->view_count + 1, sizeof *p->views);
     p->sinks = wr_arena_calloc(&p->arena, spec->sink_count + 1, sizeof *p->sinks);
-    p->names_sides = names_sides(spec);
     p->marks = wr_arena_calloc(&p->arena, spec->source_count + spec->view_count + 1, 1);
     if (p->sources == NULL || p->views == NULL || p->sinks == NULL || p->marks == NULL)
         return WEIR_MEMORY;
     p->bounded = p->engine->options.once;
+    WR_TRY(wr_sides_note(p));
     for (uint32_t i = 0; i < spec->source_count; i++)
         (void)!plan_source_once(p, i, report);
     for (uint32_t i = 0; i < spec->view_count; i++)

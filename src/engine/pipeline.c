@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { FILE_BYTES_MAX = 1 << 20 };
+enum { READ_BYTES = 16 * 1024 };
 
 /* The whole file into the pipeline's arena. */
 static weir_status
@@ -17,21 +17,25 @@ file_read(wr_arena *arena, const char *path, const char **text, size_t *length, 
     if (f == NULL)
         return wr_report_error(report, "", 0, 0, 1, WEIR_CONFIG_FILE, NULL,
                                "cannot read \"%s\": %s", path, strerror(errno));
-    char *room = wr_alloc(NULL, FILE_BYTES_MAX +
-                                    1); /* one byte too many is seen, and refused by the parser */
-    size_t n = room != NULL ? fread(room, 1, FILE_BYTES_MAX + 1, f) : 0;
+    char room[READ_BYTES];
+    wr_text read;
+    wr_text_init(&read, arena->budget);
+    /* More than the limit is seen, and refused by the parser. */
+    for (size_t n = 1; n > 0 && read.length <= WR_DOCUMENT_BYTES_MAX;) {
+        n = fread(room, 1, sizeof room, f);
+        wr_text_append(&read, room, n);
+    }
     bool bad = ferror(f) != 0;
-    char *bytes = room != NULL ? wr_arena_strndup(arena, room, n) : NULL;
-    wr_free(room);
+    *length = read.length;
+    *text = wr_text_ok(&read) ? wr_arena_strndup(arena, wr_text_string(&read), read.length) : NULL;
+    wr_text_fini(&read);
     if (f != stdin)
         fclose(f);
-    if (bytes == NULL)
+    if (*text == NULL)
         return WEIR_MEMORY;
     if (bad)
         return wr_report_error(report, "", 0, 0, 1, WEIR_CONFIG_FILE, NULL,
                                "cannot read \"%s\": %s", path, strerror(errno));
-    *text = bytes;
-    *length = n;
     return WEIR_OK;
 }
 
@@ -71,6 +75,28 @@ pipeline_add(weir *engine, weir_pipeline *p)
     pthread_mutex_unlock(&engine->mutex);
 }
 
+typedef struct plan_call {
+    weir_pipeline *pipeline;
+    wr_report *report;
+    weir_status status;
+} plan_call;
+
+static void
+plan_run(void *user)
+{
+    plan_call *call = user;
+    call->status = wr_pipeline_plan(call->pipeline, call->report);
+}
+
+/* Where there is stack for the parser: a thread for all statements costs less than one for each. */
+static weir_status
+pipeline_plan(weir_pipeline *p, wr_report *report)
+{
+    plan_call call = { p, report, WEIR_OK };
+    wr_sql_with_stack(plan_run, &call);
+    return call.status;
+}
+
 weir_status
 weir_pipeline_load(weir *engine, const char *path, const char *text, const char *const *inputs,
                    const char *const *outputs, weir_report *report, weir_pipeline **pipeline)
@@ -81,7 +107,7 @@ weir_pipeline_load(weir *engine, const char *path, const char *text, const char 
     weir_pipeline *p = pipeline_read(engine, path, text, inputs, outputs, r);
     if (p == NULL)
         return WEIR_MEMORY;
-    weir_status status = p->spec != NULL && p->spec->views != NULL ? wr_pipeline_plan(p, r)
+    weir_status status = p->spec != NULL && p->spec->views != NULL ? pipeline_plan(p, r)
                          : r->errors > errors_before               ? WEIR_CONFIG
                                                                    : WEIR_MEMORY;
     if (r->errors > errors_before)

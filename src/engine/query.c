@@ -73,6 +73,7 @@ plan_query(weir_pipeline *p, const weir_query_options *options, weir_error *err)
     WR_TRY(wr_plan_optimise(&p->arena, &v->options, &v->plan, err));
     WR_TRY(wr_plan_bound(&p->arena, &v->options, v->plan, err));
     wr_job_stream js = { .name = "query", .schema = v->plan->schema, .origin = WR_FROM_SEGMENT };
+    WR_TRY(wr_names_add(&p->view_names, v->name, p->view_count));
     p->view_count++;
     WR_TRY(wr_pipeline_share(p, p->lowered_count)); /* with itself alone: the views are in the job */
     WR_TRY(wr_pipeline_lower(p, v, &js, err));

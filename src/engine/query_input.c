@@ -215,6 +215,8 @@ wr_query_add_inputs(weir_pipeline *p, const weir_pipeline *from, const char *con
     weir_status st = from != NULL ? spec_with_inputs(p, from->spec, &report) : WEIR_OK;
     if (st != WEIR_OK)
         st = report_error(&report, st, err);
+    if (st == WEIR_OK)
+        st = wr_sides_note(p);
     for (uint32_t i = 0; i < count && st == WEIR_OK; i++)
         st = add_named(p, names[i], &report, err);
     if (st == WEIR_OK && (st = wr_pipeline_lower_views(p, &report)) != WEIR_OK)

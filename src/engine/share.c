@@ -31,6 +31,7 @@ add_parts(weir_pipeline *p, wr_plan_shared *const *parts, uint32_t count)
         v->plan = parts[i]->plan;
         v->options = *parts[i]->options;
         v->late_stream = v->bad_stream = -1;
+        WR_TRY(wr_names_add(&p->part_names, v->name, p->shared_count));
         p->shared[p->shared_count++] = v;
     }
     return WEIR_OK;
@@ -59,10 +60,8 @@ wr_pipeline_share(weir_pipeline *p, uint32_t first_view)
 wr_planned *
 wr_pipeline_part(const weir_pipeline *p, const char *name)
 {
-    for (uint32_t i = 0; i < p->shared_count; i++)
-        if (strcmp(p->shared[i]->name, name) == 0)
-            return p->shared[i];
-    return NULL;
+    uint32_t i;
+    return wr_names_find(&p->part_names, name, &i) ? p->shared[i] : NULL;
 }
 
 static weir_status

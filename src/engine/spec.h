@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/names.h"
 #include "config/document.h"
 #include "config/options.h"
 #include "connector/sink.h"
@@ -73,6 +74,7 @@ typedef struct wr_spec {
     wr_spec_view *views;
     wr_spec_sink *sinks;
     uint32_t source_count, view_count, sink_count;
+    wr_names names; /* to a view's number, or to view_count + a source's; of two with one name the view */
     struct {
         const char *http, *tcp, *token;
         bool insecure;

@@ -119,6 +119,18 @@ named_map(wr_spec_reader *r, const wr_node *root, const char *key)
     return map != NULL && map->kind == WR_NODE_MAP ? map : NULL;
 }
 
+static weir_status
+spec_names(wr_spec_reader *r, wr_spec *spec)
+{
+    wr_names_init(&spec->names, r->arena);
+    for (uint32_t i = 0; i < spec->view_count + spec->source_count; i++) {
+        const char *name = i < spec->view_count ? spec->views[i].name
+                                                : spec->sources[i - spec->view_count].name;
+        WR_TRY(wr_names_add(&spec->names, name, i));
+    }
+    return WEIR_OK;
+}
+
 weir_status
 wr_spec_read(const wr_node *root, const char *file, const char *const *inputs,
              const char *const *outputs, wr_arena *arena, wr_report *report, wr_spec **out)
@@ -170,6 +182,7 @@ wr_spec_read(const wr_node *root, const char *file, const char *const *inputs,
     for (uint32_t i = 0; i < n_views; i++)
         (void)!wr_spec_view_read(&r, views->keys[i], views->items[i],
                                  &spec->views[spec->view_count++]);
+    WR_TRY(spec_names(&r, spec));
     for (uint32_t i = 0; i < n_sinks; i++)
         if (output_count ==
             0) /* --output replaces the file's sinks: a trial run writes nowhere else */

@@ -58,7 +58,7 @@ registry_collect(const char *name, wr_signature *to)
     uint32_t count = 0;
     for (size_t t = 0; t < WR_COUNT(tables); t++)
         for (const wr_function *f = tables[t]; f->name != NULL; f++) {
-            if (strcmp(f->name, name) != 0)
+            if (f->name[0] != name[0] || strcmp(f->name, name) != 0) /* most differ at once */
                 continue;
             wr_assert(count < WR_CANDIDATES_MAX);
             to[count++] = (wr_signature){ f,           f->args,   f->arg_count, f->optional,

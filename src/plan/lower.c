@@ -49,6 +49,7 @@ wr_lowering_init(wr_lowering *l, wr_arena *arena, wr_job *job)
 {
     l->arena = arena;
     l->job = job;
+    wr_names_init(&l->streams, arena);
 }
 
 weir_status
@@ -59,9 +60,18 @@ wr_lowering_add_stream(wr_lowering *l, const wr_job_stream *stream, uint32_t *in
     if (streams == NULL)
         return WEIR_MEMORY;
     job->streams = streams;
+    if (stream->name == NULL)
+        return WEIR_MEMORY;
+    WR_TRY(wr_names_add(&l->streams, stream->name, job->stream_count));
     *index = job->stream_count;
     job->streams[job->stream_count++] = *stream;
     return WEIR_OK;
+}
+
+bool
+wr_lowering_find_stream(const wr_lowering *l, const char *name, uint32_t *index)
+{
+    return wr_names_find(&l->streams, name, index);
 }
 
 void
@@ -190,17 +200,6 @@ append_project(lower_state *s, lower_chain *chain, wr_expr *const *exprs, const 
     return wr_lower_append(s, chain, &wr_project_ops, config, schema, id);
 }
 
-static const wr_job_stream *
-find_stream(const wr_lowering *l, const char *name, uint32_t *index)
-{
-    for (uint32_t i = 0; i < l->job->stream_count; i++)
-        if (strcmp(l->job->streams[i].name, name) == 0) {
-            *index = i;
-            return &l->job->streams[i];
-        }
-    return NULL;
-}
-
 /* The columns the scan gives, then those its predicate alone reads. */
 static weir_status
 scan_columns(lower_state *s, const wr_plan *plan, uint32_t **columns, uint32_t *count)
@@ -231,7 +230,7 @@ lower_scan(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
 {
     const wr_schema *source = plan->scan.relation->schema;
     uint32_t stream = 0, *columns = NULL, count = 0;
-    if (find_stream(s->l, plan->scan.relation->name, &stream) == NULL)
+    if (!wr_lowering_find_stream(s->l, plan->scan.relation->name, &stream))
         return wr_error_at(s->err, WEIR_QUERY_NO_RELATION, plan->location,
                            "relation \"%s\" has no stream", plan->scan.relation->name);
     WR_TRY(scan_columns(s, plan, &columns, &count));

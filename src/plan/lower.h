@@ -14,11 +14,14 @@
 typedef struct wr_lowering {
     wr_arena *arena;
     wr_job   *job; /* grows; streams of the relations a plan scans must be there already */
+    wr_names  streams; /* of the job, by name */
 } wr_lowering;
 
 void        wr_lowering_init(wr_lowering *l, wr_arena *arena, wr_job *job);
-/* Add a stream; returns its index in *index. */
+/* Add a stream; returns its index in *index.  Of several with one name the first is found. */
 weir_status wr_lowering_add_stream(wr_lowering *l, const wr_job_stream *stream, uint32_t *index);
+/* By name; false: there is none. */
+bool        wr_lowering_find_stream(const wr_lowering *l, const char *name, uint32_t *index);
 /* Add the segments of one query; its rows go to stream `stream_index`.
  * A SCAN finds its stream by relation name. */
 weir_status wr_lowering_add_plan(wr_lowering *l, const wr_plan *plan, const wr_plan_options *options,

@@ -28,18 +28,41 @@ one_select(const PgQuery__ParseResult *tree, weir_error *err, const tree_select 
 }
 
 static weir_status
-bind_statement(const char *text, size_t length, sql_binder *b, wr_plan **plan,
-               wr_sql_extras *extras)
+bind_statement(const wr_sql_statement *s, sql_binder *b, wr_plan **plan, wr_sql_extras *extras)
 {
-    wr_sql_scan scan;
-    PgQuery__ParseResult *tree;
     const tree_select *stmt;
-    WR_TRY(wr_sql_tree("", text, length, "", true, b->arena, &scan, &tree, b->err));
     if (extras != NULL)
-        *extras = (wr_sql_extras){ .emit_given = scan.emit_given,
-                                   .emit = scan.emit_final ? WR_EMIT_FINAL : WR_EMIT_CHANGES };
-    WR_TRY(one_select(tree, b->err, &stmt));
+        *extras = wr_sql_statement_extras(s);
+    WR_TRY(one_select(s->tree, b->err, &stmt));
     return wr_bind_select(b, stmt, NULL, false, plan);
+}
+
+wr_sql_extras
+wr_sql_statement_extras(const wr_sql_statement *s)
+{
+    return (wr_sql_extras){ .emit_given = s->scan.emit_given,
+                            .emit = s->scan.emit_final ? WR_EMIT_FINAL : WR_EMIT_CHANGES };
+}
+
+weir_status
+wr_sql_statement_parse(const char *text, size_t length, wr_arena *arena, wr_sql_statement **out,
+                       weir_error *err)
+{
+    wr_sql_statement *s = wr_arena_calloc(arena, 1, sizeof *s);
+    if (s == NULL)
+        return wr_error_set(err, WEIR_MEMORY, "the statement does not fit the memory budget");
+    s->arena = arena;
+    *out = s;
+    weir_error local;
+    sql_binder b = { .arena = arena, .err = &local };
+    wr_error_clear(&local);
+    weir_status status = wr_sql_tree("", text, length, "", true, arena, &s->scan, &s->tree, &local);
+    if (status != WEIR_OK) {
+        status = wr_sql_place(&b, status, -1);
+        if (err != NULL)
+            *err = local;
+    }
+    return status;
 }
 
 weir_status
@@ -47,10 +70,20 @@ wr_sql_bind(const char *text, size_t length, const wr_catalog *catalog,
             const wr_plan_options *options, wr_arena *arena, wr_plan **plan, wr_sql_extras *extras,
             weir_error *err)
 {
+    wr_sql_statement *s;
+    WR_TRY(wr_sql_statement_parse(text, length, arena, &s, err));
+    return wr_sql_statement_bind(s, catalog, options, plan, extras, err);
+}
+
+weir_status
+wr_sql_statement_bind(const wr_sql_statement *s, const wr_catalog *catalog,
+                      const wr_plan_options *options, wr_plan **plan, wr_sql_extras *extras,
+                      weir_error *err)
+{
     weir_error local;
-    sql_binder b = { .arena = arena, .catalog = catalog, .options = options, .err = &local };
+    sql_binder b = { .arena = s->arena, .catalog = catalog, .options = options, .err = &local };
     wr_error_clear(&local);
-    weir_status status = bind_statement(text, length, &b, plan, extras);
+    weir_status status = bind_statement(s, &b, plan, extras);
     if (status != WEIR_OK) {
         status = wr_sql_place(&b, status, -1);
         if (err != NULL)

@@ -212,6 +212,8 @@ weir_status wr_bind_cast(sql_query *q, const PgQuery__TypeCast *cast, wr_expr **
 weir_status wr_bind_type(sql_binder *b, const PgQuery__TypeName *name, wr_type *type);
 wr_expr *wr_sql_constant(sql_binder *b, const wr_value *value, int32_t location);
 wr_expr *wr_sql_bool(sql_binder *b, bool value);
+/* What a node holds, one of some 250 kinds, without a look at the others; NULL: message is no node. */
+const ProtobufCMessage *wr_sql_node_held(const ProtobufCMessage *message);
 const char *wr_sql_last_name(tree_node *const *names, size_t count);
 int32_t wr_sql_location(const tree_node *node);
 

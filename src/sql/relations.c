@@ -86,6 +86,11 @@ static void
 visit_fields(const ProtobufCMessage *message, name_list *list)
 {
     const ProtobufCMessageDescriptor *d = message->descriptor;
+    const ProtobufCMessage *held = wr_sql_node_held(message);
+    if (held != NULL) {
+        visit(held, list);
+        return;
+    }
     for (unsigned i = 0; i < d->n_fields && !list->failed; i++) {
         const ProtobufCFieldDescriptor *field = &d->fields[i];
         const char *at = (const char *)message + field->offset;
@@ -157,20 +162,25 @@ visit(const ProtobufCMessage *message, name_list *list)
 }
 
 weir_status
-wr_sql_relations(const char *text, size_t length, wr_arena *arena, const char ***names,
-                 uint32_t *count, wr_sql_extras *extras, weir_error *err)
+wr_sql_statement_relations(const wr_sql_statement *s, const char ***names, uint32_t *count,
+                           weir_error *err)
 {
-    wr_sql_scan scan;
-    PgQuery__ParseResult *tree;
-    name_list list = { .arena = arena };
-    WR_TRY(wr_sql_tree("", text, length, "", true, arena, &scan, &tree, err));
-    visit((const ProtobufCMessage *)tree, &list);
+    name_list list = { .arena = s->arena };
+    visit((const ProtobufCMessage *)s->tree, &list);
     if (list.failed)
         return wr_error_set(err, WEIR_MEMORY, "the statement does not fit the memory budget");
     *names = list.names;
     *count = list.count;
-    if (extras != NULL)
-        *extras = (wr_sql_extras){ .emit_given = scan.emit_given,
-                                   .emit = scan.emit_final ? WR_EMIT_FINAL : WR_EMIT_CHANGES };
     return WEIR_OK;
+}
+
+weir_status
+wr_sql_relations(const char *text, size_t length, wr_arena *arena, const char ***names,
+                 uint32_t *count, wr_sql_extras *extras, weir_error *err)
+{
+    wr_sql_statement *s;
+    WR_TRY(wr_sql_statement_parse(text, length, arena, &s, err));
+    if (extras != NULL)
+        *extras = wr_sql_statement_extras(s);
+    return wr_sql_statement_relations(s, names, count, err);
 }

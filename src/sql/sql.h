@@ -23,6 +23,22 @@ typedef struct wr_sql_extras {
 weir_status wr_sql_bind(const char *text, size_t length, const wr_catalog *catalog,
                         const wr_plan_options *options, wr_arena *arena, wr_plan **plan,
                         wr_sql_extras *extras, weir_error *err);
+/* The same in two steps, where the names it reads have to be known before: a statement parsed, in arena. */
+typedef struct wr_sql_statement wr_sql_statement;
+weir_status wr_sql_statement_parse(const char *text, size_t length, wr_arena *arena,
+                                   wr_sql_statement **statement, weir_error *err);
+/* As wr_sql_relations. */
+weir_status wr_sql_statement_relations(const wr_sql_statement *statement, const char ***names,
+                                       uint32_t *count, weir_error *err);
+/* As wr_sql_bind. */
+weir_status wr_sql_statement_bind(const wr_sql_statement *statement, const wr_catalog *catalog,
+                                  const wr_plan_options *options, wr_plan **plan,
+                                  wr_sql_extras *extras, weir_error *err);
+/*
+ * Call run(user) on a thread whose stack is large enough to parse on.  Each statement that is parsed elsewhere gets
+ * a thread of its own.  Without memory for a thread: runs where it is.
+ */
+void wr_sql_with_stack(void (*run)(void *user), void *user);
 /* A scalar expression over one relation's columns: watermark: and key: options. */
 weir_status wr_sql_bind_expr(const char *text, size_t length, const wr_schema *schema,
                              wr_arena *arena, wr_expr **expr, weir_error *err);

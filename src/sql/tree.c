@@ -37,12 +37,27 @@ any_in_field(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *fi
     return one != NULL && any(one, test);
 }
 
+const ProtobufCMessage *
+wr_sql_node_held(const ProtobufCMessage *message)
+{
+    if (message->descriptor != &pg_query__node__descriptor)
+        return NULL;
+    const tree_node *node = (const tree_node *)message;
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field(message->descriptor, node->node_case);
+    return field != NULL ? *(const ProtobufCMessage *const *)((const char *)message + field->offset)
+                         : NULL;
+}
+
 static bool
 any(const ProtobufCMessage *message, tree_test test)
 {
     tree_answer answer = test(message);
     if (answer != ANSWER_NO)
         return answer == ANSWER_YES;
+    const ProtobufCMessage *held = wr_sql_node_held(message);
+    if (held != NULL)
+        return any(held, test);
     for (unsigned i = 0; i < message->descriptor->n_fields; i++)
         if (any_in_field(message, &message->descriptor->fields[i], test))
             return true;

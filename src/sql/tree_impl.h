@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "base/arena.h"
+#include "sql/sql.h"
 
 #include <pg_query/pg_query.pb-c.h>
 
@@ -27,7 +27,7 @@ typedef struct wr_sql_token {
 /* text is NUL-terminated.  Errors: QUERY_SYNTAX with the place. */
 weir_status wr_sql_tokenize(const char *text, wr_arena *arena, wr_sql_token **tokens,
                             uint32_t *count, weir_error *err);
-/* Parse on a thread with a 16 MB stack.  Errors: QUERY_SYNTAX with the place, MEMORY. */
+/* Parse on a 16 MB stack: a thread's own, unless the caller runs on one (wr_sql_with_stack).  Errors: QUERY_SYNTAX with the place, MEMORY. */
 weir_status
 wr_sql_tree_parse(const char *text, wr_arena *arena, PgQuery__ParseResult **tree, weir_error *err);
 /* Take `shift(offset)` from every location of the tree: what wr_sql_scan inserted. */
@@ -65,6 +65,15 @@ int32_t wr_sql_scan_origin(const wr_sql_scan *scan, int32_t offset);
 /* After a syntax error: add the hint for the dialect habit that caused it, if one is known
  * (sql/hints.c). */
 void wr_sql_hint(const wr_sql_scan *scan, weir_error *err);
+/* A statement parsed: what it is bound from. */
+struct wr_sql_statement {
+    wr_arena *arena;
+    wr_sql_scan scan;
+    PgQuery__ParseResult *tree;
+};
+
+wr_sql_extras wr_sql_statement_extras(const wr_sql_statement *statement);
+
 /* scan, parse, shift locations back: the tree of one text.  prefix/suffix wrap the text before
  * parsing
  * ("SELECT " for expressions); locations are still those of text. */
