@@ -280,6 +280,7 @@ const cli_verb cli_query = {
     "      --explain            show the plan instead\n"
     "\n"
     "  weir query \"SELECT status, count(*) FROM read_json('hits.jsonl') GROUP BY 1\"\n"
+    "  curl -s URL | weir query -i t=- \"SELECT status, count(*) FROM t GROUP BY 1\"\n"
     "  weir query -i t=trades.csv -o csv \"SELECT * FROM t WHERE price > 10\"\n"
     "  weir query auctions.yaml \"SELECT * FROM per_auction ORDER BY top DESC LIMIT 10\"\n",
 };

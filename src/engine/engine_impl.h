@@ -121,6 +121,10 @@ weir_status wr_pipeline_add_source(weir_pipeline *pipeline, wr_spec_source *sour
 /* Columns of a file by looking at its head: names and narrowest types that fit. */
 weir_status wr_infer_columns(const char *path, const wr_spec_source *source, wr_arena *arena,
                              wr_schema **schema, weir_error *err);
+/* input_head.c: the first bytes of a file, or of what stands in the pipe that is standard input ("-"), at most size;
+ * whoever reads it later finds all of it.  *whole: that is all there is. */
+weir_status wr_input_head(const char *path, char *head, size_t size, size_t *length, bool *whole,
+                          weir_error *err);
 /* bindings' `needed` from what the plans read; once, before a runtime is made. */
 weir_status wr_pipeline_bind(weir_pipeline *pipeline);
 

@@ -11,8 +11,6 @@
 #include "engine/engine_impl.h"
 #include "format/csv.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { HEAD_BYTES = 256 * 1024, COLUMNS_MAX = 1024 };
@@ -181,27 +179,24 @@ wr_infer_columns(const char *path, const wr_spec_source *source, wr_arena *arena
             return wr_error_set(err, WEIR_CONFIG_MISSING, "only a file's columns can be inferred");
         memcpy(&path, (const char *)source->config + source->ops->options[0].offset, sizeof path);
     }
-    if (strcmp(path, "-") == 0)
-        return wr_error_set(err, WEIR_CONFIG_MISSING,
-                            "the columns of standard input cannot be inferred");
-    FILE *in = fopen(path, "re");
-    if (in == NULL)
-        return wr_error_set(err, WEIR_CONFIG_FILE, "cannot read \"%s\": %s", path, strerror(errno));
     wr_arena scratch;
-    wr_arena_init(&scratch, arena->budget);
     inference *f = wr_arena_calloc(arena, 1, sizeof *f);
     char *head = wr_arena_alloc(arena, HEAD_BYTES);
-    size_t n = head != NULL ? fread(head, 1, HEAD_BYTES, in) : 0;
-    fclose(in);
+    size_t n;
+    bool whole;
     if (f == NULL || head == NULL)
         return WEIR_MEMORY;
+    WR_TRY(wr_input_head(path, head, HEAD_BYTES, &n, &whole, err));
+    wr_arena_init(&scratch, arena->budget);
     f->arena = arena;
+    const char *cut = n > 0 && !whole ? memrchr(head, '\n', n) : NULL;
+    n = cut != NULL ? (size_t)(cut - head) + 1 : n; /* half a record says nothing */
     const char *format = source->decoder != NULL ? source->decoder->name : "json";
     if (strcmp(format, "csv") == 0 || strcmp(format, "tsv") == 0) {
         ((wr_csv_decode_config *) source->decoder_config)->header = true; /* it names the columns */
         infer_csv(f, head, n, format[0] == 't' ? '\t' : ',');
     } else if (strcmp(format, "json") == 0)
-        infer_json(f, head, n, n < HEAD_BYTES, &scratch);
+        infer_json(f, head, n, whole, &scratch);
     else if (strcmp(format, "line") == 0)
         inference_see(f, "line", 4, WR_TEXT);
     wr_arena_fini(&scratch);

@@ -94,6 +94,20 @@ schema_from_json(const char *text, wr_arena *arena, wr_schema **schema, const ch
     return WEIR_OK;
 }
 
+/* Standard input has no name that says what it is: JSON begins with a bracket, all else is CSV. */
+static weir_status
+standard_format(const char **format, weir_error *err)
+{
+    char head[256];
+    size_t n, at = 0;
+    bool whole;
+    WR_TRY(wr_input_head("-", head, sizeof head, &n, &whole, err));
+    while (at < n && strchr(" \t\r\n", head[at]) != NULL)
+        at++;
+    *format = at == n || head[at] == '{' || head[at] == '[' ? "json" : "csv";
+    return WEIR_OK;
+}
+
 static weir_status
 add_file(weir_pipeline *p, const char *name, const char *path, const char *format,
          const char *schema_json, wr_report *report, weir_error *err)
@@ -107,6 +121,8 @@ add_file(weir_pipeline *p, const char *name, const char *path, const char *forma
     s->name = wr_arena_strdup(&p->arena, name);
     s->at = s->watermark = at;
     s->common.record_bytes_max = WR_STRING_BYTES_MAX;
+    if (strcmp(path, "-") == 0 && format == NULL && schema_json == NULL)
+        WR_TRY(standard_format(&format, err));
     weir_status st = wr_spec_file_source(s, path, format, &p->arena, report);
     if (st != WEIR_OK)
         return report_error(report, st, err);
