@@ -18,7 +18,8 @@ typedef enum wr_relation_role {
     WR_ROLE_SHARED, /* a part of several plans, run once (plan/share.h); no statement can name it */
 } wr_relation_role;
 
-typedef struct wr_relation {
+typedef struct wr_relation wr_relation;
+struct wr_relation {
     const char      *name;    /* "bids", "bids.dead_letter", "per_auction.late"       */
     wr_relation_role role;
     const wr_schema *schema;
@@ -28,7 +29,8 @@ typedef struct wr_relation {
     uint32_t         index;   /* position in the catalog                              */
     void            *user;    /* the engine's                                         */
     const void      *shared;  /* SHARED: its wr_plan_shared                            */
-} wr_relation;
+    wr_relation     *upserts; /* a source with a key: the rows as they were read; no statement can name it */
+};
 
 typedef struct wr_catalog {
     wr_arena     *arena; /* borrowed */

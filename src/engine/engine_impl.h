@@ -144,6 +144,8 @@ weir_status wr_sink_changes(weir_pipeline *pipeline, const wr_spec_sink *s, cons
                             const wr_schema **upserts, wr_report *report);
 /* What is read whoever reads it. */
 void wr_keyed_needed(const wr_source_binding *b, uint64_t *needed);
+/* b->needed, which the table keeps, grown by what as-of joins read of the versions. */
+weir_status wr_keyed_versions(weir_pipeline *pipeline, wr_source_binding *b);
 
 /* sides.c: side streams.  Look for their names in all statements and sinks, before planning. */
 weir_status wr_sides_note(weir_pipeline *pipeline);

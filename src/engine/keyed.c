@@ -6,7 +6,8 @@
  *     connector -> SOURCE.upserts -> by key: normalise -> SOURCE
  *
  * Everybody reads SOURCE: rows that come and go, unique by the key.  Where the input ends (a bounded
- * query, --once) SOURCE is the rows that stand at the end.
+ * query, --once) SOURCE is the rows that stand at the end.  As-of joins alone read SOURCE.upserts: each
+ * row is a version to them.
  */
 #include "data/upserts.h"
 #include "engine/engine_impl.h"
@@ -125,6 +126,30 @@ wr_keyed_needed(const wr_source_binding *b, uint64_t *needed)
     for (uint32_t k = 0; k < b->schema->key_count; k++)
         wr_bitmap_set(needed, b->schema->key[k]);
     wr_bitmap_set(needed, b->op_column);
+}
+
+weir_status
+wr_keyed_versions(weir_pipeline *p, wr_source_binding *b)
+{
+    uint32_t words = b->schema->field_count / 64 + 1;
+    uint64_t *needed = wr_arena_calloc(&p->arena, words, sizeof *needed);
+    bool more = false;
+    if (needed == NULL)
+        return WEIR_MEMORY;
+    memcpy(needed, b->needed, words * sizeof *needed);
+    for (uint32_t g = 0; g < p->job.segment_count; g++)
+        for (uint32_t i = 0; i < p->job.segments[g].input_count; i++) {
+            const wr_job_input *in = &p->job.segments[g].inputs[i];
+            if (!in->from_stream || in->index != b->stream || in->columns == NULL)
+                continue; /* all columns: that is the table */
+            for (uint32_t c = 0; c < in->column_count; c++) {
+                more = more || !wr_bitmap_get(needed, in->columns[c]);
+                wr_bitmap_set(needed, in->columns[c]);
+            }
+        }
+    if (more)
+        b->needed = needed;
+    return WEIR_OK;
 }
 
 bool

@@ -251,6 +251,15 @@ wr_pipeline_add_source(weir_pipeline *p, wr_spec_source *s, const wr_schema *col
                         .keyed = keyed,
                         .late = (uint8_t)s->common.late,
                         .user = query_can_read(p, s, ends) ? NULL : s };
+    if (keyed) {
+        if ((rel.upserts = wr_arena_alloc(&p->arena, sizeof *rel.upserts)) == NULL)
+            return WEIR_MEMORY;
+        *rel.upserts = rel;
+        rel.upserts->name = js.name;
+        rel.upserts->schema = read;
+        rel.upserts->keyed = false;
+        rel.upserts->upserts = NULL;
+    }
     weir_status st = wr_catalog_add(&p->catalog, &rel, &err);
     if (st == WEIR_OK && (p->statement == NULL || wr_side_is_wanted(p, s->name, "dead_letter")))
         st = wr_side_add(p, s->name, "dead_letter", dead_letter_schema(&p->arena), b.stream,
@@ -644,6 +653,8 @@ wr_pipeline_bind(weir_pipeline *p)
         if (p->sources[i].watermark != NULL)
             wr_expr_columns(p->sources[i].watermark, needed);
         p->sources[i].needed = needed;
+        if (keyed)
+            WR_TRY(wr_keyed_versions(p, &p->sources[i]));
     }
     wr_text canonical;
     wr_text_init(&canonical, p->budget);

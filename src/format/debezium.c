@@ -11,6 +11,7 @@
  *                 op at all, no image where one is due
  *             E2  of a deletion the key is read and what else there is; a message without `before`
  *                 has its key in the message's key
+ *             E3  a column with a path is a member of the envelope, of deletions too: $.source.ts_ms
  */
 #include "format/debezium.h"
 
@@ -18,12 +19,23 @@
 
 #include <stdio.h>
 
+enum { PATH_NAMES_MAX = 8 };
+
+/* E3: the names to go by from the envelope; count 0: the member of the row that is called so. */
+typedef struct envelope_path {
+    const char *names[PATH_NAMES_MAX];
+    size_t      lengths[PATH_NAMES_MAX];
+    uint32_t    count;
+    wr_json    *units; /* what a schema would say of it; NULL: nothing */
+} envelope_path;
+
 typedef struct debezium_decoder {
     wr_decoder                       decoder; /* first */
     const wr_debezium_decode_config *config;
     const wr_schema                 *schema;
     uint64_t                        *needed;
     wr_cell                         *cells; /* by column */
+    envelope_path                   *paths; /* by column */
     int32_t                          op_column;
     size_t                           record_bytes_max;
     wr_arena                         arena; /* the decoder's life */
@@ -32,6 +44,52 @@ typedef struct debezium_decoder {
 } debezium_decoder;
 
 static void decoder_destroy(wr_decoder *self);
+
+/* ts_ms, ts_us and ts_ns are called after their units. */
+static weir_status
+path_units(envelope_path *path, wr_arena *arena, weir_error *err)
+{
+    static const char *const kinds[][2] = {
+        { "_ms", "{\"name\":\"io.debezium.time.Timestamp\"}" },
+        { "_us", "{\"name\":\"io.debezium.time.MicroTimestamp\"}" },
+        { "_ns", "{\"name\":\"io.debezium.time.NanoTimestamp\"}" },
+    };
+    const char *name = path->names[path->count - 1];
+    size_t      length = path->lengths[path->count - 1];
+    for (size_t i = 0; i < WR_COUNT(kinds); i++) {
+        if (length < 3 || memcmp(name + length - 3, kinds[i][0], 3) != 0)
+            continue;
+        path->units = wr_arena_alloc(arena, sizeof *path->units);
+        if (path->units == NULL)
+            return WEIR_MEMORY;
+        WR_TRY(wr_json_parse(kinds[i][1], strlen(kinds[i][1]), arena, path->units, err));
+    }
+    return WEIR_OK;
+}
+
+/* $.name.name */
+static weir_status
+path_read(const wr_field *field, envelope_path *path, wr_arena *arena, weir_error *err)
+{
+    const char *at = field->path;
+    bool        sound = at != NULL && *at++ == '$';
+    if (field->path == NULL)
+        return WEIR_OK;
+    while (sound && *at == '.' && path->count < PATH_NAMES_MAX) {
+        size_t length = strcspn(++at, ".[]'\"");
+        path->names[path->count] = at;
+        path->lengths[path->count++] = length;
+        sound = length > 0;
+        at += length;
+    }
+    if (sound && *at == '\0' && path->count > 0)
+        return path_units(path, arena, err);
+    weir_status status = wr_error_set(err, WEIR_CONFIG_VALUE,
+                                      "the path of column %s, \"%s\", is none into a change event",
+                                      field->name, field->path);
+    wr_error_hint(err, "from the envelope down by names: $.source.ts_ms");
+    return status;
+}
 
 static weir_status
 decoder_create(const void *config, const wr_schema *schema, const uint64_t *needed,
@@ -52,11 +110,17 @@ decoder_create(const void *config, const wr_schema *schema, const uint64_t *need
     size_t words = schema->field_count / 64 + 1;
     d->cells = wr_arena_calloc(&d->arena, schema->field_count + 1, sizeof *d->cells);
     d->needed = wr_arena_calloc(&d->arena, words, sizeof *d->needed);
-    if (d->cells == NULL || d->needed == NULL) {
+    d->paths = wr_arena_calloc(&d->arena, schema->field_count + 1, sizeof *d->paths);
+    if (d->cells == NULL || d->needed == NULL || d->paths == NULL) {
         decoder_destroy(&d->decoder);
         return wr_error_set(err, WEIR_MEMORY, "no memory for a decoder of change events");
     }
     for (uint32_t i = 0; i < schema->field_count; i++) {
+        weir_status status = path_read(&schema->fields[i], &d->paths[i], &d->arena, err);
+        if (status != WEIR_OK) {
+            decoder_destroy(&d->decoder);
+            return status;
+        }
         wr_cell_init(&d->cells[i], &schema->fields[i], WR_UNIT_NONE);
         if (wr_bitmap_get(needed, i) && !schema->fields[i].hidden && (int32_t) i != d->op_column)
             wr_bitmap_set(d->needed, i);
@@ -146,21 +210,29 @@ event_read(const wr_json *envelope, char *op, const wr_json **image, weir_error 
     return true;
 }
 
-/* All wanted columns of the image into row; the error names the column. */
+/* All wanted columns of the event into row; the error names the column. */
 static weir_status
-row_fill(debezium_decoder *d, wr_decode_to *to, char op, const wr_json *image,
-         const wr_json *fields, weir_error *err)
+row_fill(debezium_decoder *d, wr_decode_to *to, char op, const wr_json *envelope,
+         const wr_json *image, const wr_json *fields, weir_error *err)
 {
     static const wr_json null = { .kind = WR_JSON_NULL };
     for (uint32_t f = 0; f < d->schema->field_count; f++) {
         const char *name = d->schema->fields[f].name;
         if (!wr_bitmap_get(d->needed, f))
             continue;
-        const wr_json *value = image != NULL ? wr_json_member(image, name, strlen(name)) : NULL;
+        const envelope_path *path = &d->paths[f];
+        const wr_json       *from = path->count > 0 ? envelope : image, *value = NULL;
+        for (uint32_t n = 0; n < path->count; n++, from = value)
+            value = from != NULL && from->kind == WR_JSON_OBJECT
+                        ? wr_json_member(from, path->names[n], path->lengths[n])
+                        : NULL;
+        if (path->count == 0 && from != NULL)
+            value = wr_json_member(from, name, strlen(name));
         d->scratch.error.text[0] = '\0';
         weir_status status =
             wr_debezium_put(d->config, &d->cells[f], to->columns[f], to->count,
-                            value != NULL ? value : &null, field_schema(fields, name), &d->scratch);
+                            value != NULL ? value : &null,
+                            path->count > 0 ? path->units : field_schema(fields, name), &d->scratch);
         if (status != WEIR_OK && op == 'd' && wr_status_is_row(status)) /* E2: the key will tell */
             status = wr_debezium_put(d->config, &d->cells[f], to->columns[f], to->count, &null,
                                      NULL, &d->scratch);
@@ -210,7 +282,7 @@ record_decode(debezium_decoder *d, const char *p, size_t n, wr_decode_to *to)
         return WEIR_OK;
     }
     const wr_json *fields = schema_fields(member(&root, "schema"), op == 'd' ? "before" : "after");
-    status = row_fill(d, to, op, image, fields, &err);
+    status = row_fill(d, to, op, envelope, image, fields, &err);
     if (status == WEIR_OK)
         to->count++;
     else if (status != WEIR_MEMORY)

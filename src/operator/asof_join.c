@@ -6,8 +6,8 @@
  *     left            t @4        u @7 v @9            watermark @8: t, u are known, v waits
  *     out             t q1        u q2                 kept: q2 (the last before 8), q3
  *
- * Place       port 0 left, port 1 right; both insert-only.  Output insert-only: left's columns, then
- *             right's.
+ * Place       port 0 left, insert-only; port 1 right, insert-only, or upserts
+ *             (asof_join_upserts.c).  Output insert-only: left's columns, then right's.
  * State       left rows whose time the right side's watermark has not passed; of each key, the last
  *             right row before the watermark and all later ones.  With a reach, rows older than the
  *             watermark less the reach go, too.
@@ -41,6 +41,7 @@ asof_close(void *self)
         if (j->sides[p].budget != NULL)
             wr_change_side_fini(&j->sides[p]);
     wr_key_layout_fini(&j->layout);
+    wr_asof_upserts_fini(j);
 }
 
 static weir_status
@@ -65,6 +66,8 @@ static weir_status
 open_state(asof_join *j)
 {
     const wr_asof_join_config *c = j->config;
+    if (c->upserts)
+        WR_TRY(wr_asof_upserts_init(j));
     weir_status status =
         wr_join_key_layout(&j->layout, j->ctx->state, c->left, c->left_keys, c->key_count);
     for (int p = 0; p < 2 && status == WEIR_OK; p++)
@@ -111,8 +114,8 @@ wr_asof_step_create(asof_join *j)
 
 /* --- times --- */
 
-static wr_time
-plus(wr_time t, int64_t by)
+wr_time
+wr_asof_plus(wr_time t, int64_t by)
 {
     wr_time sum;
     if (t == WR_TIME_START || t == WR_TIME_END)
@@ -120,14 +123,19 @@ plus(wr_time t, int64_t by)
     return __builtin_add_overflow(t, by, &sum) ? (by < 0 ? WR_TIME_NEGINF : WR_TIME_POSINF) : sum;
 }
 
-/* Right rows behind it come late: left rows before this moment are known as of watermark w. */
-static wr_time
-known_until(const asof_join *j, wr_time w)
+wr_time
+wr_asof_known_until(const asof_join *j, wr_time w)
 {
     if (j->waits)
         return WR_TIME_START;
-    wr_time t = plus(w, j->config->right_offset);
-    return j->config->strict && t != WR_TIME_START ? plus(t, 1) : t;
+    wr_time t = wr_asof_plus(w, j->config->right_offset);
+    return j->config->strict && t != WR_TIME_START ? wr_asof_plus(t, 1) : t;
+}
+
+bool
+wr_asof_is_late(const asof_join *j, wr_time time, wr_time known)
+{
+    return j->config->strict ? time < wr_asof_plus(known, -1) : time < known;
 }
 
 /* Before this moment no left row may ask any more, as of watermark w. */
@@ -136,11 +144,11 @@ asked_from(const asof_join *j, wr_time w)
 {
     if (j->waits)
         return WR_TIME_START;
-    return plus(w, WR_MIN(j->config->left_offset, j->config->right_offset));
+    return wr_asof_plus(w, WR_MIN(j->config->left_offset, j->config->right_offset));
 }
 
-static wr_time
-judge_of(const asof_join *j, int port, const wr_batch *in, uint32_t row)
+wr_time
+wr_asof_judge_of(const asof_join *j, int port, const wr_batch *in, uint32_t row)
 {
     wr_time others = j->ctx->port_watermark[1 - port];
     return WR_MAX(WR_MIN(wr_batch_row_watermark(in, row), others), j->ctx->watermark);
@@ -191,7 +199,9 @@ version_add(asof_join *j, uint16_t which, uint32_t id, wr_time time, wr_time fro
     if (g->count++ == 0)
         info->until = from;
     info->partners = (int64_t) j->sequence;
-    wr_version version = { .time = time, .from = from, .sequence = j->sequence++, .row = id };
+    wr_version version = {
+        .time = time, .own = time, .from = from, .sequence = j->sequence++, .row = id
+    };
     return wr_versions_add(&j->versions, &j->step->keys, which, &version);
 }
 
@@ -204,10 +214,10 @@ take_right(asof_join *j, const wr_batch *in)
         uint32_t row = wr_batch_row(in, i);
         if (!wr_asof_can_match(j, in, 1, row)) /* A4 */
             continue;
-        wr_time judge = judge_of(j, 1, in, row), known = known_until(j, judge);
+        wr_time judge = wr_asof_judge_of(j, 1, in, row), known = wr_asof_known_until(j, judge);
         s->rows[n] = (uint16_t) row;
         s->times[n] = wr_event_time_get(in->columns[j->config->right_time], row);
-        bool is_late = j->config->strict ? s->times[n] < plus(known, -1) : s->times[n] < known;
+        bool is_late = wr_asof_is_late(j, s->times[n], known);
         s->judges[n++] = is_late ? known : WR_TIME_START;
         late += is_late;
     }
@@ -234,7 +244,7 @@ static weir_status
 emit_lone(asof_join *j, const wr_batch *in, uint32_t lone)
 {
     asof_step *s = j->step;
-    uint32_t   n = j->schemas[0]->field_count, m = j->schemas[1]->field_count;
+    uint32_t   n = j->config->left->field_count, m = j->config->right->field_count;
     wr_batch  *b = wr_batch_create(j->ctx->flow, n + m);
     if (b == NULL)
         return WEIR_MEMORY;
@@ -255,7 +265,7 @@ emit_lone(asof_join *j, const wr_batch *in, uint32_t lone)
         return WEIR_MEMORY;
     }
     for (uint32_t i = 0; i < lone; i++) {
-        b->row_watermark[i] = judge_of(j, 0, in, s->lone[i]);
+        b->row_watermark[i] = wr_asof_judge_of(j, 0, in, s->lone[i]);
         if (b->diff != NULL)
             b->diff[i] = in->diff[s->lone[i]];
     }
@@ -285,8 +295,8 @@ keep_left(asof_join *j, const wr_batch *in, uint32_t n)
             return WEIR_ROW_OVERFLOW;
         if (there)
             continue;
-        wr_time due = j->waits ? WR_TIME_POSINF - 1 : plus(s->times[i], -j->config->right_offset);
-        WR_TRY(wr_change_side_hold(side, s->ids[i], j->config->strict ? plus(due, -1) : due));
+        wr_time due = j->waits ? WR_TIME_POSINF - 1 : wr_asof_plus(s->times[i], -j->config->right_offset);
+        WR_TRY(wr_change_side_hold(side, s->ids[i], j->config->strict ? wr_asof_plus(due, -1) : due));
     }
     return WEIR_OK;
 }
@@ -303,7 +313,7 @@ take_left(asof_join *j, const wr_batch *in)
             continue;
         }
         s->times[n] = wr_event_time_get(in->columns[j->config->left_time], row);
-        if (s->times[n] < asked_from(j, judge_of(j, 0, in, row))) /* A3 */
+        if (s->times[n] < asked_from(j, wr_asof_judge_of(j, 0, in, row))) /* A3 */
             late++;
         else
             s->rows[n++] = (uint16_t) row;
@@ -332,6 +342,11 @@ asof_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
         return WR_FLOW_NEXT;
     if (wr_asof_step_create(j) != WEIR_OK)
         return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for an as-of join");
+    if (port == 1 && j->config->upserts) {
+        weir_status status = wr_asof_upserts_take(j, in);
+        return status == WEIR_OK ? WR_FLOW_NEXT
+                                 : wr_ctx_fail(ctx, status, "cannot keep %u rows", in->row_count);
+    }
     for (uint32_t i = 0; port == 1 && in->diff != NULL && i < in->row_count; i++)
         if (in->diff[wr_batch_row(in, i)] < 0)
             return wr_ctx_fail(ctx, WEIR_QUERY_UNSUPPORTED,
@@ -381,7 +396,7 @@ find_partners(asof_join *j, uint32_t n)
 static weir_status
 emit_known(asof_join *j, const uint32_t *own, const uint32_t *other, uint32_t n)
 {
-    uint32_t  l = j->schemas[0]->field_count, r = j->schemas[1]->field_count;
+    uint32_t  l = j->config->left->field_count, r = j->config->right->field_count;
     wr_batch *b = wr_batch_create(j->ctx->flow, l + r);
     if (b == NULL)
         return WEIR_MEMORY;
@@ -491,6 +506,8 @@ asof_explain(const void *config, wr_text *to)
 {
     const wr_asof_join_config *c = config;
     wr_text_puts(to, c->outer ? "left" : "inner");
+    if (c->upserts)
+        wr_text_puts(to, " versions");
     for (uint32_t k = 0; k < c->key_count; k++)
         wr_text_printf(to, "%s%s = %s", k > 0 ? " and " : " on ",
                        c->left->fields[c->left_keys[k]].name,

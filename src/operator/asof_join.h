@@ -5,6 +5,10 @@
  *
  * Output columns: left's, then right's.  A left row waits until the right side's watermark has passed
  * its time, so that its partner is known; then it comes out, once and for all.
+ *
+ * With `upserts` the right rows are a keyed source's as they were read, and its key is the join's: a row
+ * is a version that holds from its time until the next one, a deletion (diff -1) ends it.  They have a
+ * column more than `right` says: operator/settled.h's.
  */
 #pragma once
 
@@ -13,6 +17,7 @@
 typedef struct wr_asof_join_config {
     bool             outer;      /* left rows without a partner come out with NULLs             */
     bool             strict;     /* before the left time, not at it                             */
+    bool             upserts;    /* right rows replace each other by right_keys, diff -1 ends them */
     uint32_t         key_count;  /* 0: one key for all                                          */
     const uint32_t  *left_keys, *right_keys;
     uint32_t         left_time, right_time;

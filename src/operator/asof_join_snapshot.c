@@ -3,7 +3,8 @@
  * operator/asof_join_snapshot.c -- the rows of an as-of join at a barrier: frozen, written, restored.
  *
  * Format      state/change_snapshot.c's, the side's number first; a right row's sequence stands for
- *             its partners, the moment it is seen from for its until.  Versions are built anew.
+ *             its partners (of upserts the moment it holds from), the moment it is seen from for its
+ *             until.  Versions are built anew.
  */
 #include "operator/asof_join_impl.h"
 
@@ -68,6 +69,7 @@ restore_versions(asof_join *j, const wr_batch *b)
         wr_change_side_row(&j->sides[1], s->ids[i])->count = 1;
         j->sequence = WR_MAX(j->sequence, sequence + 1);
         wr_version version = { .time = wr_event_time_get(b->columns[j->config->right_time], i),
+                               .own = wr_event_time_get(b->columns[j->config->right_time], i),
                                .from = info->until,
                                .sequence = sequence,
                                .row = s->ids[i] };
@@ -92,7 +94,7 @@ restore_section(asof_join *j, wr_snapshot_reader *from)
                      : WEIR_CHECKPOINT_CORRUPT;
     }
     if (status == WEIR_OK && port == 1)
-        status = restore_versions(j, b);
+        status = j->config->upserts ? wr_asof_upserts_restore(j, b) : restore_versions(j, b);
     wr_batch_release(b);
     return status;
 }

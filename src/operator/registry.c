@@ -18,6 +18,7 @@
 #include "operator/over.h"
 #include "operator/over_rolling.h"
 #include "operator/project.h"
+#include "operator/settled.h"
 #include "operator/sort.h"
 #include "operator/top_n.h"
 #include "operator/unnest.h"
@@ -41,6 +42,7 @@ static const wr_operator_ops *const operators[] = {
     &wr_over_rolling_ops,
     &wr_project_ops,
     &wr_session_aggregate_ops,
+    &wr_settled_ops,
     &wr_sort_ops,
     &wr_top_n_ops,
     &wr_unnest_ops,

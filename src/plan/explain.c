@@ -173,7 +173,8 @@ put_join(explain_state *s, const wr_plan *plan, uint32_t depth)
     static const char *const kinds[] = { "inner", "left", "right", "full", "semi", "anti" };
     static const char *const modes[] = { "", "as-of ", "lookup " };
     wr_text *to = s->to;
-    wr_text_printf(to, "%s%s join", modes[plan->join.mode], kinds[plan->join.kind]);
+    wr_text_printf(to, "%s%s join%s", modes[plan->join.mode], kinds[plan->join.kind],
+                   plan->inputs[1]->schema->kind == WR_UPSERT ? " with versions" : "");
     for (uint32_t i = 0; i < plan->join.key_count; i++)
         wr_text_printf(
             to, "%s%s %s %s", i == 0 ? " on " : " and ",

@@ -5,7 +5,7 @@
  * Invariants  J1  what an endless join keeps has a bound that the watermark moves, a ttl, or the
  *                 author's word
  *             J2  rows that have been chosen once (as-of, lookup) cannot be taken back: their left
- *                 input is insert-only
+ *                 input is insert-only, and so is an as-of join's right, or upserts
  */
 #include "plan/rules_impl.h"
 
@@ -21,7 +21,7 @@ refuse(const wr_plan *plan, weir_error *err, weir_status code, const char *what,
     return status;
 }
 
-/* Times an as-of join compares have watermarks, and both inputs stay as they are. */
+/* Times an as-of join compares have watermarks; its inputs stay, or are the versions of a source. */
 static weir_status
 check_asof(const wr_plan_options *options, const wr_plan *plan, weir_error *err)
 {
@@ -31,11 +31,13 @@ check_asof(const wr_plan_options *options, const wr_plan *plan, weir_error *err)
     if (sides[0]->kind != WR_INSERT_ONLY)
         return refuse(plan, err, WEIR_QUERY_UNSUPPORTED,
                       "an as-of join cannot take back what it has given: its left side changes rows",
-                      "make the left side final: emit: final on the view below");
-    if (sides[1]->kind != WR_INSERT_ONLY)
+                      "make the left side final: emit: final on the view below; or join both as they stand, "
+                      "with a plain JOIN");
+    if (sides[1]->kind == WR_CHANGELOG)
         return refuse(plan, err, WEIR_QUERY_UNSUPPORTED,
                       "an as-of join needs every version as a row, and its right side changes rows",
-                      "join with the rows it is made from, or by arrival: JOIN lookup(t) t ON ...");
+                      "join with what it is made from: a source with `key`, or asof((SELECT ... FROM "
+                      "that source WHERE ...)); or by arrival: JOIN lookup(t) t ON ...");
     if (!wr_plan_join_asof(plan, &asof, &culprit))
         return refuse(plan, err, WEIR_QUERY, "an as-of join compares two times",
                       "ON q.sym = t.sym AND q.ts <= t.ts");
@@ -150,7 +152,8 @@ put_asof_state(const wr_plan_options *options, const wr_plan *plan, wr_text *to)
     wr_text_puts(to, "state: ");
     put_kept(to, "left", left->fields[asof.left_time].name, -ro);
     put_kept(to, ", right", right->fields[asof.right_time].name, -WR_MIN(lo, ro));
-    wr_text_puts(to, " and the last one before, of each key");
+    bool versions = right->kind == WR_UPSERT;
+    wr_text_printf(to, " and the last one before, of each key%s", versions ? " that stands" : "");
     if (asof.reach_us != INT64_MAX) {
         wr_text_puts(to, " that is not ");
         put_us(to, asof.reach_us);

@@ -6,8 +6,30 @@
 
 #include "operator/asof_join.h"
 #include "operator/merge.h"
+#include "operator/settled.h"
 
 #include <string.h>
+
+/* A deletion among upserts may have no time but that. */
+static weir_status
+append_settled(lower_state *s, lower_chain *chain, const wr_schema *right, int64_t offset,
+               int32_t id)
+{
+    uint32_t n = right->field_count;
+    wr_settled_config *c = wr_lower_alloc(s, sizeof *c);
+    wr_schema *schema = wr_schema_create(s->l->arena, n + 1);
+    if (c == NULL || schema == NULL)
+        return wr_lower_nomem(s);
+    *c = (wr_settled_config){ .column_count = n, .offset = offset };
+    memcpy(schema->fields, right->fields, n * sizeof *right->fields);
+    schema->fields[n] = (wr_field){ .name = "?settled?",
+                                    .type = WR_TYPE(WR_TIMESTAMP),
+                                    .watermark_offset = WR_NO_WATERMARK };
+    schema->kind = right->kind;
+    schema->key = right->key;
+    schema->key_count = right->key_count;
+    return wr_lower_append(s, chain, &wr_settled_ops, c, schema, id);
+}
 
 static weir_status
 lower_asof(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **sides, lower_chain **out)
@@ -25,6 +47,7 @@ lower_asof(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **sides,
     *c = (wr_asof_join_config){
         .outer = plan->join.kind == WR_JOIN_LEFT,
         .strict = asof.strict,
+        .upserts = right->kind == WR_UPSERT,
         .key_count = plan->join.key_count,
         .left_keys = plan->join.left_keys,
         .right_keys = plan->join.right_keys,
@@ -37,6 +60,8 @@ lower_asof(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **sides,
         .right = right,
         .output = plan->schema,
     };
+    if (c->upserts)
+        WR_TRY(append_settled(s, sides[1], right, c->right_offset, id));
     if (s->options->bounded)
         c->left_offset = c->right_offset = WR_NO_WATERMARK;
     WR_TRY(wr_lower_meet(s, sides, keys, 2, plan->join.key_count, out));

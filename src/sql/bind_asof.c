@@ -138,7 +138,8 @@ wr_bind_asof(sql_query *q, wr_join_kind kind, sql_scope *left, sql_scope *right,
     sql_query on = { .b = q->b, .scope = left, .clause = "JOIN/ON" };
     WR_TRY(wr_bind_bool(&on, quals, &residual));
     join->join.residual = residual; /* C1 */
-    return check_asof(q, join, location);
+    WR_TRY(check_asof(q, join, location));
+    return wr_sql_versions(q->b, &left->plan, location);
 }
 
 /* --- LATERAL ... ORDER BY ts DESC LIMIT 1 --- */

@@ -295,6 +295,9 @@ weir_status wr_sql_check_chosen(sql_query *q, const PgQuery__JoinExpr *join, wr_
 /* left KIND JOIN asof(right) ON quals: into left. */
 weir_status wr_bind_asof(sql_query *q, wr_join_kind kind, sql_scope *left, sql_scope *right,
                          const tree_node *quals, int32_t location);
+/* bind_versions.c: *join, an as-of join with a keyed source, as one with that source's versions, and
+ * what is asked of them above it; otherwise *join stays. */
+weir_status wr_sql_versions(sql_binder *b, wr_plan **join, int32_t location);
 /* The join under plan's filters and projects is a lookup. */
 void wr_sql_mark_lookup(wr_plan *plan);
 /* LATERAL (SELECT ... WHERE q.ts <= t.ts ORDER BY q.ts DESC LIMIT 1) as an as-of join of outer with it;

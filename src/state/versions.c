@@ -13,6 +13,7 @@ typedef struct version_list {
     uint32_t    first, count, capacity; /* items[first .. first + count) */
     uint32_t    unsorted;
     wr_time     armed; /* of its heap entry that counts; END: none */
+    wr_time     cut;   /* the latest end there was                 */
 } version_list;
 
 static version_list *
@@ -101,6 +102,8 @@ version_compare(const void *a, const void *b)
     const wr_version *x = a, *y = b;
     if (x->time != y->time)
         return x->time < y->time ? -1 : 1;
+    if (x->own != y->own)
+        return x->own < y->own ? -1 : 1;
     return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
 }
 
@@ -173,6 +176,8 @@ list_due(const wr_versions *v, const version_list *l)
         return due;
     if (l->count > 1)
         due = items[1].time;
+    if (l->count > 0 && items[0].gone)
+        due = WR_MIN(due, items[0].time);
     return l->count > 0 ? WR_MIN(due, time_plus(items[0].time, v->reach)) : due;
 }
 
@@ -193,12 +198,16 @@ wr_versions_add(wr_versions *v, const wr_row_keys *keys, uint16_t which, const w
     version_list *l = list_of(v, id);
     WR_TRY(list_reserve(v, l));
     bool more = l->count > 0;
-    if (made > 0)
+    if (made > 0) {
         l->armed = WR_TIME_END;
+        l->cut = WR_TIME_START;
+    }
+    if (version->gone)
+        l->cut = WR_MAX(l->cut, version->time);
     list_insert(l, version);
     v->count++;
     /* the new version may push the one before it out, or grow too old itself */
-    wr_time due = more ? version->time : WR_TIME_END;
+    wr_time due = more || version->gone ? version->time : WR_TIME_END;
     due = WR_MIN(due, time_plus(version->time, v->reach));
     if (more && l->unsorted == 0)
         due = WR_MIN(due, list_due(v, l));
@@ -235,9 +244,31 @@ wr_versions_find(wr_versions *v, const wr_row_keys *keys, uint16_t which, wr_tim
         if (time_plus(items[i].time, v->reach) < t)
             break;
         if (items[i].from <= t)
-            return items[i].row;
+            return items[i].gone ? WR_VERSION_NONE : items[i].row;
     }
     return WR_VERSION_NONE;
+}
+
+wr_version_last
+wr_versions_last(wr_versions *v, const wr_row_keys *keys, uint16_t which)
+{
+    uint32_t id;
+    wr_group_table_peek(&v->keys, keys, &which, 1, &id);
+    if (id == UINT32_MAX)
+        return (wr_version_last){ .time = WR_TIME_START };
+    version_list *l = list_of(v, id);
+    list_sort(l);
+    wr_assert(l->count > 0);
+    const wr_version *last = &l->items[l->first + l->count - 1];
+    return (wr_version_last){ .time = last->time, .stands = !last->gone };
+}
+
+wr_time
+wr_versions_cut(const wr_versions *v, const wr_row_keys *keys, uint16_t which)
+{
+    uint32_t id;
+    wr_group_table_peek(&v->keys, keys, &which, 1, &id);
+    return id == UINT32_MAX ? WR_TIME_START : list_of(v, id)->cut;
 }
 
 /* --- pruning --- */
@@ -249,7 +280,8 @@ first_goes(const wr_versions *v, const version_list *l, wr_time watermark)
     const wr_version *items = l->items + l->first;
     if (l->count == 0)
         return false;
-    if (time_plus(items[0].time, v->reach) < watermark)
+    if (time_plus(items[0].time, v->reach) < watermark ||
+        (items[0].gone && items[0].time < watermark))
         return true;
     /* the later one must be seen from the watermark on */
     return l->count > 1 && items[1].time < watermark && items[1].from <= watermark;
@@ -260,7 +292,7 @@ list_done(wr_versions *v, version_list *l, uint32_t id)
 {
     if (l->count > 0) {
         wr_time due = list_due(v, l);
-        if (l->count > 1 && l->items[l->first + 1].from > due)
+        if (l->count > 1 && !l->items[l->first].gone && l->items[l->first + 1].from > due)
             due = l->items[l->first + 1].from;
         return list_arm(v, l, due, id);
     }

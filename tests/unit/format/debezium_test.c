@@ -37,6 +37,22 @@ events_are_rows(void **state)
 }
 
 static void
+columns_of_the_envelope(void **state) /* E3 */
+{
+    (void) state;
+    check("id int8, at timestamptz '$.source.ts_ms', table_name text '$.source.table', "
+          "read_at timestamp '$.ts_us', lsn int8 '$.source.lsn', _op text",
+          NULL,
+          "{\"op\":\"c\",\"after\":{\"id\":1,\"at\":\"x\"},\"source\":{\"lsn\":5,\"ts_ms\":1767225600123,"
+          "\"table\":\"t\"},\"ts_ms\":1,\"ts_us\":1500000}\n"
+          "{\"payload\":{\"op\":\"d\",\"before\":{\"id\":1},\"source\":{\"ts_ms\":1767225601000}}}\n"
+          "{\"op\":\"u\",\"after\":{\"id\":2},\"source\":7}\n",
+          "1|2026-01-01 00:00:00.123+00|t|1970-01-01 00:00:01.5|5|c\n"
+          "1|2026-01-01 00:00:01+00|null|null|null|d\n2|null|null|null|null|u\n",
+          "");
+}
+
+static void
 schemas_may_stand_beside(void **state)
 {
     (void) state;
@@ -185,7 +201,7 @@ long_records_are_left_at_their_end(void **state)
 }
 
 WR_TESTS = {
-    WR_TEST(events_are_rows),
+    WR_TEST(events_are_rows), WR_TEST(columns_of_the_envelope),
     WR_TEST(schemas_may_stand_beside),
     WR_TEST(types_as_the_connector_writes_them),
     WR_TEST(deletions_need_the_key_alone),
