@@ -52,7 +52,6 @@ wr_build_task(wr_runtime *rt, task *t, const task_ops *ops, const char *name,
     t->last_count = last_count;
     wr_timer_init(&t->timer, w->loop, wr_task_wake_user, t);
     rt->tasks[rt->task_count++] = t;
-    w->tasks[w->task_count++] = t;
     return WEIR_OK;
 }
 
@@ -76,8 +75,9 @@ build_workers(wr_runtime *rt, uint32_t task_max, weir_error *err)
         worker *w = &rt->workers[i];
         w->rt = rt;
         w->index = i;
-        w->tasks = wr_build_array(rt, task_max + 1, sizeof *w->tasks);
-        if (w->tasks == NULL)
+        if (rt->config.executor == WR_EXECUTOR_SEEDED)
+            w->ready = wr_build_array(rt, task_max + 1, sizeof(task *));
+        if (rt->config.executor == WR_EXECUTOR_SEEDED && w->ready == NULL)
             return WEIR_MEMORY;
         wr_error_clear(&w->error);
         WR_TRY(wr_loop_create(rt->budget, rt->config.clock, &w->loop, err));

@@ -10,14 +10,37 @@
 
 #include <stdio.h>
 
+/* false: somebody else's wake is still to be served. */
+static bool
+task_list(task *t)
+{
+    worker *w = t->worker;
+    if (atomic_exchange(&t->ready, 1) != 0)
+        return false;
+    t->next_woken = atomic_load_explicit(&w->woken, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak(&w->woken, &t->next_woken, t))
+        ;
+    return true;
+}
+
 void
 wr_task_wake(task *t)
 {
-    if (atomic_exchange(&t->ready, 1) != 0)
-        return; /* somebody else's wake is still to be served */
-    worker *w = t->worker;
-    if (atomic_exchange(&w->asleep, 0) != 0)
-        wr_loop_wake(w->loop);
+    if (task_list(t) && atomic_exchange(&t->worker->asleep, 0) != 0)
+        wr_loop_wake(t->worker->loop);
+}
+
+task *
+wr_worker_take_woken(worker *w)
+{
+    task *newest = atomic_exchange(&w->woken, NULL), *list = NULL;
+    while (newest != NULL) {
+        task *older = newest->next_woken;
+        newest->next_woken = list;
+        list = newest;
+        newest = older;
+    }
+    return list;
 }
 
 void
@@ -79,7 +102,7 @@ wr_runtime_turn(wr_runtime *rt, task *t)
     task_result result = t->ops->run(t);
     wr_flow_gate_leave(t);
     switch (result) {
-    case TASK_MORE: atomic_store(&t->ready, 1); break;
+    case TASK_MORE: (void) task_list(t); break;
     case TASK_ENDED: task_ended(rt, t); break;
     case TASK_WAIT:
     case TASK_FAILED: break;
@@ -114,16 +137,15 @@ seeded_wake_starved(wr_runtime *rt)
 static task *
 seeded_pick(wr_runtime *rt)
 {
-    worker  *w = &rt->workers[0];
-    uint32_t ready = 0;
-    for (uint32_t i = 0; i < w->task_count; i++)
-        ready += atomic_load_explicit(&w->tasks[i]->ready, memory_order_relaxed);
-    if (ready == 0)
+    worker *w = &rt->workers[0];
+    for (task *t = wr_worker_take_woken(w); t != NULL; t = t->next_woken)
+        w->ready[w->ready_count++] = t;
+    if (w->ready_count == 0)
         return NULL;
-    uint32_t nth = (uint32_t) wr_random_below(&rt->random, ready);
-    for (uint32_t i = 0;; i++)
-        if (atomic_load_explicit(&w->tasks[i]->ready, memory_order_relaxed) != 0 && nth-- == 0)
-            return w->tasks[i];
+    uint32_t nth = (uint32_t) wr_random_below(&rt->random, w->ready_count);
+    task    *picked = w->ready[nth];
+    w->ready[nth] = w->ready[--w->ready_count];
+    return picked;
 }
 
 bool
@@ -149,9 +171,7 @@ wr_runtime_doze(wr_runtime *rt, int64_t timeout_us)
     worker *w = &rt->workers[0];
     wr_assert(rt->config.executor == WR_EXECUTOR_SEEDED);
     atomic_exchange(&w->asleep, 1); /* who makes a task ready from now on wakes the loop */
-    bool ready = false;
-    for (uint32_t i = 0; i < w->task_count; i++)
-        ready = ready || atomic_load_explicit(&w->tasks[i]->ready, memory_order_relaxed) != 0;
+    bool ready = w->ready_count > 0 || atomic_load(&w->woken) != NULL;
     wr_loop_run(w->loop, ready ? 0 : timeout_us);
     atomic_exchange(&w->asleep, 0);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * runtime/executor_threads.c -- the threads executor: each worker runs its own tasks round-robin.
+ * runtime/executor_threads.c -- the threads executor: each worker runs those of its tasks that were woken, in the
+ * order of their wakes.
  *
  * A worker with nothing ready looks on for some 50 us (a hand-over costs less than a wake), then says
  * that it sleeps, looks once more, and waits in its loop.  Whoever makes a task of its ready
@@ -10,15 +11,12 @@
 
 #include <stdio.h>
 
-enum { SPINS = 400, ROUNDS_A_LOOK = 16 };
+enum { SPINS = 400, ROUNDS_A_LOOK = 16, TURNS_A_LOOK = 256 };
 
 static bool
-worker_has_ready(const worker *w)
+worker_has_ready(worker *w)
 {
-    for (uint32_t i = 0; i < w->task_count; i++)
-        if (atomic_load_explicit(&w->tasks[i]->ready, memory_order_relaxed) != 0)
-            return true;
-    return false;
+    return atomic_load(&w->woken) != NULL;
 }
 
 static bool
@@ -28,19 +26,20 @@ worker_halted(const worker *w)
            atomic_load_explicit(&w->rt->failed, memory_order_acquire);
 }
 
-static bool
+/* How many turns there were. */
+static uint32_t
 worker_round(worker *w)
 {
-    bool ran = false;
-    for (uint32_t i = 0; i < w->task_count && !worker_halted(w); i++) {
-        task *t = w->tasks[i];
-        if (atomic_load_explicit(&t->ready, memory_order_relaxed) == 0)
-            continue;
+    task    *list = wr_worker_take_woken(w);
+    uint32_t turns = 0;
+    while (list != NULL && !worker_halted(w)) {
+        task *t = list;
+        list = t->next_woken; /* before it can be listed anew */
         atomic_exchange(&t->ready, 0);
         wr_runtime_turn(w->rt, t);
-        ran = true;
+        turns++;
     }
-    return ran;
+    return turns;
 }
 
 static void
@@ -61,12 +60,16 @@ static void
 worker_main(void *user)
 {
     worker  *w = user;
-    uint32_t rounds = 0;
+    uint32_t rounds = 0, turns = 0;
     while (!worker_halted(w)) {
-        if (!worker_round(w))
+        uint32_t ran = worker_round(w);
+        turns += ran;
+        if (ran == 0) {
             worker_sleep(w);
-        else if (++rounds % ROUNDS_A_LOOK == 0)
+        } else if (++rounds % ROUNDS_A_LOOK == 0 || turns >= TURNS_A_LOOK) {
+            turns = 0;
             wr_loop_run(w->loop, 0); /* timers and descriptors get their turn under load too */
+        }
     }
 }
 

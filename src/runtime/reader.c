@@ -8,11 +8,43 @@
  */
 #include "runtime/stream_impl.h"
 
+/* With the lock held. */
+static void
+place_enter(reader_place *p, stream_shard *s)
+{
+    bool required = p->reader->config.required;
+    p->next = p->reader->config.start == WR_START_TAIL ? s->tail : s->head + 1;
+    p->next_place = s->places;
+    if (s->places != NULL)
+        s->places->prev_place = p;
+    s->places = p;
+    s->place_count++;
+    s->required_count += required;
+    wr_stream_shard_unread(s, p->next, s->head + 1, required);
+}
+
+/* With the lock held. */
+static void
+place_leave(reader_place *p, stream_shard *s)
+{
+    bool required = p->reader->config.required;
+    wr_stream_shard_read(s, p->next, s->head + 1, required);
+    s->place_count--;
+    s->required_count -= required;
+    if (p->next_place != NULL)
+        p->next_place->prev_place = p->prev_place;
+    if (p->prev_place != NULL)
+        p->prev_place->next_place = p->next_place;
+    else
+        s->places = p->next_place;
+}
+
 weir_status
 wr_reader_create(wr_stream *stream, const wr_reader_config *config, wr_reader **out)
 {
     uint32_t   count = stream->config.shard_count;
-    wr_reader *r = wr_calloc(stream->budget, 1, sizeof *r + count * sizeof r->places[0]);
+    uint32_t   places = config->shard < 0 ? count : 1;
+    wr_reader *r = wr_calloc(stream->budget, 1, sizeof *r + places * sizeof r->places[0]);
     if (r == NULL)
         return WEIR_MEMORY;
     wr_assert(config->shard < (int32_t) count);
@@ -20,14 +52,12 @@ wr_reader_create(wr_stream *stream, const wr_reader_config *config, wr_reader **
     r->config = *config;
     for (uint32_t i = 0; i < count; i++) {
         stream_shard *s = &stream->shards[i];
-        reader_place *p = &r->places[i];
-        p->reader = r;
         if (!reader_covers(r, i))
             continue;
+        reader_place *p = reader_place_of(r, i);
+        p->reader = r;
         wr_mutex_lock(&s->lock);
-        p->next = config->start == WR_START_TAIL ? s->tail : s->head + 1;
-        p->next_place = s->places;
-        s->places = p;
+        place_enter(p, s);
         wr_mutex_unlock(&s->lock);
     }
     *out = r;
@@ -43,14 +73,12 @@ wr_reader_destroy(wr_reader *reader)
         stream_shard *s = &reader->stream->shards[i];
         if (!reader_covers(reader, i))
             continue;
+        reader_place *p = reader_place_of(reader, i);
         wr_mutex_lock(&s->lock);
-        reader_place **at = &s->places;
-        while (*at != &reader->places[i])
-            at = &(*at)->next_place;
-        *at = reader->places[i].next_place;
+        place_leave(p, s);
         wr_stream_shard_trim(reader->stream, s);
         wr_mutex_unlock(&s->lock);
-        wr_batch_release(reader->places[i].held);
+        wr_batch_release(p->held);
     }
     wr_free(reader);
 }
@@ -66,6 +94,18 @@ place_catch_up(reader_place *p, const stream_shard *s)
     p->next = s->tail;
 }
 
+/* With the lock held: what the reader frees is trimmed. */
+static void
+place_move(reader_place *p, stream_shard *s, uint64_t next)
+{
+    bool     required = p->reader->config.required;
+    uint64_t first = p->next;
+    wr_stream_shard_read(s, first, next, required);
+    p->next = next;
+    if (first <= s->tail || (required && shard_slot(s, first)->required == 0))
+        wr_stream_shard_trim(p->reader->stream, s);
+}
+
 static bool
 place_is_empty(reader_place *p, stream_shard *s)
 {
@@ -77,9 +117,8 @@ wr_batch *
 wr_reader_next(wr_reader *reader, uint32_t shard, uint64_t *lost)
 {
     stream_shard *s = &reader->stream->shards[shard];
-    reader_place *p = &reader->places[shard];
+    reader_place *p = reader_place_of(reader, shard);
     wr_batch     *batch = p->held;
-    wr_assert(reader_covers(reader, shard));
     if (lost != NULL)
         *lost = 0;
     if (batch == NULL && place_is_empty(p, s))
@@ -87,18 +126,15 @@ wr_reader_next(wr_reader *reader, uint32_t shard, uint64_t *lost)
     wr_mutex_lock(&s->lock);
     if (batch != NULL) {
         p->held = NULL;
-        p->next = batch->sequence + 1;
     } else {
         place_catch_up(p, s);
         if (p->next <= s->head)
-            batch = wr_batch_retain(shard_slot(s, p->next++)->batch);
+            batch = wr_batch_retain(shard_slot(s, p->next)->batch);
         else
             atomic_store_explicit(&p->armed, 1, memory_order_relaxed); /* D2 */
     }
-    /* One that stood past the tail and holds nothing frees nothing; to look would cost the square
-     * of their number. */
-    if (batch != NULL && (reader->config.required || batch->sequence <= s->tail))
-        wr_stream_shard_trim(reader->stream, s);
+    if (batch != NULL)
+        place_move(p, s, batch->sequence + 1);
     if (lost != NULL) {
         *lost = p->lost;
         p->lost = 0;
@@ -111,8 +147,7 @@ const wr_batch *
 wr_reader_peek(wr_reader *reader, uint32_t shard)
 {
     stream_shard *s = &reader->stream->shards[shard];
-    reader_place *p = &reader->places[shard];
-    wr_assert(reader_covers(reader, shard));
+    reader_place *p = reader_place_of(reader, shard);
     if (p->held != NULL || place_is_empty(p, s))
         return p->held;
     wr_mutex_lock(&s->lock);
@@ -130,7 +165,7 @@ wr_reader_position(const wr_reader *reader, uint32_t shard)
 {
     stream_shard *s = &reader->stream->shards[shard];
     wr_mutex_lock(&s->lock);
-    uint64_t next = reader->places[shard].next;
+    uint64_t next = reader->places[reader->config.shard < 0 ? shard : 0].next;
     wr_mutex_unlock(&s->lock);
     return next;
 }
@@ -139,13 +174,16 @@ weir_status
 wr_reader_seek(wr_reader *reader, uint32_t shard, uint64_t sequence)
 {
     stream_shard *s = &reader->stream->shards[shard];
-    reader_place *p = &reader->places[shard];
+    reader_place *p = reader_place_of(reader, shard);
     weir_status   status = WEIR_OK;
-    wr_assert(reader_covers(reader, shard));
     wr_mutex_lock(&s->lock);
     if (sequence < s->tail || sequence > s->head + 1)
         status = WEIR_SNAPSHOT_REQUIRED;
     else {
+        if (sequence > p->next)
+            wr_stream_shard_read(s, p->next, sequence, reader->config.required);
+        else
+            wr_stream_shard_unread(s, sequence, p->next, reader->config.required);
         p->next = sequence;
         p->lost = 0;
         wr_stream_shard_trim(reader->stream, s);

@@ -145,7 +145,7 @@ wr_runtime_start(wr_runtime *rt, weir_error *err)
     rt->has_restored = false;
     atomic_store(&rt->live_tasks, rt->task_count);
     for (uint32_t i = 0; i < rt->task_count; i++)
-        atomic_store(&rt->tasks[i]->ready, 1);
+        wr_task_wake(rt->tasks[i]);
     rt->started = true;
     WR_TRY(wr_coordinator_start(rt, err));
     return wr_executor_start(rt, err);

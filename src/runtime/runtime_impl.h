@@ -150,6 +150,8 @@ void wr_runtime_event(wr_runtime *rt, int what, const weir_error *err);
 void wr_runtime_fail(wr_runtime *rt, const weir_error *err);
 void wr_runtime_end(wr_runtime *rt);
 /* executor.c: one turn of a task; executor_threads.c */
+/* The tasks that were woken since, oldest first, by next_woken. */
+task       *wr_worker_take_woken(worker *w);
 void        wr_runtime_turn(wr_runtime *rt, task *t);
 weir_status wr_executor_start(wr_runtime *rt, weir_error *err);
 void        wr_executor_join(wr_runtime *rt);

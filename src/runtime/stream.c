@@ -87,15 +87,26 @@ wr_stream_shards(const wr_stream *stream)
 
 /* --- retention --- */
 
-/* The first sequence that some (required) reader has still to read; head + 1 when there is none. */
-static uint64_t
-shard_floor(const stream_shard *shard, bool required_only)
+void
+wr_stream_shard_read(stream_shard *shard, uint64_t from, uint64_t to, bool required)
 {
-    uint64_t floor = shard->head + 1;
-    for (const reader_place *p = shard->places; p != NULL; p = p->next_place)
-        if (p->reader->config.required || !required_only)
-            floor = WR_MIN(floor, p->next);
-    return floor;
+    for (uint64_t s = WR_MAX(from, shard->tail); s < to; s++) {
+        stream_slot *slot = shard_slot(shard, s);
+        wr_assert(slot->unread > 0 && slot->required >= required);
+        slot->unread--;
+        slot->required -= required;
+    }
+}
+
+void
+wr_stream_shard_unread(stream_shard *shard, uint64_t from, uint64_t to, bool required)
+{
+    for (uint64_t s = WR_MAX(from, shard->tail); s < to; s++) {
+        shard_slot(shard, s)->unread++;
+        shard_slot(shard, s)->required += required;
+    }
+    if (required)
+        shard->floor = WR_MIN(shard->floor, from);
 }
 
 static bool
@@ -109,7 +120,10 @@ shard_over_limits(const wr_stream *stream, const stream_shard *shard)
 static bool
 shard_has_room(const wr_stream *stream, stream_shard *shard)
 {
-    uint64_t floor = WR_MAX(shard_floor(shard, true), shard->tail);
+    uint64_t floor = WR_MAX(shard->floor, shard->tail);
+    while (floor <= shard->head && shard_slot(shard, floor)->required == 0)
+        floor++;
+    shard->floor = floor;
     uint64_t held = shard->head + 1 - floor;
     if (held == 0)
         return true;
@@ -126,12 +140,11 @@ shard_has_room(const wr_stream *stream, stream_shard *shard)
 void
 wr_stream_shard_trim(wr_stream *stream, stream_shard *shard)
 {
-    uint64_t required = shard_floor(shard, true), any = shard_floor(shard, false);
-    while (shard->tail <= shard->head && shard->tail < required) {
+    while (shard->tail <= shard->head && shard_slot(shard, shard->tail)->required == 0) {
         stream_slot *slot = shard_slot(shard, shard->tail);
         bool         young = stream->config.retain_us > 0 &&
                      (uint64_t) (shard->arrived - slot->batch->arrived) <= stream->config.retain_us;
-        if ((shard->tail >= any || young) && !shard_over_limits(stream, shard))
+        if ((slot->unread > 0 || young) && !shard_over_limits(stream, shard))
             break;
         shard->bytes -= slot->bytes;
         wr_batch_release(slot->batch);
@@ -194,7 +207,7 @@ wr_stream_publish(wr_stream *stream, uint32_t shard, wr_batch *batch)
     s->arrived = WR_MAX(s->arrived, batch->arrived);
     s->ended = batch->mark == WR_MARK_END;
     s->bytes += bytes;
-    *shard_slot(s, s->head) = (stream_slot){ batch, bytes };
+    *shard_slot(s, s->head) = (stream_slot){ batch, bytes, s->place_count, s->required_count };
     atomic_store_explicit(&s->head_seen, s->head, memory_order_release);
     for (reader_place *p = s->places; p != NULL; p = p->next_place)
         if (atomic_exchange_explicit(&p->armed, 0, memory_order_relaxed) != 0 &&

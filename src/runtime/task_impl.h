@@ -8,6 +8,8 @@
  *
  * Invariants  A1  run is called by its worker's thread alone
  *             A2  a wake that comes while the task runs makes it run once more
+ *             A3  a task is in its worker's list of woken ones, or taken from it for a turn that is to come,
+ *                 exactly while `ready` is 1: nobody looks at tasks that rest
  */
 #pragma once
 
@@ -48,6 +50,7 @@ struct task {
     worker          *worker;
     const char      *name;
     _Atomic uint32_t ready;    /* 1: wants to run                                     */
+    task            *next_woken; /* in the list, newest first                         */
     _Atomic uint32_t blocked;  /* 1: waits for room downstream (for the stall detector) */
     _Atomic uint64_t progress; /* batches handled                                     */
     bool             starved;  /* waits for flow memory                               */
@@ -70,12 +73,13 @@ struct worker {
     uint32_t         index;
     wr_loop         *loop;
     wr_thread        thread;
-    task           **tasks;
-    uint32_t         task_count;
     weir_error       error; /* of the operator that fails: its job fails with it */
+    task           **ready; /* SEEDED: woken, to be picked from                      */
+    uint32_t         ready_count;
     worker_scratch   scratch;
     wr_scratch_list  scratch_owners;
     _Alignas(64) _Atomic uint32_t asleep;
+    _Atomic(task *)  woken; /* by anybody, newest first; taken whole by the worker   */
 };
 
 /* From any thread. */
