@@ -177,13 +177,17 @@ demo: ## install what is missing, build, run a live pipeline through the practic
 deps: ## install what the build and the tests need
 	@tools/deps test
 
-bench: $(O)/bench $(O)/weir ## records per CPU-second, by query and by way in: make bench ARGS="--query q5"
+bench: $(O)/bench $(O)/bench_sockets $(O)/weir ## records per CPU-second, by query and by way in: make bench ARGS="--query q5"
 	@$(O)/bench $(ARGS)
 	@tools/bench/kafka $(O)/weir $(ARGS)
-	@tools/bench/tcp $(O)/weir $(ARGS)
+	@$(O)/bench_sockets $(O)/weir $(ARGS)
 $(O)/bench: $(O)/obj/tools/bench/bench.o $(O)/libweir.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(O)/libweir.a $(LDLIBS)
+
+$(O)/bench_sockets: $(patsubst %,$(O)/obj/tools/bench/%.o,sockets sockets_in sockets_out json_limit) $(O)/libweir.a
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 bench-formats: $(O)/bench_json ## rows per CPU-second of the decoders and encoders, beside a loop made for one schema
 	@$(O)/bench_json

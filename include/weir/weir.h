@@ -167,6 +167,12 @@ typedef struct weir_column_info {
 WEIR_API weir_rows *weir_rows_retain(weir_rows *rows);
 WEIR_API void       weir_rows_release(weir_rows *rows);
 WEIR_API uint32_t   weir_rows_count(const weir_rows *rows);
+/* What several subscriptions were given has one name in this process: equal names, equal rows.  All 0: no name. */
+typedef struct weir_rows_id {
+    uint64_t run, sequence;
+    uint32_t relation, shard;
+} weir_rows_id;
+WEIR_API weir_rows_id weir_rows_name(const weir_rows *rows);
 WEIR_API int        weir_rows_diff(const weir_rows *rows, uint32_t row); /* +1 or -1 (or a count) */
 /* One value as PostgreSQL prints it; NULL for SQL NULL.  The text is valid until the next call on rows: one thread. */
 WEIR_API const char *weir_rows_text(weir_rows *rows, uint32_t row, uint32_t column);

@@ -351,6 +351,18 @@ wr_conn_write(wr_conn *conn, const void *bytes, size_t length)
     return n > 0 ? n : tls_outcome(conn, n, true);
 }
 
+ssize_t
+wr_conn_writev(wr_conn *conn, const struct iovec *pieces, uint32_t count)
+{
+    wr_assert(count > 0);
+    if (conn->ssl != NULL || count == 1)
+        return wr_conn_write(conn, pieces[0].iov_base, pieces[0].iov_len);
+    if (conn->failed)
+        return WR_CONN_FAILED;
+    struct msghdr message = { .msg_iov = (struct iovec *) (uintptr_t) pieces, .msg_iovlen = count };
+    return raw_outcome(sendmsg(conn->fd, &message, MSG_NOSIGNAL));
+}
+
 bool
 wr_conn_shutdown(wr_conn *conn)
 {

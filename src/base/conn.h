@@ -17,6 +17,7 @@
 #include "base/memory.h"
 
 #include <sys/types.h>
+#include <sys/uio.h>
 
 enum {
     WR_CONN_RECORD = 16384,
@@ -56,6 +57,8 @@ int wr_conn_handshake(wr_conn *conn);
 ssize_t wr_conn_read(wr_conn *conn, void *bytes, size_t length);
 /* Bytes taken (length above 0); AGAIN; FAILED. */
 ssize_t wr_conn_write(wr_conn *conn, const void *bytes, size_t length);
+/* The same of several pieces, in their order; through TLS perhaps of the first alone. */
+ssize_t wr_conn_writev(wr_conn *conn, const struct iovec *pieces, uint32_t count);
 /* We send no more.  False: it is broken already. */
 bool wr_conn_shutdown(wr_conn *conn);
 /* Why TLS failed, in words; "" when it did not.  hint: what to do about it, or "". */

@@ -179,9 +179,9 @@ void wr_scratch_remove(const char *path);
 /* rows.c */
 /* Wraps batch (takes it).  Returns owned; NULL: no memory. */
 weir_rows *wr_rows_create(wr_batch *batch, const wr_schema *schema);
-/* The same, sharing the bytes with other subscriptions that read this very batch. */
-weir_rows *
-wr_rows_create_shared(wr_encoded_cache *cache, wr_batch *batch, const wr_schema *schema);
+/* The same, sharing the bytes with other subscriptions that read the rows of this name. */
+weir_rows *wr_rows_create_shared(wr_encoded_cache *cache, wr_batch *batch, const wr_schema *schema,
+                                 const weir_rows_id *name);
 void wr_encoded_cache_init(wr_encoded_cache *cache);
 void wr_encoded_cache_fini(wr_encoded_cache *cache);
 void wr_encoded_cache_join(wr_encoded_cache *cache);

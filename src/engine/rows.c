@@ -9,6 +9,7 @@
  * Threads     any; weir_rows_text alone uses scratch of the handle and is for one thread.
  */
 #include "engine/engine_impl.h"
+#include "format/json.h"
 
 #include <string.h>
 
@@ -17,6 +18,7 @@ enum { FORMS = 8 };
 typedef struct wr_encoded encoded;
 struct wr_encoded {
     _Atomic uint32_t refs;
+    weir_rows_id name;
     wr_batch *batch;
     const wr_schema *schema;
     pthread_mutex_t mutex;
@@ -33,9 +35,9 @@ struct weir_rows {
 
 /* --- what is shared --- */
 
-/* Takes batch.  Returns owned; NULL: no memory. */
+/* Takes batch.  name NULL: none.  Returns owned; NULL: no memory. */
 static encoded *
-encoded_create(wr_batch *batch, const wr_schema *schema)
+encoded_create(wr_batch *batch, const wr_schema *schema, const weir_rows_id *name)
 {
     encoded *e = wr_calloc(batch->budget, 1, sizeof *e);
     if (e == NULL) {
@@ -45,6 +47,7 @@ encoded_create(wr_batch *batch, const wr_schema *schema)
     atomic_init(&e->refs, 1);
     e->batch = batch;
     e->schema = schema;
+    e->name = name != NULL ? *name : (weir_rows_id){ 0 };
     pthread_mutex_init(&e->mutex, NULL);
     for (int i = 0; i < FORMS; i++)
         wr_text_init(&e->forms[i], batch->budget);
@@ -93,19 +96,27 @@ has_room_to_keep(const wr_budget *budget)
     return limit == 0 || wr_budget_room(budget) > limit / 2;
 }
 
-/* Takes batch; it is kept (and so its address is its name) or was kept already. */
+static bool
+same_name(const weir_rows_id *a, const weir_rows_id *b)
+{
+    return a->sequence == b->sequence && a->shard == b->shard && a->relation == b->relation &&
+           a->run == b->run;
+}
+
+/* Takes batch; it is kept, or what has its name was kept already. */
 static encoded *
-encoded_find_or_keep(wr_encoded_cache *c, wr_batch *batch, const wr_schema *schema)
+encoded_find_or_keep(wr_encoded_cache *c, wr_batch *batch, const wr_schema *schema,
+                     const weir_rows_id *name)
 {
     encoded *e = NULL, *gone[WR_ENCODED_KEPT] = { NULL };
     bool keep = has_room_to_keep(batch->budget);
     pthread_mutex_lock(&c->mutex);
     for (uint32_t i = 0; i < WR_ENCODED_KEPT && e == NULL; i++)
-        if (c->kept[i] != NULL && c->kept[i]->batch == batch)
+        if (c->kept[i] != NULL && same_name(&c->kept[i]->name, name))
             e = encoded_retain(c->kept[i]);
     if (e != NULL) {
         wr_batch_release(batch);
-    } else if ((e = encoded_create(batch, schema)) != NULL && c->users > 1 && keep) {
+    } else if ((e = encoded_create(batch, schema, name)) != NULL && c->users > 1 && keep) {
         gone[0] = c->kept[c->turn];
         c->kept[c->turn] = encoded_retain(e);
         c->turn = (c->turn + 1) % WR_ENCODED_KEPT;
@@ -171,13 +182,14 @@ rows_of(encoded *e)
 weir_rows *
 wr_rows_create(wr_batch *batch, const wr_schema *schema)
 {
-    return rows_of(encoded_create(batch, schema));
+    return rows_of(encoded_create(batch, schema, NULL));
 }
 
 weir_rows *
-wr_rows_create_shared(wr_encoded_cache *cache, wr_batch *batch, const wr_schema *schema)
+wr_rows_create_shared(wr_encoded_cache *cache, wr_batch *batch, const wr_schema *schema,
+                      const weir_rows_id *name)
 {
-    return rows_of(encoded_find_or_keep(cache, batch, schema));
+    return rows_of(encoded_find_or_keep(cache, batch, schema, name));
 }
 
 weir_rows *
@@ -202,6 +214,12 @@ uint32_t
 weir_rows_count(const weir_rows *rows)
 {
     return rows->of->batch->row_count;
+}
+
+weir_rows_id
+weir_rows_name(const weir_rows *rows)
+{
+    return rows->of->name;
 }
 
 int
@@ -250,34 +268,19 @@ weir_rows_text(weir_rows *rows, uint32_t row, uint32_t column)
 static weir_status
 encode_json_rows(encoded *r, wr_text *to)
 {
-    wr_arena step;
-    wr_arena_init(&step, r->batch->budget);
-    weir_status status = WEIR_OK;
+    const wr_json_encode_config config = { .lists = true };
+    wr_encoder *encoder = NULL;
     wr_text_putc(to, '[');
-    for (uint32_t i = 0; i < r->batch->row_count && status == WEIR_OK; i++) {
-        uint32_t physical = wr_batch_row(r->batch, i);
-        int64_t diff = wr_batch_diff(r->batch, physical);
-        for (int64_t repeat = diff < 0 ? -diff : diff; repeat > 0 && status == WEIR_OK; repeat--) {
-            wr_text_puts(to, to->length > 1 ? ",[" : "[");
-            wr_text_puts(to, diff < 0 ? "\"-\",[" : "\"+\",[");
-            bool first = true;
-            for (uint32_t c = 0; c < r->batch->column_count && status == WEIR_OK; c++) {
-                if (r->schema->fields[c].hidden)
-                    continue;
-                wr_value v;
-                status = wr_column_get_value(r->batch->columns[c], physical, &step, &v);
-                if (!first)
-                    wr_text_putc(to, ',');
-                first = false;
-                if (status == WEIR_OK)
-                    wr_value_print_json(&v, to);
-            }
-            wr_text_puts(to, "]]");
-        }
-        wr_arena_reset(&step);
+    weir_status status =
+        wr_json_encoder_ops.create(&config, r->schema, r->batch->budget, &encoder, NULL);
+    if (status == WEIR_OK) {
+        status = wr_json_encoder_ops.encode(encoder, r->batch, 0, r->batch->row_count, to, NULL);
+        wr_json_encoder_ops.destroy(encoder);
     }
-    wr_text_putc(to, ']');
-    wr_arena_fini(&step);
+    if (wr_text_ok(to) && to->length > 1)
+        to->data[to->length - 1] = ']'; /* where the last row's comma stands */
+    else
+        wr_text_putc(to, ']');
     return status == WEIR_OK && !wr_text_ok(to) ? WEIR_MEMORY : status;
 }
 

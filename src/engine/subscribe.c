@@ -22,6 +22,7 @@ struct weir_subscription {
     wr_reader *reader;
     const wr_schema *schema; /* the stream's: rows given out hold it longer than this lives */
     bool by_key;             /* rows replace each other */
+    uint32_t relation;       /* the stream's number, and how it is read: part of the rows' names */
     uint32_t shard_count, turn; /* turn: the shard to ask first */
     uint64_t snapshot_until[SHARDS_MAX];
     wr_time watermarks[SHARDS_MAX];
@@ -91,6 +92,7 @@ weir_subscribe(weir_pipeline *pipeline, const char *view, const weir_subscribe_o
         wr_free(s);
         return wr_error_set(err, WEIR_USAGE, "no key of \"%.100s\" is known to read it by", view);
     }
+    s->relation = (uint32_t)index * 2 + s->by_key;
     s->shard_count = wr_stream_shards(s->stream);
     s->progress = WR_TIME_START;
     wr_encoded_cache_join(&pipeline->encoded);
@@ -216,7 +218,8 @@ weir_subscription_next(weir_subscription *s, weir_message *m, weir_error *err)
             return wr_error_set(err, WEIR_MEMORY, "no memory for rows");
         m->event = WEIR_ROWS;
         m->snapshot = b->sequence <= s->snapshot_until[shard];
-        m->rows = wr_rows_create_shared(&s->pipeline->encoded, b, s->schema);
+        const weir_rows_id name = { s->pipeline->boot, b->sequence, s->relation, shard };
+        m->rows = wr_rows_create_shared(&s->pipeline->encoded, b, s->schema, &name);
         if (m->rows == NULL)
             return wr_error_set(err, WEIR_MEMORY, "no memory for rows");
         cursor_print(s, m->cursor, sizeof m->cursor);

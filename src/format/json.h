@@ -25,6 +25,7 @@ typedef struct wr_json_decode_config {
 typedef struct wr_json_encode_config {
     int op;     /* 0 auto, 1 none     */
     int values; /* 0 json, 1 postgres */
+    bool lists; /* no option: ["+",[7,3]], and so on, as the wire protocol has rows */
 } wr_json_encode_config;
 
 extern const wr_decoder_ops wr_json_decoder_ops;

@@ -24,6 +24,7 @@ typedef struct json_encoder {
     wr_budget       *budget;
     bool             with_op;      /* rows begin with "_op"              */
     bool             skip_deletes; /* changes, but written without "_op" */
+    bool             lists;        /* ["+",[7,3]], a row              */
     bool             as_text;      /* what is no number or boolean: PostgreSQL's text in quotes */
     wr_arena         arena;
     const char     **before; /* by column, with its length: `,"name":` */
@@ -45,6 +46,7 @@ encoder_create(const void *config, const wr_schema *schema, wr_budget *budget, w
     e->schema = schema;
     e->budget = budget;
     e->with_op = schema->kind != WR_INSERT_ONLY && c->op == OP_AUTO;
+    e->lists = c->lists;
     e->as_text = c->values == VALUES_POSTGRES;
     e->skip_deletes = schema->kind != WR_INSERT_ONLY && c->op == OP_NONE;
     wr_arena_init(&e->arena, budget);
@@ -248,6 +250,31 @@ value_put(json_encoder *e, wr_put *put, const wr_column *column, uint32_t row)
     return boxed_put(e, put, column, row);
 }
 
+/* ["+",[7,3]], */
+static weir_status
+list_row_put(void *encoder, wr_put *put, const wr_batch *batch, uint32_t row, bool plus)
+{
+    json_encoder *e = encoder;
+    bool          first = true;
+    if (!wr_put_room(put, 16))
+        return WEIR_MEMORY;
+    wr_put_bytes(put, plus ? "[\"+\",[" : "[\"-\",[", 6);
+    for (uint32_t c = 0; c < e->schema->field_count; c++) {
+        if (e->before_length[c] == 0)
+            continue;
+        if (!wr_put_room(put, 1 + WR_PRINT_MAX))
+            return WEIR_MEMORY;
+        if (!first)
+            *put->at++ = ',';
+        first = false;
+        WR_TRY(value_put(e, put, batch->columns[c], row));
+    }
+    if (!wr_put_room(put, 3))
+        return WEIR_MEMORY;
+    wr_put_bytes(put, "]],", 3);
+    return WEIR_OK;
+}
+
 static weir_status
 row_put(void *encoder, wr_put *put, const wr_batch *batch, uint32_t row, bool plus)
 {
@@ -283,6 +310,8 @@ encoder_encode(wr_encoder *self, const wr_batch *batch, uint32_t from, uint32_t 
                uint32_t *ends)
 {
     json_encoder *e = (json_encoder *) self;
+    if (e->lists)
+        return wr_put_rows(e, list_row_put, false, batch, from, count, to, ends);
     return wr_put_rows(e, row_put, e->skip_deletes, batch, from, count, to, ends);
 }
 

@@ -187,12 +187,13 @@ kernel_number(json_decoder *d, wr_cell *cell, wr_column *c, const char *p)
 static inline const char *
 kernel_epoch(json_decoder *d, wr_cell *cell, wr_column *c, const char *p)
 {
-    static const int64_t us[] = { 0, 1000000, 1000, 1, 0 }; /* by wr_time_unit */
+    static const int64_t us[] = { 0, 1000000, 1000, 1, 0 };  /* by wr_time_unit */
+    static const uint8_t digits[] = { 0, 0, 3, 6, 0 };       /* of a second that it may have */
     int64_t              v;
     const char          *q = kernel_integer(p, &v);
     /* of 15 digits at most, so that only seconds can go beyond what a time can be */
     if (q == NULL || us[cell->unit] == 0 || v < 0 || (cell->unit == WR_UNIT_S && v >> 38 != 0) ||
-        cell->digits < 6 || *q == '.' || (*q | 0x20) == 'e')
+        cell->digits < digits[cell->unit] || *q == '.' || (*q | 0x20) == 'e')
         return NULL;
     ((wr_time *) c->data)[d->shapes.row] = v * us[cell->unit];
     wr_cell_mark(c, d->shapes.row);

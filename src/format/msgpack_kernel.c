@@ -127,12 +127,13 @@ static inline const char *
 kernel_epoch(msgpack_decoder *d, const wr_shape_step *step, const char *p)
 {
     static const int64_t us[] = { 0, 1000000, 1000, 1, 0 }; /* by wr_time_unit */
+    static const uint8_t digits[] = { 0, 0, 3, 6, 0 };      /* of a second that it may have */
     const wr_cell *cell = &d->cells[step->field];
     wr_column *c = d->columns[step->field];
     int64_t v;
     const char *q = kernel_integer(p, &v);
     /* below 2^48, so that only seconds can go beyond what a time can be */
-    if (q == NULL || us[cell->unit] == 0 || v < 0 || v >> 48 != 0 || cell->digits < 6 ||
+    if (q == NULL || us[cell->unit] == 0 || v < 0 || v >> 48 != 0 || cell->digits < digits[cell->unit] ||
         (cell->unit == WR_UNIT_S && v >> 38 != 0))
         return NULL;
     ((wr_time *)c->data)[d->shapes.row] = v * us[cell->unit];

@@ -112,7 +112,7 @@ conn_close(conn *c)
     wr_conn_fini(&c->wire);
     close(c->fd);
     wr_text_fini(&c->in);
-    wr_text_fini(&c->out);
+    out_fini(c);
     wr_text_fini(&c->push.rows);
     wr_free(c);
 }
@@ -128,49 +128,6 @@ conn_room(const conn *c)
 }
 
 /* --- out --- */
-
-/* All is sent: give back what a burst took. */
-static void
-out_empty(conn *c)
-{
-    if (c->out.capacity > KEEP_BYTES)
-        wr_text_fini(&c->out);
-    else
-        wr_text_clear(&c->out);
-    c->out_at = 0;
-}
-
-/* Send what goes; true when a byte moved. */
-static bool
-conn_flush(conn *c)
-{
-    bool moved = false;
-    if (!wr_text_ok(&c->out)) {
-        wr_log(WR_LOG_WARN, "server",
-               "a client is dropped: the memory for what waits for clients is used up");
-        c->dead = true;
-    }
-    while (!c->dead && conn_waiting(c) > 0) {
-        ssize_t n = wr_conn_write(&c->wire, c->out.data + c->out_at, conn_waiting(c));
-        if (n == WR_CONN_AGAIN)
-            break;
-        if (n == WR_CONN_FAILED) {
-            conn_tls_failed(c);
-            c->dead = true;
-        } else {
-            c->out_at += (size_t)n;
-            moved = true;
-        }
-    }
-    if (conn_waiting(c) == 0) {
-        out_empty(c);
-    } else if (c->out_at > c->out.length / 2) {
-        c->out.length = conn_waiting(c);
-        memmove(c->out.data, c->out.data + c->out_at, c->out.length);
-        c->out_at = 0;
-    }
-    return moved;
-}
 
 /* The last word is sent: our end first, then wait for the client's, so that no reset overtakes the
  * word. */
@@ -320,7 +277,7 @@ conn_work(conn *c)
     session_probe(c);
     session_pump(c);
     bool full = conn_room(c) == 0;
-    moved |= conn_flush(c);
+    moved |= out_flush(c);
     more |= full && conn_room(c) > 0; /* requests or rows may have waited for the room */
     if (more)                         /* not before the others had their turn */
         atomic_store(&c->ready, true);

@@ -55,7 +55,7 @@ reply_end(reply *r)
     if (!wr_text_ok(r->to))
         return;
     unsigned char *p = (unsigned char *)r->to->data + r->began;
-    uint32_t length = (uint32_t)(r->to->length - r->began - FRAME_HEAD_BYTES);
+    uint32_t length = (uint32_t)(r->to->length - r->began - FRAME_HEAD_BYTES + r->shared);
     for (int i = 0; i < 4; i++) {
         p[i] = (unsigned char)(length >> (24 - 8 * i));
         p[FRAME_HEAD_BYTES + 1 + i] = (unsigned char)(r->members >> (24 - 8 * i));
@@ -139,6 +139,13 @@ reply_put_encoded(reply *r, const char *bytes, size_t length)
 {
     value_lead(r);
     wr_text_append(r->to, bytes, length);
+}
+
+void
+reply_put_body(reply *r, out_body *b)
+{
+    value_lead(r);
+    r->shared += out_put(r->conn, b);
 }
 
 void

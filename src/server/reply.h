@@ -21,6 +21,7 @@ typedef struct reply {
     conn *conn;
     wr_text *to;
     size_t began; /* where the frame begins in to */
+    size_t shared; /* bytes of bodies in it */
     uint32_t members;
     bool comma; /* JSON: one must come before the next value */
 } reply;
@@ -36,6 +37,7 @@ void reply_put_int(reply *r, int64_t value);
 void reply_put_bool(reply *r, bool value);
 /* In the connection's encoding already. */
 void reply_put_encoded(reply *r, const char *bytes, size_t length);
+void reply_put_body(reply *r, out_body *b);
 /* name and value at once */
 void reply_string(reply *r, const char *name, const char *value);
 void reply_int(reply *r, const char *name, int64_t value);

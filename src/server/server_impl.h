@@ -6,8 +6,8 @@
  * reads it: a session (JSON lines or MessagePack frames) or http.
  *
  * Invariants  V1  a connection is touched by the server's thread alone, but for `ready`
- *             V2  what waits for a client is copied into memory of the server's own budget: a slow
- *                 client holds none of the pipeline's
+ *             V2  what waits for a client is in memory of the server's own budget, copied once however
+ *                 many it waits for (out.c): a slow client holds none of the pipeline's
  *             V3  nothing is taken from a stream or from a client while more than conn_room() waits
  *                 for it
  *             V4  a listener with TLS hears nothing else: what begins otherwise is told so and closed
@@ -35,6 +35,8 @@ enum {
     SERVER_OUT_BYTES = 1 << 20, /* waiting for one client: then its streams and requests wait */
     SERVER_OUT_BYTES_TIGHT = 64 << 10, /* the same while the server's memory is half used */
     SERVER_MEMORY_BYTES = 256 << 20,
+    SERVER_BODIES_KEPT = 64, /* of the newest rows, for subscribers that come to them later */
+    SERVER_BODY_BYTES_KEPT = 8 << 20,
     SERVER_READ_BYTES = 64 << 10,
     SERVER_TOKEN_BYTES_MAX = 255,
 
@@ -73,6 +75,14 @@ typedef struct pending_push {
     bool has_seq;
 } pending_push;
 
+/* Rows as they go over the wire, made once for all who get them (out.c). */
+typedef struct out_body out_body;
+/* A body that waits for a client: before the byte `at` of what the client alone gets. */
+typedef struct out_piece {
+    out_body *body;
+    size_t at;
+} out_piece;
+
 struct conn {
     conn *next;
     server *server;
@@ -86,8 +96,11 @@ struct conn {
     conn_kind kind;
     wr_text in;
     size_t in_at, in_seen; /* consumed; searched for the end of a line */
-    wr_text out;
+    wr_text out;   /* what waits for it: this, and pieces in between */
     size_t out_at; /* sent                               */
+    out_piece *pieces;
+    uint32_t piece_at, piece_count, piece_capacity; /* sent; there are */
+    size_t piece_sent, piece_bytes; /* of the first that waits; of all that wait */
     conn_phase phase;
     bool eof;           /* the client sends no more           */
     bool probed;        /* and was asked whether it listens   */
@@ -139,6 +152,9 @@ struct server {
     uint32_t listener_count, conn_count, subscription_count;
     int spare_fd; /* given up for a moment when descriptors run out */
     conn *conns;
+    out_body *bodies[SERVER_BODIES_KEPT];
+    uint32_t body_turn;
+    size_t body_bytes; /* of those kept */
     uint64_t serial;
     wr_arena scratch; /* of the request at hand */
     char *read_buffer;
@@ -174,13 +190,25 @@ void conn_check_peer(conn *c);
 static inline size_t
 conn_waiting(const conn *c)
 {
-    return c->out.length - c->out_at;
+    return c->out.length - c->out_at + c->piece_bytes;
 }
 static inline size_t
 conn_left(const conn *c)
 {
     return c->in.length - c->in_at;
 }
+
+/* out.c: bodies belong to the server's thread, which counts who holds them. */
+/* The rows in the encoding of the client's session.  Returns (owned: body_release). */
+weir_status body_get(conn *c, weir_rows *rows, out_body **out);
+void body_release(out_body *b); /* NULL allowed */
+const char *body_bytes(const out_body *b, size_t *length);
+void bodies_drop(server *s); /* those that are kept */
+/* The body is what waits next for the client.  Its bytes, unless they were copied into c->out. */
+size_t out_put(conn *c, out_body *b);
+/* Send what goes; true when a byte moved.  A client that is broken is dead afterwards. */
+bool out_flush(conn *c);
+void out_fini(conn *c);
 
 /* session.c: take one whole frame from c->in and answer it; false: there is none. */
 bool session_take(conn *c);

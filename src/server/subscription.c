@@ -50,6 +50,8 @@ subscription_close(subscription *s)
     c->subscription_count--;
     c->server->subscription_count--;
     weir_unsubscribe(s->sub);
+    if (c->server->subscription_count <= 1) /* nobody to share with */
+        bodies_drop(c->server);
     wr_free(s);
 }
 
@@ -114,10 +116,11 @@ send_end(subscription *s, const char *reason, const weir_error *why)
     reply_end(&r);
 }
 
-/* One frame: rows as encoded, `count` of them; the cursor with the last frame of a message (S2). */
+/* One frame: all of the body, or `count` of its rows at bytes; the cursor with the last frame of a
+ * message (S2). */
 static void
-send_rows_frame(subscription *s, const weir_message *m, const char *bytes, size_t length,
-                uint32_t count, bool last)
+send_rows_frame(subscription *s, const weir_message *m, out_body *whole, const char *bytes,
+                size_t length, uint32_t count, bool last)
 {
     reply r;
     reply_begin(&r, s->conn, s->id, "rows");
@@ -128,8 +131,8 @@ send_rows_frame(subscription *s, const weir_message *m, const char *bytes, size_
     if (m->snapshot)
         reply_bool(&r, "snapshot", true);
     reply_name(&r, "rows");
-    if (count == 0) {
-        reply_put_encoded(&r, bytes, length);
+    if (whole != NULL) {
+        reply_put_body(&r, whole);
     } else {
         reply_list(&r, count);
         wr_text_append(r.to, bytes, length);
@@ -164,7 +167,7 @@ send_rows_split(subscription *s, const weir_message *m, const char *bytes, size_
         if (n > limit)
             return false;
         if (first != NULL && (size_t)(row + n - first) > limit) {
-            send_rows_frame(s, m, first, (size_t)(stop - first), count, false);
+            send_rows_frame(s, m, NULL, first, (size_t)(stop - first), count, false);
             first = NULL;
         }
         count = first == NULL ? 1 : count + 1;
@@ -172,7 +175,7 @@ send_rows_split(subscription *s, const weir_message *m, const char *bytes, size_
         stop = row + n;
     }
     if (first != NULL)
-        send_rows_frame(s, m, first, (size_t)(stop - first), count, true);
+        send_rows_frame(s, m, NULL, first, (size_t)(stop - first), count, true);
     return true;
 }
 
@@ -180,17 +183,20 @@ send_rows_split(subscription *s, const weir_message *m, const char *bytes, size_
 static bool
 send_rows(subscription *s, const weir_message *m)
 {
-    const char *bytes;
-    size_t length;
+    out_body *b = NULL;
+    const char *bytes = NULL;
+    size_t length = 0;
     weir_error err = { 0 };
-    weir_status st = weir_rows_encode(
-        m->rows, s->conn->kind == CONN_MSGPACK ? WEIR_MSGPACK : WEIR_JSON, false, &bytes, &length);
+    weir_status st = body_get(s->conn, m->rows, &b);
     if (st != WEIR_OK)
         (void)!wr_error_set(&err, st, "the rows cannot be written: %s", weir_status_text(st));
-    else if (length <= SERVER_FRAME_BYTES_MAX - FRAME_REST_BYTES)
-        send_rows_frame(s, m, bytes, length, 0, true);
-    else if (!send_rows_split(s, m, bytes, length))
+    else
+        bytes = body_bytes(b, &length);
+    if (st == WEIR_OK && length <= SERVER_FRAME_BYTES_MAX - FRAME_REST_BYTES)
+        send_rows_frame(s, m, b, NULL, 0, 0, true);
+    else if (st == WEIR_OK && !send_rows_split(s, m, bytes, length))
         st = wr_error_set(&err, WEIR_LIMIT, "a row is larger than a frame of 4 MiB");
+    body_release(b);
     if (st != WEIR_OK) {
         session_fail(s->conn, s->id, &err);
         return false;

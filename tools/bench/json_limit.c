@@ -57,7 +57,7 @@ quote_find(const char *p)
     }
 }
 
-/* n <= 64 bytes of text at p as a view; more than fit inline go to heap. */
+/* n bytes of text at p as a view; more than fit inline go to heap. */
 static inline __attribute__((target("avx2,bmi"))) size_t
 text_put(wr_string *to, const char *p, size_t n, char *heap)
 {
@@ -72,6 +72,8 @@ text_put(wr_string *to, const char *p, size_t n, char *heap)
     to->pointer = heap;
     _mm256_storeu_si256((__m256i *)heap, _mm256_loadu_si256((const __m256i *)p));
     _mm256_storeu_si256((__m256i *)(heap + 32), _mm256_loadu_si256((const __m256i *)(p + 32)));
+    for (size_t i = 64; i < n; i += 32)
+        _mm256_storeu_si256((__m256i *)(heap + i), _mm256_loadu_si256((const __m256i *)(p + i)));
     return n;
 }
 
@@ -106,15 +108,9 @@ static const char *const literals[STEPS] = {
 };
 /* clang-format on */
 
-uint64_t
-json_limit_run(const char *bytes, size_t length)
+static void
+steps_make(step steps[STEPS])
 {
-    static int64_t   numbers[STEPS][ROWS];
-    static wr_string texts[STEPS][ROWS];
-    static char      heap[ROWS * 256];
-    step             steps[STEPS];
-    uint64_t         rows = 0;
-    char            *at = heap;
     for (int i = 0; i < STEPS; i++) {
         size_t n = strlen(literals[i]);
         memset(&steps[i], 0, sizeof steps[i]);
@@ -123,8 +119,19 @@ json_limit_run(const char *bytes, size_t length)
         steps[i].mask = (1u << n) - 1;
         steps[i].text = literals[i][n - 1] == '"';
     }
-    /* the last records are left: the loop loads beyond what it reads */
-    for (const char *p = bytes, *end = bytes + length - 512; p < end; rows++) {
+}
+
+uint64_t
+json_limit_lines(const char *bytes, const char *end)
+{
+    static int64_t   numbers[STEPS][ROWS];
+    static wr_string texts[STEPS][ROWS];
+    static char      heap[ROWS * 512];
+    step             steps[STEPS];
+    uint64_t         rows = 0;
+    char            *at = heap;
+    steps_make(steps);
+    for (const char *p = bytes; p < end; rows++) {
         if (rows % ROWS == 0)
             at = heap;
         p = record_take(steps, p, numbers, texts, rows % ROWS, &at);
@@ -133,4 +140,10 @@ json_limit_run(const char *bytes, size_t length)
         p += 3; /* `"}` and the newline */
     }
     return rows;
+}
+
+uint64_t
+json_limit_run(const char *bytes, size_t length)
+{
+    return json_limit_lines(bytes, bytes + length - JSON_LIMIT_AHEAD); /* the last records are left */
 }

@@ -26,7 +26,7 @@ struct weir_pipeline {
 };
 struct weir_rows {
     _Atomic uint32_t refs;
-    uint32_t count;
+    uint32_t count, number;
     char *json, *pack;
     size_t json_length, pack_length;
 };
@@ -42,7 +42,8 @@ static struct {
     weir_message messages[MESSAGES_MAX];
     uint32_t message_count, pipeline_count;
     weir_subscription *subscriptions[SUBSCRIPTIONS_MAX];
-    uint32_t open_subscriptions;
+    uint32_t open_subscriptions, rows_made;
+    _Atomic uint32_t encodings;
     weir_state state;
     char why[64];
     bool fail;
@@ -61,6 +62,7 @@ engine_reset(void)
         weir_rows_release(engine.messages[i].rows);
     engine.message_count = 0;
     engine.pipeline_count = 1;
+    engine.encodings = 0;
     engine.state = WEIR_RUNNING;
     engine.why[0] = '\0';
     engine.fail = false;
@@ -108,6 +110,7 @@ engine_rows(uint32_t count, const char *json, size_t json_length, const char *pa
     wr_assert(r != NULL);
     r->refs = 1;
     r->count = count;
+    r->number = ++engine.rows_made;
     r->json = wr_strndup(NULL, json, json_length);
     r->json_length = json_length;
     r->pack = pack != NULL ? wr_alloc(NULL, pack_length) : NULL;
@@ -179,6 +182,12 @@ engine_open_subscriptions(void)
     uint32_t n = engine.open_subscriptions;
     pthread_mutex_unlock(&engine.lock);
     return n;
+}
+
+uint32_t
+engine_encodings(void)
+{
+    return engine.encodings;
 }
 
 uint32_t
@@ -350,6 +359,12 @@ weir_rows_release(weir_rows *r)
     wr_free(r);
 }
 
+weir_rows_id
+weir_rows_name(const weir_rows *r)
+{
+    return (weir_rows_id){ .run = 1, .sequence = r->number };
+}
+
 uint32_t
 weir_rows_count(const weir_rows *r)
 {
@@ -360,6 +375,7 @@ weir_status
 weir_rows_encode(weir_rows *r, weir_encoding encoding, bool with_names, const char **bytes,
                  size_t *length)
 {
+    engine.encodings++;
     *bytes = encoding == WEIR_MSGPACK ? r->pack : r->json;
     *length = encoding == WEIR_MSGPACK ? r->pack_length : r->json_length;
     return *bytes != NULL ? WEIR_OK : WEIR_MEMORY;

@@ -30,6 +30,7 @@ void engine_push_room(size_t bytes);  /* what weir_push takes from now on */
 const char *engine_pushed(void);      /* all it has taken */
 uint32_t engine_open_subscriptions(void);
 uint32_t engine_open_rows(void);
+uint32_t engine_encodings(void); /* how often rows were asked for their bytes */
 
 /* ---- the server -------------------------------------------------------------------------------
  */
