@@ -3,7 +3,7 @@ import json
 import re
 import subprocess
 
-from property_sql import Printer, type_name
+from property_sql import Printer, time_text, type_name
 from property_values import json_value
 from relations import Group, Select, Sort, Table, Union
 
@@ -49,9 +49,13 @@ def counted(case):
 
 def expected(case):
     rows = []
-    for r in case.rows:
+    for r in getattr(case, "live", case.rows):
         rows.append(json_value({n: (v, t) for (n, t), v in zip(case.columns, r)}))
     return "[ " + ", ".join(rows) + " ]"
+
+
+def json_row(op, row, columns):
+    return json_value({**({"_op": (op, "text")} if op else {}), **{c: (row[c], t) for c, t in columns if c in row}})
 
 
 def feeds(rnd, streams, one_slot):
@@ -63,8 +67,7 @@ def feeds(rnd, streams, one_slot):
 
     def piece(name):
         n = rnd.choice(sizes)
-        rows = ", ".join(json_value({**({"_op": (op, "text")} if op else {}), **{c: (r[c], t) for c, t in columns[name] if c in r}})
-                         for op, r in left[name][:n])
+        rows = ", ".join(json_row(op, r, columns[name]) for op, r in left[name][:n])
         left[name] = left[name][n:]
         return "%s: [ %s ]" % (name, rows)
     while any(left.values()):
@@ -78,12 +81,50 @@ def feeds(rnd, streams, one_slot):
     return out
 
 
+def scheduled(streams, schedule):
+    """The steps of a schedule."""
+    left = {s.name: list(s.log if hasattr(s, "log") else [(None, r) for r in s.rows]) for s in streams}
+    columns, out = {s.name: s.columns for s in streams}, []
+
+    def piece(name, n):
+        rows, left[name] = left[name][:n], left[name][n:]
+        return "%s: [ %s ]" % (name, ", ".join(json_row(op, r, columns[name]) for op, r in rows))
+    for step in schedule.steps:
+        if step[0] in ("feed", "together"):
+            pieces = [piece(n, count) for n, count in step[1] if n in columns]
+            if pieces:
+                out.append("      - %s: { %s }" % ("feed_together" if len(pieces) > 1 else "feed", ", ".join(pieces)))
+        else:
+            out.append({"restart": "      - restart: true", "workers": "      - workers: %s" % step[-1],
+                        "advance": "      - advance: %sms" % step[-1]}[step[0]])
+    return out
+
+
 def names_of(case):
     """The views that give this case: every other one stands twice, and what the two do is run once."""
     return ["v%d" % case.number] + (["again%d" % case.number] if case.number % 2 == 0 else [])
 
 
-def write(path, rnd, streams, cases):
+def header(c, rnd):
+    """What a view says besides its SQL."""
+    if hasattr(c, "options"):
+        return ", ".join(c.options)
+    emit = "emit: changes, " if c.wide else ""
+    if isinstance(c.query, Group) and not c.wide:
+        windowed = c.kind in ("window", "session", "cascade")
+        emit = "emit: %s, " % (rnd.choice(["final", "changes"]) if c.kind == "window" else "final" if windowed else "changes")
+    return emit + "state: { unbounded: true }"
+
+
+def test_head(rnd, schedule):
+    """The test's name and manner; has it buffers of one slot?"""
+    one_slot = rnd.random() < 0.3 if schedule is None else schedule.one_slot
+    workers = rnd.choice([1, 2, 3]) if schedule is None else schedule.workers
+    head = ["tests:", "  - name: all", "    workers: %d" % workers] + ["    buffers: 1"] * one_slot
+    return head + (['    clock: "%s"' % time_text(schedule.clock)] if schedule is not None else []) + ["    steps:"], one_slot
+
+
+def write(path, rnd, streams, cases, schedule):
     """The file; the line of each view."""
     used = {s.name for s in streams} if cases[0].wide else set().union(*[streams_of(c.query) for c in cases])
     streams = [s for s in streams if s.name in used]
@@ -92,24 +133,23 @@ def write(path, rnd, streams, cases):
         columns = ", ".join("%s %s" % (n, type_name(t)) for n, t in s.columns)
         delay = (s.delay if s.delay is not None else getattr(s, "tight", HOUR)) // 1000
         key = "key: id, " if hasattr(s, "log") else ""
+        key += "idle_timeout: 10h, " if schedule is not None else ""
         out.append("  %s: { push: {}, %scolumns: %s, watermark: \"ts - interval '%d milliseconds'\" }" % (s.name, key, json.dumps(columns), delay))
     out.append("views:")
     for c in cases:
-        emit = "emit: changes, " if c.wide else ""
-        if isinstance(c.query, Group) and not c.wide:
-            windowed = c.kind in ("window", "session", "cascade")
-            emit = "emit: %s, " % (rnd.choice(["final", "changes"]) if c.kind == "window" else "final" if windowed else "changes")
+        said = header(c, rnd)
         for name in names_of(c):
-            out.append("  %s: { %sstate: { unbounded: true }, sql: %s }" % (name, emit, json.dumps(Printer("weir", views=True).query(c.query))))
+            out.append("  %s: { %s, sql: %s }" % (name, said, json.dumps(Printer("weir", views=True).query(c.query))))
             lines[len(out)] = c
-    one_slot = rnd.random() < 0.3
-    out += ["tests:", "  - name: all", "    workers: %d" % rnd.choice([1, 2, 3])] + ["    buffers: 1"] * one_slot + ["    steps:"]
-    out += feeds(rnd, streams, one_slot)
+    head, one_slot = test_head(rnd, schedule)
+    out += head + (feeds(rnd, streams, one_slot) if schedule is None else scheduled(streams, schedule))
     out.append("      - end: true")
     for c in cases:
         for name in names_of(c):
             out.append("      - expect: { %s: %s }" % (name, expected(c)))
-            if counted(c):
+            if getattr(c, "late", None) is not None:
+                out.append("      - expect_counts: { %s: { late: %d } }" % (name, c.late))
+            elif counted(c):
                 out.append("      - expect_counts: { %s: { late: %d, late_windows: %d } }" % (name, c.told["late"], c.told["late_windows"]))
     open(path, "w", encoding="utf-8").write("\n".join(out) + "\n")
     return lines
@@ -127,13 +167,13 @@ def without(cases, gone):
     return left
 
 
-def check(weir, folder, rnd, streams, cases, refusals, refused):
+def check(weir, folder, rnd, streams, cases, schedule, refusals, refused):
     """What is wrong, as text, or None; what Weir says it cannot do is left out and counted."""
     cases = [c for c in cases if eligible(c)]
     path, state, said = folder + "/pipeline.yaml", rnd.getstate(), ""
     while cases:
         rnd.setstate(state)
-        lines = write(path, rnd, streams, cases)
+        lines = write(path, rnd, streams, cases, schedule)
         try:
             p = subprocess.run([weir, "test", "--seed", str(rnd.randrange(1, 1000)), path], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
         except subprocess.TimeoutExpired:

@@ -2,6 +2,7 @@
 from datetime import datetime, timedelta, timezone
 
 from relations import First, Group, Join, Over, Select, Session, SetOp, Sort, Table, Union, View, Window
+from timed import AsOf, Bucket, Corrected, Dedup, Lookup
 
 NAMES = {"int4": "integer", "int8": "bigint", "float8": "double precision", "time": "timestamptz", "bool": "boolean"}
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -43,6 +44,10 @@ def literal(e):
 def frame_text(frame):
     if frame is None:
         return ""
+    if frame[0] == "range":
+        return " RANGE BETWEEN %s PRECEDING AND CURRENT ROW" % interval(frame[1])
+    if frame[0] == "rows":
+        return " ROWS BETWEEN %s PRECEDING AND CURRENT ROW" % ("UNBOUNDED" if frame[1] is None else frame[1])
     ends = ["UNBOUNDED" if n is None else str(n) for n in frame]
     return " ROWS BETWEEN %s PRECEDING AND %s FOLLOWING" % tuple(ends)
 
@@ -64,6 +69,8 @@ class Printer:
             return e.value if "." in e.value else "t." + e.value
         if e.op == "lit":
             return literal(e)
+        if e.op == "now":  # in a view it moves; asked of what is all there it is one moment
+            return "now()" if self.views else "timestamptz '%s'" % time_text(e.value)
         a = [self.expr(x) for x in e.args]
         if e.op == "exists":
             return "EXISTS (%s)" % self.query(e.value)
@@ -99,8 +106,33 @@ class Printer:
         return "%s(%s)" % (e.op, ", ".join(a))
 
     def call(self, a):
-        text = "%s(%s%s)" % (a.name, "DISTINCT " if a.distinct else "", "*" if a.arg is None else self.expr(a.arg))
-        return text + (" FILTER (WHERE %s)" % self.expr(a.where) if a.where is not None else "")
+        where = " FILTER (WHERE %s)" % self.expr(a.where) if a.where is not None else ""
+        if a.more is not None:
+            return self.ordered_call(a, where)
+        return "%s(%s%s)" % (a.name, "DISTINCT " if a.distinct else "", "*" if a.arg is None else self.expr(a.arg)) + where
+
+    def ordered_call(self, a, where):
+        """Aggregates for which the order of the values counts; arrays come as text."""
+        x, m = self.expr(a.arg), a.more
+        order = "ORDER BY %s%s" % (x, " DESC" if m.get("descending") else "")
+        if a.name in ("percentile_cont", "percentile_disc", "mode"):
+            if a.name == "percentile_cont" and self.weir and m.get("median"):
+                return "median(%s)%s" % (x, where)
+            return "%s(%s) WITHIN GROUP (%s)%s" % (a.name, m.get("fraction", ""), order, where)
+        distinct = "DISTINCT " if a.distinct else ""
+        if a.name == "string_agg":
+            return "string_agg(%s%s, '%s' %s)%s" % (distinct, x, m["separator"], order, where)
+        if a.name == "array_agg":
+            return "CAST(array_agg(%s%s %s)%s AS text)" % (distinct, x, order, where)
+        if self.weir:
+            return ("CAST(%s(%s, %d)%s AS text)" % (a.name, x, m["k"], where) if "k" in m
+                    else "%s(%s, %s)%s" % (a.name, x, self.expr(m["by"]), where))
+        down = " DESC" if a.name.startswith("max") else ""
+        also = "%s IS NOT NULL" % (x if "k" in m else self.expr(m["by"]))
+        where = " FILTER (WHERE %s%s)" % (also, " AND " + self.expr(a.where) if a.where is not None else "")
+        if "k" in m:
+            return "CAST((array_agg(%s ORDER BY %s%s)%s)[1:%d] AS text)" % (x, x, down, where, m["k"])
+        return "(array_agg(%s ORDER BY %s%s)%s)[1]" % (x, self.expr(m["by"]), down, where)
 
     def over(self, name, function, type_, arg, partition, order, frame):
         head = function + ("()" if function in ("row_number", "rank", "dense_rank") else "(*)" if arg is None else "(%s)" % self.expr(arg))
@@ -113,16 +145,62 @@ class Printer:
             return "%s AS %s" % (s.stream.name, alias)
         if isinstance(s, (Window, Session)):
             return "%s AS %s" % ((self.window if self.weir else self.emulated)(s), alias)
+        if isinstance(s, AsOf):
+            return self.as_of(s)
+        if isinstance(s, Dedup):
+            return "%s AS %s" % (self.dedup(s) if self.weir else "(%s)" % self.dedup_emulated(s), alias)
         if isinstance(s, Join):
             on = ["l.%s = r.%s" % pair for pair in s.on] + ([self.expr(s.residual)] if s.residual is not None else [])
-            return "%s %s JOIN %s%s" % (self.source(s.left, "l"), s.kind.upper(), self.source(s.right, "r"),
-                                        " ON " + " AND ".join(on) if s.kind != "cross" else "")
+            right = self.source(s.right, "r")
+            if isinstance(s, Lookup) and self.weir:
+                right = "lookup(%s) AS r" % self.named(s.right)
+            return "%s %s JOIN %s%s" % (self.source(s.left, "l"), s.kind.upper(), right,
+                                        " ON " + (" AND ".join(on) or "true") if s.kind != "cross" else "")
         if isinstance(s, View) and self.views and s.name is not None:
             return "%s AS %s" % (s.name, alias)
         return "(%s) AS %s" % (self.query(s), alias)
 
+    def named(self, s):
+        """s as an argument of tumble(), asof() and such."""
+        if isinstance(s, Table):
+            return s.stream.name
+        return s.name if isinstance(s, View) and self.views and s.name is not None else "(%s)" % self.query(s)
+
+    def as_of(self, s):
+        pairs = [("l." + x, "r." + y) for x, y in s.on]
+        on = ["%s = %s" % (b, a) for a, b in pairs] + ["r.%s %s l.%s" % (s.rt, "<" if s.strict else "<=", s.lt)]
+        if s.reach is not None:
+            on.append("r.%s %s l.%s - %s" % (s.rt, ">" if s.reach_strict else ">=", s.lt, interval(s.reach)))
+        if s.residual is not None:
+            on.append(self.expr(s.residual))
+        left, on = self.source(s.left, "l"), " AND ".join(on)
+        if self.weir and s.form == "asof":
+            return "%s %s JOIN asof(%s) AS r ON %s" % (left, s.kind.upper(), self.named(s.right), on)
+        last = ", r.id DESC" if s.known and not self.weir else ""
+        inner = "LATERAL (SELECT r.* FROM %s WHERE %s ORDER BY r.%s DESC%s LIMIT 1) AS r" % (self.source(s.right, "r"), on, s.rt, last)
+        if s.kind == "left":
+            return "%s LEFT JOIN %s ON true" % (left, inner)
+        return "%s, %s" % (left, inner) if s.form == "comma" else "%s CROSS JOIN %s" % (left, inner)
+
+    def dedup(self, s):
+        keys = ", ".join(map(self.expr, s.keys))
+        if s.named:
+            return "dedup(%s, %s, span => %s, event_time => %s)" % (self.named(s.source), keys, interval(s.span), s.time)
+        return "dedup(%s, %s, %s)" % (self.named(s.source), keys, interval(s.span))
+
+    def dedup_emulated(self, s):
+        """The first of each key, and again and again the first that comes a span later."""
+        keys = ["dk%d" % i for i in range(len(s.keys))]
+        named = ", ".join("%s AS %s" % (self.expr(e), k) for e, k in zip(s.keys, keys))
+        same = " AND ".join("n.%s IS NOT DISTINCT FROM kept.%s" % (k, k) for k in keys)
+        return ("WITH RECURSIVE src AS (SELECT q.*, %s FROM %s WHERE q.%s IS NOT NULL), kept AS ((SELECT DISTINCT ON (%s) * FROM src ORDER "
+                "BY %s, %s) UNION ALL SELECT n.* FROM kept CROSS JOIN LATERAL (SELECT * FROM src AS n WHERE %s AND n.%s >= kept.%s + %s "
+                "ORDER BY n.%s LIMIT 1) AS n) SELECT %s FROM kept"
+                % (named, self.source(s.source, "q"), s.time, ", ".join(keys), ", ".join(keys), s.time, same, s.time, s.time,
+                   interval(s.span), s.time, ", ".join(n for n in s.names)))
+
     def window(self, w):
-        inner = w.source.stream.name if isinstance(w.source, Table) else "(%s)" % self.query(w.source)
+        inner = self.named(w.source)
         if isinstance(w, Session):
             return "session(%s)" % ", ".join([inner, w.time, interval(w.gap)] + w.keys)
         sizes = [w.size] if w.kind == "tumble" else [w.slide, w.size]
@@ -152,8 +230,14 @@ class Printer:
             return "SELECT * FROM " + q.name if self.views and q.name is not None else self.query(q.query)
         if isinstance(q, Sort):
             text = "SELECT * FROM %s ORDER BY %s" % (self.source(q.source, "o"), order_text(q.keys))
+            if q.ties:
+                return text + (" OFFSET %d" % q.offset if q.offset else "") + " FETCH FIRST %d ROWS WITH TIES" % q.limit
             text += " LIMIT %d" % q.limit if q.limit is not None else ""
             return text + (" OFFSET %d" % q.offset if q.offset else "")
+        if isinstance(q, Corrected):
+            return self.query(q.query)
+        if isinstance(q, Dedup):
+            return "SELECT * FROM " + self.source(q, "t")
         if isinstance(q, First):
             return "SELECT DISTINCT ON (%s) * FROM %s ORDER BY %s" % (", ".join(q.on), self.source(q.source, "t"), order_text(q.order))
         if isinstance(q, Over):
@@ -167,6 +251,8 @@ class Printer:
             text = "SELECT %s%s FROM %s" % ("DISTINCT " if q.distinct else "", items, self.source(q.source, q.alias))
             return text + (" WHERE %s" % self.expr(q.where) if q.where is not None else "")
         if isinstance(q, Group):
+            if isinstance(q.source, Bucket):
+                return self.bucketed(q)
             items = ["%s AS %s" % (self.expr(e), n) for n, e in q.keys] + ["%s AS %s" % (self.call(a), n) for n, a in q.calls]
             text = "SELECT %s FROM %s" % (", ".join(items), self.source(q.source, q.alias))
             text += " WHERE %s" % self.expr(q.where) if q.where is not None else ""
@@ -179,6 +265,14 @@ class Printer:
         if isinstance(q, Table):
             return "SELECT * FROM " + q.stream.name
         raise AssertionError(q)
+
+    def bucketed(self, q):
+        """Groups of a Bucket: its piece of time is one of the keys."""
+        b = q.source
+        time = type(q.keys[0][1])("col", "time", value=("date_trunc('%s', %s)" % (b.unit, b.time)) if isinstance(b.unit, str) else
+                                  "date_bin(%s, %s, %s)" % (interval(b.unit), b.time, ORIGIN))
+        keys = [(n, time if e.value == "window_start" else e) for n, e in q.keys]
+        return self.query(Group(b.source, keys, q.calls, q.where, q.having))
 
     def having(self, q):
         """The condition over output names, written over what they stand for."""

@@ -633,7 +633,11 @@ plan_sink(weir_pipeline *p, wr_spec_sink *s, wr_report *report)
 weir_status
 wr_pipeline_bind(weir_pipeline *p)
 {
+    bool ages = false;
+    for (uint32_t v = 0; v < p->view_count; v++)
+        ages |= p->views[v].options.ttl_us > 0;
     for (uint32_t i = 0; i < p->source_count; i++) {
+        p->sources[i].ages = ages;
         uint32_t words = (p->sources[i].schema->field_count + 63) / 64;
         bool keyed = p->sources[i].keyed;
         uint32_t stream = keyed ? (uint32_t)wr_pipeline_stream(p, p->sources[i].name)

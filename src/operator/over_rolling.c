@@ -366,7 +366,11 @@ bag_prune(rolling *r, wr_bag *bag, wr_bag_at to, wr_time answered)
         back.entry--;
         rows += (uint64_t)bag->blocks[back.block]->entries[back.entry].count;
     }
-    return wr_bag_drop_before(&r->bags, bag, is_before(back, keep) ? back : keep);
+    if (!is_before(back, keep))
+        return wr_bag_drop_before(&r->bags, bag, keep);
+    wr_time time; /* calls may have different orders of the rows of one time */
+    WR_TRY(entry_time(r, wr_bag_entry_at(bag, &back), &time));
+    return wr_bag_drop_before(&r->bags, bag, bag_seek_time(r, bag, time));
 }
 
 /* What of waiting[waiting_at] is ready becomes answers. */

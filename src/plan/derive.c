@@ -301,9 +301,10 @@ derive_aggregate(wr_arena *arena, const wr_plan_options *options, wr_plan *plan,
     return WEIR_OK;
 }
 
-/* An as-of or lookup join: a left row comes out once, with what it met. */
+/* An as-of or lookup join: a left row comes out once, with what it met; an as-of join of inputs that end
+ * holds it to the end (D2). */
 static weir_status
-derive_chosen(wr_arena *arena, wr_plan *plan)
+derive_chosen(wr_arena *arena, wr_plan *plan, bool endless)
 {
     const wr_schema *left = plan->inputs[0]->schema, *right = plan->inputs[1]->schema;
     uint32_t n = left->field_count;
@@ -321,7 +322,7 @@ derive_chosen(wr_arena *arena, wr_plan *plan)
         if (plan->join.mode == WR_JOIN_LOOKUP) /* rows pass as they come */
             f[i].watermark_offset = left->fields[i].watermark_offset;
     }
-    if (plan->join.mode == WR_JOIN_ASOF && wr_plan_join_asof(plan, &asof, &culprit)) {
+    if (plan->join.mode == WR_JOIN_ASOF && endless && wr_plan_join_asof(plan, &asof, &culprit)) {
         int64_t l = left->fields[asof.left_time].watermark_offset;
         int64_t r = right->fields[asof.right_time].watermark_offset;
         f[asof.left_time].watermark_offset = WR_MIN(l, r);
@@ -389,7 +390,7 @@ derive_join(wr_arena *arena, const wr_plan_options *options, wr_plan *plan)
     wr_plan_bounds b;
     bool endless = options != NULL && !options->bounded;
     if (plan->join.mode == WR_JOIN_ASOF || (plan->join.mode == WR_JOIN_LOOKUP && endless))
-        return derive_chosen(arena, plan);
+        return derive_chosen(arena, plan, endless);
     bool bound = endless && wr_plan_join_bounds(plan, &b);
     bool left_kept = kind != WR_JOIN_RIGHT && kind != WR_JOIN_FULL;
     bool right_kept = kind == WR_JOIN_INNER || kind == WR_JOIN_RIGHT;

@@ -110,6 +110,22 @@ call_rolls(const wr_over_call *call, uint32_t c, wr_plan_rolling *r)
     }
 }
 
+/* Is a call's partition a part of the rows that are kept together? */
+static bool
+parts_finer(const wr_plan *over, const wr_over_call *call)
+{
+    for (uint32_t p = 0; p < call->partition_count; p++)
+        for (uint32_t i = 0; i < over->over.call_count; i++) {
+            const wr_over_call *other = &over->over.calls[i];
+            bool found = false;
+            for (uint32_t k = 0; k < other->partition_count; k++)
+                found |= other->partition[k] == call->partition[p];
+            if (!found)
+                return true;
+        }
+    return false;
+}
+
 static bool
 rolls(const wr_plan_options *options, const wr_plan *over, wr_plan_rolling *r)
 {
@@ -123,9 +139,15 @@ rolls(const wr_plan_options *options, const wr_plan *over, wr_plan_rolling *r)
         !wr_type_is_time(input->fields[r->time_column].type))
         return false;
     r->keep_untimed = options->unbounded_state && !input->fields[r->time_column].not_null;
-    for (uint32_t i = 0; i < over->over.call_count; i++)
+    for (uint32_t i = 0; i < over->over.call_count; i++) {
+        uint64_t rows = r->reach_rows;
+        r->reach_rows = 0;
         if (!call_rolls(&over->over.calls[i], r->time_column, r))
             return false;
+        if (r->reach_rows > 0 && parts_finer(over, &over->over.calls[i]))
+            r->all = true; /* the last rows of what is kept together need not be those of its part */
+        r->reach_rows = WR_MAX(r->reach_rows, rows);
+    }
     return true;
 }
 
@@ -184,8 +206,10 @@ wr_plan_check_over(const wr_plan_options *options, const wr_plan *plan, weir_err
         if (r.all)
             return refuse(
                 plan, err, "window functions over all rows so far keep all of them",
-                "say how far back they look: RANGE BETWEEN interval '1 hour' PRECEDING AND "
-                "CURRENT ROW, or set state: { ttl: 1h } or state: { unbounded: true }");
+                keyed ? "say how far back they look: RANGE BETWEEN interval '1 hour' PRECEDING AND "
+                        "CURRENT ROW, or set state: { ttl: 1h } or state: { unbounded: true }"
+                      : "say how far back they look: RANGE BETWEEN interval '1 hour' PRECEDING AND "
+                        "CURRENT ROW, or set state: { unbounded: true }");
         return refuse(
             plan, err, "the last rows of every key are kept, without bound",
             "look back in time: RANGE BETWEEN interval '1 hour' PRECEDING AND CURRENT ROW, or "

@@ -3,7 +3,8 @@
  * runtime/lane_stamp.c -- giving a lane's batch its place in time (see lane.c for A1, A2).
  *
  * Cost        a pass over the rows for the contributions, one under the source's lock to judge them,
- *             one for the bounds; a row's own watermark is stored only where rows are out of order.
+ *             one for the bounds; a row's own watermark is stored only where rows are out of order, or
+ *             somebody forgets by it.
  */
 #include "runtime/runtime_impl.h"
 
@@ -168,6 +169,16 @@ stamp_attach(source_task *t, wr_batch *b, const uint16_t *rows)
     return WEIR_OK;
 }
 
+/* Does it matter which watermark of the batch's each row met? */
+static bool
+stamp_tells_apart(const wr_source_binding *binding, const wr_batch *b, wr_time least)
+{
+    if (binding->watermark == NULL)
+        return false;
+    return least < b->watermark_after || binding->keyed || /* rows that are replaced may be older */
+           (binding->ages && b->watermark_before != b->watermark_after);
+}
+
 /* Judge the rows in their order and leave the judges by physical row in t->judges. */
 static void
 stamp_judge(source_task *t, wr_lane *lane, wr_batch *b, const uint16_t *rows, uint32_t count,
@@ -204,8 +215,7 @@ wr_lane_stamp(source_task *t, wr_lane *lane, wr_batch *b)
     WR_TRY_GOTO(stamp_filter(t, lane, b, rows, &count)); /* A1 */
     wr_time least = stamp_least(t, lane, b, rows, count);
     WR_TRY_GOTO(stamp_select(t, &b, rows, count));
-    if ((least < b->watermark_after || t->source->binding->keyed) && count > 0 &&
-        t->source->binding->watermark != NULL) /* rows that are replaced may be older */
+    if (stamp_tells_apart(t->source->binding, b, least) && count > 0)
         WR_TRY_GOTO(stamp_attach(t, b, rows));
     wr_batch_set_times(b, t->source->binding->time_column);
     if (count == 0 && b->watermark_before == b->watermark_after)

@@ -41,6 +41,7 @@ typedef struct wr_source_binding {
     int64_t               record_bytes_max;
     int32_t               bad_stream;   /* SOURCE.dead_letter's stream; -1: nobody reads it */
     int32_t               worker;       /* -1: spread over all          */
+    bool                  ages;         /* some reader forgets by the watermark that each row met */
     bool                  keyed;        /* rows replace each other by the schema's key; both of: */
     uint32_t              op_column;    /* text: + - c u r i d, NULL is +                        */
     const wr_schema      *decoded;      /* the schema, with nothing NOT NULL: lane_keyed.c tells */

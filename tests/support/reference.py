@@ -1,6 +1,6 @@
 """reference.py -- what an expression means, said again in plain Python: slow, naive, and sharing nothing with the engine.
 
-With relations.py, which says what a query means, the evaluator that tools/property and others compare the engine with.  Each rule
+With relations.py and timed.py, which say what a query means, the evaluator that tools/property and others compare the engine with.  Each rule
 is written from docs/time.md and PostgreSQL's documentation, not from the engine.
 
 Values: None, bool, int, Decimal (its exponent is the display scale), float, str; a timestamp is an int of microseconds.
@@ -21,7 +21,8 @@ class RowError(Exception):
 # --- expressions ---
 
 class Expr:
-    """op: col, lit, outer, a kind of subquery, a symbol or a function's name; type: int4 int8 numeric float8 text bool time."""
+    """op: col, lit, now (its value the moment), outer, a kind of subquery, a symbol or a function's name; type: int4 int8
+    numeric float8 text bool time interval."""
     __slots__ = ("op", "args", "type", "value")
 
     def __init__(self, op, type_, *args, value=None):
@@ -167,7 +168,7 @@ def evaluate(e, row):
     op = e.op
     if op == "col":
         return row[e.value]
-    if op == "lit":
+    if op in ("lit", "now"):
         return e.value
     if op == "outer":
         return OUTER[-1][e.value]
@@ -227,7 +228,7 @@ def widen(v, type_):
 def strict(op, e, args):
     """Operators and functions that give NULL for a NULL."""
     if op in ("+", "-", "*", "/", "%") and len(args) == 2:
-        if e.type == "time":
+        if e.type in ("time", "interval"):
             return args[0] + args[1] if op == "+" else args[0] - args[1]
         return plain(arithmetic(op, args[0], args[1], e.type))
     if op in ("=", "<>", "<", "<=", ">", ">="):
@@ -261,8 +262,11 @@ def strict(op, e, args):
 # --- aggregates ---
 
 class Agg:
-    def __init__(self, name, type_, arg=None, distinct=False, where=None):
-        self.name, self.type, self.arg, self.distinct, self.where = name, type_, arg, distinct, where
+    """more: of an ordered set, and of an aggregate with ORDER BY inside, {"descending": bool} and what else it takes: fraction
+    (percentile_*), separator (string_agg), k (min_k, max_k), by (min_by, max_by: the argument that is compared)."""
+
+    def __init__(self, name, type_, arg=None, distinct=False, where=None, more=None):
+        self.name, self.type, self.arg, self.distinct, self.where, self.more = name, type_, arg, distinct, where, more
 
 
 def spread(values, name, type_):
@@ -288,11 +292,72 @@ def spread(values, name, type_):
     return root(v, scale_of(v)) if deviation else v
 
 
+class Ambiguous(Exception):
+    """The rows leave the answer open: which of several comes is nowhere said."""
+
+
+def array_text(values):
+    """An array as PostgreSQL prints it; of numbers and plain words alone."""
+    def item(v):
+        text = "NULL" if v is None else cast(v, None, "text") if not isinstance(v, str) else v
+        quoted = isinstance(v, str) and (not v or v.upper() == "NULL" or any(c in v for c in ' {},"\\'))
+        return '"%s"' % v if quoted else text
+    return "{%s}" % ",".join(map(item, values))
+
+
+def by_another(a, rows):
+    """min_by, max_by: the argument where the other is smallest, or largest."""
+    pairs = [(evaluate(a.more["by"], r), evaluate(a.arg, r)) for r in rows]
+    pairs = [p for p in pairs if p[0] is not None]
+    if not pairs:
+        return None
+    best = (min if a.name == "min_by" else max)(p[0] for p in pairs)
+    found = [p[1] for p in pairs if p[0] == best]
+    if any(v != found[0] for v in found):
+        raise Ambiguous
+    return found[0]
+
+
+def in_order(a, rows):
+    """Aggregates for which the order of the values counts; those that are equal cannot be told apart."""
+    down = a.more.get("descending", False)
+    found = [evaluate(a.arg, r) for r in rows]
+    values = sorted((v for v in found if v is not None), reverse=down)
+    if a.distinct:
+        values = list(dict.fromkeys(values))
+    if a.name == "array_agg":
+        none = [None] * (len(found) - len(values)) if not a.distinct else [None][:len(found) - sum(v is not None for v in found)]
+        return array_text(none + values if down else values + none) if found else None
+    if not values:
+        return None
+    n, fraction = len(values), a.more.get("fraction")
+    if a.name in ("min_k", "max_k"):
+        return array_text(sorted(values, reverse=a.name == "max_k")[:a.more["k"]])
+    if a.name == "string_agg":
+        return a.more["separator"].join(values)
+    if a.name == "mode":
+        return max(dict.fromkeys(values), key=values.count)  # the first of those that are equally frequent
+    if a.name == "percentile_disc":
+        return values[max(math.ceil(fraction * n), 1) - 1]
+    at = fraction * (n - 1)
+    low, high = float(values[math.floor(at)]), float(values[math.ceil(at)])
+    return low if math.floor(at) == math.ceil(at) else low + (at - math.floor(at)) * (high - low)
+
+
+def bits(name, values):
+    out = values[0]
+    for v in values[1:]:
+        out = out & v if name == "bit_and" else out | v if name == "bit_or" else out ^ v
+    return out
+
+
 def aggregate(a, rows):
     if a.where is not None:
         rows = [r for r in rows if evaluate(a.where, r) is True]
     if a.arg is None:
         return len(rows)
+    if a.more is not None:
+        return by_another(a, rows) if "by" in a.more else in_order(a, rows)
     values = [v for v in (evaluate(a.arg, r) for r in rows) if v is not None]
     if a.distinct:
         first = {}
@@ -307,6 +372,8 @@ def aggregate(a, rows):
         return min(values)
     if a.name == "max":
         return max(values)
+    if a.name in ("bit_and", "bit_or", "bit_xor"):
+        return bits(a.name, values)
     if a.name in ("bool_and", "every"):
         return all(values)
     if a.name == "bool_or":

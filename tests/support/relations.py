@@ -5,9 +5,24 @@ the key WM holds the watermark that judges it (None: before all time), ROW which
 """
 from collections import Counter
 
-from reference import Agg, aggregate, evaluate
+from reference import Agg, Ambiguous, aggregate, evaluate
 
 WM, ROW = "\0watermark", "\0row"
+
+
+class World:
+    """How rows come.  live: as a stream, where a ttl forgets and a lookup sees what has come (else all is there before the
+    question); cut: {stream: how many of its rows have come}; feeds: {stream: for each row how many rows of each stream came
+    before the step that brought it, or None where that step brought several streams}."""
+
+    def __init__(self):
+        self.live, self.cut, self.feeds = False, None, None
+
+    def key(self):
+        return self.live, self.cut and tuple(sorted(self.cut.items()))
+
+
+WORLD = World()
 
 
 class Relation:
@@ -24,15 +39,33 @@ class Stream:
         self.name, self.columns, self.rows, self.time, self.delay = name, columns, rows, time, delay
 
 
+def standing(log):
+    """The rows that changes [(op, row)] of a stream with the key `id` leave."""
+    stands = {}
+    for op, row in log:
+        stands.pop(row["id"], None)
+        if op not in ("-", "d"):
+            stands[row["id"]] = row
+    return list(stands.values())
+
+
 class Table:
     def __init__(self, stream):
         self.stream = stream
 
+    def present(self):
+        """The rows that have come; of a stream with a key those that stand."""
+        s, cut = self.stream, WORLD.cut
+        if cut is None:
+            return s.rows
+        return standing(s.log[:cut[s.name]]) if hasattr(s, "log") else s.rows[:cut[s.name]]
+
     def read(self, told):
         s, top, rows = self.stream, None, []
-        for number, r in enumerate(s.rows):
+        delay = s.delay if s.delay is not None else getattr(s, "tight", None)
+        for number, r in enumerate(self.present()):
             judged = {**r, ROW: number}
-            judged[WM] = None if top is None or s.delay is None else top - s.delay
+            judged[WM] = None if top is None or delay is None else top - delay
             rows.append(judged)
             t = r.get(s.time)
             if t is not None and (top is None or t > top):
@@ -101,8 +134,23 @@ class Session:
         return Relation(src.columns + [("window_start", "time"), ("window_end", "time")], rows, {})
 
 
+def lives(rows, ttl):
+    """The rows of one key in the runs between which it was forgotten: when one meets a watermark that is more than ttl beyond
+    all that those before it met."""
+    out, touched = [], None
+    for r in rows:
+        idle = out and ttl is not None and WORLD.live and None not in (touched, r[WM]) and r[WM] > touched + ttl
+        if not out or idle:
+            out.append([])
+        out[-1].append(r)
+        touched = r[WM] if touched is None or r[WM] is None else max(touched, r[WM])
+    return out
+
+
 class Select:
     """items [(name, Expr)]; where; distinct.  Times pass through columns and column + interval."""
+
+    ttl = None
 
     def __init__(self, source, items, where=None, distinct=False, alias="t"):
         self.source, self.items, self.where, self.distinct, self.alias = source, items, where, distinct, alias
@@ -121,8 +169,8 @@ class Select:
         if self.distinct:
             seen = {}
             for r in rows:
-                seen.setdefault(tuple(r[n] for n, _ in columns), {**r, WM: None})
-            rows, times = list(seen.values()), {}
+                seen.setdefault(tuple(r[n] for n, _ in columns), []).append(r)
+            rows, times = [{**run[0], WM: None} for same in seen.values() for run in lives(same, self.ttl)], {}
         return Relation(columns, rows, times)
 
 
@@ -130,7 +178,7 @@ class Group:
     """keys [(name, Expr)], calls [(name, Agg)], having over both's names; rows late for their window are left out.
     sets: lists of names of keys (GROUPING SETS), or None."""
 
-    alias = "t"
+    alias, ttl = "t", None
 
     def __init__(self, source, keys, calls, where=None, having=None, sets=None):
         self.source, self.keys, self.calls, self.where, self.having, self.sets = source, keys, calls, where, having, sets
@@ -142,7 +190,7 @@ class Group:
         for r in src.rows:
             if self.where is not None and evaluate(self.where, r) is not True:
                 continue
-            if windowed and "window_end" in src.times and r[WM] is not None:
+            if windowed and "window_end" in src.times and r[WM] is not None and r["window_end"] is not None:
                 if r["window_end"] <= r[WM] + src.times["window_end"]:
                     told["late_windows"] += 1
                     late.add(r[ROW])
@@ -157,7 +205,7 @@ class Group:
             if not names:
                 groups.setdefault((i, (None,) * len(self.keys)), [])
         rows = []
-        for (_, key), members in groups.items():
+        for key, members in [(key, run) for (_, key), all_ in groups.items() for run in lives(all_, self.ttl) or [[]]]:
             r = dict(zip((n for n, _ in self.keys), key))
             r.update((n, aggregate(a, members)) for n, a in self.calls)
             if self.having is None or evaluate(self.having, r) is True:
@@ -236,15 +284,16 @@ class SetOp:
 
 
 class View:
-    """A query with a name: read once."""
+    """A query with a name: read once in each world."""
 
     def __init__(self, name, query):
-        self.name, self.query, self.held = name, query, None
+        self.name, self.query, self.held = name, query, {}
 
     def read(self, told):
-        if self.held is None:
-            self.held = self.query.read(Counter())
-        return Relation(self.held.columns, self.held.rows, {})
+        key = WORLD.key()
+        if key not in self.held:
+            self.held[key] = self.query.read(Counter())
+        return Relation(self.held[key].columns, self.held[key].rows, {})
 
 
 def ordered(rows, keys):
@@ -258,22 +307,30 @@ def ordered(rows, keys):
 
 
 class Over:
-    """calls [(name, function, type, arg, partition, order, frame)]; frame None (PostgreSQL's default) or (rows before, rows
-    after), None for unbounded.  The columns of the source and one for each call come out."""
+    """calls [(name, function, type, arg, partition, order, frame)]; frame None (PostgreSQL's default), (rows before, rows
+    after), None for unbounded; ("rows", n): up to the row itself; or ("range", us): in the order of a time, from that long
+    before on.  The columns of the source and one for each call come out."""
 
     def __init__(self, source, calls):
         self.source, self.calls = source, calls
 
     def read(self, told):
         src = self.source.read(told)
-        rows = [dict(r) for r in src.rows]
+        rows = [dict(r) for r in self.seen(src, told)]
         for name, function, type_, arg, partition, order, frame in self.calls:
             parts = {}
             for r in rows:
                 parts.setdefault(tuple(r[p] for p in partition), []).append(r)
             for part in parts.values():
-                self.one(ordered(part, order), name, function, type_, arg, [n for n, _, _ in order], frame)
+                for run in self.runs(ordered(part, order)):
+                    self.one(run, name, function, type_, arg, [n for n, _, _ in order], frame)
         return Relation(src.columns + [(c[0], c[2]) for c in self.calls], rows, {})
+
+    def seen(self, src, told):
+        return src.rows
+
+    def runs(self, part):
+        return [part]
 
     @staticmethod
     def one(part, name, function, type_, arg, order, frame):
@@ -291,44 +348,70 @@ class Over:
                 at = i - 1 if function == "lag" else i + 1
                 out.append(evaluate(arg, part[at]) if 0 <= at < len(part) else None)
             else:
-                within = part[:last + 1] if frame is None else part[
-                    0 if frame[0] is None else max(0, i - frame[0]):None if frame[1] is None else i + frame[1] + 1]
-                out.append(aggregate(Agg(function, type_, arg), within))
+                within = Over.frame(part, keys, i, last, frame)
+                out.append(evaluate(arg, within[0]) if function == "first_value" else aggregate(Agg(function, type_, arg), within))
         for r, v in zip(part, out):
             r[name] = v
+
+    @staticmethod
+    def frame(part, keys, i, last, frame):
+        """The rows that row i sees; `last` is the last that the order leaves equal to it."""
+        if frame is None:
+            return part[:last + 1]
+        if frame[0] == "range":
+            at = keys[i][0]
+            return [r for r, k in zip(part, keys) if (k[0] is None if at is None else k[0] is not None and at - frame[1] <= k[0] <= at)]
+        if frame[0] == "rows":
+            frame = (frame[1], 0)
+        return part[0 if frame[0] is None else max(0, i - frame[0]):None if frame[1] is None else i + frame[1] + 1]
 
 
 class First:
     """DISTINCT ON (on): the first row by `order`, which begins with `on` and is total."""
 
+    ttl = None
+
     def __init__(self, source, on, order):
         self.source, self.on, self.order = source, on, order
 
     def read(self, told):
-        src, kept = self.source.read(told), {}
-        for r in ordered(src.rows, self.order):
-            kept.setdefault(tuple(r[n] for n in self.on), {**r, WM: None})
-        return Relation(src.columns, list(kept.values()), {})
+        src, parts = self.source.read(told), {}
+        for r in src.rows:
+            parts.setdefault(tuple(r[n] for n in self.on), []).append(r)
+        rows = [{**ordered(run, self.order)[0], WM: None} for part in parts.values() for run in lives(part, self.ttl)]
+        return Relation(src.columns, rows, {})
 
 
 class Sort:
-    """keys [(name, descending, nulls_first)], total by construction; limit and offset may be None."""
+    """keys [(name, descending, nulls_first)], total by construction unless ties; limit and offset may be None.
+    ties: all rows come that the keys leave equal to the last."""
 
-    def __init__(self, source, keys, limit=None, offset=None):
-        self.source, self.keys, self.limit, self.offset = source, keys, limit, offset
+    def __init__(self, source, keys, limit=None, offset=None, ties=False):
+        self.source, self.keys, self.limit, self.offset, self.ties = source, keys, limit, offset, ties
 
     def read(self, told):
         src = self.source.read(told)
         rows = ordered(src.rows, self.keys)
         first = self.offset or 0
-        rows = rows[first:] if self.limit is None else rows[first:first + self.limit]
-        return Relation(src.columns, rows, {})
+        last = len(rows) if self.limit is None else min(first + self.limit, len(rows))
+        if self.ties and 0 < first < len(rows) and self.key(rows[first]) == self.key(rows[first - 1]):
+            raise Ambiguous
+        while self.ties and first < last < len(rows) and self.key(rows[last]) == self.key(rows[last - 1]):
+            last += 1
+        return Relation(src.columns, rows[first:last], {})
+
+    def key(self, row):
+        return [row[n] for n, _, _ in self.keys]
 
 
-def run(query):
-    """(columns, rows as lists, counts) of a query."""
+def run(query, live=False):
+    """(columns, rows as lists, counts) of a query; live: as rows come."""
     told = Counter()
-    out = query.read(told)
+    WORLD.live = live
+    try:
+        out = query.read(told)
+    finally:
+        WORLD.live = False
     return out.columns, [[r[n] for n, _ in out.columns] for r in out.rows], told
 
 
