@@ -108,6 +108,8 @@ def facts(q):
     inner = [facts(r) for r in below(getattr(q, "where", None))]
     out = changes(f, *inner)
     out.prompt = out.prompt and not moves(getattr(q, "where", None))
+    if isinstance(q, Group) and (not q.keys or [] in (q.sets or [])):
+        out.prompt = False  # the answer of no rows has no moment of its own
     return out
 
 

@@ -28,7 +28,8 @@
 wr_time
 wr_session_effective(const sessions *s, wr_time watermark)
 {
-    return wr_watermark_shift(watermark, s->config->window.watermark_offset);
+    wr_time w = wr_watermark_shift(watermark, s->config->window.watermark_offset);
+    return w > WR_TIME_NEGINF && w < WR_TIME_POSINF ? w - 1 : w;
 }
 
 /* --- open --- */

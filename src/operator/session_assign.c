@@ -4,7 +4,7 @@
  *
  * A row at t reaches a session [start, last] when start - gap <= t <= last + gap.  It joins those
  * it reaches that are open for it: a session has closed for a row when last + gap (and the
- * lateness, if late rows may update) is at or before the row's own watermark.
+ * lateness, if late rows may update) is before the row's own watermark.
  *
  *     gap 10        0    5        ...  21   25
  *     row at 13     |----|--->13<------|----|       reaches both: they become one, [0, 25]

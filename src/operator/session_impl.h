@@ -123,6 +123,7 @@ wr_session_own(sessions *s, uint32_t id, wr_group **g)
 }
 
 /* --- session.c --- */
+/* The last moment that the watermark has passed: C1, the watermark itself may still belong to a session. */
 wr_time     wr_session_effective(const sessions *s, wr_time watermark);
 weir_status wr_session_step_create(sessions *s);
 void        wr_session_count_state(sessions *s);

@@ -257,7 +257,8 @@ aggregate_offsets(const wr_plan_options *options, wr_plan *plan, const wr_plan_t
                        : 0;
     for (uint32_t i = 0; i < plan->aggregate.key_count && time->fused; i++) {
         const wr_window_spec *spec = &time->window->window.spec;
-        int64_t closed = offset_add(spec->watermark_offset, 1 - late);
+        /* a session that ends on the watermark is open yet */
+        int64_t closed = offset_add(spec->watermark_offset, (time->session ? 0 : 1) - late);
         if (time->key_bounds[i] == WR_KEY_WINDOW_END)
             plan->schema->fields[i].watermark_offset = closed;
         else if (time->key_bounds[i] == WR_KEY_WINDOW_START && !time->session)

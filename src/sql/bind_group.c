@@ -326,14 +326,23 @@ sort_input(sql_query *q, wr_plan **plan, wr_expr **order_columns)
     return *plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
 }
 
-/* Over an endless input the rows cannot be sorted first: the calls that care keep theirs in order
- * themselves, with the order's columns as further arguments. */
+static bool
+reads_window(const wr_plan *plan)
+{
+    while (plan->kind == WR_PLAN_FILTER || plan->kind == WR_PLAN_PROJECT)
+        plan = plan->inputs[0];
+    return plan->kind == WR_PLAN_WINDOW;
+}
+
+/* Over an endless input the rows cannot be sorted first, and over windows those that come late must
+ * be told from the others: the calls that care keep theirs in order themselves, with the order's
+ * columns as further arguments. */
 static bool
 calls_order(const sql_query *q)
 {
     enum { ARGS_LEFT = 2 }; /* none of these calls has more than two arguments of its own */
-    return q->b->options != NULL && !q->b->options->bounded && q->agg_order_count > 0 &&
-           q->agg_order_count <= ARGS_LEFT;
+    return q->b->options != NULL && q->agg_order_count > 0 && q->agg_order_count <= ARGS_LEFT &&
+           (!q->b->options->bounded || reads_window(q->scope->plan));
 }
 
 static weir_status

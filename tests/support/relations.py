@@ -104,7 +104,8 @@ class Window:
 
 
 class Session:
-    """Rows of one key that come within `gap` of each other; grouped at once, for a session is known at its end."""
+    """Rows of one key that come within `gap` of each other; grouped at once, for a session is known at its end.  It is open
+    until the watermark has passed its end, which a row may still lie on."""
 
     def __init__(self, source, time, gap, keys):
         self.source, self.time, self.gap, self.keys = source, time, gap, keys
@@ -117,9 +118,9 @@ class Session:
             if t is None:
                 continue
             wm = None if shift is None or r[WM] is None else r[WM] + shift
-            near = [s for s in sessions if s["key"] == key and (wm is None or s["last"] + self.gap > wm)
+            near = [s for s in sessions if s["key"] == key and (wm is None or s["last"] + self.gap >= wm)
                     and s["first"] - self.gap <= t <= s["last"] + self.gap]
-            if not near and wm is not None and t + self.gap <= wm:
+            if not near and wm is not None and t + self.gap < wm:
                 told["late"] += 1
                 told["late_windows"] += 1
                 continue
