@@ -3,10 +3,15 @@
  * connector/kafka_impl.h -- what the files of the Kafka connector share.
  *
  *   kafka_config.c    librdkafka's configuration: what we set, what users may
- *   kafka_consumer.c  the one consumer of a source in this process, its thread, assignments
+ *   kafka_consumer.c  the one consumer of a source in this process, its thread
+ *   kafka_open.c      it is made and reaches a broker
+ *   kafka_assign.c    partitions come and go
+ *   kafka_offset.c    where they begin
  *   kafka_pause.c     partitions that cannot be read for now are not fetched
  *   kafka_memory.c    what a client holds: counted, charged
- *   kafka_source.c    a shard's part: partition queues into lanes
+ *   kafka_source.c    a shard: options, life
+ *   kafka_read.c      its partitions' queues into lanes
+ *   kafka_position.c  where they stand, for checkpoints and the group
  *   kafka_sink.c      the producer
  */
 #pragma once
@@ -120,11 +125,12 @@ typedef struct kafka_consumer {
 weir_status wr_kafka_consumer_create(const wr_kafka_source_config *config, uint32_t shard_count,
                                      wr_budget *budget, kafka_consumer **out, weir_error *err);
 void        wr_kafka_consumer_destroy(kafka_consumer *c);
-/* Connect and learn the partitions (alone: all of them are ours, whatever the group says): once, by the first shard that opens. */
-weir_status wr_kafka_consumer_open(kafka_consumer *c, bool bounded, bool alone, weir_error *err);
 /* Subscribe or assign: once, by the first shard that polls, when all positions are restored. */
 weir_status wr_kafka_consumer_begin(kafka_consumer *c, weir_error *err);
 void        wr_kafka_consumer_fail(kafka_consumer *c, weir_status code, const char *text);
+void        wr_kafka_consumer_fail_locked(kafka_consumer *c, weir_status code, const char *text);
+/* The client's callback: errors of no partition in particular. */
+void        wr_kafka_consumer_error(rd_kafka_t *rk, int code, const char *reason, void *user);
 /* Wake all shards. */
 void        wr_kafka_consumer_ring(kafka_consumer *c);
 /* Which shard a partition belongs to. */
@@ -133,6 +139,27 @@ wr_kafka_shard_of(const kafka_consumer *c, int32_t partition)
 {
     return (uint32_t) partition % c->shard_count;
 }
+
+/* --- kafka_open.c --- */
+
+/* Connect and learn the partitions (alone: all of them are ours, whatever the group says): once, by the first shard that opens. */
+weir_status wr_kafka_consumer_open(kafka_consumer *c, bool bounded, bool alone, weir_error *err);
+
+/* --- kafka_assign.c --- */
+
+/* All of these partitions are ours from now on; the list gets their offsets. */
+void    wr_kafka_partitions_assign(kafka_consumer *c, rd_kafka_topic_partition_list_t *list);
+/* The client's callback. */
+void    wr_kafka_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list,
+                           void *user);
+/* A shard sees what has changed since its last look.  FAIL, WAIT (some lane is not there yet), NEXT. */
+wr_flow wr_kafka_source_look(kafka_source *s);
+
+/* --- kafka_offset.c --- */
+
+/* Set positions (and ends) of the listed partitions, and the list's offsets to them. */
+weir_status wr_kafka_offsets_resolve(kafka_consumer *c, rd_kafka_topic_partition_list_t *list,
+                                     weir_error *err);
 
 /* --- kafka_pause.c --- */
 
@@ -146,7 +173,9 @@ void wr_kafka_pause_drop(kafka_consumer *c);
 /* Make that thread look now. */
 void wr_kafka_consumer_nudge(kafka_consumer *c);
 
-enum { KAFKA_EPOCHS_KEPT = 8 };
+/* --- a shard: kafka_source.c, kafka_read.c, kafka_position.c --- */
+
+enum { KAFKA_EPOCHS_KEPT = 8, KAFKA_MESSAGES_FETCHED = 256 };
 
 /* Offsets frozen for an epoch: to be committed when it is durable. */
 typedef struct kafka_frozen {
@@ -154,7 +183,6 @@ typedef struct kafka_frozen {
     rd_kafka_topic_partition_list_t *offsets;
 } kafka_frozen;
 
-/* A shard. */
 struct kafka_source {
     kafka_consumer *consumer;
     wr_source_ctx  *ctx;
@@ -167,3 +195,13 @@ struct kafka_source {
     uint32_t        message_count, message_at;
     kafka_partition *reading;       /* whose they are */
 };
+
+wr_flow wr_kafka_source_poll(void *self, wr_source_ctx *ctx);
+void    wr_kafka_source_held_up(void *self, bool yes);
+/* What is fetched and not fed. */
+void    wr_kafka_messages_drop(kafka_source *s);
+
+weir_status wr_kafka_source_freeze(void *self, wr_snapshot_writer *to);
+weir_status wr_kafka_source_restore(void *self, wr_snapshot_reader *from);
+void        wr_kafka_source_frozen_epoch(void *self, wr_epoch epoch);
+void        wr_kafka_source_committed(void *self, wr_epoch epoch);

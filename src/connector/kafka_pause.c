@@ -12,7 +12,7 @@
  * Traps       pausing throws away the partition's queue and goes back to the last message that was taken from it: of
  *             one from which nothing was taken yet the client does not know where that is, so it is not paused.
  *             A message taken while the pause was under way may come a second time: the shard passes over offsets
- *             it has had (kafka_source.c).  A resumed partition tells its end again.
+ *             it has had (kafka_read.c).  A resumed partition tells its end again.
  */
 #include "base/log.h"
 #include "connector/kafka_impl.h"
