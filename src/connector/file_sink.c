@@ -131,7 +131,7 @@ sink_drain(file_sink *s, wr_sink_ctx *ctx, wr_flow blocked)
 static wr_flow
 sink_sync(file_sink *s, wr_sink_ctx *ctx)
 {
-    if (s->config->sync && s->dirty && !s->output.piped && fsync(s->fd) != 0)
+    if (s->config->sync && s->dirty && s->output.regular && fsync(s->fd) != 0)
         return sink_fail(s, ctx, WEIR_WRITE, strerror(errno));
     s->dirty = false;
     return WR_FLOW_NEXT;
@@ -160,7 +160,7 @@ sink_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
 {
     file_sink *s = self;
     wr_flow    flow = sink_drain(s, ctx, WR_FLOW_AGAIN);
-    if (flow == WR_FLOW_NEXT && s->config->rotate_bytes > 0 && !s->output.piped &&
+    if (flow == WR_FLOW_NEXT && s->config->rotate_bytes > 0 && s->output.regular &&
         s->size >= (uint64_t) s->config->rotate_bytes)
         flow = sink_rotate(s, ctx);
     if (flow != WR_FLOW_NEXT)

@@ -140,8 +140,7 @@ wr_kafka_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_part
 static void
 partition_give_back(kafka_source *s, kafka_partition *p)
 {
-    if (s->reading == p)
-        wr_kafka_messages_drop(s);
+    wr_kafka_rest_drop(s, p);
     if (p->lane != NULL && !p->over)
         s->ctx->lane_end(s->ctx, p->lane);
     p->lane = NULL;
@@ -153,8 +152,7 @@ partition_give_back(kafka_source *s, kafka_partition *p)
 static bool
 partition_take(kafka_source *s, kafka_partition *p)
 {
-    if (s->reading == p)
-        wr_kafka_messages_drop(s);
+    wr_kafka_rest_drop(s, p);
     p->lane = s->ctx->lane(s->ctx, p->number);
     if (p->lane == NULL)
         return false;

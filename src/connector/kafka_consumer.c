@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { POLL_MS = 500, BATCH_SAFE_VERSION = 0x020100ff /* consume_batch may lose messages before */ };
+enum { POLL_MS = 500 };
 
 weir_status
 wr_kafka_consumer_create(const wr_kafka_source_config *config, uint32_t shard_count,
@@ -25,7 +25,6 @@ wr_kafka_consumer_create(const wr_kafka_source_config *config, uint32_t shard_co
     c->config = config;
     c->budget = budget;
     c->shard_count = shard_count;
-    c->batches = rd_kafka_version() >= BATCH_SAFE_VERSION;
     wr_mutex_init(&c->lock);
     wr_cond_init(&c->taken_back);
     c->shards = wr_calloc(budget, shard_count, sizeof *c->shards);

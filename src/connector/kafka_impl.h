@@ -112,7 +112,7 @@ typedef struct kafka_consumer {
     int32_t                       partition_count;
     uint32_t                      offered; /* partitions in that state */
     kafka_memory                  memory;  /* what is reserved is for its queues */
-    bool                          begun, grouped, bounded, batches;
+    bool                          begun, grouped, bounded;
     _Atomic bool                  stopping, down;
     wr_clock *_Atomic             clock; /* once anything was stuck */
     _Atomic uint32_t              changes; /* of states: shards look when it moves */
@@ -175,13 +175,23 @@ void wr_kafka_consumer_nudge(kafka_consumer *c);
 
 /* --- a shard: kafka_source.c, kafka_read.c, kafka_position.c --- */
 
-enum { KAFKA_EPOCHS_KEPT = 8, KAFKA_MESSAGES_FETCHED = 256 };
+enum { KAFKA_EPOCHS_KEPT = 8 };
 
 /* Offsets frozen for an epoch: to be committed when it is durable. */
 typedef struct kafka_frozen {
     uint64_t                         epoch; /* 0: none */
     rd_kafka_topic_partition_list_t *offsets;
 } kafka_frozen;
+
+typedef enum kafka_step { KAFKA_READ, KAFKA_FULL, KAFKA_FAILED } kafka_step;
+
+/* What is left of a message, its value and then its key, when there was no room for all its rows. */
+typedef struct kafka_rest {
+    kafka_partition *of; /* NULL: there is none */
+    wr_text          bytes;
+    size_t           value_length, at;
+    wr_record_meta   meta;
+} kafka_rest;
 
 struct kafka_source {
     kafka_consumer *consumer;
@@ -191,15 +201,16 @@ struct kafka_source {
     bool            was_down, full;
     kafka_frozen    frozen[KAFKA_EPOCHS_KEPT];
     rd_kafka_topic_partition_list_t *latest; /* of the freeze under way */
-    rd_kafka_message_t **messages;  /* of one partition, fetched and not fed yet */
-    uint32_t        message_count, message_at;
-    kafka_partition *reading;       /* whose they are */
+    kafka_partition *reading; /* whose queue is being read */
+    kafka_step      step;     /* how that went             */
+    uint32_t        taken;    /* messages in this turn     */
+    kafka_rest      rest;
 };
 
 wr_flow wr_kafka_source_poll(void *self, wr_source_ctx *ctx);
 void    wr_kafka_source_held_up(void *self, bool yes);
-/* What is fetched and not fed. */
-void    wr_kafka_messages_drop(kafka_source *s);
+/* Forget the rest of a message of p; NULL: whose it may be. */
+void    wr_kafka_rest_drop(kafka_source *s, const kafka_partition *p);
 
 weir_status wr_kafka_source_freeze(void *self, wr_snapshot_writer *to);
 weir_status wr_kafka_source_restore(void *self, wr_snapshot_reader *from);

@@ -57,9 +57,7 @@ source_open(void *self, wr_source_ctx *ctx, const void *config, void *shared, we
     s->consumer = shared;
     s->ctx = ctx;
     WR_TRY(wr_kafka_consumer_open(s->consumer, ctx->bounded, ctx->bounded || ctx->aside, err));
-    s->messages = wr_calloc(ctx->flow, KAFKA_MESSAGES_FETCHED, sizeof(rd_kafka_message_t *));
-    if (s->messages == NULL)
-        return wr_error_set(err, WEIR_MEMORY, "no memory for a Kafka source");
+    wr_text_init(&s->rest.bytes, s->consumer->budget);
     wr_mutex_lock(&s->consumer->lock);
     s->consumer->shards[ctx->shard] = s;
     s->open = true;
@@ -76,7 +74,6 @@ source_close(void *self)
         return;
     wr_mutex_lock(&c->lock);
     s->open = false;
-    wr_kafka_messages_drop(s);
     for (int32_t i = 0; i < c->partition_count; i++) {
         kafka_partition *p = &c->partitions[i];
         if (wr_kafka_shard_of(c, i) != s->ctx->shard)
@@ -97,7 +94,7 @@ source_close(void *self)
             rd_kafka_topic_partition_list_destroy(s->frozen[i].offsets);
     if (s->latest != NULL)
         rd_kafka_topic_partition_list_destroy(s->latest);
-    wr_free(s->messages);
+    wr_text_fini(&s->rest.bytes);
 }
 
 static void

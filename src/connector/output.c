@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,12 +25,20 @@ wr_output_fini(wr_output *output)
     wr_text_fini(&output->pending);
 }
 
+/* /dev/null and its like: a write never waits. */
+static bool
+is_memory(const struct stat *st)
+{
+    return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1;
+}
+
 void
 wr_output_set(wr_output *output, int fd)
 {
-    struct stat st;
+    struct stat st = { 0 };
     output->fd = fd;
-    output->piped = fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
+    output->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    output->piped = !output->regular && !is_memory(&st);
 }
 
 weir_status
@@ -80,7 +89,8 @@ wr_output_drain(wr_output *output, uint64_t *written)
                 return WR_OUTPUT_BLOCKED;
             n = WR_MIN(n, (size_t) PIECE);
         }
-        ssize_t done = write_quietly(output->fd, t->data + output->at, n);
+        ssize_t done = output->piped ? write_quietly(output->fd, t->data + output->at, n)
+                                     : write(output->fd, t->data + output->at, n);
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0 && errno == EAGAIN)

@@ -11,7 +11,7 @@
 
 typedef struct wr_output {
     int     fd; /* borrowed, -1: none */
-    bool    piped;
+    bool    regular, piped; /* a file; a write may wait */
     wr_text pending;
     size_t  at; /* pending[0..at) is written */
 } wr_output;

@@ -27,8 +27,10 @@ build_meta_fields(wr_runtime *rt, source_task *t, uint64_t *needed)
             if (!field->hidden || strcmp(field->name, names[m]) != 0)
                 continue;
             t->decode_needed[f / 64] &= ~(1ull << (f % 64));
-            if (field_needed(t->source->binding, f))
-                t->meta_fields[m] = (int32_t) f;
+            if (!field_needed(t->source->binding, f))
+                continue;
+            t->meta_fields[m] = (int32_t) f;
+            t->meta_wanted = true;
         }
     }
     return WEIR_OK;

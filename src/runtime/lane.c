@@ -94,11 +94,14 @@ wr_lane_destroy(wr_lane *lane)
 
 /* --- decoding --- */
 
-/* Room for at least one more row in every column; the room there is. */
+/* Room for at least one more row in every column; the room there is.  Mostly that is known: a message may be one row. */
 weir_status
 wr_lane_reserve(source_task *t, wr_lane *lane, uint32_t *capacity)
 {
     uint32_t  rows = wr_batch_builder_count(&lane->builder), k = 0;
+    *capacity = lane->room;
+    if (rows < lane->room)
+        return WEIR_OK;
     uint32_t  most = t->source->rt->config.batch_rows_max;
     uint32_t  expected = rows == 0 ? WR_MAX(lane->rows_last, (uint32_t) ROWS_EXPECTED_MIN) : rows;
     wr_batch *batch;
@@ -111,6 +114,7 @@ wr_lane_reserve(source_task *t, wr_lane *lane, uint32_t *capacity)
         lane->columns[f] = batch->columns[k++];
         *capacity = WR_MIN(*capacity, lane->columns[f]->capacity);
     }
+    lane->room = *capacity;
     return WEIR_OK;
 }
 
@@ -165,9 +169,9 @@ lane_decode(source_task *t, wr_lane *lane, const char *bytes, size_t length, boo
                         .user = lane };
     weir_status status = lane->decoder->ops->decode(lane->decoder, bytes, length, last, &to, used);
     wr_assert(to.count >= rows && to.count <= capacity && *used <= length);
-    if (status == WEIR_OK)
+    if (status == WEIR_OK && t->meta_wanted)
         status = wr_lane_set_meta(t, lane, lane->meta, rows, to.count);
-    if (status == WEIR_OK)
+    if (status == WEIR_OK && t->source->binding->keyed)
         status = wr_lane_key_fill(t, lane, lane->meta, rows, to.count);
     if (status != WEIR_OK)
         return status;
@@ -232,7 +236,7 @@ wr_lane_feed(source_task *t, wr_lane *lane, const char *bytes, size_t length, bo
         *consumed += used;
     }
     lane->meta = NULL;
-    atomic_fetch_add_explicit(&t->source->bytes, *consumed, memory_order_relaxed);
+    t->fed_bytes += *consumed;
     return status;
 }
 
@@ -244,6 +248,7 @@ lane_take(source_task *t, wr_lane *lane)
 {
     uint32_t  fields = t->source->binding->schema->field_count, k = 0;
     wr_batch *part = wr_batch_builder_take(&lane->builder);
+    lane->room = 0;
     wr_batch *whole = wr_batch_create(t->source->rt->config.flow, fields);
     if (part == NULL || whole == NULL) {
         wr_batch_release(part);
@@ -273,6 +278,9 @@ weir_status
 wr_lanes_seal(source_task *t)
 {
     weir_status status = WEIR_OK;
+    if (t->fed_bytes > 0)
+        atomic_fetch_add_explicit(&t->source->bytes, t->fed_bytes, memory_order_relaxed);
+    t->fed_bytes = 0;
     wr_mutex_lock(&t->source->lock);
     wr_lane *l = t->source->lanes; /* the list only grows at its head */
     wr_mutex_unlock(&t->source->lock);

@@ -60,6 +60,7 @@ struct wr_lane {
     const lane_state *restored; /* told to the decoder when it is made; NULL: begins afresh */
     wr_batch_builder builder; /* of the fields somebody needs                     */
     wr_column  **columns;     /* the builder's, by field; NULL: not needed        */
+    uint32_t     room;        /* rows that all of them hold; 0: not known         */
     uint32_t     rows_last;   /* of the batch before: how large to begin          */
     const wr_record_meta *meta; /* of the feed under way; NULL */
     _Atomic uint64_t rows, bad, null_time;
@@ -118,7 +119,9 @@ struct source_task {
     bool          refused;        /* said in this turn that there is no room   */
     bool          starved;        /* waits for the flow budget                 */
     weir_status_code failure;     /* of a callback, found after the poll        */
+    bool          meta_wanted;    /* some of                                    */
     int32_t       meta_fields[META_COUNT]; /* field numbers; -1: nobody wants it */
+    uint64_t      fed_bytes;      /* not yet in source->bytes                   */
     const uint64_t *needed;       /* bit a field                                */
     uint64_t     *decode_needed;  /* binding's needed without the metadata      */
     wr_schema    *build;          /* the needed fields alone                    */

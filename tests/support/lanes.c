@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+enum { LOOK_US = 20000 };
+
 static wr_lane *
 lane_find(wr_source_ctx *ctx, int32_t partition)
 {
@@ -277,22 +279,37 @@ wr_lanes_close(wr_lanes *l)
     wr_arena_fini(&l->arena);
 }
 
-static void
+/* Up to `until`; true: it was woken. */
+static bool
 lanes_sleep(wr_lanes *l, int64_t until)
 {
     char          drain[64];
     struct pollfd p[2] = { { .fd = l->bell[0], .events = POLLIN },
                            { .fd = l->fd, .events = POLLIN } };
     int64_t       now = wr_clock_monotonic(l->ctx.clock);
+    bool          woken = false;
     if (l->wake_at != 0)
         until = WR_MIN(until, l->wake_at);
     if (until > now)
-        (void) poll(p, l->fd >= 0 ? 2 : 1, (int) ((until - now + 999) / 1000));
+        woken = poll(p, l->fd >= 0 ? 2 : 1, (int) ((until - now + 999) / 1000)) > 0;
     while (read(l->bell[0], drain, sizeof drain) > 0)
-        ;
-    if (l->wake_at != 0 && wr_clock_monotonic(l->ctx.clock) >= l->wake_at)
+        woken = true;
+    if (l->wake_at != 0 && wr_clock_monotonic(l->ctx.clock) >= l->wake_at) {
         l->wake_at = 0;
-    l->fd = -1;
+        woken = true;
+    }
+    if (woken)
+        l->fd = -1;
+    return woken;
+}
+
+/* Sleep until it is woken (only that has it polled again) or what is waited for is so. */
+static void
+lanes_wait(wr_lanes *l, int64_t end, bool (*until)(wr_lanes *l))
+{
+    bool woken = false;
+    while (!woken && wr_clock_monotonic(l->ctx.clock) < end && (until == NULL || !until(l)))
+        woken = lanes_sleep(l, until == NULL ? end : WR_MIN(end, wr_clock_monotonic(l->ctx.clock) + LOOK_US));
 }
 
 bool
@@ -308,7 +325,7 @@ wr_lanes_run(wr_lanes *l, int timeout_ms, bool (*until)(wr_lanes *l))
         if (wr_clock_monotonic(l->ctx.clock) >= end)
             return false;
         if (l->flow != WR_FLOW_NEXT && l->room != 0)
-            lanes_sleep(l, end);
+            lanes_wait(l, end, until);
         else if (l->room == 0)
             return false;
     }
