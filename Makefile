@@ -62,6 +62,10 @@ $(O)/obj/%.o: %.c
 # Kernels that the vectoriser must see at its best.
 EXTRA_src_expr_kernel_arith   := -O3
 EXTRA_src_expr_kernel_compare := -O3
+EXTRA_src_state_group_find    := -O3
+EXTRA_src_state_row_keys      := -O3
+EXTRA_src_expr_agg_basic       := -fno-tree-slp-vectorize
+EXTRA_tools_bench_state_limit := -O3
 
 $(O)/libweir.a: $(LIB_OBJ)
 	@rm -f $@
@@ -186,6 +190,12 @@ $(O)/bench: $(O)/obj/tools/bench/bench.o $(O)/libweir.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(O)/libweir.a $(LDLIBS)
 
 $(O)/bench_sockets: $(patsubst %,$(O)/obj/tools/bench/%.o,sockets sockets_in sockets_out json_limit) $(O)/libweir.a
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+bench-state: $(O)/bench_state ## rows per CPU-second of groups, windows and joins, beside bare loops: make bench-state T="group 1M"
+	@$(O)/bench_state "$(T)"
+$(O)/bench_state: $(O)/obj/tools/bench/state.o $(O)/obj/tools/bench/state_limit.o $(O)/libweir.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

@@ -17,12 +17,14 @@
 #define raw_calloc  calloc
 #define raw_realloc realloc
 #define raw_free    free
+#define raw_memalign posix_memalign
 #else
 #include <jemalloc/jemalloc.h>
 #define raw_malloc  malloc
 #define raw_calloc  calloc
 #define raw_realloc realloc
 #define raw_free    free
+#define raw_memalign posix_memalign
 /* Keep pages: a first touch costs 1.5 us in a VM, and one background thread is one too many. */
 const char *malloc_conf = "narenas:4,dirty_decay_ms:10000,muzzy_decay_ms:0,metadata_thp:disabled";
 #endif
@@ -254,9 +256,35 @@ wr_strdup(wr_budget *budget, const char *text)
 void
 wr_memory_is_dense(void *ptr, size_t bytes)
 {
-    const uintptr_t large = (uintptr_t) 2 << 20;
+    const uintptr_t large = WR_LARGE_PAGE;
     uintptr_t       from = ((uintptr_t) ptr + large - 1) & ~(large - 1);
     uintptr_t       until = ((uintptr_t) ptr + bytes) & ~(large - 1);
     if (from < until) /* advice: where the system has none to give nothing changes */
         (void) madvise((void *) from, until - from, MADV_HUGEPAGE);
+}
+
+void *
+wr_alloc_large(wr_budget *budget, size_t bytes)
+{
+    void *base;
+    if (budget == NULL)
+        budget = &process_budget;
+    if (bytes > SIZE_MAX / 2 || !wr_budget_charge(budget, bytes))
+        return NULL;
+    if (raw_memalign(&base, WR_LARGE_PAGE, WR_LARGE_HEAD + bytes) != 0) {
+        wr_budget_discharge(budget, bytes);
+        return NULL;
+    }
+    wr_memory_is_dense(base, WR_LARGE_HEAD + bytes);
+    return block_finish((header *) (void *) ((char *) base + WR_LARGE_HEAD) - 1, budget, bytes);
+}
+
+void
+wr_free_large(void *ptr)
+{
+    if (ptr == NULL)
+        return;
+    header *h = (header *) ptr - 1;
+    wr_budget_discharge(h->budget, h->bytes);
+    raw_free((char *) ptr - WR_LARGE_HEAD);
 }

@@ -48,5 +48,10 @@ void *wr_realloc(wr_budget *budget, void *ptr, size_t bytes) __attribute__((warn
 void  wr_free(void *ptr); /* NULL is allowed */
 /* All of the block will be used soon and at random places: large pages spare faults and misses. */
 void  wr_memory_is_dense(void *ptr, size_t bytes);
+/* For megabytes used at random places: on large pages, 64 bytes behind the beginning of one.  Freed by
+ * wr_free_large alone. */
+void *wr_alloc_large(wr_budget *budget, size_t bytes) __attribute__((malloc, alloc_size(2)));
+void  wr_free_large(void *ptr); /* NULL is allowed */
+enum { WR_LARGE_PAGE = 2 << 20, WR_LARGE_HEAD = 64 }; /* WR_LARGE_PAGE - WR_LARGE_HEAD bytes fill one */
 char *wr_strdup(wr_budget *budget, const char *text);
 char *wr_strndup(wr_budget *budget, const char *text, size_t length);

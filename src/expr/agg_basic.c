@@ -372,7 +372,8 @@ AGG_DECODE(bool_decode)
 
 #define COUNT(ARGS, DOC, ...)                                                                      \
     { .name = "count", .arg_count = ARGS, .args = { __VA_ARGS__ }, .result = T_INT8,               \
-      .state_bytes = sizeof(int64_t), .ignores_null = true, .plain = true, .update = count_update, \
+      .state_bytes = sizeof(int64_t), .ignores_null = true, .plain = true, .counts = true,         \
+      .update = count_update,                                                                      \
       .retract = count_retract, .merge = count_merge, .unmerge = count_unmerge,                    \
       .result_at = count_result, .encode = count_encode, .decode = count_decode, .doc = DOC }
 #define INT(NAME, ARG, RESULT, LOOPS, RESULT_AT, DOC)                                              \

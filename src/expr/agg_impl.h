@@ -22,6 +22,12 @@
                 const T v = data_[i];                                                              \
                 BODY;                                                                              \
             }                                                                                      \
+        } else if (args[0]->layout == WR_FLAT) {                                                   \
+            for (uint32_t i = 0; i < rows.count; i++) {                                            \
+                S      *s = (S *) (void *) (states[i] + offset);                                   \
+                const T v = data_[rows.rows[i]];                                                   \
+                BODY;                                                                              \
+            }                                                                                      \
         } else {                                                                                   \
             for (uint32_t i = 0; i < rows.count; i++) {                                            \
                 S      *s = (S *) (void *) (states[i] + offset);                                   \

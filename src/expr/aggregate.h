@@ -44,6 +44,7 @@ typedef struct wr_aggregate {
     bool        ignores_null; /* rows with a NULL argument are skipped by the caller  */
     bool        order_matters;
     bool        plain;        /* the state is the result: one int8 that is never NULL */
+    bool        counts;       /* and that is the number of rows                       */
     void (*init)(wr_agg_ctx *ctx, void *state); /* NULL: zeroed is right */
     /* For i in 0..rows.count: states[i] + offset is the state of the i-th row of `rows`.  args have
      * any layout.  The caller has left out rows that a FILTER or a NULL argument excludes. */

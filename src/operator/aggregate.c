@@ -101,7 +101,7 @@ open_parts(aggregate *a, weir_error *err)
     WR_TRY(check_config(c, err));
     WR_TRY(open_keys(a, err));
     WR_TRY(wr_agg_calls_open(&a->calls, a->ctx, c->calls, c->call_count,
-                          wr_group_user_offset(&a->layout), err));
+                             wr_group_user_offset(&a->layout), true, err));
     a->mode = choose_mode(c, &a->calls);
     a->lateness = c->late == WR_LATE_UPDATE && a->mode != AGG_WHOLE ? (int64_t) c->lateness_us : 0;
     a->slides = a->mode == AGG_BY_PANE &&
@@ -217,6 +217,43 @@ has_negative(const wr_batch *in)
     return false;
 }
 
+/* The visible rows, as physical ones. */
+static void
+step_rows(agg_step *s, const wr_batch *in)
+{
+    s->count = in->row_count;
+    if (in->selection != NULL) {
+        memcpy(s->rows, in->selection, s->count * sizeof *s->rows);
+        s->identity = 0;
+        return;
+    }
+    for (; s->identity < s->count; s->identity++)
+        s->rows[s->identity] = (uint16_t) s->identity;
+}
+
+/* The keys of the step's rows; one of one word without NULLs needs no more than its value. */
+static weir_status
+step_keys(aggregate *a, const wr_batch *in)
+{
+    agg_step        *s = a->step;
+    const wr_column *only = a->table_key_count == 1 ? in->columns[a->table_keys[0]] : NULL;
+    s->words = NULL;
+    if (only != NULL && wr_key_is_word(&a->layout) && wr_column_base(only)->valid == NULL &&
+        !a->ctx->shed) {
+        if (s->dense && only->layout == WR_FLAT && wr_column_width(only) == sizeof *s->words) {
+            s->words = only->data;
+        } else {
+            wr_key_words_fill(only, s->rows, s->count, s->word_room);
+            s->words = s->word_room;
+        }
+        return WEIR_OK;
+    }
+    for (uint32_t k = 0; k < a->table_key_count; k++)
+        s->key_columns[k] = in->columns[a->table_keys[k]];
+    return wr_row_keys_fill(&s->keys, s->key_columns, s->dense ? NULL : s->rows, s->count,
+                            in->physical_count, NULL);
+}
+
 /* Everything that is done once for a batch: arguments, times, keys. */
 static wr_flow
 step_begin(aggregate *a, const wr_batch *in)
@@ -224,7 +261,6 @@ step_begin(aggregate *a, const wr_batch *in)
     if (step_create(a) != WEIR_OK)
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory to aggregate");
     agg_step *s = a->step;
-    s->count = in->row_count;
     s->at = 0;
     s->late_count = 0;
     s->touched_count = s->touched_next = 0;
@@ -233,16 +269,14 @@ step_begin(aggregate *a, const wr_batch *in)
         a->slides = false;
         wr_agg_sliding_drop(a);
     }
-    for (uint32_t i = 0; i < in->row_count; i++)
-        s->rows[i] = (uint16_t) wr_batch_row(in, i);
+    step_rows(s, in);
     if (!wr_agg_calls_begin(&a->calls, in, s->rows, &s->count))
         return WR_FLOW_FAIL;
     s->dense = in->selection == NULL && s->count == in->physical_count;
     wr_agg_times_read(a, in);
-    for (uint32_t k = 0; k < a->table_key_count; k++)
-        s->key_columns[k] = in->columns[a->table_keys[k]];
-    if (wr_row_keys_fill(&s->keys, s->key_columns, s->dense ? NULL : s->rows, s->count,
-                         in->physical_count, NULL) != WEIR_OK)
+    if (s->count < in->row_count) /* some have left the list */
+        s->identity = 0;
+    if (step_keys(a, in) != WEIR_OK)
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u keys", s->count);
     s->begun = true;
     return WR_FLOW_NEXT;

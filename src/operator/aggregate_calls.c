@@ -11,12 +11,20 @@
 
 #include <string.h>
 
+/* Every row of a group counts. */
+static bool
+counts_all(const wr_agg_call *spec)
+{
+    return spec->aggregate->counts && spec->arg_count == 0 && spec->filter == NULL;
+}
+
 static weir_status
-call_open(agg_call *call, const wr_agg_call *spec, size_t *offset, weir_error *err)
+call_open(agg_call *call, const wr_agg_call *spec, size_t *offset, bool implies, weir_error *err)
 {
     call->spec = spec;
-    call->offset = *offset;
-    *offset += spec->aggregate->state_bytes;
+    call->implied = implies && counts_all(spec);
+    call->offset = call->implied ? offsetof(wr_group, count) : *offset;
+    *offset += call->implied ? 0 : spec->aggregate->state_bytes;
     wr_assert(spec->aggregate->state_bytes % 8 == 0);
     if (spec->arg_count > WR_COUNT(spec->args))
         return wr_error_at(err, WEIR_QUERY_TOO_COMPLEX, spec->location,
@@ -35,17 +43,19 @@ call_open(agg_call *call, const wr_agg_call *spec, size_t *offset, weir_error *e
 
 weir_status
 wr_agg_calls_open(agg_calls *calls, wr_ctx *ctx, const wr_agg_call *specs, uint32_t count,
-               size_t user_offset, weir_error *err)
+                  size_t user_offset, bool implies, weir_error *err)
 {
     size_t offset = user_offset;
-    *calls = (agg_calls){ .ctx = ctx, .mergeable = true, .invertible = true };
+    *calls = (agg_calls){
+        .ctx = ctx, .mergeable = true, .invertible = true, .user_offset = user_offset
+    };
     calls->calls = wr_calloc(ctx->state, count, sizeof *calls->calls);
     if (calls->calls == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for %u aggregates", count);
     calls->count = count;
     for (uint32_t i = 0; i < count; i++) {
         agg_call *call = &calls->calls[i];
-        WR_TRY(call_open(call, &specs[i], &offset, err));
+        WR_TRY(call_open(call, &specs[i], &offset, implies, err));
         calls->nested |= specs[i].aggregate->nested;
         calls->mergeable &= specs[i].aggregate->merge != NULL;
         calls->invertible &= specs[i].aggregate->unmerge != NULL;
@@ -166,7 +176,7 @@ wr_agg_calls_init(agg_calls *calls, wr_group *group)
 {
     for (uint32_t i = 0; i < calls->count; i++) {
         agg_call *call = &calls->calls[i];
-        if (call->spec->aggregate->init != NULL)
+        if (call->spec->aggregate->init != NULL && !call->implied)
             call->spec->aggregate->init(&call->ctx, (char *) group + call->offset);
     }
 }
@@ -176,17 +186,17 @@ wr_agg_calls_merge(agg_calls *calls, wr_group *into, const wr_group *from, bool 
 {
     into->count += from->count;
     if (created && !calls->nested) {
-        if (calls->count > 0)
-            memcpy((char *) into + calls->calls[0].offset,
-                   (const char *) from + calls->calls[0].offset, calls->user_bytes);
+        memcpy((char *) into + calls->user_offset, (const char *) from + calls->user_offset,
+               calls->user_bytes);
         return;
     }
     if (created)
         wr_agg_calls_init(calls, into);
     for (uint32_t i = 0; i < calls->count; i++) {
         agg_call *call = &calls->calls[i];
-        call->spec->aggregate->merge(&call->ctx, (char *) into + call->offset,
-                                     (const char *) from + call->offset);
+        if (!call->implied)
+            call->spec->aggregate->merge(&call->ctx, (char *) into + call->offset,
+                                         (const char *) from + call->offset);
     }
 }
 
@@ -196,8 +206,9 @@ wr_agg_calls_unmerge(agg_calls *calls, wr_group *into, const wr_group *from)
     into->count -= from->count;
     for (uint32_t i = 0; i < calls->count; i++) {
         agg_call *call = &calls->calls[i];
-        call->spec->aggregate->unmerge(&call->ctx, (char *) into + call->offset,
-                                       (const char *) from + call->offset);
+        if (!call->implied)
+            call->spec->aggregate->unmerge(&call->ctx, (char *) into + call->offset,
+                                           (const char *) from + call->offset);
     }
 }
 

@@ -37,6 +37,7 @@ typedef struct agg_call {
     /* DISTINCT, unless in sessions (aggregate_distinct.c): */
     struct agg_call   *set;          /* whose layout and keys its set has            */
     uint32_t           place;        /* among those that share the set               */
+    bool               implied;      /* its state is the group's count               */
     uint32_t           sharer_count; /* of a set's leader, itself the first          */
     struct agg_call   *sharers[AGG_SHARERS_MAX];
     /* Of the batch at hand: */
@@ -50,7 +51,7 @@ typedef struct agg_calls {
     wr_ctx       *ctx;
     uint32_t      count;
     agg_call     *calls;
-    size_t        user_bytes; /* of all states                              */
+    size_t        user_offset, user_bytes; /* of all states                 */
     bool          nested;     /* some state keeps memory in the arena       */
     bool          distinct;
     bool          mergeable;
@@ -69,7 +70,9 @@ typedef struct agg_step {
     uint32_t    at;                   /* the next of them to be assigned                 */
     uint32_t    late_count;
     wr_time     time_min, time_max;
-    wr_row_keys keys;                 /* of rows                                         */
+    wr_row_keys keys;                 /* of rows, unless words is not NULL               */
+    const uint64_t *words;            /* of rows: the one key's values                   */
+    uint32_t    identity;             /* rows[i] == i for so many                        */
     wr_column **key_columns;
     uint32_t    assigned, assigned_capacity;
     uint16_t   *assigned_row;         /* index into rows                                 */
@@ -80,6 +83,7 @@ typedef struct agg_step {
 
     /* From here on nothing is cleared. */
     uint16_t rows[WR_BATCH_ROWS_MAX]; /* physical, ascending                             */
+    uint64_t word_room[WR_BATCH_ROWS_MAX];
     wr_time  times[WR_BATCH_ROWS_MAX]; /* of rows[i]; windows and time keys only         */
     uint16_t late[WR_BATCH_ROWS_MAX];
     /* Of the pane at hand: */
@@ -136,8 +140,9 @@ typedef struct aggregate {
 enum { KEY_TIME = -3 };
 
 /* --- calls (aggregate_calls.c) --- */
+/* implies: a group's count is the number of its rows, so that count(*) needs no state. */
 weir_status wr_agg_calls_open(agg_calls *calls, wr_ctx *ctx, const wr_agg_call *specs,
-                              uint32_t count, size_t user_offset, weir_error *err);
+                              uint32_t count, size_t user_offset, bool implies, weir_error *err);
 void        wr_agg_calls_close(agg_calls *calls);
 /* Arguments and filters over the rows of a batch; failed rows leave rows[0..*count).  False:
  * failed. */

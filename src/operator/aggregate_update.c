@@ -78,6 +78,8 @@ call_update(aggregate *a, agg_call *call, const wr_batch *in, wr_pane *pane, wr_
 {
     const wr_aggregate *g = call->spec->aggregate;
     agg_step           *s = a->step;
+    if (call->implied)
+        return WR_FLOW_NEXT;
     if (call->set != NULL) /* the leader does it for all */
         return call->set == call ? wr_agg_set_update(a, call, in, pane, rows, groups)
                                  : WR_FLOW_NEXT;
@@ -249,16 +251,17 @@ dirty_collect(agg_step *s, uint32_t count)
 
 /* U3 */
 static weir_status
-empty_remove(aggregate *a, wr_pane *pane, const uint32_t *ids, uint32_t count)
+empty_remove(aggregate *a, wr_pane *pane, uint32_t count)
 {
     wr_group_table *table = &pane->tables[0];
+    agg_step       *s = a->step;
     /* what is taken back may stand in another pane of the same time */
     bool            keep = a->config->global ||
                 (a->mode == AGG_BY_PANE && wr_pane_ring_shared(&a->ring, pane));
     for (uint32_t i = 0; i < count && !keep; i++) {
-        const wr_group *g = wr_group_table_row(table, ids[i]);
+        const wr_group *g = (const wr_group *) s->groups[i];
         if (g->count == 0 && (g->flags & WR_GROUP_DEAD) == 0)
-            WR_TRY(wr_group_table_remove(table, ids[i]));
+            WR_TRY(wr_group_table_remove(table, g->id));
     }
     return a->mode == AGG_WHOLE || table->idle_bytes > 0 ? compact(a, pane) : WEIR_OK;
 }
@@ -281,31 +284,46 @@ groups_shed(aggregate *a, wr_pane *pane, const uint16_t *which, uint32_t *count)
     return s->which;
 }
 
-/* *which and *count leave out what is shed. */
+/* Groups of the step's rows which[0..count), or (NULL) [first, first + count); new ones begun.  counted: each adds
+ * one to its group's count, whatever its diff. */
 static weir_status
-groups_find(aggregate *a, wr_pane *pane, const uint16_t **which, uint32_t *count)
+groups_enter(aggregate *a, wr_pane *pane, const uint16_t *which, uint32_t first, uint32_t count,
+             bool counted)
 {
     agg_step       *s = a->step;
     wr_group_table *table = &pane->tables[0];
     uint32_t        created = 0;
-    bool            sheds = a->touched_at == 0 && wr_ctx_sheds(a->ctx);
-    weir_status     status = WEIR_OK;
-    if (!wr_agg_calls_enter(&a->calls, table))
-        return WEIR_MEMORY;
-    if (!sheds)
-        status = wr_group_table_find(table, &s->keys, *which, *count, s->ids, s->created, &created);
+    weir_status     status;
+    if (s->words != NULL)
+        status = wr_group_table_enter_words(table, which != NULL ? s->words : s->words + first, which,
+                                            count, s->groups, counted, s->created, &created);
+    else
+        status = wr_group_table_enter(table, &s->keys, which, count, s->ids, s->groups, counted,
+                                      s->created, &created);
     for (uint32_t i = 0; i < created; i++) {
         wr_group *g = wr_group_table_row(table, s->created[i]);
         if (a->touched_at > 0)
             *agg_touched(a, g) = WR_TIME_START;
         wr_agg_calls_init(&a->calls, g);
     }
+    return status;
+}
+
+/* *which and *count leave out what is shed. */
+static weir_status
+groups_find(aggregate *a, wr_pane *pane, const uint16_t **which, uint32_t *count)
+{
+    agg_step       *s = a->step;
+    wr_group_table *table = &pane->tables[0];
+    bool            sheds = a->touched_at == 0 && wr_ctx_sheds(a->ctx);
+    weir_status     status = WEIR_OK;
+    if (!sheds)
+        status = groups_enter(a, pane, *which, 0, *count, false);
     if (status == WEIR_MEMORY && a->ctx->shed && a->touched_at == 0)
         sheds = true; /* what was made so far stays */
-    else if (status != WEIR_OK)
+    if (!sheds)
         return status;
-    if (sheds)
-        *which = groups_shed(a, pane, *which, count);
+    *which = groups_shed(a, pane, *which, count);
     WR_TRY(wr_group_table_own(table, s->ids, *count));
     wr_group_table_rows(table, s->ids, *count, s->groups);
     return WEIR_OK;
@@ -331,6 +349,39 @@ pane_which(agg_step *s, const wr_pane *pane, uint32_t *first, uint32_t *count)
     return s->which;
 }
 
+/* No old result has to be seen, and no row is special: in parts that stay in the nearest cache. */
+static bool
+update_is_plain(const aggregate *a, const wr_batch *in, bool emits)
+{
+    return !emits && in->diff == NULL && a->touched_at == 0 && !a->calls.distinct &&
+           !a->calls.nested && !a->ctx->shed;
+}
+
+static wr_flow
+update_plain(aggregate *a, const wr_batch *in, wr_pane *pane, const uint16_t *which, uint32_t count)
+{
+    enum { PART = 256 };
+    agg_step *s = a->step;
+    for (uint32_t at = 0; at < count; at += PART) {
+        uint32_t        n = WR_MIN(count - at, (uint32_t) PART);
+        const uint16_t *rest = which != NULL ? which + at : NULL;
+        const uint16_t *list = rest;
+        if (which == NULL && s->words == NULL) { /* keys are found by their numbers */
+            for (uint32_t i = 0; i < n; i++)
+                s->which[i] = (uint16_t) (at + i);
+            list = s->which;
+        }
+        if (groups_enter(a, pane, list, at, n, true) != WEIR_OK)
+            return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u groups", pane->tables[0].live);
+        wr_rows rows = pane_rows(s, rest, at, n);
+        for (uint32_t i = 0; i < a->calls.count; i++)
+            (void) call_update(a, &a->calls.calls[i], in, pane, rows, s->groups);
+    }
+    if (wr_agg_calls_failed(&a->calls))
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for the aggregates' state");
+    return WR_FLOW_NEXT;
+}
+
 wr_flow
 wr_agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
 {
@@ -341,6 +392,12 @@ wr_agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
     agg_before      before = { 0 };
     wr_flow         flow = WR_FLOW_NEXT;
     uint32_t        all = count;
+    if (!wr_agg_calls_enter(&a->calls, &pane->tables[0]))
+        goto memory;
+    if (update_is_plain(a, in, emits)) {
+        s->at = s->single ? s->at + count : s->at;
+        return update_plain(a, in, pane, which, count);
+    }
     if (groups_find(a, pane, &which, &count) != WEIR_OK)
         goto memory;
     if (count == 0 && all > 0) {
@@ -371,7 +428,7 @@ wr_agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
         flow = wr_agg_after_emit(a, pane, &before);
     wr_agg_before_release(&before);
     notes_take(a, pane, unknown);
-    if (flow == WR_FLOW_NEXT && s->reversed && empty_remove(a, pane, s->ids, count) != WEIR_OK)
+    if (flow == WR_FLOW_NEXT && s->reversed && empty_remove(a, pane, count) != WEIR_OK)
         goto memory;
     return flow;
 memory:

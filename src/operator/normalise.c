@@ -291,7 +291,7 @@ run_flush(normalise *n, const wr_batch *in)
         WR_TRY(run_emit(n, in, &r));
     for (uint32_t i = 0; i < s->change_count; i++) {
         wr_group *g = wr_group_table_row(&n->table, s->changes[i].id);
-        g->spare = 0;
+        normal_row_of(n, g)->change = 0;
         if (!differs[i])
             continue;
         bool stands = s->changes[i].row >= 0;
@@ -312,13 +312,13 @@ run_collect(normalise *n, const wr_batch *in)
     for (; s->at < s->count; s->at++) {
         uint32_t  row = s->rows[s->at];
         wr_group *g = wr_group_table_row(&n->table, s->ids[s->at]);
+        normal_row *kept = normal_row_of(n, g);
         bool      deletes = wr_batch_diff(in, row) < 0;
         wr_time   judge = wr_batch_row_watermark(in, row);
-        bool      pending = g->spare != 0;
-        if (pending && s->changes[g->spare - 1].judge != judge)
+        bool      pending = kept->change != 0;
+        if (pending && s->changes[kept->change - 1].judge != judge)
             break;
-        bool stands = pending ? s->changes[g->spare - 1].row >= 0
-                              : normal_row_of(n, g)->bytes != NULL;
+        bool stands = pending ? s->changes[kept->change - 1].row >= 0 : kept->bytes != NULL;
         if (deletes && !stands) { /* N4 */
             unknown++;
             continue;
@@ -327,9 +327,9 @@ run_collect(normalise *n, const wr_batch *in)
             break;
         if (!pending) {
             s->changes[s->change_count++] = (normal_change){ .id = g->id, .judge = judge };
-            g->spare = s->change_count;
+            kept->change = s->change_count;
         }
-        s->changes[g->spare - 1].row = deletes ? -1 : (int32_t) row;
+        s->changes[kept->change - 1].row = deletes ? -1 : (int32_t) row;
     }
     if (unknown > 0)
         atomic_fetch_add_explicit(&n->ctx->counters.rows_unknown, unknown, memory_order_relaxed);

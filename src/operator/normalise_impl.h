@@ -14,7 +14,8 @@
 /* What the table keeps of a key's row: its other columns, packed, in the table's store. */
 typedef struct normal_row {
     const char *bytes; /* NULL: no row stands */
-    uint64_t    length;
+    uint32_t    length;
+    uint32_t    change; /* of the run at hand: its number in changes, from 1; else 0 */
 } normal_row;
 
 /* What becomes of a key in the run at hand. */

@@ -117,7 +117,7 @@ session_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
     if (status == WEIR_OK) {
         s->head_offset = wr_group_user_offset(&s->layout);
         status = wr_agg_calls_open(&s->calls, ctx, c->calls, c->call_count,
-                                   s->head_offset + s->head_bytes, err);
+                                   s->head_offset + s->head_bytes, false, err);
     }
     if (status == WEIR_OK)
         status = open_tables(s);

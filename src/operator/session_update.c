@@ -126,8 +126,10 @@ value_rekey(sessions *s, agg_call *call, const wr_group *value, uint64_t prefix,
 {
     const uint64_t *row = (const uint64_t *) (value + 1);
     if (!call->values.encoded) {
-        for (uint32_t c = 0; c < call->spec->arg_count; c++)
+        for (uint32_t c = 0; c < call->spec->arg_count; c++) { /* the row may move */
             out[c] = wr_key_value(&call->values, row, c);
+            WR_TRY(wr_value_copy(&out[c], &s->ctx->eval.step, &out[c]));
+        }
         return wr_row_keys_set(&call->value_keys, out, prefix);
     }
     wr_string   bytes = wr_key_encoding(&call->values, row);

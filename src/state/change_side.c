@@ -52,7 +52,7 @@ wr_change_side_init(wr_change_side *side, wr_budget *budget, const wr_schema *sc
         return WEIR_MEMORY;
     uint64_t *words = wr_group_key((wr_group *) side->null_row);
     for (uint32_t c = 0; c < n; c++)
-        words[rows->nulls_at + c / 64] |= 1ull << (c % 64);
+        wr_key_set_null(rows, words, c);
     return WEIR_OK;
 }
 

@@ -9,23 +9,65 @@
 
 #include <string.h>
 
-enum { CHUNK_ROWS_MIN = 4 };
+enum { CHUNK_ROWS_MIN = 4, POOL_FROM = 64 /* chunks */ };
+
+static size_t
+chunk_bytes(const wr_group_table *t, uint32_t capacity)
+{
+    return sizeof(wr_group_chunk) + capacity * t->row_bytes;
+}
+
+/* Full chunks of a large table are pieces of a pool, which brings them together on large pages. */
+static bool
+chunk_is_for_pool(const wr_group_table *t, uint32_t capacity)
+{
+    return t->chunk_count >= POOL_FROM && capacity == 1u << t->chunk_bits &&
+           chunk_bytes(t, capacity) >= CHUNK_BYTES / 2 && chunk_bytes(t, capacity) <= 4 * CHUNK_BYTES;
+}
 
 static wr_group_chunk *
 chunk_create(wr_group_table *t, uint32_t capacity)
 {
-    wr_group_chunk *c = wr_alloc(t->budget, sizeof *c + capacity * t->row_bytes);
+    size_t bytes = chunk_bytes(t, capacity);
+    bool   pooled = chunk_is_for_pool(t, capacity);
+    if (pooled && t->pool == NULL)
+        t->pool = wr_pool_create_for(t->budget, bytes);
+    pooled = pooled && t->pool != NULL;
+    wr_group_chunk *c = pooled ? wr_pool_alloc(t->pool, bytes) : wr_alloc(t->budget, bytes);
     if (c != NULL) {
         atomic_init(&c->refs, 1);
         c->capacity = capacity;
+        c->pooled = pooled;
     }
     return c;
 }
 
+static bool
+chunk_let_go(wr_group_chunk *c)
+{
+    return atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1;
+}
+
+/* By the table; by a view. */
 static void
 chunk_release(wr_group_chunk *c)
 {
-    if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
+    if (!chunk_let_go(c))
+        return;
+    if (c->pooled)
+        wr_pool_free(c);
+    else
+        wr_free(c);
+}
+
+static void
+chunk_release_elsewhere(wr_group_chunk *c)
+{
+    if (!chunk_let_go(c))
+        return;
+    if (c->pooled)
+        wr_pool_free_elsewhere(c);
+    else
         wr_free(c);
 }
 
@@ -61,6 +103,7 @@ chunk_replace(wr_group_table *t, uint32_t index, uint32_t capacity)
         return WEIR_MEMORY;
     memcpy(c->rows, old->rows, WR_MIN(old->capacity, capacity) * t->row_bytes);
     t->chunks[index] = c;
+    t->moves++;
     chunk_release(old);
     return WEIR_OK;
 }
@@ -163,7 +206,10 @@ void
 wr_group_rows_drop(wr_group_table *table)
 {
     for (uint32_t i = 0; i < table->chunk_count; i++)
-        chunk_release(table->chunks[i]);
+        if (!table->chunks[i]->pooled) /* the others go with the pool */
+            chunk_release(table->chunks[i]);
+    wr_pool_release(table->pool);
+    table->pool = NULL;
     table->chunk_count = 0;
     store_release(table->store);
     table->store = NULL;
@@ -239,7 +285,7 @@ wr_group_table_bytes(const wr_group_table *table)
 {
     size_t bytes = table->slot_bits > 0 ? sizeof *table->slots << table->slot_bits : 0;
     for (uint32_t i = 0; i < table->chunk_count; i++)
-        bytes += sizeof(wr_group_chunk) + table->chunks[i]->capacity * table->row_bytes;
+        bytes += chunk_bytes(table, table->chunks[i]->capacity);
     bytes += table->free_capacity * sizeof *table->free_ids;
     return bytes + (table->store != NULL ? table->store->arena.bytes : 0);
 }
@@ -264,6 +310,9 @@ wr_group_table_freeze(wr_group_table *table, wr_group_view *view)
         view->chunks[i] = table->chunks[i];
         atomic_fetch_add_explicit(&view->chunks[i]->refs, 1, memory_order_relaxed);
     }
+    view->pool = table->pool;
+    if (view->pool != NULL)
+        wr_pool_hold(view->pool);
     view->store = table->store;
     if (view->store != NULL)
         atomic_fetch_add_explicit(&view->store->refs, 1, memory_order_relaxed);
@@ -275,7 +324,8 @@ void
 wr_group_view_release(wr_group_view *view)
 {
     for (uint32_t i = 0; i < view->chunk_count && view->chunks != NULL; i++)
-        chunk_release(view->chunks[i]);
+        chunk_release_elsewhere(view->chunks[i]);
+    wr_pool_release(view->pool);
     wr_free(view->chunks);
     store_release(view->store);
     *view = (wr_group_view){ 0 };

@@ -7,11 +7,10 @@
 #include <string.h>
 
 enum {
-    SLOT_BITS_MIN = 4,
-    SLOT_BITS_MAX = 31,
-    SLOT_BITS_CACHED = 15, /* 256 KB of slots: in L2 */
-    PREFETCH_BITS = 13,    /* worth prefetching above 64 KB of slots */
-    PAGE_SLOTS = 512,
+    SLOT_BITS_MAX = 30,
+    SLOT_BITS_CACHED = 16, /* 256 KB of slots: in L2 */
+    PAGE_SLOTS = 1024,
+    SLOTS_AHEAD = 16, /* rows before a slot is looked at; its row, half as many */
 };
 
 void
@@ -21,6 +20,8 @@ wr_group_table_init(wr_group_table *table, wr_budget *budget, const wr_key_layou
     wr_assert(user_bytes % 8 == 0);
     *table = (wr_group_table){ .budget = budget, .layout = layout };
     table->row_bytes = wr_group_user_offset(layout) + user_bytes;
+    if (table->row_bytes % 64 == 56) /* a row then lies in as few cache lines as it can */
+        table->row_bytes += 8;
     while (table->chunk_bits < 10 && (table->row_bytes << (table->chunk_bits + 1)) <= CHUNK_BYTES)
         table->chunk_bits++;
 }
@@ -44,36 +45,41 @@ slot_limit(uint32_t bits)
     return (uint32_t) (bits <= SLOT_BITS_CACHED ? slots * 19 / 128 : slots / 4); /* G1 */
 }
 
-static inline uint64_t
-slot_make(uint32_t tag, uint32_t id)
-{
-    return (uint64_t) tag << 32 | (id + 1);
-}
-
 static void
-slots_put(uint64_t *slots, uint32_t bits, uint64_t slot)
+slots_put(uint32_t *slots, uint32_t bits, uint32_t tag, uint32_t id)
 {
-    uint32_t mask = (1u << bits) - 1;
-    uint32_t at = (uint32_t) (slot >> 32) >> (32 - bits);
+    uint32_t mask = (1u << bits) - 1, at = slot_home(tag, bits);
     while (slots[at] != 0)
         at = (at + 1) & mask;
-    slots[at] = slot;
+    slots[at] = slot_make(tag, bits, id);
 }
 
-static weir_status
-slots_resize(wr_group_table *t, uint32_t bits)
+/* All live groups into new slots. */
+static void
+slots_fill(const wr_group_table *t, uint32_t *slots, uint32_t bits)
+{
+    for (uint32_t id = 0; id < t->high; id++) {
+        if (id + SLOTS_AHEAD < t->high)
+            __builtin_prefetch(
+                &slots[slot_home(wr_group_table_row(t, id + SLOTS_AHEAD)->tag, bits)], 1);
+        const wr_group *g = wr_group_table_row(t, id);
+        if ((g->flags & WR_GROUP_DEAD) == 0)
+            slots_put(slots, bits, g->tag, id);
+    }
+}
+
+weir_status
+wr_group_slots_resize(wr_group_table *t, uint32_t bits)
 {
     if (bits > SLOT_BITS_MAX)
         return WEIR_MEMORY;
-    uint64_t *slots = wr_calloc(t->budget, (size_t) 1 << bits, sizeof *slots);
+    uint32_t *slots = wr_calloc(t->budget, (size_t) 1 << bits, sizeof *slots);
     if (slots == NULL)
         return WEIR_MEMORY;
     wr_memory_is_dense(slots, sizeof *slots << bits);
     for (size_t i = 0; i < (size_t) 1 << bits; i += PAGE_SLOTS) /* one fault a page, not two */
-        ((volatile uint64_t *) slots)[i] = 0;
-    for (size_t i = 0; t->slot_bits > 0 && i < (size_t) 1 << t->slot_bits; i++)
-        if (t->slots[i] != 0)
-            slots_put(slots, bits, t->slots[i]);
+        ((volatile uint32_t *) slots)[i] = 0;
+    slots_fill(t, slots, bits);
     wr_free(t->slots);
     t->slots = slots;
     t->slot_bits = bits;
@@ -86,7 +92,7 @@ wr_group_table_reserve(wr_group_table *table, uint32_t groups)
     uint32_t bits = WR_MAX(table->slot_bits, (uint32_t) SLOT_BITS_MIN);
     while (bits < SLOT_BITS_MAX && slot_limit(bits) < groups)
         bits++;
-    return bits > table->slot_bits ? slots_resize(table, bits) : WEIR_OK;
+    return bits > table->slot_bits ? wr_group_slots_resize(table, bits) : WEIR_OK;
 }
 
 void
@@ -123,15 +129,14 @@ key_equal(const wr_group_table *t, const uint64_t *a, const uint64_t *b, uint32_
 static inline __attribute__((always_inline)) uint32_t
 slot_find(const wr_group_table *t, const uint64_t *key, uint32_t tag, uint32_t words, bool views)
 {
-    uint32_t mask = (1u << t->slot_bits) - 1;
-    uint32_t at = tag >> (32 - t->slot_bits);
-    for (;; at = (at + 1) & mask) {
-        uint64_t slot = t->slots[at];
+    const uint32_t bits = t->slot_bits, mask = (1u << bits) - 1;
+    for (uint32_t at = slot_home(tag, bits);; at = (at + 1) & mask) {
+        uint32_t slot = t->slots[at];
         if (slot == 0)
             return at;
-        if ((uint32_t) (slot >> 32) != tag)
+        if (!slot_may_be(slot, bits, tag))
             continue;
-        wr_group *g = wr_group_table_row(t, (uint32_t) slot - 1);
+        wr_group *g = wr_group_table_row(t, slot_id(slot, bits));
         if (WR_LIKELY(key_equal(t, wr_group_key(g), key, words, views)))
             return at;
     }
@@ -140,101 +145,43 @@ slot_find(const wr_group_table *t, const uint64_t *key, uint32_t tag, uint32_t w
 static void
 prefetch_row(const wr_group_table *t, uint32_t tag)
 {
-    uint64_t slot = t->slots[tag >> (32 - t->slot_bits)];
+    uint32_t slot = t->slots[slot_home(tag, t->slot_bits)];
     if (slot != 0)
-        __builtin_prefetch(wr_group_table_row(t, (uint32_t) slot - 1), 1);
+        __builtin_prefetch(wr_group_table_row(t, slot_id(slot, t->slot_bits)), 1);
 }
 
-/* A new group for key i of keys at an empty slot. */
-static weir_status
-group_make(wr_group_table *t, uint32_t tag, uint32_t *id, wr_group **made)
+weir_status
+wr_group_make(wr_group_table *t, uint32_t tag, wr_group **made)
 {
+    uint32_t id;
     if (t->live + 1 > slot_limit(t->slot_bits))
-        WR_TRY(slots_resize(t, t->slot_bits + 1));
-    WR_TRY(wr_group_rows_take(t, id));
-    wr_group *g = wr_group_table_row(t, *id);
+        WR_TRY(wr_group_slots_resize(t, t->slot_bits + 1));
+    WR_TRY(wr_group_rows_take(t, &id));
+    wr_group *g = wr_group_table_row(t, id);
     memset(g, 0, t->row_bytes);
     g->tag = tag;
-    g->id = *id;
+    g->id = id;
     *made = g;
     return WEIR_OK;
 }
 
-static void
-group_enter(wr_group_table *t, const wr_group *g)
+void
+wr_group_enter(wr_group_table *t, const wr_group *g, uint32_t at, uint32_t bits)
 {
-    slots_put(t->slots, t->slot_bits, slot_make(g->tag, g->id));
+    if (WR_LIKELY(t->slot_bits == bits))
+        t->slots[at] = slot_make(g->tag, bits, g->id);
+    else
+        slots_put(t->slots, t->slot_bits, g->tag, g->id);
     t->live++;
 }
 
 /* The id a failed make gives back. */
-static weir_status
-group_unmake(wr_group_table *t, wr_group *g, weir_status status)
+weir_status
+wr_group_unmake(wr_group_table *t, wr_group *g, weir_status status)
 {
     g->flags = WR_GROUP_DEAD;
     t->free_ids[t->free_count++] = g->id; /* there is room: take keeps one spare */
     return status;
-}
-
-static inline __attribute__((always_inline)) weir_status
-table_find(wr_group_table *t, const wr_row_keys *keys, const uint16_t *which, uint32_t count,
-           uint32_t *ids, uint32_t *created, uint32_t *created_count, const uint32_t words,
-           const bool views)
-{
-    bool far = t->slot_bits > PREFETCH_BITS;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t        k = which != NULL ? which[i] : i;
-        const uint64_t *key = keys->words + (size_t) k * words;
-        uint32_t        tag = (uint32_t) (keys->hashes[k] >> 32);
-        if (far && i + 16 < count) {
-            uint32_t ahead = which != NULL ? which[i + 16] : i + 16;
-            __builtin_prefetch(
-                &t->slots[(uint32_t)(keys->hashes[ahead] >> 32) >> (32 - t->slot_bits)]);
-            ahead = which != NULL ? which[i + 8] : i + 8;
-            prefetch_row(t, (uint32_t) (keys->hashes[ahead] >> 32));
-        }
-        uint32_t at = slot_find(t, key, tag, words, views), bits = t->slot_bits;
-        uint64_t slot = t->slots[at];
-        if (WR_LIKELY(slot != 0)) {
-            ids[i] = (uint32_t) slot - 1;
-            continue;
-        }
-        wr_group *g;
-        WR_TRY(group_make(t, tag, &ids[i], &g));
-        wr_arena   *arena = views ? wr_group_table_arena(t) : NULL;
-        weir_status status = views && arena == NULL ? WEIR_MEMORY
-                                                    : wr_key_store(keys, k, arena, wr_group_key(g));
-        if (status != WEIR_OK)
-            return group_unmake(t, g, status);
-        if (WR_LIKELY(t->slot_bits == bits)) {
-            t->slots[at] = slot_make(tag, g->id);
-            t->live++;
-        } else {
-            group_enter(t, g);
-        }
-        if (created != NULL)
-            created[(*created_count)++] = ids[i];
-    }
-    return WEIR_OK;
-}
-
-weir_status
-wr_group_table_find(wr_group_table *table, const wr_row_keys *keys, const uint16_t *which,
-                    uint32_t count, uint32_t *ids, uint32_t *created, uint32_t *created_count)
-{
-    const wr_key_layout *layout = table->layout;
-    wr_assert(keys->layout == layout);
-    if (count > 0 && table->slot_bits == 0)
-        WR_TRY(slots_resize(table, SLOT_BITS_MIN));
-    if (layout->compare_words == 2 && !layout->encoded && !layout->has_views)
-        return table_find(table, keys, which, count, ids, created, created_count, 2, false);
-    if (layout->compare_words == 3 && !layout->has_views)
-        return table_find(table, keys, which, count, ids, created, created_count, 3, false);
-    if (!layout->encoded && !layout->has_views)
-        return table_find(table, keys, which, count, ids, created, created_count,
-                          layout->compare_words, false);
-    return table_find(table, keys, which, count, ids, created, created_count, layout->compare_words,
-                      true);
 }
 
 void
@@ -247,10 +194,10 @@ wr_group_table_peek(const wr_group_table *table, const wr_row_keys *keys, const 
         uint32_t        k = which != NULL ? which[i] : i;
         const uint64_t *key = keys->words + (size_t) k * layout->compare_words;
         uint32_t        tag = (uint32_t) (keys->hashes[k] >> 32);
-        uint64_t        slot = 0;
+        uint32_t        slot = 0;
         if (table->slot_bits > 0)
             slot = table->slots[slot_find(table, key, tag, layout->compare_words, views)];
-        ids[i] = slot != 0 ? (uint32_t) slot - 1 : UINT32_MAX;
+        ids[i] = slot != 0 ? slot_id(slot, table->slot_bits) : UINT32_MAX;
     }
 }
 
@@ -268,22 +215,24 @@ wr_group_table_adopt(wr_group_table *table, const wr_group *from, uint32_t *id, 
     const uint64_t      *key = (const uint64_t *) (from + 1);
     bool                 views = layout->encoded || layout->has_views;
     if (table->slot_bits == 0)
-        WR_TRY(slots_resize(table, SLOT_BITS_MIN));
-    uint64_t slot =
-        table->slots[slot_find(table, key, from->tag, layout->compare_words, views)];
+        WR_TRY(wr_group_slots_resize(table, SLOT_BITS_MIN));
+    uint32_t at = slot_find(table, key, from->tag, layout->compare_words, views);
+    uint32_t slot = table->slots[at];
     *created = slot == 0;
     if (slot != 0) {
-        *id = (uint32_t) slot - 1;
+        *id = slot_id(slot, table->slot_bits);
         return WEIR_OK;
     }
     wr_group *g;
-    WR_TRY(group_make(table, from->tag, id, &g));
+    uint32_t  bits = table->slot_bits;
+    WR_TRY(wr_group_make(table, from->tag, &g));
     wr_arena   *arena = views ? wr_group_table_arena(table) : NULL;
     weir_status status = views && arena == NULL ? WEIR_MEMORY
                                                 : wr_key_copy(layout, key, arena, wr_group_key(g));
     if (status != WEIR_OK)
-        return group_unmake(table, g, status);
-    group_enter(table, g);
+        return wr_group_unmake(table, g, status);
+    *id = g->id;
+    wr_group_enter(table, g, at, bits);
     return WEIR_OK;
 }
 
@@ -293,7 +242,8 @@ slots_close(wr_group_table *t, uint32_t hole)
 {
     uint32_t mask = (1u << t->slot_bits) - 1;
     for (uint32_t at = (hole + 1) & mask; t->slots[at] != 0; at = (at + 1) & mask) {
-        uint32_t home = (uint32_t) (t->slots[at] >> 32) >> (32 - t->slot_bits);
+        uint32_t id = slot_id(t->slots[at], t->slot_bits);
+        uint32_t home = slot_home(wr_group_table_row(t, id)->tag, t->slot_bits);
         if (((at - home) & mask) >= ((at - hole) & mask)) {
             t->slots[hole] = t->slots[at];
             hole = at;
@@ -307,10 +257,10 @@ wr_group_table_remove(wr_group_table *table, uint32_t id)
 {
     wr_group *g = wr_group_table_row(table, id);
     uint32_t  mask = (1u << table->slot_bits) - 1;
-    uint32_t  at = g->tag >> (32 - table->slot_bits);
+    uint32_t  at = slot_home(g->tag, table->slot_bits);
     wr_assert((g->flags & WR_GROUP_DEAD) == 0 && g->id == id);
     WR_TRY(wr_group_rows_reserve_free(table));
-    while ((uint32_t) table->slots[at] != id + 1)
+    while ((table->slots[at] & mask) != id + 1)
         at = (at + 1) & mask;
     slots_close(table, at);
     g->flags = WR_GROUP_DEAD;

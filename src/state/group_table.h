@@ -2,8 +2,9 @@
 /*
  * state/group_table.h -- keyed state: a hash table from keys to rows of flat memory.
  *
- * Layout      slots of 8 bytes {tag u32, id + 1 u32}, open addressing, linear probing by the tag's
- *             leading bits; rows dense by id in chunks:
+ * Layout      slots of 4 bytes, open addressing, linear probing by the tag's leading bits: in a table
+ *             of 2^b slots the low b bits are id + 1, the others the tag's bits behind its first b;
+ *             rows dense by id in chunks:
  *                 wr_group · key words (state/key_layout.h) · the owner's bytes
  *             Long keys and whatever else lives as long as the rows lie in the table's store, an
  *             arena.
@@ -21,16 +22,16 @@
 #pragma once
 
 #include "state/key_layout.h"
+#include "state/row_pool.h"
 
 typedef struct wr_group {
     int64_t  count; /* rows in the group, by diff   */
     uint32_t tag;   /* upper half of the hash       */
-    uint32_t id;
-    uint32_t flags; /* wr_group_flag                */
-    uint32_t spare; /* the owner's                  */
+    uint32_t id : 28;
+    uint32_t flags : 4; /* wr_group_flag            */
 } wr_group;
-_Static_assert(sizeof(wr_group) % 8 == 0, "key words follow");
-enum { WR_GROUPS_MAX = 1 << 30 };
+_Static_assert(sizeof(wr_group) == 16, "key words follow");
+enum { WR_GROUPS_MAX = (1 << 28) - 1 };
 
 enum wr_group_flag {
     WR_GROUP_DEAD = 1,    /* no slot points here; the id may be given again */
@@ -41,7 +42,8 @@ enum wr_group_flag {
 
 typedef struct wr_group_chunk {
     _Atomic uint32_t refs;
-    uint32_t         capacity; /* rows */
+    uint32_t         capacity : 31; /* rows                             */
+    uint32_t         pooled : 1;    /* a piece of the pool of its table */
     uint64_t         rows[];
 } wr_group_chunk;
 
@@ -53,19 +55,21 @@ typedef struct wr_group_store {
 typedef struct wr_group_table {
     wr_budget           *budget;
     const wr_key_layout *layout;
-    uint64_t            *slots;
+    uint32_t            *slots;
     uint32_t             slot_bits;   /* 0: none yet                                      */
     uint32_t             live;        /* groups                                           */
     uint32_t             high;        /* ids given so far: [0, high)                      */
     uint32_t             free_count;  /* dead ids                                         */
     uint32_t            *free_ids;
     uint32_t             free_capacity;
-    size_t               row_bytes;
+    size_t               row_bytes;   /* a little more than needed where that fills lines */
     uint32_t             chunk_bits;  /* rows of a full chunk: 1 << chunk_bits            */
     uint32_t             chunk_count, chunk_capacity;
     wr_group_chunk     **chunks;
+    wr_pool             *pool;        /* of full chunks, once there are many; else NULL   */
     wr_group_store      *store;       /* made when first needed                           */
     bool                 shared;      /* a snapshot may hold chunks                       */
+    uint32_t             moves;       /* chunks that have got another address             */
     uint32_t             removed;     /* groups removed since the last compaction         */
     uint64_t             idle_bytes;  /* the owner's: what it has given up in the store   */
 } wr_group_table;
@@ -88,6 +92,18 @@ wr_arena *wr_group_table_arena(wr_group_table *table);
 weir_status wr_group_table_find(wr_group_table *table, const wr_row_keys *keys,
                                 const uint16_t *which, uint32_t count, uint32_t *ids,
                                 uint32_t *created, uint32_t *created_count);
+/* The same; the rows may be written (G2), and rows[0..count) are their addresses.  counted: each adds one to its
+ * group's count; after a failure nothing is known of the counts. */
+weir_status wr_group_table_enter(wr_group_table *table, const wr_row_keys *keys,
+                                 const uint16_t *which, uint32_t count, uint32_t *ids, char **rows,
+                                 bool counted, uint32_t *created, uint32_t *created_count);
+/*
+ * The same for a layout of one column of one word without NULLs, prefix or views (wr_key_is_word): words[k] is the
+ * value, no keys are made.
+ */
+weir_status wr_group_table_enter_words(wr_group_table *table, const uint64_t *words,
+                                       const uint16_t *which, uint32_t count, char **rows,
+                                       bool counted, uint32_t *created, uint32_t *created_count);
 /* Without making: UINT32_MAX where absent. */
 void        wr_group_table_peek(const wr_group_table *table, const wr_row_keys *keys,
                                 const uint16_t *which, uint32_t count, uint32_t *ids);
@@ -146,6 +162,7 @@ typedef struct wr_group_view {
     size_t               row_bytes;
     uint32_t             chunk_bits, chunk_count;
     wr_group_chunk     **chunks; /* each retained */
+    wr_pool             *pool;   /* held, or NULL */
     wr_group_store      *store;  /* retained, or NULL */
 } wr_group_view;
 /* Marks the table shared. */

@@ -20,6 +20,7 @@ word_count(wr_type type)
         return 1;
     case WR_TEXT:
     case WR_BYTEA:
+        return WR_KEY_TEXT_WORDS;
     case WR_UUID:
         return 2;
     default:
@@ -35,10 +36,13 @@ wr_key_layout_init(wr_key_layout *layout, wr_budget *budget, const wr_type *type
     layout->columns = wr_calloc(budget, count, sizeof *layout->columns);
     if (layout->columns == NULL)
         return WEIR_MEMORY;
-    for (uint32_t c = 0; c < count; c++)
+    bool texts = true;
+    for (uint32_t c = 0; c < count; c++) {
         layout->encoded |= word_count(types[c]) == 0;
+        texts = texts && wr_type_is_string(types[c]);
+    }
     layout->keeps_values = !layout->encoded || keeps_values;
-    layout->null_words = layout->keeps_values ? (count + 63) / 64 : 0;
+    layout->null_words = layout->keeps_values && !texts ? (count + 63) / 64 : 0;
     layout->nulls_at = layout->encoded ? 2 : prefix;
     uint32_t at = layout->nulls_at + layout->null_words;
     for (uint32_t c = 0; c < count; c++) {
@@ -63,6 +67,8 @@ wr_key_layout_fini(wr_key_layout *layout)
     *layout = (wr_key_layout){ 0 };
 }
 
+/* --- texts --- */
+
 static weir_status
 view_keep(wr_arena *arena, wr_string *view)
 {
@@ -86,15 +92,35 @@ word_view_keep(wr_arena *arena, uint64_t *words)
     return WEIR_OK;
 }
 
-/* Write a boxed value into its words; views are borrowed. */
+/* WORDS: the bytes of a long text go to arena. */
+static weir_status
+text_keep(wr_arena *arena, uint64_t *words)
+{
+    wr_string text = wr_key_text_get(words);
+    if (text.length <= WR_KEY_TEXT_INLINE_MAX || words[0] == UINT64_MAX)
+        return WEIR_OK;
+    WR_TRY(view_keep(arena, &text));
+    words[2] = (uint64_t) (uintptr_t) text.pointer;
+    return WEIR_OK;
+}
+
+static weir_status
+texts_keep(const wr_key_layout *layout, wr_arena *arena, uint64_t *row)
+{
+    for (uint32_t c = 0; layout->has_views && c < layout->column_count; c++)
+        if (layout->columns[c].view)
+            WR_TRY(text_keep(arena, row + layout->columns[c].at));
+    return WEIR_OK;
+}
+
+/* ENCODED: write a boxed value into its words; views are borrowed. */
 static void
 value_store(const wr_key_layout *layout, uint32_t c, const wr_value *value, uint64_t *row)
 {
     const wr_key_column *column = &layout->columns[c];
     uint64_t            *to = row + column->at;
     if (value->is_null) {
-        row[layout->nulls_at + c / 64] |= 1ull << (c % 64);
-        memset(to, 0, column->words * sizeof *to);
+        wr_key_set_null(layout, row, c);
         return;
     }
     if (column->view)
@@ -116,9 +142,11 @@ wr_key_value(const wr_key_layout *layout, const uint64_t *row, uint32_t c)
     const wr_key_column *column = &layout->columns[c];
     const uint64_t      *from = row + column->at;
     wr_value             value = { .type = column->type };
-    if (row[layout->nulls_at + c / 64] >> (c % 64) & 1)
+    if (wr_key_is_null(layout, row, c))
         return wr_value_null(column->type);
-    if (column->view)
+    if (column->words == WR_KEY_TEXT_WORDS)
+        value.string = wr_key_text_get(from);
+    else if (column->view)
         memcpy(&value.string, from, sizeof value.string);
     else if (column->type.id == WR_INTERVAL)
         memcpy(&value.interval, from, sizeof value.interval);
@@ -184,18 +212,16 @@ wr_key_store(const wr_row_keys *keys, uint32_t i, wr_arena *arena, uint64_t *row
         WR_TRY(word_view_keep(arena, row));
         return layout->keeps_values ? values_store(keys, i, arena, row) : WEIR_OK;
     }
-    for (uint32_t c = 0; layout->has_views && c < layout->column_count; c++)
-        if (layout->columns[c].view)
-            WR_TRY(word_view_keep(arena, row + layout->columns[c].at));
-    return WEIR_OK;
+    return texts_keep(layout, arena, row);
 }
 
 weir_status
 wr_key_copy(const wr_key_layout *layout, const uint64_t *from, wr_arena *arena, uint64_t *row)
 {
     memcpy(row, from, layout->words * sizeof *row);
-    if (layout->encoded)
-        WR_TRY(word_view_keep(arena, row));
+    if (!layout->encoded)
+        return texts_keep(layout, arena, row);
+    WR_TRY(word_view_keep(arena, row));
     for (uint32_t c = 0; layout->has_views && layout->keeps_values && c < layout->column_count; c++)
         if (layout->columns[c].view)
             WR_TRY(word_view_keep(arena, row + layout->columns[c].at));
@@ -211,6 +237,17 @@ views_same(const uint64_t *a, const uint64_t *b)
     return wr_string_equal(&x, &y);
 }
 
+static bool
+texts_same(const uint64_t *a, const uint64_t *b)
+{
+    wr_string x = wr_key_text_get(a);
+    if (a[0] != b[0] || a[1] != b[1])
+        return false;
+    return x.length <= WR_KEY_TEXT_INLINE_MAX || a[0] == UINT64_MAX
+               ? a[2] == b[2]
+               : memcmp(x.pointer, (const char *) (uintptr_t) b[2], x.length) == 0;
+}
+
 bool
 wr_key_same(const wr_key_layout *layout, const uint64_t *row, const uint64_t *other)
 {
@@ -222,7 +259,7 @@ wr_key_same(const wr_key_layout *layout, const uint64_t *row, const uint64_t *ot
     for (uint32_t c = 0; c < layout->column_count; c++) {
         uint32_t at = layout->columns[c].at;
         bool same = layout->columns[c].view
-                        ? views_same(row + at, other + at)
+                        ? texts_same(row + at, other + at)
                         : row[at] == other[at] && row[at + layout->columns[c].words - 1] ==
                                                       other[at + layout->columns[c].words - 1];
         if (!same)
@@ -271,13 +308,12 @@ wr_key_column_make(const wr_key_layout *layout, wr_budget *budget, char *const *
 {
     const wr_key_column *spec = &layout->columns[c];
     wr_column           *column = wr_column_create(budget, spec->type, count);
-    uint32_t             nulls = layout->nulls_at + c / 64;
-    bool                 views = spec->view && spec->words == 2;
+    bool                 views = spec->view;
     if (column == NULL)
         return NULL;
     if (column_fill_words(column, rows, key_offset, count, spec->at)) {
         for (uint32_t i = 0; i < count; i++)
-            if (WR_UNLIKELY(((const uint64_t *) (rows[i] + key_offset))[nulls] >> (c % 64) & 1) &&
+            if (WR_UNLIKELY(wr_key_is_null(layout, (const uint64_t *) (rows[i] + key_offset), c)) &&
                 wr_column_set_null(column, i) != WEIR_OK)
                 goto fail;
         return column;
@@ -287,7 +323,7 @@ wr_key_column_make(const wr_key_layout *layout, wr_budget *budget, char *const *
         wr_string       view = { .length = UINT32_MAX };
         if (views)
             memcpy(&view, row + spec->at, sizeof view);
-        if (view.length <= WR_STRING_INLINE_MAX && (row[nulls] >> (c % 64) & 1) == 0) {
+        if (view.length <= WR_STRING_INLINE_MAX && !wr_key_is_null(layout, row, c)) {
             wr_column_set_view(column, i, view); /* a short text is its view */
             continue;
         }

@@ -71,6 +71,31 @@ keys_reserve(wr_row_keys *keys, uint32_t count)
             FILL_ANY(T);                                                                           \
     } while (0)
 
+/* A text hashes by its bytes: its words, of which the third is an address when it is long. */
+static inline uint64_t
+hash_text(uint64_t h, const uint64_t *words)
+{
+    uint32_t length = (uint32_t) words[0];
+    h = wr_hash_u64(h ^ words[0], words[1]);
+    return length <= WR_STRING_INLINE_MAX || length > WR_KEY_TEXT_INLINE_MAX
+               ? h
+               : wr_hash_u64(h, words[2]);
+}
+
+static void
+fill_texts(const wr_column *column, const uint16_t *rows, uint32_t count, uint64_t *to,
+           uint32_t stride)
+{
+    const wr_string *data = wr_column_base(column)->data;
+    if (column->layout == WR_FLAT)
+        for (uint32_t i = 0; i < count; i++)
+            wr_key_text_put(&data[rows != NULL ? rows[i] : i], to + (size_t) i * stride);
+    else
+        for (uint32_t i = 0; i < count; i++)
+            wr_key_text_put(&data[wr_column_index(column, rows != NULL ? rows[i] : i)],
+                            to + (size_t) i * stride);
+}
+
 static void
 fill_column(const wr_column *column, const uint16_t *rows, uint32_t count, uint64_t *to,
             uint32_t stride)
@@ -100,6 +125,12 @@ fill_column(const wr_column *column, const uint16_t *rows, uint32_t count, uint6
     }
 }
 
+void
+wr_key_words_fill(const wr_column *column, const uint16_t *rows, uint32_t count, uint64_t *words)
+{
+    fill_column(column, rows, count, words, 1);
+}
+
 static void
 fill_nulls(const wr_key_layout *layout, const wr_column *column, uint32_t c, const uint16_t *rows,
            uint32_t count, uint64_t *words)
@@ -111,12 +142,10 @@ fill_nulls(const wr_key_layout *layout, const wr_column *column, uint32_t c, con
         uint64_t *row = words + (size_t) i * stride;
         if (!wr_column_is_null(column, rows != NULL ? rows[i] : i))
             continue;
-        row[layout->nulls_at + c / 64] |= 1ull << (c % 64);
-        memset(row + layout->columns[c].at, 0, layout->columns[c].words * sizeof *row);
+        wr_key_set_null(layout, row, c);
     }
 }
 
-/* A view hashes by its bytes: the words when they are inline, the memory otherwise. */
 static uint64_t
 hash_row(const wr_key_layout *layout, const uint64_t *row)
 {
@@ -130,12 +159,7 @@ hash_row(const wr_key_layout *layout, const uint64_t *row)
             h = wr_hash_u64(h, at[0]);
             continue;
         }
-        wr_string view;
-        memcpy(&view, at, sizeof view);
-        if (column->view && view.length > WR_STRING_INLINE_MAX)
-            h = wr_hash_u64(h, wr_hash_bytes(view.pointer, view.length));
-        else
-            h = wr_hash_u64(h ^ at[0], at[1]);
+        h = column->view ? hash_text(h, at) : wr_hash_u64(h ^ at[0], at[1]);
     }
     return h;
 }
@@ -151,6 +175,9 @@ hash_words(wr_row_keys *keys)
     else if (layout->compare_words == 3 && layout->column_count == 1 && !layout->has_views)
         for (uint32_t i = 0; i < keys->count; i++, row += 3) /* a prefix before them */
             keys->hashes[i] = wr_hash_u64(wr_hash_u64(row[0], row[1]), row[2]);
+    else if (layout->column_count == 1 && layout->has_views && !layout->prefix)
+        for (uint32_t i = 0; i < keys->count; i++, row += WR_KEY_TEXT_WORDS)
+            keys->hashes[i] = hash_text(0, row);
     else
         for (uint32_t i = 0; i < keys->count; i++, row += layout->compare_words)
             keys->hashes[i] = hash_row(layout, row);
@@ -164,17 +191,34 @@ hash_words(wr_row_keys *keys)
             uint64_t word = (uint64_t) (int64_t) data[rows != NULL ? rows[i] : i];                 \
             keys->words[2 * i] = 0;                                                                \
             keys->words[2 * i + 1] = word;                                                         \
-            keys->hashes[i] = wr_hash_u64(0, word);                                                \
+            keys->hashes[i] = wr_key_word_hash(word);                                              \
         }                                                                                          \
     } while (0)
+
+/* And the next, one text. */
+static void
+fill_one_text(wr_row_keys *keys, const wr_string *data, const uint16_t *rows)
+{
+    uint64_t *row = keys->words;
+    for (uint32_t i = 0; i < keys->count; i++, row += WR_KEY_TEXT_WORDS) {
+        wr_key_text_put(&data[rows != NULL ? rows[i] : i], row);
+        keys->hashes[i] = hash_text(0, row);
+    }
+}
 
 static bool
 fill_one(wr_row_keys *keys, const wr_column *column, const uint16_t *rows)
 {
     const wr_key_layout *layout = keys->layout;
     uint32_t             count = keys->count;
-    if (layout->prefix || layout->column_count != 1 || layout->compare_words != 2 ||
+    if (layout->prefix || layout->column_count != 1 || layout->encoded ||
         column->layout != WR_FLAT || column->valid != NULL)
+        return false;
+    if (layout->has_views) {
+        fill_one_text(keys, column->data, rows);
+        return true;
+    }
+    if (layout->compare_words != 2)
         return false;
     switch (wr_column_width(column)) {
     case 4:
@@ -199,11 +243,14 @@ fill_words(wr_row_keys *keys, wr_column *const *columns, const uint16_t *rows,
         uint64_t *row = keys->words + (size_t) i * stride;
         if (layout->prefix)
             row[0] = prefixes[i];
-        for (uint32_t w = layout->nulls_at; w < head; w++)
+        if (layout->null_words > 0)
+            row[head - 1] = 0; /* as a rule the only one */
+        for (uint32_t w = layout->nulls_at; w + 1 < head; w++)
             row[w] = 0;
     }
     for (uint32_t c = 0; c < layout->column_count; c++) {
-        fill_column(columns[c], rows, count, keys->words + layout->columns[c].at, stride);
+        (layout->columns[c].view ? fill_texts : fill_column)(
+            columns[c], rows, count, keys->words + layout->columns[c].at, stride);
         fill_nulls(layout, columns[c], c, rows, count, keys->words);
     }
     hash_words(keys);
@@ -298,9 +345,9 @@ set_words(wr_row_keys *keys, const wr_value *values, uint64_t prefix)
     for (uint32_t c = 0; c < layout->column_count; c++) {
         const wr_key_column *column = &layout->columns[c];
         if (values[c].is_null)
-            row[layout->nulls_at + c / 64] |= 1ull << (c % 64);
+            wr_key_set_null(layout, row, c);
         else if (column->view)
-            memcpy(row + column->at, &values[c].string, sizeof(wr_string));
+            wr_key_text_put(&values[c].string, row + column->at);
         else if (column->type.id == WR_UUID)
             memcpy(row + column->at, &values[c].uuid, sizeof(wr_uuid));
         else

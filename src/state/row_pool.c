@@ -6,6 +6,10 @@ enum {
     STEP = 16,          /* sizes of pieces, their heads included, are multiples of it */
     PIECE_MAX = 1024,   /* larger ones are allocations of their own                   */
     SLAB_MAX = 1 << 16, /* bytes of pieces in a slab                                  */
+    LARGE_FROM = 4 << 20, /* bytes in slabs of a size from which on new ones are large pages */
+    LARGE_BYTES = WR_LARGE_PAGE - WR_LARGE_HEAD,
+    SIZES = PIECE_MAX / STEP + 1,
+    SIZE_OWN = SIZES, /* the place of pieces of wr_pool.own_bytes */
     PIECES_FIRST = 4,   /* of the first slab of a size                                */
 };
 
@@ -27,7 +31,12 @@ typedef struct slab {
     struct slab *all_next, *all_before; /* of the pool                           */
     spare *free;                        /* freed; those from `fresh` on never were used */
     uint32_t piece_bytes, live, fresh, count;
+    uint32_t size;  /* its place in the pool's lists */
+    bool is_large;
+    uint64_t spare[5];
 } slab;
+/* Pieces of a size of their own stand 8 bytes before a multiple of 64. */
+_Static_assert((sizeof(slab) + sizeof(head)) % 64 == 56, "see wr_pool_create_for");
 
 /* An allocation of its own. */
 typedef struct alone {
@@ -40,8 +49,10 @@ struct wr_pool {
     wr_budget *budget;
     _Atomic uint32_t holds;
     _Atomic(spare *) elsewhere;
-    slab *some[PIECE_MAX / STEP + 1];      /* P2 */
-    uint32_t pieces[PIECE_MAX / STEP + 1]; /* of the next slab */
+    uint32_t own_bytes;         /* 0: none; their heads included */
+    slab *some[SIZES + 1];      /* P2 */
+    uint32_t pieces[SIZES + 1]; /* of the next slab */
+    uint64_t bytes[SIZES + 1];  /* in slabs */
     slab *all;
     alone *alones;
 };
@@ -57,10 +68,29 @@ wr_pool_create(wr_budget *budget)
     return pool;
 }
 
+wr_pool *
+wr_pool_create_for(wr_budget *budget, size_t piece_bytes)
+{
+    wr_pool *pool = wr_pool_create(budget);
+    wr_assert(piece_bytes >= PIECE_MAX && piece_bytes < LARGE_BYTES / 8);
+    if (pool != NULL)
+        pool->own_bytes = (uint32_t)((piece_bytes + sizeof(head) + 63) / 64 * 64);
+    return pool;
+}
+
 void
 wr_pool_hold(wr_pool *pool)
 {
     atomic_fetch_add_explicit(&pool->holds, 1, memory_order_relaxed);
+}
+
+static void
+slab_free(slab *s)
+{
+    if (s->is_large)
+        wr_free_large(s);
+    else
+        wr_free(s);
 }
 
 void
@@ -70,7 +100,7 @@ wr_pool_release(wr_pool *pool)
         return;
     for (slab *s = pool->all, *next; s != NULL; s = next) { /* P4 */
         next = s->all_next;
-        wr_free(s);
+        slab_free(s);
     }
     for (alone *a = pool->alones, *next; a != NULL; a = next) {
         next = a->next;
@@ -84,7 +114,7 @@ wr_pool_release(wr_pool *pool)
 static slab **
 list_of(slab *s)
 {
-    return &s->pool->some[s->piece_bytes / STEP];
+    return &s->pool->some[s->size];
 }
 
 static void
@@ -110,19 +140,34 @@ list_remove(slab *s)
 }
 
 static slab *
-slab_create(wr_pool *pool, uint32_t piece_bytes)
+slab_create(wr_pool *pool, uint32_t size, uint32_t piece_bytes)
 {
-    uint32_t *pieces = &pool->pieces[piece_bytes / STEP];
-    uint32_t count = *pieces == 0 ? PIECES_FIRST : *pieces;
-    slab *s = wr_alloc(pool->budget, sizeof *s + (size_t)count * piece_bytes);
+    uint32_t *pieces = &pool->pieces[size];
+    uint32_t count = WR_MAX(*pieces, (uint32_t)PIECES_FIRST);
+    size_t bytes = sizeof(slab) + (size_t)count * piece_bytes;
+    slab *s = NULL;
+    bool is_large = false;
+    if (pool->bytes[size] >= LARGE_FROM) {
+        s = wr_alloc_large(pool->budget, LARGE_BYTES);
+        is_large = s != NULL;
+    }
+    if (is_large) {
+        bytes = LARGE_BYTES;
+        count = (uint32_t)((bytes - sizeof *s) / piece_bytes);
+    } else {
+        s = wr_alloc(pool->budget, bytes);
+    }
     if (s == NULL) { /* so near the limit, a small one */
         count = PIECES_FIRST;
-        s = wr_alloc(pool->budget, sizeof *s + (size_t)count * piece_bytes);
+        bytes = sizeof *s + (size_t)count * piece_bytes;
+        s = wr_alloc(pool->budget, bytes);
     }
     if (s == NULL)
         return NULL;
-    *s = (slab){ .pool = pool, .piece_bytes = piece_bytes, .count = count };
-    *pieces = WR_MIN(2 * count, (uint32_t)SLAB_MAX / piece_bytes);
+    *s = (slab){ .pool = pool, .piece_bytes = piece_bytes, .count = count, .size = size };
+    s->is_large = is_large;
+    pool->bytes[size] += bytes;
+    *pieces = WR_MAX(WR_MIN(2 * count, (uint32_t)SLAB_MAX / piece_bytes), (uint32_t)PIECES_FIRST);
     s->all_next = pool->all;
     if (pool->all != NULL)
         pool->all->all_before = s;
@@ -141,8 +186,11 @@ slab_destroy(slab *s)
         s->pool->all = s->all_next;
     if (s->all_next != NULL)
         s->all_next->all_before = s->all_before;
-    s->pool->pieces[s->piece_bytes / STEP] = WR_MAX(s->count / 2, (uint32_t)PIECES_FIRST);
-    wr_free(s);
+    s->pool->pieces[s->size] =
+        WR_MAX(WR_MIN(s->count / 2, (uint32_t)SLAB_MAX / s->piece_bytes), (uint32_t)PIECES_FIRST);
+    s->pool->bytes[s->size] -=
+        s->is_large ? LARGE_BYTES : sizeof *s + (size_t)s->count * s->piece_bytes;
+    slab_free(s);
 }
 
 /* --- pieces --- */
@@ -229,10 +277,15 @@ wr_pool_alloc(wr_pool *pool, size_t bytes)
     pieces_back(pool);
     bytes = WR_MAX(bytes, sizeof(spare)) + sizeof(head);
     bytes = (bytes + STEP - 1) / STEP * STEP;
-    if (bytes > PIECE_MAX)
-        return alone_create(pool, bytes);
-    slab *s = pool->some[bytes / STEP];
-    if (s == NULL && (s = slab_create(pool, (uint32_t)bytes)) == NULL)
+    uint32_t size = (uint32_t)(bytes / STEP);
+    if (bytes > PIECE_MAX) {
+        if ((bytes + 63) / 64 * 64 != pool->own_bytes)
+            return alone_create(pool, bytes);
+        bytes = pool->own_bytes;
+        size = SIZE_OWN;
+    }
+    slab *s = pool->some[size];
+    if (s == NULL && (s = slab_create(pool, size, (uint32_t)bytes)) == NULL)
         return NULL;
     spare *piece = s->free;
     if (piece != NULL) {

@@ -3,7 +3,8 @@
  * state/row_pool.h -- memory for very many small things of one owner.
  *
  * A piece costs no charge of its own: the budget is charged by the slab.  Slabs of one size of piece
- * begin small and double; one whose pieces are all free goes back.
+ * begin small and double, to 64 KB, and behind some megabytes are large pages.  One whose pieces are all
+ * free goes back.
  * Invariants  P1  a piece is in exactly one slab, or (too large) an allocation of its own
  *             P2  a slab with a free piece is in the list of its size, and no other is
  *             P3  pieces freed elsewhere come back through `elsewhere` alone
@@ -20,6 +21,9 @@ typedef struct wr_pool wr_pool;
 
 /* Returns owned (one hold); NULL: no memory. */
 wr_pool *wr_pool_create(wr_budget *budget);
+/* The same; pieces of piece_bytes, of a kilobyte and more, have slabs too, begin 8 bytes behind a multiple of 16
+ * and, on large pages, 8 bytes before one of 64. */
+wr_pool *wr_pool_create_for(wr_budget *budget, size_t piece_bytes);
 void wr_pool_hold(wr_pool *pool);
 void wr_pool_release(wr_pool *pool); /* NULL is allowed */
 /* 8-byte aligned, not zeroed; NULL: no memory. */

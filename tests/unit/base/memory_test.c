@@ -42,4 +42,21 @@ arena_reset_keeps_one_block(void **state) /* A2 */
     wr_arena_fini(&arena);
 }
 
-WR_TESTS = { WR_TEST(refused_request_charges_nothing), WR_TEST(arena_reset_keeps_one_block), { NULL, NULL } };
+static void
+large_blocks_are_aligned_and_counted(void **state) /* M1, M2 */
+{
+    (void) state;
+    wr_budget *b = wr_budget_create(NULL, "large", 3 << 20);
+    char      *p = wr_alloc_large(b, WR_LARGE_PAGE - WR_LARGE_HEAD);
+    assert_non_null(p);
+    assert_int_equal((uintptr_t) p % WR_LARGE_PAGE, WR_LARGE_HEAD);
+    memset(p, 1, WR_LARGE_PAGE - WR_LARGE_HEAD);
+    assert_int_equal(wr_budget_used(b), WR_LARGE_PAGE - WR_LARGE_HEAD);
+    assert_null(wr_alloc_large(b, WR_LARGE_PAGE));
+    wr_free_large(p);
+    wr_free_large(NULL);
+    assert_int_equal(wr_budget_used(b), 0);
+    wr_budget_destroy(b);
+}
+
+WR_TESTS = { WR_TEST(large_blocks_are_aligned_and_counted), WR_TEST(refused_request_charges_nothing), WR_TEST(arena_reset_keeps_one_block), { NULL, NULL } };

@@ -104,7 +104,42 @@ too_little_memory_is_told(void **state)
     wr_budget_destroy(budget);
 }
 
+/* Slabs of their own size, which become large pages. */
+static void
+pieces_of_kilobytes(void **state)
+{
+    enum { LENGTH = 16000, COUNT = 1000 };
+    static char *pieces[COUNT];
+    wr_budget *budget = wr_budget_create(NULL, "pool", 0);
+    wr_pool *pool = wr_pool_create_for(budget, LENGTH);
+    uint32_t aligned = 0;
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < COUNT; i++) {
+            pieces[i] = wr_pool_alloc(pool, LENGTH);
+            assert_non_null(pieces[i]);
+            assert_int_equal((uintptr_t)pieces[i] % 16, 8);
+            aligned += (uintptr_t)pieces[i] % 64 == 56;
+            memset(pieces[i], i & 0x7f, LENGTH);
+        }
+        assert_true(wr_budget_used(budget) < (uint64_t)COUNT * LENGTH * 5 / 4);
+        for (int i = 0; i < COUNT; i++) {
+            for (int at = 0; at < LENGTH; at += 100)
+                assert_int_equal(pieces[i][at], i & 0x7f);
+            if (i % 3 == 0)
+                wr_pool_free_elsewhere(pieces[i]);
+            else
+                wr_pool_free(pieces[i]);
+        }
+    }
+    assert_true(aligned >= COUNT);
+    wr_pool_release(pool);
+    assert_int_equal(wr_budget_used(budget), 0);
+    wr_budget_destroy(budget);
+}
+
 WR_TESTS = {
+    WR_TEST(pieces_of_kilobytes),
     WR_TEST(pieces_come_and_go),
     WR_TEST(the_last_holder_frees_all),
     WR_TEST(too_little_memory_is_told),
