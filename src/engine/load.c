@@ -7,7 +7,9 @@
  */
 #include "data/datetime.h"
 #include "engine/share.h"
+#include "operator/asof_join.h"
 #include "operator/dedup.h"
+#include "operator/join.h"
 #include "operator/over_rolling.h"
 
 #include <stdio.h>
@@ -311,6 +313,12 @@ late_input(const wr_job_op *op)
         return ((const wr_dedup_config *)op->config)->schema;
     if (op->ops == &wr_over_rolling_ops)
         return ((const wr_over_rolling_config *)op->config)->over->input;
+    if (op->ops == &wr_asof_join_ops)
+        return ((const wr_asof_join_config *)op->config)->left;
+    if (op->ops == &wr_join_ops || op->ops == &wr_join_changes_ops) {
+        const wr_join_config *c = op->config;
+        return c->has_bound ? c->left : NULL;
+    }
     return NULL;
 }
 

@@ -16,8 +16,8 @@
  *             A3  what comes out depends on the rows of each side and the watermarks that judge them,
  *                 never on batches: a right row that comes late is seen by left rows that were not
  *                 due when it came, and counted; a left row behind the watermark is late: counted,
- *                 and no more, for what it asks after may be gone
- *             A4  NULL times and keys have no partner
+ *                 handed on where somebody wants it, and no more, for what it asks after may be gone
+ *             A4  NULL times and keys have no partner; without a time nothing is late
  *             A5  after the end nothing is left
  * Cost        a left row: two probes and a binary search; a right row: two probes and an append.
  */
@@ -304,25 +304,27 @@ keep_left(asof_join *j, const wr_batch *in, uint32_t n)
 static wr_flow
 take_left(asof_join *j, const wr_batch *in)
 {
-    asof_step *s = j->step;
-    uint32_t   n = 0, lone = 0, late = 0;
+    asof_step       *s = j->step;
+    const wr_column *times = in->columns[j->config->left_time];
+    uint32_t         n = 0, lone = 0, late = 0;
     for (uint32_t i = 0; i < in->row_count; i++) {
         uint32_t row = wr_batch_row(in, i);
-        if (!wr_asof_can_match(j, in, 0, row)) { /* A4 */
+        wr_time  time = wr_column_is_null(times, row) ? WR_TIME_END : wr_event_time_get(times, row);
+        if (time < asked_from(j, wr_asof_judge_of(j, 0, in, row))) { /* A3 */
+            s->which[late++] = (uint16_t) row;
+        } else if (!wr_asof_can_match(j, in, 0, row)) { /* A4 */
             s->lone[lone++] = (uint16_t) row;
-            continue;
-        }
-        s->times[n] = wr_event_time_get(in->columns[j->config->left_time], row);
-        if (s->times[n] < asked_from(j, wr_asof_judge_of(j, 0, in, row))) /* A3 */
-            late++;
-        else
+        } else {
+            s->times[n] = time;
             s->rows[n++] = (uint16_t) row;
+        }
     }
     if (lone > 0 && j->config->outer && !wr_ctx_has_room(j->ctx, WR_PORT_MAIN))
         return WR_FLOW_AGAIN;
     weir_status status = lone > 0 && j->config->outer ? emit_lone(j, in, lone) : WEIR_OK;
     count(&j->ctx->counters.rows_unmatched, lone);
-    count(&j->ctx->counters.rows_late, late);
+    if (status == WEIR_OK)
+        status = wr_ctx_drop_late(j->ctx, in, s->which, late);
     if (status == WEIR_OK)
         status = keep_left(j, in, n);
     if (status == WEIR_QUERY_UNSUPPORTED)

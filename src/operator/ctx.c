@@ -149,6 +149,21 @@ wr_ctx_emit(wr_ctx *ctx, int port, wr_batch *batch)
     box->slots[box->count++] = batch;
 }
 
+weir_status
+wr_ctx_drop_late(wr_ctx *ctx, const wr_batch *in, const uint16_t *rows, uint32_t count)
+{
+    if (count == 0)
+        return WEIR_OK;
+    counter_add(&ctx->counters.rows_late, count);
+    if (!ctx->late_wanted)
+        return WEIR_OK;
+    wr_batch *batch = wr_batch_select(ctx->flow, in, rows, count);
+    if (batch == NULL)
+        return WEIR_MEMORY;
+    wr_ctx_emit(ctx, WR_PORT_LATE, batch);
+    return WEIR_OK;
+}
+
 bool
 wr_ctx_sheds(const wr_ctx *ctx)
 {

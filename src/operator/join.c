@@ -13,6 +13,8 @@
  *             J3  rows whose key is NULL match nothing unless null_equal
  *             J4  after the end nothing is left
  *             J5  no row is taken back: where one may be, join_changes.c joins
+ *             J6  with a time bound, a row all of whose partners may have left is late: counted,
+ *                 those of the left handed on where somebody wants them, and no more
  * Cost        a row: key words, a probe for each bucket its range overlaps (about 5), an insert;
  *             20-60 ns.
  */

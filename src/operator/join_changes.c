@@ -14,8 +14,8 @@
  *                 a partner when the diffs of those that match add up to more than 0
  *             H3  out of one batch (with a ttl: of a run of its rows) each output row comes at most
  *                 once, those taken back first
- *             H4  with a time bound, a row behind its own side's watermark is late: counted, and
- *                 nothing else.  All others find every partner they have, so that what comes out
+ *             H4  with a time bound, a row behind its own side's watermark is late: counted, of the
+ *                 left handed on where somebody wants it, and nothing else.  All others find every partner they have, so that what comes out
  *                 can be taken back exactly
  *             H5  with a ttl, what a forgotten row made come out stays; a forgotten row that is
  *                 taken back is counted as late, and nothing else.  What is forgotten depends on
@@ -216,6 +216,25 @@ next_forgotten(const join_changes *j)
     return first;
 }
 
+/* H4 */
+static weir_status
+tell_late(join_changes *j, int port, const wr_batch *in)
+{
+    changes_step *s = j->step;
+    uint32_t      n = 0;
+    arrival       a;
+    s->port = port;
+    for (uint32_t i = 0; j->config->has_bound && i < in->row_count; i++) {
+        uint32_t row = wr_batch_row(in, i);
+        if (!row_arrives(j, in, row, &a))
+            s->rows[n++] = (uint16_t) row;
+    }
+    if (port == 0)
+        return wr_ctx_drop_late(j->ctx, in, s->rows, n);
+    count_late(j, n);
+    return WEIR_OK;
+}
+
 /* The rows of the step: the batch's from s->from on, with a ttl up to the first that comes after
  * something has been forgotten. */
 static weir_status
@@ -242,7 +261,6 @@ take_run(join_changes *j, const wr_batch *in, arrival *arrivals, uint32_t *count
             forgotten = WR_MIN(forgotten, row_until(j, s->port, a->time, a->judge));
         n += arrives;
     }
-    count_late(j, s->from - first - n);
     *count = n;
     return WEIR_OK;
 }
@@ -397,7 +415,8 @@ changes_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
     changes_step *s = j->step;
     if (s->phase == CHANGES_IDLE) {
         s->from = 0;
-        if ((status = run_begin(j, port, in)) != WEIR_OK)
+        if ((status = tell_late(j, port, in)) != WEIR_OK ||
+            (status = run_begin(j, port, in)) != WEIR_OK)
             return fail(j, status, in);
     }
     for (;;) {

@@ -34,7 +34,8 @@ typedef struct join_step {
 
     /* From here on nothing is cleared. */
     uint16_t    rows[WR_BATCH_ROWS_MAX];   /* physical                                       */
-    bool        single[WR_BATCH_ROWS_MAX]; /* NULL key or time: can have no partner          */
+    bool        single[WR_BATCH_ROWS_MAX]; /* NULL key or time, or late: can have no partner */
+    bool        late[WR_BATCH_ROWS_MAX];   /* partners may have been, and none is any more    */
     wr_time     times[WR_BATCH_ROWS_MAX];  /* what decides buckets and the bound             */
     wr_time     untils[WR_BATCH_ROWS_MAX];
     wr_time     judges[WR_BATCH_ROWS_MAX]; /* the watermark that judges the row              */

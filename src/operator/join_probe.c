@@ -12,9 +12,12 @@
  *     - low a right row at t has partners in [t + low, t + high], and leaves when W + left_offset
  *     > t + high
  *
- * A row that comes out alone at once (NULL key, or so late that no partner can come) is a candidate
+ * A row that comes out alone at once (NULL key, or no partner can come any more) is a candidate
  * without stored row, in its place: so all that comes out is in the order of the rows, and of the
  * watermarks that judge them.
+ *
+ * A row is late when all rows that could be its partners have left and none can come: nobody knows
+ * whether it had one.
  *
  * Invariants  B1  candidates come in the order of the batch's rows
  *             B2  nothing is written but the step, so a probe can stop at any pair and go on
@@ -70,6 +73,15 @@ wr_join_until(const wr_join_config *c, int port, wr_time t, wr_time w)
     return until;
 }
 
+/* When the last of those that could be partners of a row of `port` leaves. */
+static wr_time
+partners_until(const join *j, int port, wr_time t)
+{
+    wr_time low, high;
+    join_range(j, port, t, &low, &high);
+    return wr_join_until(j->config, 1 - port, high, WR_TIME_START);
+}
+
 /* --- beginning a batch --- */
 
 static bool
@@ -98,12 +110,29 @@ rows_sort_out(join *j, int port, const wr_batch *in)
         wr_time  judge = WR_MAX(WR_MIN(wr_batch_row_watermark(in, row), others), j->ctx->watermark);
         wr_time  t = time != NULL && !untimed ? wr_event_time_get(time, row) : judge;
         s->rows[i] = (uint16_t) row;
-        s->single[i] = untimed || key_is_null(j, in, port, row);
         s->times[i] = t;
         s->judges[i] = judge;
         s->untils[i] = wr_join_until(c, port, t, judge);
         s->matched[i] = 0;
+        s->late[i] = time != NULL && !untimed && s->untils[i] < judge &&
+                     partners_until(j, port, t) < judge;
+        s->single[i] = untimed || s->late[i] || key_is_null(j, in, port, row);
     }
+}
+
+/* Late rows are counted; those of the left are handed on where somebody wants them. */
+static weir_status
+tell_late(join *j, int port, const wr_batch *in)
+{
+    join_step *s = j->step;
+    uint32_t   n = 0;
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->late[i])
+            s->pair_of[n++] = s->rows[i];
+    if (port == 0)
+        return wr_ctx_drop_late(j->ctx, in, s->pair_of, n);
+    atomic_fetch_add_explicit(&j->ctx->counters.rows_late, n, memory_order_relaxed);
+    return WEIR_OK;
 }
 
 weir_status
@@ -111,6 +140,7 @@ wr_join_begin(join *j, int port, const wr_batch *in)
 {
     join_step *s = j->step;
     rows_sort_out(j, port, in);
+    WR_TRY(tell_late(j, port, in));
     for (uint32_t k = 0; k < j->config->key_count; k++)
         s->key_columns[k] = in->columns[j->keys[port][k]];
     WR_TRY(wr_row_keys_fill(&s->keys, s->key_columns, s->rows, s->count, in->physical_count, NULL));
@@ -266,6 +296,8 @@ static void
 push_single(join *j, uint32_t row)
 {
     join_step *s = j->step;
+    if (s->late[row])
+        return;
     atomic_fetch_add_explicit(&j->ctx->counters.rows_unmatched, 1, memory_order_relaxed);
     if (!j->outer[s->port])
         return;

@@ -102,6 +102,9 @@ wr_ctx_has_room(const wr_ctx *ctx, int port)
  * row_watermark (and the header with it), the batch is stamped with the context's watermark.
  */
 void    wr_ctx_emit(wr_ctx *ctx, int port, wr_batch *batch);
+/* Rows rows[0..count) of `in` came too late: count them, and emit them on the late port where somebody reads it,
+ * once a call.  WEIR_MEMORY. */
+weir_status wr_ctx_drop_late(wr_ctx *ctx, const wr_batch *in, const uint16_t *rows, uint32_t count);
 /* The state is nearly full and the policy is to leave rows out.  What is left is for the keys there are. */
 bool    wr_ctx_sheds(const wr_ctx *ctx);
 void    wr_ctx_count_shed(wr_ctx *ctx, uint64_t rows);

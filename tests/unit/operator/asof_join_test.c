@@ -161,6 +161,7 @@ late_rows(void **state) /* A3 */
     (void) state;
     asof_case  c;
     wr_optest *t = asof_over(&c, true, NULL);
+    wr_optest_want_late(t);
     wr_optest_rows(t, 1, "1|1|@1");
     wr_optest_rows(t, 0, "1|a|@6; 1|b|@14");
     wr_optest_watermark(t, 0, WR_OPTEST_S(100));
@@ -169,11 +170,13 @@ late_rows(void **state) /* A3 */
     wr_optest_expect(t, "1|a|@6|1|1|@1");
     wr_optest_rows(t, 1, "2|0|@15");
     wr_optest_expect(t, "1|b|@14|1|5|@5");
-    wr_optest_rows(t, 0, "1|c|@14.5; 1|d|@15");
+    wr_optest_rows(t, 0, "1|c|@14.5; 1|d|@15; null|e|@14.5; null|f|@15; 1|g|null");
+    wr_optest_expect(t, "null|f|@15|null|null|null; 1|g|null|null|null|null");
     wr_optest_rows(t, 1, "2|0|@20");
     wr_optest_expect(t, "1|d|@15|1|5|@5");
     wr_optest_end(t);
-    wr_optest_count(t, rows_late, 2);
+    wr_optest_expect_port(t, WR_PORT_LATE, "1|c|@14.5; null|e|@14.5");
+    wr_optest_count(t, rows_late, 3);
     wr_optest_verify(t);
 }
 

@@ -168,6 +168,7 @@ a_bound_lets_rows_go_and_late_ones_do_nothing(void **state) /* H4 */
     (void) state;
     join_case  c;
     wr_optest *t = join_over(&c, WR_JOIN_LEFT, "k");
+    wr_optest_want_late(t);
     bound(&c, -1, 2); /* lt in [rt - 1, rt + 2]: a left row at 10 has partners in [8, 11] */
     wr_optest_rows(t, 0, "1|a|@10; 2|b|@10; 1|n|null");
     wr_optest_rows(t, 1, "1|1|@8; 1|2|@7.9; 1|3|@11");
@@ -186,7 +187,10 @@ a_bound_lets_rows_go_and_late_ones_do_nothing(void **state) /* H4 */
     watermarks(t, 60);
     wr_optest_rows(t, 0, "2|e|@61");
     wr_optest_expect(t, "2|e|@61|null|null|null");
-    wr_optest_count(t, rows_late, 2);
+    wr_optest_rows(t, 0, "null|f|@59; null|g|@60; [-1] 2|h|@59");
+    wr_optest_expect(t, "null|g|@60|null|null|null");
+    wr_optest_expect_port(t, WR_PORT_LATE, "2|d|@11; null|f|@59; [-1] 2|h|@59");
+    wr_optest_count(t, rows_late, 4);
     wr_optest_end(t);
     wr_optest_verify(t);
 }

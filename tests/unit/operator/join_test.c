@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* join_test.c -- J1..J5 of operator/join.c, B1, E1..E3, T1 of its parts. */
+/* join_test.c -- J1..J6 of operator/join.c, B1, E1..E3, T1 of its parts. */
 #include "support/test.h"
 
 #include "operator/join.h"
 #include "support/optest.h"
+
+#include <stdio.h>
 
 typedef struct join_case {
     wr_optest     *t;
@@ -152,19 +154,51 @@ offsets_of_the_columns_count(void **state)
  * whatever batches.
  */
 static void
-late_rows_find_what_the_watermark_left(void **state) /* J2 */
+late_rows_find_what_the_watermark_left(void **state) /* J2, J6 */
+{
+    (void) state;
+    static const char pairs[] = "1|a|@10|1|1|@10; 1|b|@20|1|2|@20; 1|d|@30|1|3|@30;";
+    static const char alone[] = "1|c|@18|null|null|null; 1|e|@26|null|null|null;"
+                                "1|t|null|null|null|null; null|m|@15|null|null|null;";
+    for (int kind = WR_JOIN_INNER; kind <= WR_JOIN_ANTI; kind++) {
+        bool       left = kind == WR_JOIN_LEFT || kind == WR_JOIN_FULL;
+        char       both[256];
+        join_case  c;
+        wr_optest *t = join_over(&c, (wr_join_kind) kind, true, 0, 5, "k");
+        snprintf(both, sizeof both, "%s%s", pairs, left ? alone : "");
+        wr_optest_want_late(t);
+        wr_optest_watermark(t, 1, WR_OPTEST_S(1));
+        wr_optest_rows(t, 1, "1|1|@10; 1|2|@20; 1|3|@30");
+        wr_optest_watermark(t, 1, WR_OPTEST_S(100));
+        wr_optest_delay(t, 0, "lt", 0);
+        /* partners lie up to 5 s before: at 20 s none of a row before 15 s is left */
+        wr_optest_rows(t, 0, "1|a|@10; 1|b|@20; 1|late|@13; 1|c|@18; null|n|@14.9; null|m|@15;"
+                             "1|d|@30; 1|later|@20; 1|e|@26; 1|t|null");
+        wr_optest_end(t);
+        wr_optest_expect(t, kind == WR_JOIN_SEMI   ? "1|a|@10; 1|b|@20; 1|d|@30"
+                            : kind == WR_JOIN_ANTI ? "1|c|@18; 1|e|@26; 1|t|null; null|m|@15"
+                                                   : both);
+        wr_optest_expect_port(t, WR_PORT_LATE, "1|late|@13; null|n|@14.9; 1|later|@20");
+        wr_optest_count(t, rows_late, 3);
+        wr_optest_verify(t);
+    }
+}
+
+static void
+late_rows_of_the_right_are_counted(void **state) /* J6 */
 {
     (void) state;
     join_case  c;
-    wr_optest *t = join_over(&c, WR_JOIN_LEFT, true, 0, 0, "k");
-    wr_optest_watermark(t, 1, WR_OPTEST_S(1));
-    wr_optest_rows(t, 1, "1|1|@10; 1|2|@20; 1|3|@30");
-    wr_optest_watermark(t, 1, WR_OPTEST_S(100));
-    wr_optest_delay(t, 0, "lt", 0);
-    wr_optest_rows(t, 0, "1|a|@10; 1|b|@20; 1|late|@10; 1|c|@20; 1|d|@30; 1|later|@20");
-    wr_optest_expect(t, "1|a|@10|1|1|@10; 1|b|@20|1|2|@20; 1|late|@10|null|null|null; "
-                        "1|c|@20|1|2|@20; 1|d|@30|1|3|@30; 1|later|@20|null|null|null");
+    wr_optest *t = join_over(&c, WR_JOIN_FULL, true, 0, 5, "k");
+    wr_optest_want_late(t);
+    wr_optest_rows(t, 0, "1|a|@10");
+    wr_optest_watermark(t, 0, WR_OPTEST_S(20));
+    wr_optest_delay(t, 1, "rt", 0);
+    wr_optest_rows(t, 1, "1|1|@20; 1|2|@9; 1|3|@15");
     wr_optest_end(t);
+    wr_optest_expect(t, "1|a|@10|null|null|null; null|null|null|1|1|@20; null|null|null|1|3|@15");
+    wr_optest_expect_port(t, WR_PORT_LATE, "");
+    wr_optest_count(t, rows_late, 1);
     wr_optest_verify(t);
 }
 
@@ -411,6 +445,7 @@ WR_TESTS = { WR_TEST(inner_pairs_once_whoever_comes_last),
              WR_TEST(outer_rows_leave_when_no_partner_can_come),
              WR_TEST(offsets_of_the_columns_count),
              WR_TEST(late_rows_find_what_the_watermark_left),
+             WR_TEST(late_rows_of_the_right_are_counted),
              WR_TEST(residual_decides_who_matches),
              WR_TEST(semi_rows_come_out_once),
              WR_TEST(anti_rows_come_out_when_they_leave),
