@@ -156,9 +156,12 @@ weir_status wr_side_add(weir_pipeline *pipeline, const char *owner, const char *
                         const wr_schema *schema, uint32_t of_stream, int port, bool bounded,
                         int32_t *stream, weir_error *err);
 
-/* analyze.c: what the operators of a view did in `seconds`, a table; what was read. */
+/* analyze.c: the plan of a view with what each node did in `seconds`; the operators one by one, a JSON
+ * list; what was read. */
 void
 wr_analyze_view(weir_pipeline *pipeline, const wr_planned *view, double seconds, wr_text *to);
+void
+wr_analyze_json(weir_pipeline *pipeline, const wr_planned *view, double seconds, wr_text *to);
 void wr_analyze_sources(weir_pipeline *pipeline, double seconds, wr_text *to);
 
 /* pipeline.c */

@@ -18,45 +18,56 @@ text_give(wr_text *to, char **text, weir_error *err)
     return *text != NULL ? WEIR_OK : wr_error_set(err, WEIR_MEMORY, "no memory for the answer");
 }
 
+/* One view's plan; while it runs, and where that is asked for, with figures. */
 static void
-explain_counters(weir_pipeline *p, const wr_planned *v, wr_text *to)
+explain_one(weir_pipeline *p, const wr_planned *v, bool analyze, weir_text_format format,
+            wr_text *to)
 {
     double seconds = (double)(wr_clock_now(p->engine->clock) - p->started) / 1e6;
-    wr_text_printf(to, "running for %.1f s:\n", seconds);
-    wr_analyze_view(p, v, seconds, to);
+    bool json = format == WEIR_TEXT_JSON;
+    wr_text plan;
+    wr_text_init(&plan, NULL);
+    if (analyze)
+        wr_analyze_view(p, v, seconds, &plan);
+    else
+        wr_plan_explain(v->plan, &v->options, NULL, &plan);
+    if (json) {
+        wr_text_put_json(to, v->name, strlen(v->name));
+        wr_text_puts(to, analyze ? ":{\"plan\":" : ":");
+        wr_text_put_json(to, wr_text_string(&plan), plan.length);
+    } else {
+        wr_text_printf(to, "view %s\n%s", v->name, wr_text_string(&plan));
+    }
+    if (analyze && json) {
+        wr_text_printf(to, ",\"seconds\":%.3f,\"operators\":", seconds);
+        wr_analyze_json(p, v, seconds, to);
+        wr_text_putc(to, '}');
+    } else if (analyze) {
+        wr_text_printf(to, "running for %.1f s\n", seconds);
+    }
+    wr_text_fini(&plan);
 }
 
 weir_status
 weir_explain(weir_pipeline *p, const char *view, bool analyze, weir_text_format format, char **text,
              weir_error *err)
 {
-    wr_text to, one;
-    bool found = false;
+    wr_text to;
+    bool found = false, json = format == WEIR_TEXT_JSON;
     wr_text_init(&to, NULL);
-    wr_text_init(&one, NULL);
-    if (format == WEIR_TEXT_JSON)
+    if (json)
         wr_text_putc(&to, '{');
     for (uint32_t i = 0; i < p->view_count; i++) {
         const wr_planned *v = &p->views[i];
         if (view != NULL && strcmp(view, v->name) != 0)
             continue;
-        wr_text_clear(&one);
-        wr_plan_explain(v->plan, &v->options, &one);
-        if (analyze && p->runtime != NULL)
-            explain_counters(p, v, &one);
-        if (format == WEIR_TEXT_JSON) {
-            wr_text_puts(&to, found ? "," : "");
-            wr_text_put_json(&to, v->name, strlen(v->name));
-            wr_text_putc(&to, ':');
-            wr_text_put_json(&to, wr_text_string(&one), one.length);
-        } else {
-            wr_text_printf(&to, "%sview %s\n%s", found ? "\n" : "", v->name, wr_text_string(&one));
-        }
+        if (found)
+            wr_text_putc(&to, json ? ',' : '\n');
+        explain_one(p, v, analyze && p->runtime != NULL, format, &to);
         found = true;
     }
-    if (format == WEIR_TEXT_JSON)
+    if (json)
         wr_text_puts(&to, "}\n");
-    wr_text_fini(&one);
     if (!found) {
         wr_text_fini(&to);
         return wr_error_set(err, WEIR_QUERY_NO_RELATION, "no view is called \"%.100s\"",

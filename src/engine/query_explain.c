@@ -63,9 +63,10 @@ wr_query_plan_text(weir_pipeline *p, bool analyze, double seconds, wr_text *to)
     for (uint32_t i = p->view_count; i-- > 0;) {
         if (i + 1 < p->view_count)
             wr_text_printf(to, "\nview %s\n", p->views[i].name);
-        wr_plan_explain(p->views[i].plan, &p->views[i].options, to);
         if (analyze)
             wr_analyze_view(p, &p->views[i], seconds, to);
+        else
+            wr_plan_explain(p->views[i].plan, &p->views[i].options, NULL, to);
     }
     if (analyze)
         wr_analyze_sources(p, seconds, to);

@@ -69,6 +69,7 @@ lower_one(weir_pipeline *p, wr_planned *v, const wr_job_stream *stream, weir_err
 {
     WR_TRY(wr_lowering_add_stream(&p->lowering, stream, &v->stream));
     v->first_segment = p->job.segment_count;
+    wr_plan_number(v->plan);
     weir_status st =
         wr_lowering_add_plan(&p->lowering, v->plan, &v->options, v->name, v->stream, err);
     v->segment_count = p->job.segment_count - v->first_segment;

@@ -14,6 +14,8 @@ enum { NAMES_MAX = 256, EXPLAIN_DEPTH_MAX = 64, SHARED_MAX = 32 };
 
 typedef struct explain_state {
     const wr_plan_options *options;
+    const wr_plan_notes *notes; /* NULL: none */
+    const wr_plan *root; /* of the nodes at hand: the plan, or a part */
     wr_text *to;
     wr_arena *arena;
     const wr_plan_shared *seen[SHARED_MAX]; /* parts that stand above already */
@@ -231,8 +233,25 @@ put_shared(explain_state *s, const wr_plan *plan, uint32_t depth)
     if (strchr(part->readers, ',') != NULL)
         wr_text_printf(s->to, " of views %s", part->readers);
     wr_text_putc(s->to, '\n');
-    if (depth < EXPLAIN_DEPTH_MAX)
+    if (depth < EXPLAIN_DEPTH_MAX) {
+        const wr_plan *root = s->root;
+        s->root = part->plan;
         put_node(s, part->plan, depth + 1);
+        s->root = root;
+    }
+}
+
+static void
+put_note(explain_state *s, const wr_plan *plan, uint32_t depth)
+{
+    wr_text note;
+    wr_text_init(&note, NULL);
+    if (s->notes != NULL && s->notes->note(s->notes->user, s->root, plan, &note)) {
+        put_indent(s->to, depth + 1);
+        wr_text_puts(s->to, wr_text_string(&note));
+        wr_text_putc(s->to, '\n');
+    }
+    wr_text_fini(&note);
 }
 
 static void
@@ -393,6 +412,8 @@ put_node(explain_state *s, const wr_plan *plan, uint32_t depth)
     if ((plan->kind == WR_PLAN_SCAN && !shared) || plan->kind == WR_PLAN_AGGREGATE ||
         plan->kind == WR_PLAN_JOIN || plan->kind == WR_PLAN_DEDUP)
         put_watermark(s, plan, depth);
+    if (!shared)
+        put_note(s, plan, depth);
     for (uint32_t i = 0; i < plan->input_count && depth < EXPLAIN_DEPTH_MAX; i++)
         put_node(s, plan->inputs[i], depth + 1);
 }
@@ -423,10 +444,13 @@ put_exceptions(const wr_plan *plan, wr_text *to, bool *floats, bool *order)
 }
 
 void
-wr_plan_explain(const wr_plan *plan, const wr_plan_options *options, wr_text *to)
+wr_plan_explain(const wr_plan *plan, const wr_plan_options *options, const wr_plan_notes *notes,
+                wr_text *to)
 {
     wr_arena arena;
-    explain_state s = { .options = options, .to = to, .arena = &arena };
+    explain_state s = {
+        .options = options, .notes = notes, .root = plan, .to = to, .arena = &arena
+    };
     bool floats = false, order = false;
     wr_arena_init(&arena, NULL);
     wr_text_printf(to, "output: %s", kind_name(plan->schema->kind));

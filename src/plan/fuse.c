@@ -257,7 +257,10 @@ strip(wr_arena *arena, const wr_plan *plan, wr_plan **out, uint32_t *time)
     WR_TRY(strip(arena, plan->inputs[0], &input, time));
     if (plan->kind == WR_PLAN_FILTER) {
         *out = wr_plan_make_filter(arena, input, plan->filter.predicate, plan->location);
-        return *out != NULL ? WEIR_OK : WEIR_MEMORY;
+        if (*out == NULL)
+            return WEIR_MEMORY;
+        (*out)->number = plan->number;
+        return WEIR_OK;
     }
     uint32_t n = plan->schema->field_count, width = input->schema->field_count;
     wr_expr **exprs = wr_arena_alloc(arena, (n + 1) * sizeof *exprs);
@@ -280,7 +283,10 @@ strip(wr_arena *arena, const wr_plan *plan, wr_plan **out, uint32_t *time)
         return WEIR_MEMORY;
     *time = n;
     *out = wr_plan_make_project(arena, input, exprs, names, n + 1, plan->location);
-    return *out != NULL ? WEIR_OK : WEIR_MEMORY;
+    if (*out == NULL)
+        return WEIR_MEMORY;
+    (*out)->number = plan->number;
+    return WEIR_OK;
 }
 
 weir_status

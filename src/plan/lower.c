@@ -293,10 +293,9 @@ append_unnest(lower_state *s, lower_chain *chain, const wr_plan *plan, int32_t i
     return wr_lower_append(s, chain, &wr_unnest_ops, config, plan->schema, id);
 }
 
-weir_status
-wr_lower_node(lower_state *s, const wr_plan *plan, lower_chain **out)
+static weir_status
+lower_node(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
 {
-    int32_t id = s->next_id++;
     switch (plan->kind) {
     case WR_PLAN_SCAN: return lower_scan(s, plan, id, out);
     case WR_PLAN_VALUES: return wr_lower_values(s, plan, id, out);
@@ -324,6 +323,17 @@ wr_lower_node(lower_state *s, const wr_plan *plan, lower_chain **out)
     case WR_PLAN_WINDOW: return append_window(s, *out, plan, id);
     default: return append_unnest(s, *out, plan, id);
     }
+}
+
+weir_status
+wr_lower_node(lower_state *s, const wr_plan *plan, lower_chain **out)
+{
+    int32_t outer = s->within;
+    if (plan->number > 0)
+        s->within = plan->number;
+    weir_status status = lower_node(s, plan, s->within, out);
+    s->within = outer;
+    return status;
 }
 
 weir_status

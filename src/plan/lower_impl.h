@@ -19,7 +19,7 @@ typedef struct lower_state {
     const wr_plan_options *options;
     const char *name; /* of the query */
     uint32_t segment_count;
-    int32_t next_id; /* of plan nodes, parents first */
+    int32_t within; /* number of the node that is being lowered; 0: none has one */
     weir_error *err;
 } lower_state;
 

@@ -362,6 +362,21 @@ wr_plan_copy(wr_arena *arena, const wr_plan *plan)
     return copy;
 }
 
+static void
+number(wr_plan *plan, int32_t *next)
+{
+    plan->number = (*next)++;
+    for (uint32_t i = 0; i < plan->input_count; i++)
+        number(plan->inputs[i], next);
+}
+
+void
+wr_plan_number(wr_plan *plan)
+{
+    int32_t next = 1;
+    number(plan, &next);
+}
+
 static bool
 map_one(wr_expr **slot, wr_plan_expr_map map, void *user)
 {

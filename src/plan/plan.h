@@ -68,6 +68,7 @@ typedef struct wr_over_call {
 struct wr_plan {
     wr_plan_kind kind;
     int32_t      location;
+    int32_t      number;  /* for EXPLAIN ANALYZE, from 1 (wr_plan_number); 0: made after that */
     wr_schema   *schema;
     uint32_t     input_count;
     wr_plan    **inputs;
@@ -189,8 +190,17 @@ weir_status wr_plan_bound(wr_arena *arena, const wr_plan_options *options, wr_pl
 /* Do only keyed tables (and what ends by itself) stand below?  Then so many rows stand at any time as
  * there are keys, and state over them is bounded by these. */
 bool        wr_plan_is_table(const wr_plan *plan);
-/* EXPLAIN: a text tree with key, kind, watermark, what was pushed down, the state bound as a formula. */
-void        wr_plan_explain(const wr_plan *plan, const wr_plan_options *options, wr_text *to);
+/* Numbers for the nodes, parents first; what lowering makes of a node bears its number (wr_job_op.plan_id). */
+void        wr_plan_number(wr_plan *plan);
+/* What else there is to say of a node of the plan `root`, on one line; false: nothing. */
+typedef struct wr_plan_notes {
+    bool (*note)(void *user, const wr_plan *root, const wr_plan *node, wr_text *to);
+    void *user;
+} wr_plan_notes;
+/* EXPLAIN: a text tree with key, kind, watermark, what was pushed down, the state bound as a formula.
+ * notes may be NULL. */
+void        wr_plan_explain(const wr_plan *plan, const wr_plan_options *options,
+                            const wr_plan_notes *notes, wr_text *to);
 /* Canonical bytes; equal plans give equal bytes (constants kept): for sharing and fingerprints. */
 void        wr_plan_hash_text(const wr_plan *plan, wr_text *to);
 /* The same without the names of columns: equal bytes, equal rows. */

@@ -25,7 +25,7 @@ typedef struct wr_job_op {
     const wr_operator_ops *ops;
     const void            *config;
     const wr_schema       *output;
-    int32_t                plan_id; /* of the node in EXPLAIN's numbering */
+    int32_t                plan_id; /* of the node it was made for (wr_plan.number); 0: of none */
 } wr_job_op;
 
 typedef struct wr_job_input {

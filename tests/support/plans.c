@@ -73,7 +73,7 @@ wr_plans_explain(wr_plans *p, const char *sql)
     weir_status status = wr_plans_plan(p, sql);
     if (status != WEIR_OK)
         return failure(p, status);
-    wr_plan_explain(p->plan, &p->options, &p->text);
+    wr_plan_explain(p->plan, &p->options, NULL, &p->text);
     return wr_text_string(&p->text);
 }
 
