@@ -146,6 +146,8 @@ wr_ctx_emit(wr_ctx *ctx, int port, wr_batch *batch)
         counter_add(&ctx->counters.rows_out, batch->row_count);
         counter_add(&ctx->counters.batches_out, 1);
     }
+    if (batch->arrived == 0)
+        batch->arrived = ctx->arrived;
     box->slots[box->count++] = batch;
 }
 

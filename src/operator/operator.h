@@ -65,6 +65,7 @@ typedef struct wr_ctx {
     uint32_t        shard;
     wr_row_policy   on_row_error;
     wr_time         watermark;   /* minimum over ports, as of the last finished advance */
+    wr_time         arrived;     /* of what is at hand (the runner's): what is made of it is as old */
     /* Of each input port, moved by the runner before the advance that follows; ports without an input
      * are at WR_TIME_END.  Operators of several inputs judge a row by min(its own, the other ports'). */
     wr_time         port_watermark[WR_OP_PORTS_MAX];

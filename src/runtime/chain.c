@@ -39,6 +39,7 @@ static void
 op_begin_call(chain *c, chain_op *op)
 {
     wr_ctx_call_begin(&op->ctx, wr_clock_now(c->clock));
+    op->ctx.arrived = op->in->arrived;
 }
 
 static wr_outbox *
