@@ -189,7 +189,7 @@ $(O)/bench: $(O)/obj/tools/bench/bench.o $(O)/libweir.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(O)/libweir.a $(LDLIBS)
 
-$(O)/bench_sockets: $(patsubst %,$(O)/obj/tools/bench/%.o,sockets sockets_in sockets_out json_limit) $(O)/libweir.a
+$(O)/bench_sockets: $(patsubst %,$(O)/obj/tools/bench/%.o,sockets sockets_in sockets_out sockets_latency json_limit) $(O)/libweir.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

@@ -36,6 +36,9 @@ struct wr_loop {
     uint32_t           post_count, post_capacity;
 };
 
+/* The loop whose callbacks this thread runs: to wake it, no system call is needed. */
+static _Thread_local const wr_loop *running;
+
 struct wr_watch {
     wr_loop      *loop;
     struct event *event;
@@ -128,6 +131,10 @@ void
 wr_loop_wake(wr_loop *loop)
 {
     uint64_t one = 1;
+    if (running == loop) { /* L3: it looks at everything before it waits again */
+        loop->served = true;
+        return;
+    }
     if (atomic_exchange(&loop->woken, 1) != 0)
         return; /* L3: the written eventfd has not been read yet */
     ssize_t wrote = write(loop->wake_fd, &one, sizeof one);
@@ -297,6 +304,8 @@ loop_serve_timers(wr_loop *loop)
 bool
 wr_loop_run(wr_loop *loop, int64_t timeout_us)
 {
+    const wr_loop *before = running;
+    running = loop;
     loop->served = false;
     loop_serve_posts(loop);
     loop_serve_timers(loop);
@@ -319,6 +328,7 @@ wr_loop_run(wr_loop *loop, int64_t timeout_us)
     }
     loop_serve_posts(loop);
     loop_serve_timers(loop);
+    running = before;
     return loop->served;
 }
 
@@ -363,12 +373,13 @@ wr_watch_set(wr_watch *watch, int events)
     short what = (short) ((events & WR_WATCH_READ ? EV_READ : 0) |
                           (events & WR_WATCH_WRITE ? EV_WRITE : 0) |
                           (events & WR_WATCH_CLOSED ? EV_CLOSED : 0) |
+                          (events & WR_WATCH_EDGE ? EV_ET : 0) |
                           (events & WR_WATCH_ONCE ? 0 : EV_PERSIST));
     if (watch->event != NULL)
         event_free(watch->event);
     watch->event = NULL;
     watch->events = events;
-    if ((events & ~WR_WATCH_ONCE) == 0)
+    if ((events & ~(WR_WATCH_ONCE | WR_WATCH_EDGE)) == 0)
         return WEIR_OK;
     watch->event = event_new(watch->loop->base, watch->fd, what, watch_fired, watch);
     if (watch->event == NULL)

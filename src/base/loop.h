@@ -52,8 +52,9 @@ wr_timer_is_set(const wr_timer *t)
 
 /* Interest in a descriptor or a signal. */
 typedef struct wr_watch wr_watch;
-enum wr_watch_events { WR_WATCH_READ = 1, WR_WATCH_WRITE = 2, WR_WATCH_ONCE = 4, WR_WATCH_CLOSED = 8 };
-/* Level-triggered; `ready` gets which of READ, WRITE, CLOSED hold.  ONCE: silent after the first until set again. */
+enum wr_watch_events { WR_WATCH_READ = 1, WR_WATCH_WRITE = 2, WR_WATCH_ONCE = 4, WR_WATCH_CLOSED = 8, WR_WATCH_EDGE = 16 };
+/* Level-triggered; `ready` gets which of READ, WRITE, CLOSED hold.  ONCE: silent after the first until set again.
+ * EDGE: once for what is there when it is set, then whenever more has come. */
 weir_status wr_watch_create(wr_loop *loop, int fd, void (*ready)(void *user, int events), void *user,
                             wr_watch **watch);
 weir_status wr_watch_set(wr_watch *watch, int events); /* 0: none for now */

@@ -72,7 +72,7 @@ struct wr_source_ctx {
     void        (*wake)(wr_source_ctx *);
     /* Poll me again after us microseconds even if nobody wakes me. */
     void        (*wake_after)(wr_source_ctx *, int64_t us);
-    /* Wake me when fd is readable (level-triggered, one shot; fd -1 cancels). */
+    /* From now on wake me whenever fd becomes readable, perhaps for nothing: said after fd was found empty.  -1 cancels. */
     void        (*wake_on)(wr_source_ctx *, int fd);
     weir_error  error; /* filled before returning WR_FLOW_FAIL */
 };

@@ -433,6 +433,7 @@ connections_serve(tcp_source *s, bool *read, bool *full)
         if (s->conns[i].fd >= 0 && s->conns[i].stalled && !conn_serve(s, i, read, full))
             return false;
     int n = *full ? 0 : epoll_wait(s->epoll, events, EVENTS_A_TURN, 0);
+    *read |= n == EVENTS_A_TURN;
     for (int i = 0; i < n && !*full; i++) {
         uint32_t index = events[i].data.u32;
         if (index == LISTENER) {

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LENGTH_BYTES = 4, CARRY_BYTES_MIN = 64 };
+enum { LENGTH_BYTES = 4, CARRY_BYTES_MIN = 64, MANY_BYTES = 16 << 10 };
 
 /* --- buffers: a large one is lent, what is carried over is kept small --- */
 
@@ -212,7 +212,8 @@ conn_read(tcp_conn *conn, const wr_tcp_source_config *config, wr_source_ctx *ctx
     what = conn_feed(conn, config, ctx);
     if (what == TCP_EMPTY && n > 0)
         ctx->caught_up(ctx, conn->lane, (size_t) n < room); /* a short read: that was all */
-    return what == TCP_EMPTY ? TCP_READ : what;
+    /* after a few bytes there are no more; after many, more come while they are decoded */
+    return what == TCP_EMPTY && (n >= MANY_BYTES || (size_t) n == room) ? TCP_READ : what;
 }
 
 tcp_outcome

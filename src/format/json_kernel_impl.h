@@ -43,7 +43,7 @@ kernel_digits(const char *p, uint64_t *value)
     return n;
 }
 
-/* [-]digits, without leading zeros, fewer than 16. */
+/* [-]digits, without leading zeros, at most 18; WR_SHAPE_AHEAD bytes are readable. */
 static inline const char *
 kernel_integer(const char *p, int64_t *out)
 {
@@ -51,7 +51,12 @@ kernel_integer(const char *p, int64_t *out)
     bool     negative = *p == '-';
     p += negative;
     unsigned n = kernel_digits(p, &v);
-    if (WR_UNLIKELY(n - 1 > 14 || (*p == '0' && n > 1)))
+    if (WR_UNLIKELY(n - 1 > 15 || (*p == '0' && n > 1)))
+        return NULL;
+    if (n == 16) /* microseconds since 1970 are that long */
+        for (unsigned d; n < 19 && (d = (unsigned char) p[n] - (unsigned) '0') <= 9; n++)
+            v = v * 10 + d;
+    if (WR_UNLIKELY(n == 19))
         return NULL;
     *out = negative ? -(int64_t) v : (int64_t) v;
     return p + n;
@@ -191,8 +196,8 @@ kernel_epoch(json_decoder *d, wr_cell *cell, wr_column *c, const char *p)
     static const uint8_t digits[] = { 0, 0, 3, 6, 0 };       /* of a second that it may have */
     int64_t              v;
     const char          *q = kernel_integer(p, &v);
-    /* of 15 digits at most, so that only seconds can go beyond what a time can be */
-    if (q == NULL || us[cell->unit] == 0 || v < 0 || (cell->unit == WR_UNIT_S && v >> 38 != 0) ||
+    /* below 2^53 ms, or 2^38 s: no time is out of range */
+    if (q == NULL || us[cell->unit] == 0 || v < 0 || v >> (cell->unit == WR_UNIT_S ? 38 : 53) != 0 ||
         cell->digits < digits[cell->unit] || *q == '.' || (*q | 0x20) == 'e')
         return NULL;
     ((wr_time *) c->data)[d->shapes.row] = v * us[cell->unit];

@@ -223,7 +223,7 @@ ctx_wake_on(wr_source_ctx *ctx, int fd)
     if (s->watch == NULL)
         status = wr_watch_create(s->t.worker->loop, fd, source_fd_ready, &s->t, &s->watch);
     if (status == WEIR_OK)
-        status = wr_watch_set(s->watch, WR_WATCH_READ | WR_WATCH_ONCE);
+        status = wr_watch_set(s->watch, WR_WATCH_READ | WR_WATCH_EDGE);
     if (status != WEIR_OK)
         wr_task_wake(&s->t); /* a plain file is always readable */
 }

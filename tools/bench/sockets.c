@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench/sockets.c -- rows in over TCP, rows out to many.
+ * tools/bench/sockets.c -- rows in over TCP, rows out to many, and how long a row takes.
  *
- *   sockets WEIR [--part in|out] [--query q5] [--events N] [--rate R] [--seed S] [--disorder G]
+ *   sockets WEIR [--part in|out|latency] [--query q5] [--events N] [--rate R] [--seed S] [--disorder G]
  *                [--runs K] [--workers W] [--seconds T]
  *
  * `weir run` is a process of its own, and so are those who send to it and read from it: the CPU time
@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,16 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+void
+go_first(void)
+{
+    struct sched_param one = { .sched_priority = 1 };
+    if (sched_setscheduler(0, SCHED_FIFO, &one) != 0) {
+        perror("sockets: --fifo");
+        _exit(1);
+    }
+}
 
 /* --- the Weir process --- */
 
@@ -59,6 +70,8 @@ process_start(process *p, const settings *s, const char *pipeline, bool once)
         die("fork");
     if (p->pid > 0)
         return;
+    if (s->fifo)
+        go_first();
     if (freopen(p->log, "w", stderr) == NULL || freopen("/dev/null", "w", stdout) == NULL)
         _exit(126);
     execl(s->weir, s->weir, "run", "--quiet", "--workers", workers, p->file, once ? "--once" : NULL,
@@ -78,19 +91,11 @@ process_cpu(const process *p)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-long
-process_rss_kb(const process *p)
+void
+kill_wait(pid_t pid)
 {
-    char name[64], line[256];
-    long kb = 0;
-    snprintf(name, sizeof name, "/proc/%d/status", (int)p->pid);
-    FILE *f = fopen(name, "r");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL)
-        if (sscanf(line, "VmRSS: %ld", &kb) == 1)
-            break;
-    if (f != NULL)
-        fclose(f);
-    return kb;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
 }
 
 double
@@ -201,13 +206,55 @@ now_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+enum { GAPS_MAX = 1 << 20 };
+
+/* The share of all moments that would wait longer than x. */
+static double
+share_beyond(const double *gap, int count, double x, double whole)
+{
+    double beyond = 0;
+    for (int i = 0; i < count; i++)
+        beyond += gap[i] > x ? gap[i] - x : 0;
+    return beyond / whole;
+}
+
+gaps
+gaps_measure(double seconds)
+{
+    static double gap[GAPS_MAX];
+    gaps g = { 0 };
+    int count = 0;
+    double from = now_seconds(), last = from, lost = 0;
+    while (last - from < seconds && count < GAPS_MAX) {
+        double now = now_seconds();
+        if (now - last > 10e-6) {
+            gap[count++] = now - last;
+            lost += now - last;
+            g.max_us = now - last > g.max_us / 1e6 ? (now - last) * 1e6 : g.max_us;
+        }
+        last = now;
+    }
+    double whole = last - from, low = 0, high = g.max_us / 1e6;
+    for (int i = 0; i < 40; i++) {
+        double middle = (low + high) / 2;
+        if (share_beyond(gap, count, middle, whole) > 0.01)
+            low = middle;
+        else
+            high = middle;
+    }
+    g.p99_us = high * 1e6;
+    g.lost = lost / whole;
+    return g;
+}
+
 /* --- what to do --- */
 
 static void
 usage(const char *what)
 {
     fprintf(stderr,
-            "sockets: %s\nusage: sockets WEIR [--part in|out] [--query Q] [--events N] [--rate R] "
+            "sockets: %s\nusage: sockets WEIR [--part in|out|latency] [--query Q] [--events N] "
+            "[--rate R] "
             "[--seed S] [--disorder G] [--runs K] [--workers W] [--seconds T]\n",
             what);
     exit(2);
@@ -251,6 +298,10 @@ main(int argc, char **argv)
             s.runs = atoi(v) < 1 ? 1 : atoi(v) > 31 ? 31 : atoi(v);
         else if (strcmp(argv[i], "--workers") == 0)
             s.workers = (unsigned)atoi(v);
+        else if (strcmp(argv[i], "--fifo") == 0)
+            s.fifo = atoi(v) != 0;
+        else if (strcmp(argv[i], "--rate-in") == 0)
+            s.rate_in = atof(v);
         else if (strcmp(argv[i], "--seconds") == 0)
             s.seconds = atof(v);
         else if (!known && strcmp(argv[i], "--way") != 0 && strcmp(argv[i], "--once") != 0)
@@ -262,5 +313,7 @@ main(int argc, char **argv)
         in_run(&s);
     if (s.part == NULL || strcmp(s.part, "out") == 0)
         out_run(&s);
+    if (s.part == NULL || strcmp(s.part, "latency") == 0)
+        latency_run(&s);
     return 0;
 }

@@ -13,10 +13,13 @@ typedef struct settings {
     int runs;
     unsigned workers;
     const char *query, *part;
-    double seconds;
+    bool fifo; /* latency: the processes of the measurement go before other work of the machine */
+    double seconds, rate_in; /* rows a second of the latency part; 0: half of the most */
 } settings;
 
 /* --- sockets.c --- */
+
+void go_first(void);
 
 /* `weir run` of a pipeline, in a process of its own. */
 typedef struct process {
@@ -27,7 +30,7 @@ void process_start(process *p, const settings *s, const char *pipeline, bool onc
 double process_cpu(const process *p); /* seconds so far, user and system, all threads */
 double process_wait(process *p);      /* until it ends by itself: all its seconds */
 void process_stop(process *p);        /* SIGTERM, and wait */
-long process_rss_kb(const process *p);
+void kill_wait(pid_t pid);            /* one of ours */
 
 int port_free(void);
 int port_listen(int *port); /* a socket that listens */
@@ -36,6 +39,15 @@ void send_all(int fd, const char *bytes, size_t length);
 double median(double *values, int count); /* sorts them */
 double now_seconds(void);                 /* monotonic */
 
+/* How long would something that is due at any moment have to wait for the processor? */
+typedef struct gaps {
+    double lost;   /* share of the time that a spinning thread did not have, in gaps above 10 us */
+    double p99_us; /* one moment in a hundred waits longer */
+    double max_us;
+} gaps;
+gaps gaps_measure(double seconds);
+
 /* --- the parts --- */
 void in_run(const settings *s);
 void out_run(const settings *s);
+void latency_run(const settings *s);

@@ -186,6 +186,56 @@ descriptors_are_watched(void **state)
 }
 
 static void
+an_edge_is_told_once(void **state)
+{
+    int       fds[2];
+    char      all[8];
+    wr_watch *in;
+    begin(true);
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(write(fds[1], "a", 1), 1);
+    assert_int_equal(wr_watch_create(loop, fds[0], ready, NULL, &in), WEIR_OK);
+    assert_int_equal(wr_watch_set(in, WR_WATCH_READ | WR_WATCH_EDGE), WEIR_OK);
+    ready_count = 0;
+    wr_loop_run(loop, 0);
+    wr_loop_run(loop, 0);
+    assert_int_equal(ready_count, 1); /* what was there already; nobody has read it */
+    assert_int_equal(read(fds[0], all, sizeof all), 1);
+    assert_int_equal(wr_watch_set(in, WR_WATCH_READ | WR_WATCH_EDGE), WEIR_OK);
+    assert_false(wr_loop_run(loop, 0));
+    assert_int_equal(write(fds[1], "b", 1), 1);
+    wr_loop_run(loop, 0);
+    assert_int_equal(ready_count, 2); /* what has come since */
+    wr_watch_destroy(in);
+    close(fds[0]);
+    close(fds[1]);
+    end();
+}
+
+static void
+wake_itself(void *user)
+{
+    note(user);
+    wr_loop_wake(loop);
+}
+
+/* L3: a wake by a callback is one, too: the run does not wait again. */
+static void
+a_callback_may_wake_its_own_loop(void **state)
+{
+    begin(false);
+    assert_int_equal(wr_loop_post(loop, wake_itself, "w"), WEIR_OK);
+    wr_loop_run(loop, -1);
+    assert_string_equal(trace, "w");
+    wr_timer t;
+    wr_timer_init(&t, loop, wake_itself, "t");
+    assert_int_equal(wr_timer_set_after(&t, 1000), WEIR_OK);
+    while (strcmp(trace, "wt") != 0)
+        wr_loop_run(loop, -1);
+    end();
+}
+
+static void
 got_signal(void *user, int signal)
 {
     *(int *) user = signal;
@@ -213,6 +263,8 @@ WR_TESTS = {
     WR_TEST(a_wake_ends_the_wait),
     WR_TEST(a_wait_ends_at_the_next_timer),
     WR_TEST(descriptors_are_watched),
+    WR_TEST(an_edge_is_told_once),
+    WR_TEST(a_callback_may_wake_its_own_loop),
     WR_TEST(signals_are_callbacks),
     { NULL, NULL },
 };
