@@ -110,6 +110,8 @@ def facts(q):
     out.prompt = out.prompt and not moves(getattr(q, "where", None))
     if isinstance(q, Group) and (not q.keys or [] in (q.sets or [])):
         out.prompt = False  # the answer of no rows has no moment of its own
+    if isinstance(q, First) and any(n in f.times for n in q.on):
+        out.prompt = False  # the watermark ends it
     return out
 
 

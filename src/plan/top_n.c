@@ -162,6 +162,22 @@ from_sort(wr_plan *sort, bool *changed)
     return WEIR_OK;
 }
 
+/* Is it FILTER n = 1 over OVER row_number(), left alone for N2? */
+static bool
+keeps_first_rows(const wr_plan *filter)
+{
+    const wr_plan *over = filter->inputs[0];
+    wr_expr *parts[CONJUNCTS_MAX];
+    int64_t low = 1, high = INT64_MAX;
+    if (filter->kind != WR_PLAN_FILTER || over->kind != WR_PLAN_OVER || over->over.call_count != 1 ||
+        over->over.calls[0].function != WR_OVER_ROW_NUMBER)
+        return false;
+    uint32_t n = wr_expr_conjuncts(filter->filter.predicate, parts, CONJUNCTS_MAX);
+    for (uint32_t i = 0; i < WR_MIN(n, (uint32_t)CONJUNCTS_MAX); i++)
+        (void)narrow(parts[i], over->schema->field_count - 1, &low, &high);
+    return high == 1;
+}
+
 /* ORDER BY without a limit over the one row of each DISTINCT ON: the order is the reader's. */
 static bool
 orders_first_rows(const wr_plan *sort)
@@ -169,9 +185,10 @@ orders_first_rows(const wr_plan *sort)
     const wr_plan *p = sort->inputs[0];
     if (sort->sort.limit != UINT64_MAX || sort->sort.offset != 0)
         return false;
-    while (p->kind == WR_PLAN_PROJECT || p->kind == WR_PLAN_FILTER)
+    while (p->kind == WR_PLAN_PROJECT || (p->kind == WR_PLAN_FILTER && !keeps_first_rows(p)))
         p = p->inputs[0];
-    return p->kind == WR_PLAN_TOP_N && p->top.function == WR_RANK_ROW_NUMBER && p->top.high == 1;
+    return p->kind == WR_PLAN_FILTER || (p->kind == WR_PLAN_TOP_N && p->top.function == WR_RANK_ROW_NUMBER &&
+                                         p->top.high == 1);
 }
 
 static weir_status
