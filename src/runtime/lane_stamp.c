@@ -169,14 +169,13 @@ stamp_attach(source_task *t, wr_batch *b, const uint16_t *rows)
     return WEIR_OK;
 }
 
-/* Does it matter which watermark of the batch's each row met? */
+/* Does it matter which watermark each row met?  Where somebody forgets by it, always: a task that reads
+ * other inputs, too, may stand before the batch. */
 static bool
 stamp_tells_apart(const wr_source_binding *binding, const wr_batch *b, wr_time least)
 {
-    if (binding->watermark == NULL)
-        return false;
-    return least < b->watermark_after || binding->keyed || /* rows that are replaced may be older */
-           (binding->ages && b->watermark_before != b->watermark_after);
+    return binding->watermark != NULL && (least < b->watermark_after || binding->ages ||
+                                          binding->keyed); /* rows that are replaced may be older */
 }
 
 /* Judge the rows in their order and leave the judges by physical row in t->judges. */
