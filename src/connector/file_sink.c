@@ -75,7 +75,7 @@ sink_begin(file_sink *s, wr_encoder *encoder, bool truncate, weir_error *err)
 }
 
 static weir_status
-sink_check(const void *config, const wr_schema *schema, weir_error *err)
+sink_check(const void *config, const wr_schema *schema, const wr_encoder_ops *encoder, weir_error *err)
 {
     const wr_file_sink_config *c = config;
     if (strlen(c->path) >= PATH_BYTES_MAX - 24 || *c->path == '\0')
@@ -90,7 +90,7 @@ sink_open(void *self, wr_sink_ctx *ctx, const void *config, weir_error *err)
     s->config = config;
     s->fd = -1;
     wr_output_init(&s->output, ctx->flow);
-    WR_TRY(sink_check(config, ctx->schema, err));
+    WR_TRY(sink_check(config, ctx->schema, ctx->encoder->ops, err));
     return sink_begin(s, ctx->encoder, s->config->mode == 1, err);
 }
 

@@ -25,10 +25,14 @@ typedef struct wr_kafka_source_config {
     wr_option_map properties; /* of librdkafka, from an allow-list */
 } wr_kafka_source_config;
 
+typedef enum wr_kafka_rows { WR_KAFKA_LINES, WR_KAFKA_ARRAY } wr_kafka_rows;
+
 typedef struct wr_kafka_sink_config {
     const char    *brokers, *topic;
     wr_option_list key;     /* columns */
     wr_option_map  headers; /* of every message */
+    int64_t        rows_per_message;
+    int            rows_as; /* wr_kafka_rows */
     int            compression;
     int64_t        linger_us, queue_bytes;
     wr_option_map  properties;

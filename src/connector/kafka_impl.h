@@ -12,7 +12,8 @@
  *   kafka_source.c    a shard: options, life
  *   kafka_read.c      its partitions' queues into lanes
  *   kafka_position.c  where they stand, for checkpoints and the group
- *   kafka_sink.c      the producer
+ *   kafka_sink.c      the producer (kafka_sink_impl.h)
+ *   kafka_message.c   rows into messages
  */
 #pragma once
 

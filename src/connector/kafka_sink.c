@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * connector/kafka_sink.c -- the sink that writes to a Kafka topic: a row a message.
+ * connector/kafka_sink.c -- the sink that writes to a Kafka topic: its options, its producer, what is delivered.
  *
- * Place       rows are encoded a batch at a time and handed to librdkafka's producer, which is
+ * Place       a batch's messages (kafka_message.c) are handed to librdkafka's producer, which is
  *             idempotent: it retries without repeating or reordering.
  * State       messages handed over and not yet acknowledged (`outstanding`), and their bytes.
  * Key         one key column: its text; several: a JSON array of them; NULL alone: no key.
@@ -12,13 +12,13 @@
  *             trying; what it gives up on, or a broker refuses for good, fails the sink.
  */
 #include "connector/dev_kafka.h"
-#include "connector/kafka_impl.h"
+#include "connector/kafka_sink_impl.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { OUTSTANDING_MAX = 100000, LOOK_AGAIN_US = 20000, CLOSE_MS = 2000, BATCH_BYTES = 1 << 20 };
+enum { OUTSTANDING_MAX = 100000, LOOK_AGAIN_US = 20000, CLOSE_MS = 2000 };
 enum { FRAME_BYTES = 16, MESSAGE_BYTES = 288 /* of the client's own, each */ };
 
 typedef struct kafka_sink {
@@ -27,44 +27,17 @@ typedef struct kafka_sink {
     rd_kafka_t                 *rk;
     rd_kafka_topic_t           *topic;
     rd_kafka_queue_t           *queue; /* events of the client */
-    uint32_t                   *key;   /* columns */
-    uint32_t                    key_count;
-    uint64_t                    outstanding, outstanding_bytes; /* callbacks run in our polls */
+    kafka_outstanding           out;   /* callbacks run in our polls */
     kafka_memory                memory;
-    uint64_t                    overhead_bytes; /* of a message: headers and frame            */
-    bool                        failed, text, delivered;
-    wr_text                     values, keys;
-    uint32_t                   *value_ends, *key_ends; /* WR_BATCH_ROWS_MAX */
-    uint8_t                    *key_null;
-    wr_arena                    scratch;
-    const wr_batch             *batch; /* under way: rows before `next` are handed over */
+    uint64_t                    overhead_bytes;  /* of a message: headers and frame */
+    uint64_t                    delivered_bytes; /* not yet in ctx->bytes           */
+    bool                        failed, delivered;
+    kafka_messages              messages;
+    const wr_batch             *batch; /* under way */
     uint64_t                    batch_sequence;
-    uint32_t                    next;
 } kafka_sink;
 
 /* --- configuration --- */
-
-static weir_status
-key_columns(const wr_kafka_sink_config *c, const wr_schema *schema, uint32_t *columns,
-            uint32_t *count, weir_error *err)
-{
-    *count = 0;
-    for (uint32_t i = 0; i < c->key.count; i++) {
-        int32_t column = wr_schema_find(schema, c->key.items[i]);
-        if (column < 0)
-            return wr_error_set(err, WEIR_CONFIG_REFERENCE, "key: there is no column \"%s\"",
-                                c->key.items[i]);
-        if (columns != NULL)
-            columns[i] = (uint32_t) column;
-        ++*count;
-    }
-    if (c->key.count > 0 || schema->kind != WR_UPSERT)
-        return WEIR_OK;
-    *count = schema->key_count;
-    if (columns != NULL && schema->key_count > 0)
-        memcpy(columns, schema->key, schema->key_count * sizeof *columns);
-    return WEIR_OK;
-}
 
 /* Are the message's key and the schema's the same columns? */
 static bool
@@ -81,19 +54,28 @@ key_is_whole(const wr_kafka_sink_config *c, const wr_schema *schema)
 }
 
 static weir_status
-sink_check(const void *config, const wr_schema *schema, weir_error *err)
+sink_check(const void *config, const wr_schema *schema, const wr_encoder_ops *encoder, weir_error *err)
 {
     const wr_kafka_sink_config *c = config;
     uint32_t                    count;
     if (*c->brokers == '\0' || *c->topic == '\0')
         return wr_error_set(err, WEIR_CONFIG_VALUE, "brokers and topic cannot be empty");
-    WR_TRY(key_columns(c, schema, NULL, &count, err));
+    WR_TRY(wr_kafka_key_columns(c, schema, NULL, &count, err));
     if (schema->kind == WR_UPSERT && count == 0)
         return wr_error_set(err, WEIR_CONFIG_MISSING,
                             "rows are replaced by key: say which columns are the message's key");
     if (schema->kind == WR_UPSERT && !key_is_whole(c, schema))
         return wr_error_set(err, WEIR_CONFIG_VALUE,
                             "the message's key must be the key by which rows are replaced");
+    if (c->rows_per_message > 1 && count > 0)
+        return wr_error_set(err, WEIR_CONFIG_VALUE,
+                            "rows_per_message: a message has one key, so rows with a key are a message each");
+    if (c->rows_as == WR_KAFKA_ARRAY && c->rows_per_message == 1)
+        return wr_error_set(err, WEIR_CONFIG_MISSING, "rows_as: array wants rows_per_message");
+    if (c->rows_as == WR_KAFKA_ARRAY && strcmp(encoder->name, "json") != 0 &&
+        strcmp(encoder->name, "msgpack") != 0)
+        return wr_error_set(err, WEIR_CONFIG_VALUE, "rows_as: array is for json and msgpack, not for %s",
+                            encoder->name);
     return wr_kafka_properties_check(&c->properties, false, err);
 }
 
@@ -103,11 +85,11 @@ static void
 on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *user)
 {
     kafka_sink *s = user;
-    s->outstanding--;
-    s->outstanding_bytes -= m->len + m->key_len;
+    s->out.messages--;
+    s->out.bytes -= m->len + m->key_len;
     if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         s->delivered = true;
-        atomic_fetch_add_explicit(&s->ctx->bytes, m->len, memory_order_relaxed);
+        s->delivered_bytes += m->len;
         wr_dev_kafka_produced(s->config->brokers, s->config->topic, m->partition, m->offset,
                               m->len + m->key_len + s->overhead_bytes);
         return;
@@ -181,35 +163,17 @@ sink_conf(kafka_sink *s, weir_error *err)
 }
 
 static weir_status
-buffers_make(kafka_sink *s, weir_error *err)
-{
-    wr_budget *flow = s->ctx->flow;
-    wr_text_init(&s->values, flow);
-    wr_text_init(&s->keys, flow);
-    wr_arena_init(&s->scratch, flow);
-    WR_TRY(key_columns(s->config, s->ctx->schema, NULL, &s->key_count, err));
-    s->key = wr_calloc(flow, s->key_count + 1, sizeof *s->key);
-    s->value_ends = wr_calloc(flow, WR_BATCH_ROWS_MAX, sizeof *s->value_ends);
-    s->key_ends = wr_calloc(flow, WR_BATCH_ROWS_MAX, sizeof *s->key_ends);
-    s->key_null = wr_calloc(flow, WR_BATCH_ROWS_MAX, sizeof *s->key_null);
-    if (s->key == NULL || s->value_ends == NULL || s->key_ends == NULL || s->key_null == NULL)
-        return wr_error_set(err, WEIR_MEMORY, "no memory for a Kafka sink");
-    return key_columns(s->config, s->ctx->schema, s->key, &s->key_count, err);
-}
-
-static weir_status
 sink_open(void *self, wr_sink_ctx *ctx, const void *config, weir_error *err)
 {
     kafka_sink *s = self;
     char        text[256];
     s->config = config;
     s->ctx = ctx;
-    s->text = strcmp(ctx->encoder->ops->name, "msgpack") != 0;
     s->overhead_bytes = FRAME_BYTES;
     for (uint32_t i = 0; i < s->config->headers.count; i++)
         s->overhead_bytes += strlen(s->config->headers.keys[i]) + strlen(s->config->headers.values[i]);
     WR_TRY(wr_kafka_memory_init(&s->memory, ctx->flow, err));
-    WR_TRY(buffers_make(s, err));
+    WR_TRY(wr_kafka_messages_init(&s->messages, config, ctx, err));
     rd_kafka_conf_t *conf = sink_conf(s, err);
     if (conf == NULL)
         return WEIR_CONFIG_VALUE;
@@ -245,125 +209,21 @@ sink_close(void *self)
         rd_kafka_destroy(s->rk);
     }
     wr_kafka_memory_fini(&s->memory);
-    wr_text_fini(&s->values);
-    wr_text_fini(&s->keys);
-    wr_arena_fini(&s->scratch);
-    wr_free(s->key);
-    wr_free(s->value_ends);
-    wr_free(s->key_ends);
-    wr_free(s->key_null);
+    wr_kafka_messages_fini(&s->messages);
 }
 
-/* --- rows into messages --- */
-
-/* The key of a physical row, appended to s->keys.  *null: it has none. */
-static weir_status
-key_put(kafka_sink *s, const wr_batch *batch, uint32_t row, uint8_t *null)
-{
-    wr_value value;
-    wr_arena_reset(&s->scratch);
-    *null = s->key_count == 0;
-    if (s->key_count == 1) {
-        WR_TRY(wr_column_get_value(batch->columns[s->key[0]], row, &s->scratch, &value));
-        *null = value.is_null;
-        wr_value_print(&value, &s->keys);
-        return WEIR_OK;
-    }
-    for (uint32_t k = 0; k < s->key_count; k++) {
-        WR_TRY(wr_column_get_value(batch->columns[s->key[k]], row, &s->scratch, &value));
-        wr_text_putc(&s->keys, k == 0 ? '[' : ',');
-        wr_value_print_json(&value, &s->keys);
-    }
-    if (s->key_count > 1)
-        wr_text_putc(&s->keys, ']');
-    return WEIR_OK;
-}
-
-static weir_status
-batch_encode(kafka_sink *s, const wr_batch *batch)
-{
-    wr_encoder *e = s->ctx->encoder;
-    wr_text_clear(&s->values);
-    wr_text_clear(&s->keys);
-    WR_TRY(e->ops->encode(e, batch, 0, batch->row_count, &s->values, s->value_ends));
-    for (uint32_t i = 0; i < batch->row_count; i++) {
-        WR_TRY(key_put(s, batch, wr_batch_row(batch, i), &s->key_null[i]));
-        s->key_ends[i] = (uint32_t) s->keys.length;
-    }
-    return wr_text_ok(&s->keys) ? WEIR_OK : WEIR_MEMORY;
-}
-
-static rd_kafka_headers_t *
-headers_make(const kafka_sink *s)
-{
-    const wr_option_map *h = &s->config->headers;
-    if (h->count == 0)
-        return NULL;
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(h->count);
-    for (uint32_t i = 0; i < h->count; i++)
-        (void) rd_kafka_header_add(headers, h->keys[i], -1, h->values[i], -1);
-    return headers;
-}
-
-static rd_kafka_resp_err_t
-message_send(kafka_sink *s, const void *value, size_t value_length, const void *key,
-             size_t key_length)
-{
-    rd_kafka_headers_t *headers = headers_make(s);
-    if (headers == NULL) {
-        if (rd_kafka_produce(s->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, (void *) value,
-                             value_length, key, key_length, NULL) == 0)
-            return RD_KAFKA_RESP_ERR_NO_ERROR;
-        return rd_kafka_last_error();
-    }
-    rd_kafka_resp_err_t code = rd_kafka_producev(
-        s->rk, RD_KAFKA_V_RKT(s->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_VALUE((void *) value, value_length), RD_KAFKA_V_KEY((void *) key, key_length),
-        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        rd_kafka_headers_destroy(headers);
-    return code;
-}
-
-/* Row i of the encoded batch.  An empty value is a row that the format leaves out. */
-static rd_kafka_resp_err_t
-row_send(kafka_sink *s, const wr_batch *batch, uint32_t i)
-{
-    uint32_t    from = i > 0 ? s->value_ends[i - 1] : 0, to = s->value_ends[i];
-    uint32_t    key_from = i > 0 ? s->key_ends[i - 1] : 0;
-    bool        deleted = wr_batch_diff(batch, wr_batch_row(batch, i)) < 0;
-    bool        tombstone = deleted && s->ctx->schema->kind == WR_UPSERT;
-    size_t      length = to - from, key_length = s->key_null[i] ? 0 : s->key_ends[i] - key_from;
-    const char *value = s->values.data + from;
-    const char *key = s->key_null[i] ? NULL : s->keys.data + key_from;
-    if (length > 0 && s->text && value[length - 1] == '\n')
-        length--;
-    if (tombstone) {
-        value = NULL;
-        length = 0;
-    } else if (length == 0) {
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-    }
-    if (key != NULL && key_length == 0)
-        key = ""; /* an empty key is a key */
-    rd_kafka_resp_err_t code = message_send(s, value, length, key, key_length);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return code;
-    s->outstanding++;
-    s->outstanding_bytes += length + key_length;
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
+/* --- batches --- */
 
 static bool
 has_room(const kafka_sink *s)
 {
-    if (s->outstanding > 0 && atomic_load_explicit(&s->memory.refused, memory_order_relaxed))
+    if (s->out.messages > 0 && atomic_load_explicit(&s->memory.refused, memory_order_relaxed))
         return false;
-    return s->outstanding < OUTSTANDING_MAX &&
-           (s->outstanding_bytes == 0 ||
-            s->outstanding_bytes < (uint64_t) s->config->queue_bytes) &&
-           wr_dev_kafka_has_room(s->config->brokers, s->config->topic, s->outstanding,
-                                 s->outstanding_bytes);
+    return s->out.messages < OUTSTANDING_MAX &&
+           (s->out.bytes == 0 ||
+            s->out.bytes < (uint64_t) s->config->queue_bytes) &&
+           wr_dev_kafka_has_room(s->config->brokers, s->config->topic, s->out.messages,
+                                 s->out.bytes);
 }
 
 static wr_flow
@@ -376,19 +236,16 @@ sink_held_up(kafka_sink *s)
 static wr_flow
 batch_send(kafka_sink *s, const wr_batch *batch)
 {
-    for (; s->next < batch->row_count; s->next++) {
-        rd_kafka_resp_err_t code = row_send(s, batch, s->next);
-        if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-            rd_kafka_poll(s->rk, 0);
-            return sink_held_up(s);
-        }
-        if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            wr_error_set(&s->ctx->error, wr_kafka_status(code), "topic %s: %s", s->config->topic,
-                         rd_kafka_err2str(code));
-            return WR_FLOW_FAIL;
-        }
+    rd_kafka_resp_err_t code = wr_kafka_messages_send(&s->messages, batch, s->rk, s->topic, &s->out);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return WR_FLOW_NEXT;
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+        rd_kafka_poll(s->rk, 0);
+        return sink_held_up(s);
     }
-    return WR_FLOW_NEXT;
+    wr_error_set(&s->ctx->error, wr_kafka_status(code), "topic %s: %s", s->config->topic,
+                 rd_kafka_err2str(code));
+    return WR_FLOW_FAIL;
 }
 
 /* Serve the callbacks, count what the client holds. */
@@ -396,7 +253,10 @@ static void
 sink_attend(kafka_sink *s)
 {
     rd_kafka_poll(s->rk, 0);
-    wr_kafka_memory_look(&s->memory, s->ctx->clock, s->outstanding_bytes + s->outstanding * MESSAGE_BYTES);
+    if (s->delivered_bytes > 0)
+        atomic_fetch_add_explicit(&s->ctx->bytes, s->delivered_bytes, memory_order_relaxed);
+    s->delivered_bytes = 0;
+    wr_kafka_memory_look(&s->memory, s->ctx->clock, s->out.bytes + s->out.messages * MESSAGE_BYTES);
 }
 
 static wr_flow
@@ -406,16 +266,15 @@ sink_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
     sink_attend(s);
     if (s->failed)
         return WR_FLOW_FAIL;
-    bool again = s->batch == batch && s->batch_sequence == batch->sequence && s->next > 0;
+    bool again = s->batch == batch && s->batch_sequence == batch->sequence;
     if (!again) {
         if (!has_room(s))
             return sink_held_up(s);
-        weir_status status = batch_encode(s, batch);
+        weir_status status = wr_kafka_messages_begin(&s->messages, batch);
         if (status != WEIR_OK) {
             wr_error_set(&ctx->error, status, "%s", weir_status_text(status));
             return WR_FLOW_FAIL;
         }
-        s->next = 0;
     }
     s->batch = batch;
     s->batch_sequence = batch->sequence;
@@ -423,11 +282,9 @@ sink_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
     if (flow == WR_FLOW_AGAIN)
         return flow;
     s->batch = NULL;
-    s->next = 0;
+    wr_kafka_messages_end(&s->messages);
     if (flow == WR_FLOW_NEXT)
         atomic_fetch_add_explicit(&ctx->rows, batch->row_count, memory_order_relaxed);
-    if (s->values.capacity > BATCH_BYTES)
-        wr_text_fini(&s->values);
     return flow;
 }
 
@@ -438,7 +295,7 @@ sink_flush(void *self, wr_sink_ctx *ctx)
     sink_attend(s);
     if (s->failed)
         return WR_FLOW_FAIL;
-    if (s->outstanding == 0)
+    if (s->out.messages == 0)
         return WR_FLOW_NEXT;
     ctx->wake_after(ctx, LOOK_AGAIN_US);
     return WR_FLOW_WAIT;
@@ -471,6 +328,19 @@ static const wr_option sink_options[] = {
       .type = WR_OPT_MAP,
       .offset = offsetof(wr_kafka_sink_config, headers),
       .doc = "Headers of every message." },
+    { .name = "rows_per_message",
+      .type = WR_OPT_INTEGER,
+      .offset = offsetof(wr_kafka_sink_config, rows_per_message),
+      .fallback = "1",
+      .low = 1,
+      .high = WR_BATCH_ROWS_MAX,
+      .doc = "Without a key: up to this many rows in one message, of those that come together; it never waits for more." },
+    { .name = "rows_as",
+      .type = WR_OPT_ENUM,
+      .offset = offsetof(wr_kafka_sink_config, rows_as),
+      .fallback = "lines",
+      .choices = "lines|array",
+      .doc = "How a message has its rows: one after the other, or (json, msgpack) as an array." },
     { .name = "compression",
       .type = WR_OPT_ENUM,
       .offset = offsetof(wr_kafka_sink_config, compression),

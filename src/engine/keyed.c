@@ -201,7 +201,7 @@ wr_sink_changes(weir_pipeline *p, const wr_spec_sink *s, const wr_relation *rel,
         return WEIR_MEMORY;
     *schema = wr_schema_upserts(rel->schema);
     bool fits = s->common.changes == UPSERT || s->ops->check == NULL ||
-                s->ops->check(s->config, schema, &ignored) == WEIR_OK;
+                s->ops->check(s->config, schema, s->encoder, &ignored) == WEIR_OK;
     *upserts = fits ? schema : NULL;
     return WEIR_OK;
 }

@@ -622,7 +622,7 @@ plan_sink(weir_pipeline *p, wr_spec_sink *s, wr_report *report)
     WR_TRY(wr_sink_changes(p, s, rel, &upserts, report));
     const wr_schema *written = upserts != NULL ? upserts : rel->schema;
     if (s->ops->check != NULL) {
-        weir_status st = s->ops->check(s->config, written, &err);
+        weir_status st = s->ops->check(s->config, written, s->encoder, &err);
         if (st != WEIR_OK)
             return wr_node_error(report, s->at, st, err.hint[0] != '\0' ? err.hint : NULL, "%s",
                                  err.text);

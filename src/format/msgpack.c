@@ -5,6 +5,8 @@
  * Framing     a record ends where it ends.  When its bytes are wrong nobody knows where the next one
  *             begins: the rest of the message is one bad record; in a stream without messages the
  *             decoder gives up (ROW_DECODE), and the connector closes what it reads from.
+ *             An array of maps or arrays is no record but rows: its tag is passed over, and its items are records
+ *             like those that stand one after another.
  * Invariants  F1..F4 of format.h; M1, M2 of msgpack_impl.h
  */
 #include "format/msgpack_impl.h"
@@ -15,6 +17,18 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+
+/* Then an array that begins with a container may be a row by position. */
+static bool
+first_takes_containers(const wr_schema *schema)
+{
+    for (uint32_t i = 0; i < schema->field_count; i++) {
+        wr_type_id id = (wr_type_id) schema->fields[i].type.id;
+        if (!schema->fields[i].hidden)
+            return id == WR_JSON || id == WR_JSONB || id == WR_ARRAY;
+    }
+    return false;
+}
 
 static weir_status
 decoder_create(const void *config, const wr_schema *schema, const uint64_t *needed,
@@ -37,6 +51,7 @@ decoder_create(const void *config, const wr_schema *schema, const uint64_t *need
     d->seen = wr_arena_calloc(&d->arena, schema->field_count + 1, sizeof *d->seen);
     if (status == WEIR_OK && (d->cells == NULL || d->seen == NULL))
         status = WEIR_MEMORY;
+    d->lists_rows = !first_takes_containers(schema);
     for (uint32_t i = 0; i < schema->field_count && status == WEIR_OK; i++)
         wr_cell_init(&d->cells[i], &schema->fields[i], (wr_time_unit) c->time_unit);
     if (status == WEIR_OK)
@@ -378,6 +393,26 @@ record_read(msgpack_decoder *d, const char *p, const char *end)
     return d->fault == MSGPACK_NO_MEMORY ? NULL : after;
 }
 
+/* Behind the tag of an array of rows; NULL: none begins at p (or it is not there as far as needed). */
+static const char *
+rows_open(msgpack_decoder *d, const char *p, const char *end)
+{
+    msgpack_token list, first, value;
+    uint8_t       tag = (uint8_t) *p;
+    bool          is_list = (tag & 0xf0) == 0x90 || tag == 0xdc || tag == 0xdd;
+    if (!d->lists_rows || !is_list)
+        return NULL;
+    p = wr_msgpack_token(d, p, end, &list);
+    if (p == NULL || list.count == 0)
+        return p;
+    const char *after = wr_msgpack_token(d, p, end, &first);
+    if (after == NULL || first.kind == MSGPACK_MAP)
+        return after != NULL ? p : NULL;
+    if (first.kind != MSGPACK_LIST || first.count == 0 || wr_msgpack_token(d, after, end, &value) == NULL)
+        return NULL;
+    return value.kind != MSGPACK_LIST && value.kind != MSGPACK_MAP ? p : NULL;
+}
+
 static weir_status
 decoder_decode(wr_decoder *self, const char *bytes, size_t length, bool last, wr_decode_to *to,
                size_t *consumed)
@@ -394,6 +429,10 @@ decoder_decode(wr_decoder *self, const char *bytes, size_t length, bool last, wr
         d->shapes.row = to->count;
         if ((after = wr_shapes_read(&d->shapes, wr_msgpack_kernel, d, p, limit)) != NULL) {
             to->count = d->shapes.row + 1;
+            p = after;
+            continue;
+        }
+        if ((after = rows_open(d, p, limit)) != NULL) {
             p = after;
             continue;
         }

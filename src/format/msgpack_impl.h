@@ -51,6 +51,7 @@ typedef struct msgpack_decoder {
     const wr_schema *schema;
     wr_budget       *budget;
     size_t           record_bytes_max;
+    bool             lists_rows; /* an array of containers is rows */
     wr_arena         arena;
     wr_cell         *cells;
     uint32_t        *seen;

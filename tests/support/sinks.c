@@ -62,7 +62,7 @@ wr_sinks_try(wr_sinks *s, const char *sink, const char *settings, const char *fo
             s->format->create(config, s->rows.schema, NULL, &s->ctx.encoder, err), WEIR_OK);
     }
     if (s->ops->check != NULL)
-        WR_TRY(s->ops->check(s->config, s->rows.schema, err));
+        WR_TRY(s->ops->check(s->config, s->rows.schema, s->format, err));
     s->self = wr_calloc(NULL, 1, s->ops->self_bytes);
     return s->ops->open(s->self, &s->ctx, s->config, err);
 }

@@ -494,6 +494,88 @@ keys_and_headers(void **state)
     wr_lanes_close(&l);
 }
 
+/* Rows of a batch go out as few messages and come back one by one, however they stand in there. */
+static void
+several_rows_a_message(void **state)
+{
+    static const struct {
+        const char *format, *settings;
+    } ways[] = {
+        { "json", "rows_per_message=7" },
+        { "json", "rows_per_message=7; rows_as=array" },
+        { "msgpack", "rows_per_message=7" },
+        { "msgpack", "rows_per_message=7; rows_as=array" },
+        { "msgpack", "rows_per_message=7; rows_as=array; headers=a:b" },
+    };
+    for (size_t w = 0; w < WR_COUNT(ways); w++) {
+        wr_sinks s;
+        wr_lanes l, *all = &l;
+        int      messages = 0;
+        wr_dev_kafka_stop();
+        assert_int_equal(setup(state), 0);
+        wr_sinks_open(&s, "kafka", with("out", ways[w].settings), ways[w].format, columns);
+        assert_int_equal(wr_sinks_write(&s, rows(0, 100), NULL, 10000), WR_FLOW_NEXT);
+        assert_int_equal(wr_sinks_flush(&s, 10000), WR_FLOW_NEXT);
+        wr_sinks_close(&s);
+        wr_lanes_open(&l, "kafka", source_with("out", ""), ways[w].format, columns, WR_LANES_BOUNDED);
+        assert_true(wr_lanes_run(&l, 10000, NULL));
+        assert_int_equal(l.flow, WR_FLOW_DONE);
+        expect_once(&all, 1, 100);
+        for (uint32_t i = 0; i < 3; i++)
+            messages += (int) l.lanes[i].last_offset + 1;
+        assert_int_equal(messages, 15);
+        wr_lanes_close(&l);
+    }
+}
+
+/* No message is larger than it may be; one row that is goes alone. */
+static void
+messages_have_a_size(void **state)
+{
+    static char text[1 << 20];
+    wr_sinks    s;
+    wr_lanes    l, *all = &l;
+    size_t      n = 0;
+    int         messages = 0;
+    for (int i = 0; i < 40; i++)
+        n += (size_t) snprintf(text + n, sizeof text - n, "{\"id\":%d,\"name\":\"%0*d\"}\n", i, i == 20 ? 9000 : 1000, i);
+    wr_sinks_open(&s, "kafka", with("out", "rows_per_message=1000; rows_as=array; properties=message.max.bytes:10000"),
+                  "json", columns);
+    assert_int_equal(wr_sinks_write(&s, text, NULL, 10000), WR_FLOW_NEXT);
+    assert_int_equal(wr_sinks_flush(&s, 10000), WR_FLOW_NEXT);
+    wr_sinks_close(&s);
+    wr_lanes_open(&l, "kafka", source_with("out", ""), "json", columns, WR_LANES_BOUNDED);
+    assert_true(wr_lanes_run(&l, 10000, NULL));
+    expect_once(&all, 1, 40);
+    for (uint32_t i = 0; i < 3; i++)
+        messages += (int) l.lanes[i].last_offset + 1;
+    assert_in_range(messages, 11, 12);
+    wr_lanes_close(&l);
+}
+
+static void
+rows_with_a_key_are_a_message_each(void **state)
+{
+    static const struct {
+        const char *settings, *format;
+        weir_status status;
+        const char *text;
+    } wrong[] = {
+        { "rows_per_message=2; key=id", "json", WEIR_CONFIG_VALUE, "rows with a key are a message each" },
+        { "rows_as=array", "json", WEIR_CONFIG_MISSING, "wants rows_per_message" },
+        { "rows_as=array; rows_per_message=2", "csv", WEIR_CONFIG_VALUE, "for json and msgpack, not for csv" },
+    };
+    for (size_t i = 0; i < WR_COUNT(wrong); i++) {
+        wr_sinks   s;
+        weir_error err;
+        assert_int_equal(wr_sinks_try(&s, "kafka", with("out", wrong[i].settings), wrong[i].format, columns,
+                                      WR_INSERT_ONLY, &err),
+                         wrong[i].status);
+        assert_non_null(strstr(err.text, wrong[i].text));
+        wr_sinks_close(&s);
+    }
+}
+
 static void
 bad_records_do_not_disturb(void **state)
 {
@@ -736,6 +818,9 @@ WR_TESTS = {
     KAFKA_TEST(tombstones_and_changes),
     KAFKA_TEST(tombstones_come_back),
     KAFKA_TEST(keys_and_headers),
+    KAFKA_TEST(several_rows_a_message),
+    KAFKA_TEST(messages_have_a_size),
+    KAFKA_TEST(rows_with_a_key_are_a_message_each),
     KAFKA_TEST(bad_records_do_not_disturb),
     KAFKA_TEST(unknown_topics_and_brokers_are_told),
     KAFKA_TEST(properties_come_from_a_list),
