@@ -84,7 +84,7 @@ $(O)/test/%: $(O)/obj/tests/unit/%.o $(SUP_OBJ) $(O)/libweir.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SUP_OBJ) $(O)/libweir.a $(LDLIBS) -lcmocka
 # Those of server/ bring the server, which the library does not hold, and an engine of their own.
-SERVER_OBJ := $(call obj,$(wildcard src/server/*.c) tests/unit/server/rig.c tests/unit/server/certs.c)
+SERVER_OBJ := $(call obj,$(wildcard src/server/*.c) tests/unit/server/rig.c tests/support/certs.c)
 $(filter $(O)/test/server/%,$(TEST_BIN)): $(O)/test/server/%: $(O)/obj/tests/unit/server/%.o $(SERVER_OBJ) $(O)/libweir.a
 	@mkdir -p $(@D)
 	$(call say,LD)

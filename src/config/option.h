@@ -20,6 +20,8 @@ typedef enum wr_option_type {
     WR_OPT_ENUM,     /* int; `choices` is "drop|dead_letter|update"      */
     WR_OPT_LIST,     /* wr_option_list of strings; a scalar is a list of one, "a,b" splits */
     WR_OPT_MAP,      /* wr_option_map: any keys to strings               */
+    WR_OPT_PATH,     /* const char *; relative to the file that has it   */
+    WR_OPT_GROUP,    /* bool: it is there; a map read by the table `group`, into the same struct */
 } wr_option_type;
 
 typedef struct wr_option_list {
@@ -40,5 +42,6 @@ typedef struct wr_option {
     double         low, high;  /* bounds when low < high   */
     const char    *choices;
     const char    *doc;
+    const struct wr_option *group;
 } wr_option;
 /* A table ends with a row whose name is NULL. */

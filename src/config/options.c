@@ -12,7 +12,8 @@ type_name(wr_option_type type)
 {
     static const char *const names[] = {
         "text",          "secret", "whole number", "true or false", "duration",
-        "size in bytes", "rate",   "choice",       "list",          "map"
+        "size in bytes", "rate",   "choice",       "list",          "map",
+        "file",          "map"
     };
     return names[type];
 }
@@ -102,6 +103,7 @@ wr_option_set(const wr_option *option, const char *text, void *config, wr_arena 
     double rate;
     switch (option->type) {
     case WR_OPT_STRING:
+    case WR_OPT_PATH:
     case WR_OPT_SECRET: {
         const char *copy = wr_arena_strdup(arena, text);
         if (copy == NULL)
@@ -138,7 +140,8 @@ wr_option_set(const wr_option *option, const char *text, void *config, wr_arena 
         return WEIR_OK;
     case WR_OPT_ENUM: return enum_set(option, text, (int *)place, err);
     case WR_OPT_LIST: return list_split(text, (wr_option_list *)place, arena);
-    case WR_OPT_MAP: break;
+    case WR_OPT_MAP:
+    case WR_OPT_GROUP: break;
     }
     return wr_error_set(err, WEIR_CONFIG_VALUE, "`%s` must be a map", option->name);
 }
@@ -177,17 +180,38 @@ compound_set(const wr_option *o, const wr_node *node, void *config, wr_arena *ar
     return WEIR_OK;
 }
 
+/* A relative path is relative to where the node's file lies. */
+static weir_status
+path_set(const wr_option *o, const wr_node *node, void *config, wr_arena *arena)
+{
+    const char **place = (const char **)(void *)((char *)config + o->offset);
+    const char *slash = node->file != NULL ? strrchr(node->file, '/') : NULL;
+    if (node->text[0] != '/' && slash != NULL)
+        *place = wr_arena_printf(arena, "%.*s/%s", (int)(slash - node->file), node->file, node->text);
+    return *place != NULL ? WEIR_OK : WEIR_MEMORY;
+}
+
+static weir_status options_fill(const wr_option *table, const wr_node *map, const wr_node *at,
+                                const wr_option *const *elsewhere, void *config, wr_arena *arena,
+                                wr_report *report);
+
 static weir_status
 node_set(const wr_option *o, const wr_node *node, void *config, wr_arena *arena, wr_report *report)
 {
+    if (o->type == WR_OPT_GROUP && node->kind == WR_NODE_MAP) {
+        memcpy((char *)config + o->offset, &(bool){ true }, sizeof(bool));
+        return options_fill(o->group, node, node, NULL, config, arena, report);
+    }
     if ((o->type == WR_OPT_LIST && node->kind == WR_NODE_LIST) ||
         (o->type == WR_OPT_MAP && node->kind == WR_NODE_MAP))
         return compound_set(o, node, config, arena, report);
-    if (node->kind != WR_NODE_SCALAR || o->type == WR_OPT_MAP)
+    if (node->kind != WR_NODE_SCALAR || o->type == WR_OPT_MAP || o->type == WR_OPT_GROUP)
         return wr_node_error(report, node, WEIR_CONFIG_VALUE, NULL, "`%s` must be a %s, not %s",
                              o->name, type_name(o->type), wr_node_kind_name(node));
     weir_error err = { 0 };
     weir_status s = wr_option_set(o, node->text, config, arena, &err);
+    if (s == WEIR_OK && o->type == WR_OPT_PATH)
+        s = path_set(o, node, config, arena);
     if (s == WEIR_OK)
         return WEIR_OK;
     if (s == WEIR_MEMORY)
@@ -225,15 +249,11 @@ unknown_key(const wr_option *table, const wr_node *key, const wr_option *const *
     return wr_node_error(report, key, WEIR_CONFIG_UNKNOWN_KEY, hint, "unknown key `%s`", key->text);
 }
 
-weir_status
-wr_options_read(const wr_option *table, const wr_node *map, const wr_node *at,
-                const wr_option *const *elsewhere, void *config, size_t config_bytes,
-                wr_arena *arena, wr_report *report)
+static weir_status
+options_fill(const wr_option *table, const wr_node *map, const wr_node *at,
+             const wr_option *const *elsewhere, void *config, wr_arena *arena, wr_report *report)
 {
-    static const wr_option none[] = { { 0 } };
     weir_status first = WEIR_OK, s;
-    table = table != NULL ? table : none;
-    memset(config, 0, config_bytes);
     if (map != NULL && map->kind == WR_NODE_SCALAR && map->length == 0)
         map = NULL; /* `kafka:` with nothing after it */
     if (map != NULL && map->kind != WR_NODE_MAP)
@@ -259,11 +279,24 @@ wr_options_read(const wr_option *table, const wr_node *map, const wr_node *at,
     return first;
 }
 
-void
-wr_options_help(const wr_option *table, wr_text *to)
+weir_status
+wr_options_read(const wr_option *table, const wr_node *map, const wr_node *at,
+                const wr_option *const *elsewhere, void *config, size_t config_bytes,
+                wr_arena *arena, wr_report *report)
+{
+    static const wr_option none[] = { { 0 } };
+    memset(config, 0, config_bytes);
+    return options_fill(table != NULL ? table : none, map, at, elsewhere, config, arena, report);
+}
+
+/* group: the map they stand in, or NULL. */
+static void
+options_help(const wr_option *table, const char *group, wr_text *to)
 {
     for (const wr_option *o = table; o != NULL && o->name != NULL; o++) {
-        wr_text_printf(to, "  %-20s %s", o->name, type_name(o->type));
+        char name[64];
+        snprintf(name, sizeof name, "%s%s%s", group != NULL ? group : "", group != NULL ? "." : "", o->name);
+        wr_text_printf(to, "  %-20s %s", name, type_name(o->type));
         if (o->choices != NULL)
             wr_text_printf(to, " (%s)", o->choices);
         if (o->required)
@@ -271,5 +304,13 @@ wr_options_help(const wr_option *table, wr_text *to)
         else if (o->fallback != NULL)
             wr_text_printf(to, ", default %s", o->fallback);
         wr_text_printf(to, "\n  %-20s %s\n", "", o->doc != NULL ? o->doc : "");
+        if (o->type == WR_OPT_GROUP)
+            options_help(o->group, o->name, to);
     }
+}
+
+void
+wr_options_help(const wr_option *table, wr_text *to)
+{
+    options_help(table, NULL, to);
 }

@@ -26,6 +26,7 @@ enum {
     EVENTS_A_TURN = 64,
     RETRY_MIN_US = 100000,
     RETRY_MAX_US = 30000000,
+    HANDSHAKE_US = 10000000,
     LISTENER = UINT32_MAX, /* the listening socket's event */
 };
 
@@ -38,6 +39,7 @@ typedef struct tcp_shared {
     int                         listener, port; /* -1: we connect */
     struct addrinfo            *addresses;
     wr_mutex                    lock;
+    tcp_tls                     tls; /* listening: under the lock */
     tcp_source                **shards;
     uint32_t                    shard_count, taken;
     int                        *handed; /* by place: a connection for its shard, -1: none */
@@ -81,7 +83,7 @@ tcp_check(const void *config, weir_error *err)
     const wr_tcp_source_config *c = config;
     if ((c->listen == NULL) == (c->connect == NULL))
         return wr_error_set(err, WEIR_CONFIG_MISSING, "say either listen: or connect: host:port");
-    return WEIR_OK;
+    return wr_tcp_tls_check(c, err);
 }
 
 static void
@@ -95,6 +97,7 @@ tcp_unshare(void *shared)
     for (int64_t i = 0; h->handed != NULL && i < h->config->connections; i++)
         if (h->handed[i] >= 0)
             close(h->handed[i]);
+    wr_tcp_tls_close(&h->tls);
     wr_mutex_fini(&h->lock);
     wr_free(h->handed);
     wr_free(h->busy);
@@ -124,6 +127,8 @@ tcp_share(const void *config, uint32_t shard_count, wr_budget *budget, void **sh
         status = wr_error_set(err, WEIR_MEMORY, "no memory for a TCP source");
     for (int64_t i = 0; h->handed != NULL && i < c->connections; i++)
         h->handed[i] = -1;
+    if (status == WEIR_OK)
+        status = wr_tcp_tls_open(&h->tls, c, err);
     if (status == WEIR_OK)
         status = c->listen != NULL ? wr_tcp_listen(c->listen, &h->listener, &h->port, err)
                                    : wr_tcp_resolve(c->connect, false, &h->addresses, err);
@@ -186,35 +191,36 @@ tcp_close(void *self)
     wr_mutex_lock(&s->shared->lock);
     s->shared->shards[s->ctx->shard] = NULL;
     wr_mutex_unlock(&s->shared->lock);
-    for (uint32_t i = 0; s->conns != NULL && i < s->conn_count; i++) {
-        if (s->conns[i].fd >= 0)
-            close(s->conns[i].fd);
-        wr_input_fini(&s->conns[i].input);
-    }
+    for (uint32_t i = 0; s->conns != NULL && i < s->conn_count; i++)
+        wr_tcp_conn_fini(&s->conns[i]);
     if (s->epoll >= 0)
         close(s->epoll);
     wr_input_fini(&s->spare);
     wr_free(s->conns);
 }
 
-/* --- connections come and go --- */
-
+/* Connecting came to nothing. */
 static void
-conn_reset(tcp_conn *conn)
+retry_later(tcp_source *s, const char *why)
 {
-    conn->fd = -1;
-    conn->connecting = conn->stalled = conn->ending = false;
-    conn->scanned = conn->framed = 0;
-    wr_input_fini(&conn->input);
+    wr_error_set(&s->ctx->error, WEIR_CONNECT, "cannot connect to %s: %s", s->shared->config->connect,
+                 why);
+    wr_log(WR_LOG_WARN, "tcp", "%s", s->ctx->error.text);
+    int64_t pause = RETRY_MIN_US / 2; /* and full jitter */
+    pause += (int64_t) wr_random_below(&s->random, (uint64_t) s->retry_us);
+    s->retry_at = wr_clock_monotonic(s->ctx->clock) + pause;
+    s->ctx->wake_after(s->ctx, pause);
+    s->retry_us = WR_MIN(s->retry_us * 2, (int64_t) RETRY_MAX_US);
 }
+
+/* --- connections come and go --- */
 
 static void
 conn_end(tcp_source *s, uint32_t index)
 {
     tcp_conn   *conn = &s->conns[index];
     tcp_shared *h = s->shared;
-    close(conn->fd); /* and out of the epoll set */
-    conn_reset(conn);
+    wr_tcp_conn_fini(conn);
     s->live--;
     if (h->listener < 0) { /* the server will come back */
         s->ctx->caught_up(s->ctx, conn->lane, false);
@@ -231,15 +237,40 @@ conn_end(tcp_source *s, uint32_t index)
     wr_mutex_unlock(&h->lock);
 }
 
+/* There is no memory for its TLS: it goes, and the place is free.  Listening: under the lock. */
+static void
+conn_drop(tcp_source *s, uint32_t index)
+{
+    tcp_conn   *conn = &s->conns[index];
+    tcp_shared *h = s->shared;
+    wr_tcp_conn_fini(conn);
+    if (h->listener < 0) {
+        retry_later(s, "no memory for TLS");
+        return;
+    }
+    wr_log(WR_LOG_WARN, "tcp", "%s: a connection was refused: no memory for TLS", h->config->listen);
+    s->ctx->lane_end(s->ctx, conn->lane);
+    conn->lane = NULL;
+    h->busy[place_of(s, index)] = false;
+    h->taken--;
+}
+
+/* Takes fd, unless it is false: no memory. */
 static bool
 conn_begin(tcp_source *s, uint32_t index, int fd, bool connecting)
 {
     tcp_conn *conn = &s->conns[index];
     conn->lane = s->ctx->lane(s->ctx, (int32_t) place_of(s, index));
-    if (conn->lane == NULL || !epoll_watch(s, fd, connecting ? EPOLLOUT : EPOLLIN, index))
+    conn->watched = connecting ? EPOLLOUT : EPOLLIN;
+    if (conn->lane == NULL || !epoll_watch(s, fd, conn->watched, index))
         return false;
     conn->fd = fd;
     conn->connecting = connecting;
+    conn->known = false;
+    if (wr_tcp_conn_begin(conn, &s->shared->tls, s->shared->budget) != WEIR_OK) {
+        conn_drop(s, index);
+        return true;
+    }
     conn->heard = wr_clock_monotonic(s->ctx->clock);
     wr_input_clear(&conn->input, 0);
     s->live++;
@@ -270,12 +301,12 @@ connections_accept(tcp_source *s)
             return;
         wr_tcp_prepare(fd);
         wr_mutex_lock(&h->lock);
+        wr_tcp_tls_refresh(&h->tls);
         bool found = place_find(h, &place);
         if (found) {
             h->busy[place] = true;
             h->handed[place] = fd;
             h->taken++;
-            h->any = true;
             atomic_fetch_add_explicit(&h->changes, 1, memory_order_release);
             tcp_source *whose = h->shards[place % h->shard_count];
             if (whose != NULL)
@@ -318,19 +349,6 @@ connections_take(tcp_source *s)
 
 /* --- connecting --- */
 
-static void
-retry_later(tcp_source *s, int error)
-{
-    wr_error_set(&s->ctx->error, WEIR_CONNECT, "cannot connect to %s: %s", s->shared->config->connect,
-                 strerror(error));
-    wr_log(WR_LOG_WARN, "tcp", "%s", s->ctx->error.text);
-    int64_t pause = RETRY_MIN_US / 2; /* and full jitter */
-    pause += (int64_t) wr_random_below(&s->random, (uint64_t) s->retry_us);
-    s->retry_at = wr_clock_monotonic(s->ctx->clock) + pause;
-    s->ctx->wake_after(s->ctx, pause);
-    s->retry_us = WR_MIN(s->retry_us * 2, (int64_t) RETRY_MAX_US);
-}
-
 /* Begin with the next address.  False: no memory for a lane. */
 static bool
 connection_begin(tcp_source *s)
@@ -344,7 +362,7 @@ connection_begin(tcp_source *s)
     int fd = wr_tcp_connect(s->next);
     s->next = s->next->ai_next;
     if (fd < 0) {
-        retry_later(s, errno);
+        retry_later(s, strerror(errno));
         return true;
     }
     if (conn_begin(s, 0, fd, true))
@@ -360,30 +378,70 @@ connection_finish(tcp_source *s)
     tcp_conn *conn = &s->conns[0];
     int       error = wr_tcp_connected(conn->fd);
     if (error != 0) {
-        close(conn->fd);
-        conn_reset(conn);
+        wr_tcp_conn_fini(conn);
         s->live--;
-        retry_later(s, error);
+        retry_later(s, strerror(error));
         return;
     }
     conn->connecting = false;
-    s->shared->any = true;
-    s->retry_us = RETRY_MIN_US;
-    (void) epoll_watch(s, conn->fd, EPOLLIN, 0);
+    conn->watched = conn->wire.ssl != NULL ? EPOLLIN | EPOLLOUT : EPOLLIN; /* TLS: we speak first */
+    (void) epoll_watch(s, conn->fd, conn->watched, 0);
 }
 
 /* --- polling --- */
+
+/* TLS came to nothing: nobody is there. */
+static void
+conn_refuse(tcp_source *s, uint32_t index)
+{
+    char        why[160];
+    const char *hint; /* for people at a command line */
+    tcp_conn   *conn = &s->conns[index];
+    wr_conn_error(&conn->wire, why, sizeof why, &hint);
+    if (s->shared->listener >= 0) {
+        wr_log(WR_LOG_WARN, "tcp", "%s: a TLS handshake failed: %s", s->shared->config->listen, why);
+        conn_end(s, index);
+        return;
+    }
+    wr_tcp_conn_fini(conn);
+    s->live--;
+    retry_later(s, why);
+}
+
+/* What it waits for now; and is somebody there? */
+static bool
+conn_watch(tcp_source *s, uint32_t index)
+{
+    tcp_conn *conn = &s->conns[index];
+    uint32_t  what = conn->wire.wants_write ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    if (!conn->known && wr_conn_is_ready(&conn->wire)) {
+        conn->known = true;
+        s->retry_us = RETRY_MIN_US;
+        wr_mutex_lock(&s->shared->lock);
+        s->shared->any = true;
+        wr_mutex_unlock(&s->shared->lock);
+    }
+    if (conn->watched == what)
+        return true;
+    conn->watched = what;
+    return epoll_watch(s, conn->fd, what, index);
+}
 
 /* One connection.  *read: it did something.  False: the source fails. */
 static bool
 conn_serve(tcp_source *s, uint32_t index, bool *read, bool *full)
 {
     switch (wr_tcp_conn_read(&s->conns[index], s->shared->config, s->ctx, &s->spare)) {
-    case TCP_EMPTY: break;
-    case TCP_READ: *read = true; break;
+    case TCP_EMPTY: return conn_watch(s, index);
+    case TCP_REFUSED:
+        *read = true;
+        conn_refuse(s, index);
+        break;
+    case TCP_READ: *read = true; return conn_watch(s, index);
     case TCP_FULL: *full = true; break;
     case TCP_CLOSED:
         *read = true;
+        (void) conn_watch(s, index); /* all it had to say may have come at once */
         conn_end(s, index);
         break;
     case TCP_FAILED:
@@ -393,20 +451,23 @@ conn_serve(tcp_source *s, uint32_t index, bool *read, bool *full)
     return true;
 }
 
-/* Connections that are silent too long; the next look. */
+/* Connections that are silent too long, or do not come to the end of a handshake; the next look. */
 static void
 silence_check(tcp_source *s)
 {
-    int64_t idle = s->shared->config->idle_us, now, next = INT64_MAX;
-    if (idle <= 0 || s->live == 0)
+    int64_t now, next = INT64_MAX;
+    if ((s->shared->config->idle_us <= 0 && s->shared->tls.tls == NULL) || s->live == 0)
         return;
     now = wr_clock_monotonic(s->ctx->clock);
     for (uint32_t i = 0; i < s->conn_count; i++) {
         tcp_conn *conn = &s->conns[i];
-        if (conn->fd < 0 || conn->connecting || conn->stalled)
+        bool      ready = wr_conn_is_ready(&conn->wire);
+        int64_t   idle = ready ? s->shared->config->idle_us : HANDSHAKE_US;
+        if (conn->fd < 0 || conn->connecting || conn->stalled || idle <= 0)
             continue;
         if (now - conn->heard >= idle) {
-            wr_log(WR_LOG_INFO, "tcp", "a connection was closed for its silence");
+            wr_log(WR_LOG_INFO, "tcp", "a connection was closed for its silence%s",
+                   ready ? "" : " in a TLS handshake");
             conn_end(s, i);
         } else {
             next = WR_MIN(next, conn->heard + idle - now);
@@ -504,6 +565,26 @@ tcp_describe(void *self, wr_text *to)
                        shown > 0 ? "connected" : "not connected");
 }
 
+static const wr_option tls_options[] = {
+    { .name = "cert",
+      .type = WR_OPT_PATH,
+      .offset = offsetof(wr_tcp_source_config, tls_cert),
+      .doc = "PEM file of our certificate and its chain; who listens needs one." },
+    { .name = "key",
+      .type = WR_OPT_PATH,
+      .offset = offsetof(wr_tcp_source_config, tls_key),
+      .doc = "PEM file of its key, readable by its owner alone." },
+    { .name = "client_ca",
+      .type = WR_OPT_PATH,
+      .offset = offsetof(wr_tcp_source_config, tls_client_ca),
+      .doc = "listen: PEM file of the CA that must have signed a client's certificate; default: none is asked for." },
+    { .name = "ca",
+      .type = WR_OPT_PATH,
+      .offset = offsetof(wr_tcp_source_config, tls_ca),
+      .doc = "connect: PEM file of the CA that must have signed the server's certificate; default: the system's." },
+    { 0 },
+};
+
 static const wr_option tcp_options[] = {
     { .name = "listen",
       .type = WR_OPT_STRING,
@@ -533,6 +614,11 @@ static const wr_option tcp_options[] = {
       .low = 64,
       .high = WR_STRING_BYTES_MAX,
       .doc = "A longer message ends its connection." },
+    { .name = "tls",
+      .type = WR_OPT_GROUP,
+      .offset = offsetof(wr_tcp_source_config, tls),
+      .group = tls_options,
+      .doc = "TLS 1.2 or later, and nothing else." },
     { .name = "idle",
       .type = WR_OPT_DURATION,
       .offset = offsetof(wr_tcp_source_config, idle_us),

@@ -17,6 +17,10 @@ typedef struct wr_tcp_source_config {
     int64_t     connections;       /* at once              */
     int64_t     message_bytes_max; /* of a framed message  */
     int64_t     idle_us;           /* 0: never closed for being silent */
+    bool        tls;
+    const char *tls_cert, *tls_key; /* who we are; PEM files */
+    const char *tls_client_ca;      /* listening: must have signed a client's certificate; NULL: none is wanted */
+    const char *tls_ca;             /* connecting: must have signed the server's; NULL: the system's */
 } wr_tcp_source_config;
 
 extern const wr_source_ops wr_tcp_source_ops;

@@ -10,12 +10,45 @@
  */
 #include "connector/tcp_impl.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { LENGTH_BYTES = 4, CARRY_BYTES_MIN = 64, MANY_BYTES = 16 << 10 };
+
+/* --- life --- */
+
+weir_status
+wr_tcp_conn_begin(tcp_conn *conn, const tcp_tls *t, wr_budget *budget)
+{
+    wr_conn_init(&conn->wire, conn->fd);
+    if (t->tls == NULL)
+        return WEIR_OK;
+    if (!wr_budget_charge(budget, WR_CONN_TLS_BYTES))
+        return WEIR_MEMORY;
+    conn->charged = budget;
+    if (t->config->listen != NULL)
+        return wr_conn_accept_tls(&conn->wire, t->tls);
+    return wr_conn_connect_tls(&conn->wire, t->tls, t->host);
+}
+
+void
+wr_tcp_conn_fini(tcp_conn *conn)
+{
+    if (conn->fd >= 0) {
+        if (conn->wire.ssl != NULL)
+            (void) wr_conn_shutdown(&conn->wire);
+        wr_conn_fini(&conn->wire);
+        close(conn->fd); /* and out of the epoll set */
+    }
+    if (conn->charged != NULL)
+        wr_budget_discharge(conn->charged, WR_CONN_TLS_BYTES);
+    conn->fd = -1;
+    conn->charged = NULL;
+    conn->connecting = conn->stalled = conn->ending = false;
+    conn->scanned = conn->framed = 0;
+    wr_input_fini(&conn->input);
+}
 
 /* --- buffers: a large one is lent, what is carried over is kept small --- */
 
@@ -198,12 +231,16 @@ conn_read(tcp_conn *conn, const wr_tcp_source_config *config, wr_source_ctx *ctx
         conn_broken(conn, ctx);
         return TCP_CLOSED;
     }
-    ssize_t n = read(conn->fd, to, room);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    ssize_t n = wr_conn_read(&conn->wire, to, room);
+    if (n == WR_CONN_AGAIN)
         return TCP_EMPTY;
+    if (n == WR_CONN_FAILED && !wr_conn_is_ready(&conn->wire))
+        return TCP_REFUSED;
     if (n < 0)
         conn_broken(conn, ctx);
     conn->ending |= n == 0;
+    /* a read through TLS ends where no whole record has room */
+    bool full = n > 0 && room - (size_t) n < (conn->wire.ssl != NULL ? WR_CONN_RECORD : 1);
     if (n > 0) {
         conn->input.end += (size_t) n;
         conn->heard = wr_clock_monotonic(ctx->clock);
@@ -211,9 +248,9 @@ conn_read(tcp_conn *conn, const wr_tcp_source_config *config, wr_source_ctx *ctx
     }
     what = conn_feed(conn, config, ctx);
     if (what == TCP_EMPTY && n > 0)
-        ctx->caught_up(ctx, conn->lane, (size_t) n < room); /* a short read: that was all */
+        ctx->caught_up(ctx, conn->lane, !full); /* a short read: that was all */
     /* after a few bytes there are no more; after many, more come while they are decoded */
-    return what == TCP_EMPTY && (n >= MANY_BYTES || (size_t) n == room) ? TCP_READ : what;
+    return what == TCP_EMPTY && (n >= MANY_BYTES || full) ? TCP_READ : what;
 }
 
 tcp_outcome
@@ -222,7 +259,8 @@ wr_tcp_conn_read(tcp_conn *conn, const wr_tcp_source_config *config, wr_source_c
 {
     tcp_outcome what = conn_read(conn, config, ctx, spare);
     input_return(&conn->input, spare);
-    if (what == TCP_EMPTY)
+    /* a server that has not shown who it is is still away */
+    if (what == TCP_EMPTY && (config->listen != NULL || wr_conn_is_ready(&conn->wire)))
         ctx->caught_up(ctx, conn->lane, true);
     return what;
 }

@@ -39,6 +39,17 @@ address_cut(const char *text, char host[HOST_BYTES_MAX], const char **port)
     return true;
 }
 
+bool
+wr_tcp_host(const char *text, char *host, size_t size)
+{
+    char        cut[HOST_BYTES_MAX];
+    const char *port;
+    if (!address_cut(text, cut, &port) || strlen(cut) >= size)
+        return false;
+    memcpy(host, cut, strlen(cut) + 1);
+    return true;
+}
+
 weir_status
 wr_tcp_resolve(const char *text, bool passive, struct addrinfo **list, weir_error *err)
 {

@@ -189,9 +189,9 @@ weir_pipeline_serve(const weir_pipeline *pipeline, weir_serve *out)
                          .tcp = s->serve.tcp,
                          .token = s->serve.token,
                          .insecure = s->serve.insecure,
-                         .tls_cert = s->tls.cert,
-                         .tls_key = s->tls.key,
-                         .tls_client_ca = s->tls.client_ca };
+                         .tls_cert = s->serve.tls_cert,
+                         .tls_key = s->serve.tls_key,
+                         .tls_client_ca = s->serve.tls_client_ca };
 }
 
 const char *

@@ -77,11 +77,9 @@ typedef struct wr_spec {
     wr_names names; /* to a view's number, or to view_count + a source's; of two with one name the view */
     struct {
         const char *http, *tcp, *token;
-        bool insecure;
+        bool insecure, tls;
+        const char *tls_cert, *tls_key, *tls_client_ca; /* paths; NULL: none */
     } serve;
-    struct {
-        const char *cert, *key, *client_ca; /* paths; NULL: none */
-    } tls;
     struct {
         int64_t memory_bytes, workers;
     } limits;

@@ -7,25 +7,24 @@
 
 #include <string.h>
 
-static const wr_option serve_options[] = {
-    { "http", WR_OPT_STRING, offsetof(wr_spec, serve.http) - offsetof(wr_spec, serve),
-      .doc = "host:port of /healthz, /readyz, /metrics" },
-    { "tcp", WR_OPT_STRING, offsetof(wr_spec, serve.tcp) - offsetof(wr_spec, serve),
-      .doc = "host:port for subscribers" },
-    { "token", WR_OPT_SECRET, offsetof(wr_spec, serve.token) - offsetof(wr_spec, serve),
-      .doc = "clients must send it" },
-    { "insecure", WR_OPT_BOOL, offsetof(wr_spec, serve.insecure) - offsetof(wr_spec, serve),
-      .fallback = "false", .doc = "allow a public address without TLS or without a token" },
-    { "tls", WR_OPT_MAP, 0, .doc = "cert, key, client_ca" },
+#define SERVE(member) (offsetof(wr_spec, serve.member) - offsetof(wr_spec, serve))
+
+static const wr_option tls_options[] = {
+    { "cert", WR_OPT_PATH, SERVE(tls_cert), .required = true,
+      .doc = "PEM file of the certificate and its chain" },
+    { "key", WR_OPT_PATH, SERVE(tls_key), .required = true,
+      .doc = "PEM file of its key, readable by its owner alone" },
+    { "client_ca", WR_OPT_PATH, SERVE(tls_client_ca),
+      .doc = "PEM file of the CA that must have signed a client's certificate; default: none is asked for" },
     { 0 },
 };
-static const wr_option tls_options[] = {
-    { "cert", WR_OPT_STRING, offsetof(wr_spec, tls.cert) - offsetof(wr_spec, tls), .required = true,
-      .doc = "PEM file of the certificate and its chain" },
-    { "key", WR_OPT_STRING, offsetof(wr_spec, tls.key) - offsetof(wr_spec, tls), .required = true,
-      .doc = "PEM file of its key, readable by its owner alone" },
-    { "client_ca", WR_OPT_STRING, offsetof(wr_spec, tls.client_ca) - offsetof(wr_spec, tls),
-      .doc = "PEM file of the CA that must have signed a client's certificate; default: none is asked for" },
+static const wr_option serve_options[] = {
+    { "http", WR_OPT_STRING, SERVE(http), .doc = "host:port of /healthz, /readyz, /metrics" },
+    { "tcp", WR_OPT_STRING, SERVE(tcp), .doc = "host:port for subscribers" },
+    { "token", WR_OPT_SECRET, SERVE(token), .doc = "clients must send it" },
+    { "insecure", WR_OPT_BOOL, SERVE(insecure), .fallback = "false",
+      .doc = "allow a public address without TLS or without a token" },
+    { "tls", WR_OPT_GROUP, SERVE(tls), .group = tls_options, .doc = "Both ports speak TLS." },
     { 0 },
 };
 static const wr_option limit_options[] = {
@@ -62,39 +61,6 @@ section(wr_spec_reader *r, const wr_option *table, const wr_node *root, const ch
     const wr_node *node = wr_node_get(root, name);
     return wr_options_read(table, node, node != NULL ? node : root, NULL, into, bytes, r->arena,
                            r->report);
-}
-
-/* A path as the file has it is relative to the file. */
-static weir_status
-path_of(wr_spec_reader *r, const char *file, const char **path)
-{
-    const char *slash = strrchr(file, '/');
-    if (*path == NULL || (*path)[0] == '/' || slash == NULL)
-        return WEIR_OK;
-    *path = wr_arena_printf(r->arena, "%.*s/%s", (int)(slash - file), file, *path);
-    return *path != NULL ? WEIR_OK : WEIR_MEMORY;
-}
-
-/* serve: its own keys, and tls below. */
-static weir_status
-serve_read(wr_spec_reader *r, const wr_node *root, const char *file, wr_spec *spec)
-{
-    const wr_node *node = wr_node_get(root, "serve");
-    const wr_node *tls = node != NULL ? wr_node_get(node, "tls") : NULL;
-    if (tls == NULL)
-        return section(r, serve_options, root, "serve", &spec->serve, sizeof spec->serve);
-    wr_node *own = wr_spec_map_part(r, node, (wr_option[]){ { 0 } }, false);
-    if (own == NULL)
-        return WEIR_MEMORY;
-    wr_spec_map_without(own, "tls");
-    weir_status status = wr_options_read(serve_options, own, node, NULL, &spec->serve,
-                                         sizeof spec->serve, r->arena, r->report);
-    weir_status st = wr_options_read(tls_options, tls, tls, NULL, &spec->tls, sizeof spec->tls,
-                                     r->arena, r->report);
-    WR_TRY(path_of(r, file, &spec->tls.cert));
-    WR_TRY(path_of(r, file, &spec->tls.key));
-    WR_TRY(path_of(r, file, &spec->tls.client_ca));
-    return status == WEIR_OK ? st : status;
 }
 
 static uint32_t
@@ -191,7 +157,7 @@ wr_spec_read(const wr_node *root, const char *file, const char *const *inputs,
     for (uint32_t i = 0; i < output_count; i++)
         spec->sinks[i].sound =
             wr_spec_output_sink(&r, outputs[i], &spec->sinks[spec->sink_count++]) == WEIR_OK;
-    (void)!serve_read(&r, root, file, spec);
+    (void)!section(&r, serve_options, root, "serve", &spec->serve, sizeof spec->serve);
     (void)!section(&r, limit_options, root, "limits", &spec->limits, sizeof spec->limits);
     (void)!section(&r, checkpoint_options, root, "checkpoint", &spec->checkpoint,
                    sizeof spec->checkpoint);

@@ -90,6 +90,23 @@ map_set(wr_option_map *map, char *text, wr_arena *arena)
     }
 }
 
+/* "cert:a.pem,key:b.pem" into the struct that the group belongs to. */
+static void
+group_set(const wr_option *group, char *text, void *config, wr_arena *arena)
+{
+    wr_option_map map = { 0 };
+    weir_error    err;
+    memcpy((char *) config + group->offset, &(bool){ true }, sizeof(bool));
+    map_set(&map, text, arena);
+    for (uint32_t i = 0; i < map.count; i++) {
+        const wr_option *o = group->group;
+        while (o->name != NULL && strcmp(o->name, map.keys[i]) != 0)
+            o++;
+        if (o->name == NULL || wr_option_set(o, map.values[i], config, arena, &err) != WEIR_OK)
+            fail_msg("%s.%s", group->name, map.keys[i]);
+    }
+}
+
 void *
 wr_decode_config(wr_arena *arena, const wr_option *options, size_t bytes, const char *settings)
 {
@@ -113,6 +130,8 @@ wr_decode_config(wr_arena *arena, const wr_option *options, size_t bytes, const 
             fail_msg("no option %s", key);
         if (o->type == WR_OPT_MAP)
             map_set((wr_option_map *) (void *) ((char *) config + o->offset), value, arena);
+        else if (o->type == WR_OPT_GROUP)
+            group_set(o, value, config, arena);
         else if (wr_option_set(o, value, config, arena, &err) != WEIR_OK)
             fail_msg("%s: %s", key, err.text);
         p = blanks_skip(*end == ';' ? end + 1 : end);

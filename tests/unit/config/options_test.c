@@ -14,7 +14,16 @@ typedef struct config {
     int start;
     wr_option_list brokers;
     wr_option_map headers;
+    bool tls;
+    const char *cert;
+    int64_t depth;
 } config;
+
+static const wr_option tls_table[] = {
+    { "cert", WR_OPT_PATH, offsetof(config, cert), .required = true, .doc = "whose" },
+    { "depth", WR_OPT_INTEGER, offsetof(config, depth), .fallback = "4", .low = 1, .high = 9 },
+    { 0 },
+};
 
 static const wr_option table[] = {
     { "topic", WR_OPT_STRING, offsetof(config, topic), .required = true, .doc = "which topic" },
@@ -28,6 +37,7 @@ static const wr_option table[] = {
       .choices = "earliest|latest" },
     { "brokers", WR_OPT_LIST, offsetof(config, brokers) },
     { "headers", WR_OPT_MAP, offsetof(config, headers) },
+    { "tls", WR_OPT_GROUP, offsetof(config, tls), .group = tls_table, .doc = "a group" },
     { 0 },
 };
 
@@ -96,6 +106,38 @@ all_types(void **state)
     wr_arena_fini(&arena);
 }
 
+static void
+a_group_is_a_map_with_a_table_of_its_own(void **state)
+{
+    static const struct {
+        const char *file, *text, *cert;
+    } cases[] = { { "dir/t.yaml", "topic: t\ntls: {cert: a.pem}\n", "dir/a.pem" },
+                  { "dir/t.yaml", "topic: t\ntls: {cert: /x/a.pem}\n", "/x/a.pem" },
+                  { "t.yaml", "topic: t\ntls: {cert: a.pem}\n", "a.pem" } };
+    (void)state;
+    for (size_t i = 0; i < WR_COUNT(cases); i++) {
+        config c;
+        wr_arena arena;
+        wr_report report;
+        wr_node *root = NULL;
+        wr_arena_init(&arena, NULL);
+        wr_report_init(&report);
+        assert_int_equal(wr_document_parse(cases[i].file, cases[i].text, strlen(cases[i].text), &arena, &report, &root),
+                         WEIR_OK);
+        assert_int_equal(wr_options_read(table, root, root, NULL, &c, sizeof c, &arena, &report), WEIR_OK);
+        assert_true(c.tls);
+        assert_string_equal(c.cert, cases[i].cert); /* relative to the file that says it */
+        assert_int_equal(c.depth, 4);
+        assert_string_equal(c.topic, "t");
+        wr_report_fini(&report);
+        wr_arena_fini(&arena);
+    }
+    config c;
+    char first[WEIR_ERROR_TEXT_MAX + 300];
+    assert_int_equal(read_text("topic: t\n", &c, first, sizeof first), 0);
+    assert_true(!c.tls && c.cert == NULL && c.depth == 0); /* nothing of it, its defaults neither */
+}
+
 static const struct {
     const char *text, *says;
 } bad[] = {
@@ -121,6 +163,11 @@ static const struct {
     { "topic: t\nbrokers: {a: 1}\n", "must be a list" },
     { "topic: t\nbrokers: [[a]]\n", "plain values" },
     { "topic: t\nheaders: x\n", "must be a map" },
+    { "topic: t\ntls: on\n", "must be a map" },
+    { "topic: t\ntls: {}\n", "`cert` is missing" },
+    { "topic: t\ntls: {cert: a, depht: 1}\n", "did you mean `depth`" },
+    { "topic: t\ntls: {cert: a, depth: 10}\n", "from 1 to 9" },
+    { "topic: t\ntls: {cert: [a]}\n", "must be a file, not a list" },
 };
 
 static void
@@ -163,6 +210,7 @@ units_print(void **state)
 
 WR_TESTS = { WR_TEST(defaults_stand_where_nothing_is_said),
              WR_TEST(all_types),
+    WR_TEST(a_group_is_a_map_with_a_table_of_its_own),
              WR_TEST(mistakes_say_what_to_do),
              WR_TEST(all_mistakes_in_one_run),
              WR_TEST(units_print),

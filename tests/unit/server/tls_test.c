@@ -4,7 +4,7 @@
  */
 #include "base/conn.h"
 #include "rig.h"
-#include "certs.h"
+#include "support/certs.h"
 #include "support/test.h"
 
 #include <arpa/inet.h>

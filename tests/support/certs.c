@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* certs.c -- see certs.h. */
-#include "certs.h"
+#include "support/certs.h"
 
 #include <fcntl.h>
 #include <openssl/evp.h>
