@@ -480,6 +480,7 @@ wr_pipeline_lower_views(weir_pipeline *p, wr_report *report)
 {
     weir_error err = { 0 };
     WR_TRY(wr_pipeline_share(p, p->lowered_count));
+    WR_TRY(wr_pipeline_route(p, p->lowered_count));
     while (p->lowered_count < p->view_count) {
         wr_planned *v = &p->views[p->lowered_count++];
         const wr_spec_view *sv = v->spec;

@@ -76,6 +76,7 @@ plan_query(weir_pipeline *p, const weir_query_options *options, weir_error *err)
     WR_TRY(wr_names_add(&p->view_names, v->name, p->view_count));
     p->view_count++;
     WR_TRY(wr_pipeline_share(p, p->lowered_count)); /* with itself alone: the views are in the job */
+    WR_TRY(wr_pipeline_route(p, p->lowered_count));
     WR_TRY(wr_pipeline_lower(p, v, &js, err));
     return wr_pipeline_bind(p);
 }

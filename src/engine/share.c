@@ -11,6 +11,8 @@
  */
 #include "engine/share.h"
 
+#include "plan/route.h"
+
 #include <string.h>
 
 static weir_status
@@ -55,6 +57,25 @@ wr_pipeline_share(weir_pipeline *p, uint32_t first_view)
     }
     WR_TRY(wr_plan_share(&p->arena, users, n, &parts, &count));
     return add_parts(p, parts, count);
+}
+
+weir_status
+wr_pipeline_route(weir_pipeline *p, uint32_t first_view)
+{
+    uint32_t n = 0;
+    wr_arena scratch;
+    wr_arena_init(&scratch, p->budget);
+    wr_plan **plans =
+        wr_arena_calloc(&scratch, p->view_count + p->shared_count + 1, sizeof *plans);
+    for (uint32_t i = first_view; plans != NULL && i < p->view_count; i++)
+        plans[n++] = p->views[i].plan;
+    for (uint32_t i = 0; plans != NULL && i < p->shared_count; i++)
+        if (p->shared[i]->owner == NULL) /* not in the job yet */
+            plans[n++] = p->shared[i]->plan;
+    weir_status st =
+        plans != NULL ? wr_plan_route_scans(&p->arena, plans, n) : WEIR_MEMORY;
+    wr_arena_fini(&scratch);
+    return st;
 }
 
 wr_planned *

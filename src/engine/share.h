@@ -9,6 +9,8 @@
 
 /* Cut equal parts out of the plans of the views from first_view on, before any is lowered. */
 weir_status wr_pipeline_share(weir_pipeline *pipeline, uint32_t first_view);
+/* Conditions that many scans of the views from first_view on, and of parts, have on one column, into an index. */
+weir_status wr_pipeline_route(weir_pipeline *pipeline, uint32_t first_view);
 /* A view into the job, the parts it reads before it. */
 weir_status wr_pipeline_lower(weir_pipeline *pipeline, wr_planned *view, const wr_job_stream *stream,
                               weir_error *err);

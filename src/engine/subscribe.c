@@ -98,6 +98,7 @@ weir_subscribe(weir_pipeline *pipeline, const char *view, const weir_subscribe_o
     wr_encoded_cache_join(&pipeline->encoded);
     wr_assert(s->shard_count <= SHARDS_MAX);
     wr_reader_config c = { .required = options->required,
+                           .follows = true,
                            .start = options->snapshot || options->cursor != NULL ? WR_START_TAIL
                                                                                  : WR_START_HEAD,
                            .shard = -1,

@@ -434,6 +434,24 @@ aggregate_explain(const void *config, wr_text *to)
     wr_text_puts(to, c->emit == WR_EMIT_FINAL ? ", emit final" : ", emit changes");
 }
 
+/* Windows end `slide` apart, and are gone `lateness` after their ends. */
+static wr_watermark_need
+aggregate_need(const void *config)
+{
+    const wr_aggregate_config *c = config;
+    bool                       whole = c->window.kind == WR_WINDOW_NONE && c->time_key < 0;
+    if (whole)
+        return (wr_watermark_need){ .every_us = c->ttl_us > 0 ? WR_NEED_EACH : WR_NEED_NONE };
+    if (c->window.kind == WR_WINDOW_NONE || c->window.kind == WR_WINDOW_SESSION ||
+        (c->late == WR_LATE_UPDATE && c->lateness_us > 0))
+        return (wr_watermark_need){ .every_us = WR_NEED_EACH };
+    if (c->window.watermark_offset == WR_NO_WATERMARK)
+        return (wr_watermark_need){ .every_us = WR_NEED_NONE };
+    int64_t ends = (c->window.offset % c->window.slide + c->window.size % c->window.slide) % c->window.slide;
+    return (wr_watermark_need){ .every_us = c->window.slide,
+                                .phase_us = ends - c->window.watermark_offset % c->window.slide };
+}
+
 const wr_operator_ops wr_aggregate_ops = {
     .name = "aggregate",
     .self_size = sizeof(aggregate),
@@ -447,4 +465,5 @@ const wr_operator_ops wr_aggregate_ops = {
     .restore = wr_agg_restore,
     .close = aggregate_close,
     .explain = aggregate_explain,
+    .need = aggregate_need,
 };

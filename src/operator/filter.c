@@ -21,7 +21,7 @@ filter_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
     filter *f = self;
     (void) ctx;
     f->config = config;
-    if (f->config->predicate->type.id != WR_BOOL)
+    if (f->config->predicate != NULL && f->config->predicate->type.id != WR_BOOL)
         return wr_error_set(err, WEIR_QUERY_TYPE, "a filter needs a boolean, not %s",
                             wr_type_name(f->config->predicate->type));
     return WEIR_OK;
@@ -37,6 +37,10 @@ filter_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
         return WR_FLOW_NEXT;
     if (!wr_ctx_has_room(ctx, WR_PORT_MAIN))
         return WR_FLOW_AGAIN;
+    if (f->config->predicate == NULL) {
+        wr_ctx_emit(ctx, WR_PORT_MAIN, wr_batch_retain((wr_batch *) in));
+        return WR_FLOW_NEXT;
+    }
     uint16_t *selected = wr_arena_alloc(&ctx->eval.step, in->row_count * sizeof *selected);
     if (selected == NULL || wr_expr_filter(&ctx->eval, f->config->predicate, in, wr_batch_rows(in),
                                            selected, &count) != WEIR_OK)
@@ -67,7 +71,11 @@ filter_close(void *self)
 static void
 filter_explain(const void *config, wr_text *to)
 {
-    wr_expr_print(((const wr_filter_config *) config)->predicate, NULL, to);
+    const wr_filter_config *c = config;
+    if (c->predicate != NULL)
+        wr_expr_print(c->predicate, NULL, to);
+    else
+        wr_text_puts(to, "true");
 }
 
 const wr_operator_ops wr_filter_ops = {

@@ -135,6 +135,14 @@ void wr_ctx_sample_copy(const wr_ctx *ctx, char *text, size_t bytes);
 /* An operator's state, frozen at a barrier.  Opaque to all but its operator. */
 typedef struct wr_frozen wr_frozen;
 
+/* Which watermarks an operator has to hear of though no row comes with them.  Between these it hears of none
+ * while nothing comes: a row brings its own. */
+typedef struct wr_watermark_need {
+    int64_t every_us; /* those that reach or pass a multiple of it after phase_us; 0: each; WR_NEED_NONE */
+    int64_t phase_us;
+} wr_watermark_need;
+enum { WR_NEED_EACH = 0, WR_NEED_NONE = -1 };
+
 typedef struct wr_operator_ops {
     const char *name;      /* as EXPLAIN and the metrics print it */
     size_t      self_size; /* the runtime allocates self, zeroed  */
@@ -155,6 +163,8 @@ typedef struct wr_operator_ops {
     weir_status (*restore)(void *self, wr_ctx *ctx, wr_snapshot_reader *from);
     void (*close)(void *self);
     void (*explain)(const void *config, wr_text *to); /* one line after the name */
+    /* NULL: each watermark when there is `advance`, else none. */
+    wr_watermark_need (*need)(const void *config);
 } wr_operator_ops;
 
 /* Aborts when slots contradict the traits: called once an operator at registration. */

@@ -3,6 +3,7 @@
  * plan/explain.c -- EXPLAIN: one line a node, then what it is keyed by, when it lets go, what was
  * pushed down.
  */
+#include "plan/route.h"
 #include "plan/rules_impl.h"
 #include "plan/share.h"
 
@@ -278,6 +279,9 @@ put_scan(explain_state *s, const wr_plan *plan, uint32_t depth)
         put_indent(to, depth + 1);
         wr_text_puts(to, "filter: ");
         put_expr(s, plan, plan->scan.predicate);
+        if (plan->scan.route != NULL)
+            wr_text_printf(to, ", indexed on %s",
+                           source->fields[plan->scan.route->selector.column].name);
         wr_text_putc(to, '\n');
     }
 }

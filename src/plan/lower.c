@@ -12,6 +12,7 @@
 #include "operator/project.h"
 #include "operator/unnest.h"
 #include "operator/window_assign.h"
+#include "plan/route.h"
 
 #include <string.h>
 
@@ -89,6 +90,8 @@ wr_lowering_needed(const wr_lowering *l, uint32_t stream_index, uint64_t *bitmap
                 uint32_t column = in->columns != NULL ? in->columns[c] : c;
                 bitmap[column / 64] |= 1ull << (column % 64);
             }
+            if (in->select != NULL)
+                bitmap[in->select->column / 64] |= 1ull << (in->select->column % 64);
         }
     }
 }
@@ -200,6 +203,13 @@ append_project(lower_state *s, lower_chain *chain, wr_expr *const *exprs, const 
     return wr_lower_append(s, chain, &wr_project_ops, config, schema, id);
 }
 
+/* What of the scan's predicate is left to a filter; NULL: nothing. */
+static wr_expr *
+scan_filter(const wr_plan *plan)
+{
+    return plan->scan.route != NULL ? plan->scan.route->rest : plan->scan.predicate;
+}
+
 /* The columns the scan gives, then those its predicate alone reads. */
 static weir_status
 scan_columns(lower_state *s, const wr_plan *plan, uint32_t **columns, uint32_t *count)
@@ -211,8 +221,8 @@ scan_columns(lower_state *s, const wr_plan *plan, uint32_t **columns, uint32_t *
     if (list == NULL || bits == NULL)
         return wr_lower_nomem(s);
     memcpy(list, plan->scan.columns, at * sizeof *list);
-    if (plan->scan.predicate != NULL)
-        wr_expr_columns(plan->scan.predicate, bits);
+    if (scan_filter(plan) != NULL)
+        wr_expr_columns(scan_filter(plan), bits);
     for (uint32_t c = 0; c < n; c++) {
         bool have = (bits[c / 64] >> (c % 64) & 1) == 0;
         for (uint32_t i = 0; i < plan->scan.column_count && !have; i++)
@@ -248,13 +258,16 @@ lower_scan(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
     chain->segment.inputs[0] = (wr_job_input){
         .from_stream = true, .index = stream, .columns = columns, .column_count = count
     };
+    if (plan->scan.route != NULL)
+        chain->segment.inputs[0].select = &plan->scan.route->selector;
     *out = chain;
     if (plan->scan.predicate == NULL) {
         chain->schema = plan->schema;
         return WEIR_OK;
     }
-    wr_expr *predicate = wr_expr_remap(s->l->arena, plan->scan.predicate, map);
-    if (predicate == NULL)
+    wr_expr *predicate = NULL; /* the filter stands there though an index did all its work: to be counted */
+    if (scan_filter(plan) != NULL &&
+        (predicate = wr_expr_remap(s->l->arena, scan_filter(plan), map)) == NULL)
         return wr_lower_nomem(s);
     WR_TRY(append_filter(s, chain, predicate, id));
     if (count == plan->scan.column_count)

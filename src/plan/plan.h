@@ -78,6 +78,7 @@ struct wr_plan {
             uint32_t     column_count;
             uint32_t    *columns;   /* columns of the relation this scan gives, in order (projection pushed down) */
             wr_expr     *predicate; /* pushed into the decoder, over the relation's columns; NULL */
+            const struct wr_plan_route *route; /* what of it an index answers (plan/route.h); NULL: nothing */
         } scan;
         struct {
             uint32_t   row_count;

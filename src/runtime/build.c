@@ -128,6 +128,7 @@ build_streams(wr_runtime *rt, const wr_source_binding *sources)
                                         .bytes_max = js->bytes_max,
                                         .batches_max = rt->config.ring_batches_max,
                                         .retain_us = js->retain_us,
+                                        .followers = &rt->followers,
                                         .budget = rt->config.flow };
         WR_TRY(wr_stream_create(&config, &rt->streams[i]));
     }
@@ -447,6 +448,7 @@ wr_runtime_build(wr_runtime *rt, const wr_source_binding *sources, const wr_sink
     WR_TRY_GOTO(build_streams(rt, sources));
     WR_TRY_GOTO(wr_build_sources(rt, sources, err));
     WR_TRY_GOTO(build_segments(rt));
+    WR_TRY_GOTO(wr_build_routes(rt));
     WR_TRY_GOTO(wr_build_edges(rt));
     WR_TRY_GOTO(wr_build_sinks(rt, sinks));
     WR_TRY_GOTO(open_segments(rt, err));

@@ -72,8 +72,16 @@ static weir_status
 build_stream_input(wr_runtime *rt, const wr_job_input *in, uint32_t consumer, int port)
 {
     segment_shards *to = &rt->segments[consumer];
+    uint32_t        reader = rt->segments[consumer].head; /* of its run, the one with the inputs */
     for (uint32_t i = 0; i < wr_stream_shards(rt->streams[in->index]); i++) {
         segment_task *s = &to->shards[i % to->count];
+        if (in->select != NULL) {
+            input *at = &s->in.list[s->in.count++];
+            *at = (input){ .port = port, .shard = i, .watermark = WR_TIME_START };
+            WR_TRY(wr_routed_create(rt->streams[in->index], i, rt->segments[reader].selector, &s->t,
+                                    in->columns, in->column_count, &at->routed));
+            continue;
+        }
         WR_TRY(wr_build_reader(rt, &s->t, &s->in, port, in->index, i));
         s->in.list[s->in.count - 1].timeless = in->timeless;
         s->in.list[s->in.count - 1].columns = in->columns;

@@ -92,23 +92,29 @@ inputs_judge(inputs *in, int port, wr_batch *batch, wr_time before)
 static wr_batch *
 input_read(input *i)
 {
-    return i->reader != NULL ? wr_reader_next(i->reader, i->shard, NULL) : channel_pop(i->channel);
+    return i->reader != NULL   ? wr_reader_next(i->reader, i->shard, NULL)
+           : i->routed != NULL ? wr_routed_take(i->routed)
+                               : channel_pop(i->channel);
 }
 
 static const wr_batch *
-input_peek(input *i)
+input_peek(input *i, bool *failed)
 {
-    return i->reader != NULL ? wr_reader_peek(i->reader, i->shard) : channel_peek(i->channel);
+    const wr_batch *batch;
+    if (i->routed == NULL)
+        return i->reader != NULL ? wr_reader_peek(i->reader, i->shard) : channel_peek(i->channel);
+    *failed = wr_routed_peek(i->routed, &batch) != WEIR_OK;
+    return batch;
 }
 
 /* The next input that has something and may be read (N1); NULL: none. */
 static input *
-inputs_find(inputs *in)
+inputs_find(inputs *in, bool *failed)
 {
     for (uint32_t n = 0; n < in->count; n++) {
         input *i = &in->list[in->cursor];
         in->cursor = in->cursor + 1 == in->count ? 0 : in->cursor + 1;
-        if (!i->ended && !i->aligned && input_peek(i) != NULL)
+        if (!i->ended && !i->aligned && !*failed && input_peek(i, failed) != NULL)
             return i;
     }
     return NULL;
@@ -141,9 +147,10 @@ wr_inputs_take(inputs *in, int *port, wr_batch **out)
     take_result standing = inputs_after_mark(in);
     if (standing != TAKE_MOVED)
         return standing; /* completed by an end that had a watermark to bring first; or no inputs */
-    input *from = inputs_find(in);
+    bool   failed = false;
+    input *from = inputs_find(in, &failed);
     if (from == NULL)
-        return TAKE_NONE;
+        return failed ? TAKE_FAILED : TAKE_NONE;
     wr_batch *batch = input_read(from);
     wr_time   before = in->watermark;
     if (batch->mark == WR_MARK_BARRIER) {
@@ -178,7 +185,7 @@ wr_inputs_take(inputs *in, int *port, wr_batch **out)
             (*out)->arrived = in->arrived;
         return *out != NULL ? TAKE_BATCH : TAKE_FAILED;
     }
-    if (from->columns != NULL) {
+    if (from->columns != NULL && from->routed == NULL) {
         wr_batch *picked = wr_batch_pick(in->flow, batch, from->columns, from->column_count);
         wr_batch_release(batch);
         batch = picked;

@@ -19,10 +19,12 @@
 #pragma once
 
 #include "runtime/channel_impl.h"
+#include "runtime/route_impl.h"
 
 typedef struct input {
     int             port;
-    wr_reader      *reader;  /* of one shard; NULL: channel */
+    wr_reader      *reader;  /* of one shard; NULL: routed or channel */
+    routed         *routed;  /* of one shard: a selector's rows, columns picked; NULL: channel */
     uint32_t        shard;
     channel        *channel;
     const uint32_t *columns; /* NULL: all */

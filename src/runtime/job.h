@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "expr/selector.h"
 #include "operator/operator.h"
 
 typedef enum wr_partitioning {
@@ -36,6 +37,8 @@ typedef struct wr_job_input {
     wr_partitioning  partitioning; /* segment inputs; a stream input is FORWARD             */
     const uint32_t  *keys;         /* HASH: columns of the producing segment's output       */
     uint32_t         key_count;
+    const wr_selector *select;     /* stream: of its rows those alone that satisfy it, by the stream's columns;
+                                    * NULL: all.  The only input of its segment                */
     bool             timeless;     /* its watermark holds nobody back: a lookup's right side */
 } wr_job_input;
 

@@ -42,8 +42,10 @@ wr_output_open(output *o, wr_arena *arena)
 void
 wr_output_close(output *o)
 {
-    for (uint32_t i = 0; i < o->pending_count; i++)
+    for (uint32_t i = 0; i < o->pending_count; i++) {
+        wr_routes_release(o->pending[i].routes);
         wr_batch_release(o->pending[i].batch);
+    }
     o->pending_count = 0;
 }
 
@@ -60,17 +62,17 @@ wr_output_flush(output *o)
         else if (p.channel != NULL)
             channel_push(p.channel, p.batch);
         else
-            wr_stream_publish(o->stream, o->shard, p.batch);
+            wr_stream_publish_routed(o->stream, o->shard, p.batch, p.routes);
     }
     o->pending_count = kept;
     return kept == 0;
 }
 
 static void
-output_add(output *o, channel *to, wr_batch *batch)
+output_add(output *o, channel *to, wr_batch *batch, wr_routes *routes)
 {
     wr_assert(o->pending_count < o->pending_capacity);
-    o->pending[o->pending_count++] = (output_pending){ to, batch };
+    o->pending[o->pending_count++] = (output_pending){ to, batch, routes };
 }
 
 /* O3.  Takes batch; NULL: no memory. */
@@ -106,7 +108,7 @@ edge_add_part(output *o, output_edge *edge, uint32_t target, const wr_batch *bat
     if (part == NULL)
         return WEIR_MEMORY;
     edge->sent[target] = batch->watermark_after;
-    output_add(o, edge->channels[target], part);
+    output_add(o, edge->channels[target], part, NULL);
     return WEIR_OK;
 }
 
@@ -145,7 +147,7 @@ edge_put(output *o, output_edge *edge, wr_batch *batch)
         return edge_partition(o, edge, batch);
     for (uint32_t i = 0; i < edge->channel_count; i++) { /* O2 */
         edge->sent[i] = WR_MAX(edge->sent[i], batch->watermark_after);
-        output_add(o, edge->channels[i], wr_batch_retain(batch));
+        output_add(o, edge->channels[i], wr_batch_retain(batch), NULL);
     }
     return WEIR_OK;
 }
@@ -164,13 +166,32 @@ wr_output_put(output *o, wr_batch *batch)
     for (uint32_t e = 0; status == WEIR_OK && e < o->edge_count; e++)
         status = edge_put(o, &o->edges[e], batch);
     if (status == WEIR_OK && o->stream != NULL) {
+        wr_routes *routes = NULL;
         batch = wr_batch_unique(batch); /* its sequence is the stream's to write */
         if (batch == NULL)
             return WEIR_MEMORY;
-        output_add(o, NULL, batch);
+        if (wr_stream_route(o->stream, o->shard, batch, &routes) != WEIR_OK) {
+            wr_batch_release(batch);
+            return WEIR_MEMORY;
+        }
+        output_add(o, NULL, batch, routes);
     } else
         wr_batch_release(batch);
     if (status == WEIR_OK)
         wr_output_flush(o);
     return status;
+}
+
+int64_t
+wr_output_rest(output *o, int64_t now, bool *failed)
+{
+    int64_t wait = wr_stream_route_rest(o->stream, o->shard, now);
+    if (wait != 0)
+        return wait;
+    wr_time   w = wr_stream_shard_watermark(o->stream, o->shard);
+    wr_batch *b = wr_batch_create_watermark(o->flow, w, w);
+    if (b != NULL)
+        b->arrived = now;
+    *failed = b == NULL || wr_output_put(o, b) != WEIR_OK;
+    return -1;
 }

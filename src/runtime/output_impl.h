@@ -21,8 +21,9 @@ typedef struct output_edge {
 } output_edge;
 
 typedef struct output_pending {
-    channel  *channel; /* NULL: the stream */
-    wr_batch *batch;
+    channel   *channel; /* NULL: the stream */
+    wr_batch  *batch;
+    wr_routes *routes;  /* of the stream's */
 } output_pending;
 
 typedef struct output {
@@ -41,5 +42,8 @@ weir_status wr_output_open(output *o, wr_arena *arena);
 void        wr_output_close(output *o);
 /* Push what is pending; true when nothing is left. */
 bool        wr_output_flush(output *o);
+/* Nothing more comes for now: in how many microseconds to call again for those who follow; -1: not.  Nothing is
+ * pending.  *failed: no memory. */
+int64_t     wr_output_rest(output *o, int64_t now, bool *failed);
 /* Takes batch (also on failure).  Nothing is pending.  MEMORY. */
 weir_status wr_output_put(output *o, wr_batch *batch);

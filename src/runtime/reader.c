@@ -39,6 +39,16 @@ place_leave(reader_place *p, stream_shard *s)
         s->places = p->next_place;
 }
 
+static void
+reader_follow(const wr_reader *r, int by)
+{
+    if (!r->config.follows)
+        return;
+    atomic_fetch_add(&r->stream->followers, (uint32_t) by);
+    if (r->stream->config.followers != NULL)
+        atomic_fetch_add(r->stream->config.followers, (uint32_t) by);
+}
+
 weir_status
 wr_reader_create(wr_stream *stream, const wr_reader_config *config, wr_reader **out)
 {
@@ -60,6 +70,7 @@ wr_reader_create(wr_stream *stream, const wr_reader_config *config, wr_reader **
         place_enter(p, s);
         wr_mutex_unlock(&s->lock);
     }
+    reader_follow(r, 1);
     *out = r;
     return WEIR_OK;
 }
@@ -69,6 +80,7 @@ wr_reader_destroy(wr_reader *reader)
 {
     if (reader == NULL)
         return;
+    reader_follow(reader, -1);
     for (uint32_t i = 0; i < reader->stream->config.shard_count; i++) {
         stream_shard *s = &reader->stream->shards[i];
         if (!reader_covers(reader, i))

@@ -82,6 +82,7 @@ typedef struct segment_shards {
     uint32_t      edges;    /* out of it                                                  */
     uint32_t      next;     /* where the first of them leads                              */
     uint32_t      origin, first_op; /* where it stands in the tasks                       */
+    uint32_t      selector; /* its number among those of its stream; its input has `select` */
     bool          fused;    /* runs in the tasks of `next`                                */
     int32_t       side_stream[WR_PORT_COUNT]; /* -1: nobody reads it             */
     uint32_t      side_shard[WR_PORT_COUNT];  /* where its shards begin in there */
@@ -116,13 +117,14 @@ struct wr_runtime {
     _Atomic bool             halted;     /* workers leave           */
     _Atomic bool             failed, finished;
     _Atomic uint32_t         live_tasks;
+    _Atomic uint32_t         followers;  /* readers that follow some stream */
     _Atomic(task *)          flow_holder; /* works alone in what is left of the flow pool; NULL */
     wr_mutex                 lock;       /* error; waiters          */
     wr_cond                  changed;
     weir_error               error;
 };
 
-/* build.c, build_fuse.c, build_edges.c, build_ends.c */
+/* build.c, build_fuse.c, build_edges.c, build_ends.c, build_routes.c */
 void       *wr_build_alloc(wr_runtime *rt, size_t count, size_t bytes); /* zeroed, on lines of its own */
 weir_status wr_build_task(wr_runtime *rt, task *t, const task_ops *ops, const char *name,
                           uint32_t worker_index, uint32_t part_count, uint32_t last_count);
@@ -134,6 +136,7 @@ weir_status wr_build_fuse(wr_runtime *rt);
 uint32_t    wr_build_stream_shards(const wr_runtime *rt, const wr_source_binding *sources,
                                    uint32_t stream);
 weir_status wr_build_edges(wr_runtime *rt);
+weir_status wr_build_routes(wr_runtime *rt); /* once streams and segments are there */
 weir_status wr_build_sources(wr_runtime *rt, const wr_source_binding *bindings, weir_error *err);
 weir_status wr_build_sinks(wr_runtime *rt, const wr_sink_binding *bindings);
 weir_status wr_runtime_build(wr_runtime *rt, const wr_source_binding *sources,

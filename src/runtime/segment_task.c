@@ -180,7 +180,7 @@ segment_take(segment_task *s, bool *failed)
         }
         return true;
     case TAKE_END: *failed = !segment_offer_end(s); return true;
-    case TAKE_FAILED: *failed = true; return true;
+    case TAKE_FAILED: *failed = true; return false;
     }
     wr_unreachable();
 }
@@ -202,8 +202,25 @@ segment_wake_later(segment_task *s)
     wr_task_wake_after(&s->t, at <= now ? 0 : at - WR_MAX(now, (wr_time)0));
 }
 
+/* Nothing there. */
 static task_result
-segment_run(task *t)
+segment_rest(segment_task *s)
+{
+    bool    failed = false;
+    int64_t wait = -1;
+    segment_wake_later(s);
+    const wr_stream *stream = s->chain.out.stream;
+    if (stream != NULL && stream->router != NULL && !s->chain.ended)
+        wait = wr_output_rest(&s->chain.out, wr_clock_now(s->t.rt->config.clock), &failed);
+    if (failed)
+        return segment_out_of_memory(s);
+    if (wait > 0)
+        wr_task_wake_after(&s->t, wait);
+    return TASK_WAIT;
+}
+
+static task_result
+segment_turn(task *t)
 {
     segment_task *s = (segment_task *) t;
     chain        *c = &s->chain;
@@ -226,15 +243,22 @@ segment_run(task *t)
         bool taken = segment_take(s, &failed); /* G1 */
         if (atomic_load_explicit(&s->watermark_view, memory_order_relaxed) != s->in.watermark)
             atomic_store_explicit(&s->watermark_view, s->in.watermark, memory_order_relaxed);
-        if (!taken) {
-            segment_wake_later(s);
-            return TASK_WAIT;
-        }
         if (failed)
             return segment_out_of_memory(s);
+        if (!taken)
+            return segment_rest(s);
         task_moved(t);
     }
     return TASK_MORE;
+}
+
+static task_result
+segment_run(task *t)
+{
+    const output *out = &((segment_task *) t)->chain.out;
+    task_result   result = segment_turn(t);
+    wr_stream_route_wake(out->stream, out->shard);
+    return result;
 }
 
 static void
@@ -242,8 +266,10 @@ segment_close(task *t)
 {
     segment_task *s = (segment_task *) t;
     wr_chain_close(&s->chain);
-    for (uint32_t i = 0; i < s->in.count; i++)
+    for (uint32_t i = 0; i < s->in.count; i++) {
         wr_reader_destroy(s->in.list[i].reader);
+        wr_routed_destroy(s->in.list[i].routed);
+    }
 }
 
 const task_ops wr_segment_task_ops = { .kind = "segment", .run = segment_run, .close = segment_close };

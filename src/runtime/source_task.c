@@ -70,7 +70,13 @@ queue_drain(source_task *s, batch_queue *q, wr_stream *stream, bool *failed)
             *failed = true;
             return false;
         }
-        wr_stream_publish(stream, s->shard, b);
+        wr_routes *routes = NULL;
+        if (wr_stream_route(stream, s->shard, b, &routes) != WEIR_OK) {
+            wr_batch_release(b);
+            *failed = true;
+            return false;
+        }
+        wr_stream_publish_routed(stream, s->shard, b, routes);
         s->room_known = false;
         task_moved(&s->t);
     }
@@ -424,8 +430,29 @@ source_failed(source_task *s, weir_status status)
                         e->code == status ? e->text : weir_status_text(status));
 }
 
+/* Nothing comes for now: tell those who follow what is behind the stream how far it stands. */
 static task_result
-source_run(task *t)
+source_rest(source_task *s)
+{
+    int64_t now = wr_clock_now(s->t.rt->config.clock);
+    int64_t wait = wr_stream_route_rest(s->stream, s->shard, now);
+    bool    failed = false;
+    if (wait > 0)
+        wr_task_wake_after(&s->t, wait);
+    if (wait != 0)
+        return TASK_WAIT;
+    wr_batch *b = wr_batch_create_watermark(s->t.rt->config.flow, s->stamped, s->stamped);
+    if (b == NULL)
+        return source_failed(s, WEIR_MEMORY);
+    b->arrived = now;
+    if (wr_batch_queue_put(&s->pending, s->t.rt->config.flow, b) != WEIR_OK ||
+        (!source_drain(s, &failed) && failed))
+        return source_failed(s, WEIR_MEMORY);
+    return TASK_WAIT;
+}
+
+static task_result
+source_turn(task *t)
 {
     source_task *s = (source_task *) t;
     bool         failed = false;
@@ -458,7 +485,18 @@ source_run(task *t)
         return TASK_WAIT; /* the last shard's first poll wakes all */
     if (flow == WR_FLOW_NEXT || flow == WR_FLOW_DONE || s->refused)
         return TASK_MORE; /* refused: it stopped for want of room, and there is room again */
-    return TASK_WAIT;
+    return source_rest(s);
+}
+
+/* While there is more to come at once, who reads rows of its own may wait for some of it. */
+static task_result
+source_run(task *t)
+{
+    source_task *s = (source_task *) t;
+    task_result  result = source_turn(t);
+    if (result != TASK_MORE)
+        wr_stream_route_wake(s->stream, s->shard);
+    return result;
 }
 
 /* --- life --- */

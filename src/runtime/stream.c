@@ -9,7 +9,7 @@
  * Wakes are called with the shard's lock held, so that a reader can be destroyed safely: they set
  * flags and never call the stream.
  */
-#include "runtime/stream_impl.h"
+#include "runtime/route_impl.h"
 
 #include <string.h>
 
@@ -57,11 +57,14 @@ wr_stream_destroy(wr_stream *stream)
     for (uint32_t i = 0; stream->shards != NULL && i < stream->config.shard_count; i++) {
         stream_shard *shard = &stream->shards[i];
         wr_assert(shard->places == NULL);
-        for (; shard->slots != NULL && shard->tail <= shard->head; shard->tail++)
+        for (; shard->slots != NULL && shard->tail <= shard->head; shard->tail++) {
+            wr_routes_release(shard_slot(shard, shard->tail)->routes);
             wr_batch_release(shard_slot(shard, shard->tail)->batch);
+        }
         wr_free(shard->slots);
         wr_mutex_fini(&shard->lock);
     }
+    wr_route_close(stream);
     wr_free(stream->shards);
     wr_free((void *) (uintptr_t) stream->config.name);
     wr_free(stream);
@@ -147,8 +150,10 @@ wr_stream_shard_trim(wr_stream *stream, stream_shard *shard)
         if ((slot->unread > 0 || young) && !shard_over_limits(stream, shard))
             break;
         shard->bytes -= slot->bytes;
+        wr_routes_release(slot->routes);
         wr_batch_release(slot->batch);
         slot->batch = NULL;
+        slot->routes = NULL;
         shard->tail++;
     }
     if (shard->refused && shard_has_room(stream, shard)) {
@@ -194,8 +199,15 @@ wr_stream_has_room(wr_stream *stream, uint32_t shard)
 void
 wr_stream_publish(wr_stream *stream, uint32_t shard, wr_batch *batch)
 {
+    wr_assert(stream->router == NULL);
+    wr_stream_publish_routed(stream, shard, batch, NULL);
+}
+
+void
+wr_stream_publish_routed(wr_stream *stream, uint32_t shard, wr_batch *batch, wr_routes *routes)
+{
     stream_shard *s = &stream->shards[shard];
-    size_t        bytes = wr_batch_bytes(batch);
+    size_t        bytes = wr_batch_bytes(batch) + wr_routes_bytes(routes);
     wr_assert(shard < stream->config.shard_count);
     wr_assert(atomic_load_explicit(&batch->refs, memory_order_relaxed) == 1);
     wr_mutex_lock(&s->lock);
@@ -207,12 +219,14 @@ wr_stream_publish(wr_stream *stream, uint32_t shard, wr_batch *batch)
     s->arrived = WR_MAX(s->arrived, batch->arrived);
     s->ended = batch->mark == WR_MARK_END;
     s->bytes += bytes;
-    *shard_slot(s, s->head) = (stream_slot){ batch, bytes, s->place_count, s->required_count };
+    *shard_slot(s, s->head) =
+        (stream_slot){ batch, bytes, routes, s->place_count, s->required_count };
     atomic_store_explicit(&s->head_seen, s->head, memory_order_release);
     for (reader_place *p = s->places; p != NULL; p = p->next_place)
         if (atomic_exchange_explicit(&p->armed, 0, memory_order_relaxed) != 0 &&
             p->reader->config.wake != NULL)
             p->reader->config.wake(p->reader->config.user);
+    wr_routes_enter(stream, shard, s->head);
     wr_stream_shard_trim(stream, s);
     wr_mutex_unlock(&s->lock);
 }
@@ -246,14 +260,22 @@ wr_stream_tail(wr_stream *stream, uint32_t shard)
 }
 
 wr_time
+wr_stream_shard_watermark(wr_stream *stream, uint32_t shard)
+{
+    stream_shard *s = &stream->shards[shard];
+    wr_mutex_lock(&s->lock);
+    wr_time w = s->watermark;
+    wr_mutex_unlock(&s->lock);
+    return w;
+}
+
+wr_time
 wr_stream_watermark(wr_stream *stream)
 {
     wr_time least = WR_TIME_END;
     for (uint32_t i = 0; i < stream->config.shard_count; i++) {
-        stream_shard *s = &stream->shards[i];
-        wr_mutex_lock(&s->lock);
-        least = WR_MIN(least, s->watermark);
-        wr_mutex_unlock(&s->lock);
+        wr_time w = wr_stream_shard_watermark(stream, i);
+        least = WR_MIN(least, w);
     }
     return least;
 }

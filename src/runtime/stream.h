@@ -30,6 +30,7 @@ typedef struct wr_stream_config {
     uint32_t         batches_max; /* each shard; 0: 1024; tests use 1 */
     uint64_t         retain_us;  /* keep batches that old (by `arrived`) for late readers, within bytes_max */
     wr_budget       *budget;
+    _Atomic uint32_t *followers; /* of all streams of a job: counts readers that follow; NULL: nobody does */
 } wr_stream_config;
 
 weir_status wr_stream_create(const wr_stream_config *config, wr_stream **stream);
@@ -41,9 +42,23 @@ uint32_t    wr_stream_shards(const wr_stream *stream);
 /* Publisher side (the shard's task).  Takes batch. */
 bool     wr_stream_has_room(wr_stream *stream, uint32_t shard);
 void     wr_stream_publish(wr_stream *stream, uint32_t shard, wr_batch *batch);
+/* Where readers want rows of their own: whose are which of the batch.  Each batch is routed once, in the order of
+ * publishing, by the publisher.  *routes: owned, NULL when there are none such.  MEMORY. */
+typedef struct wr_routes wr_routes;
+weir_status wr_stream_route(wr_stream *stream, uint32_t shard, const wr_batch *batch,
+                            wr_routes **routes);
+void     wr_stream_publish_routed(wr_stream *stream, uint32_t shard, wr_batch *batch,
+                                  wr_routes *routes); /* takes both */
+void     wr_routes_release(wr_routes *routes); /* NULL allowed */
+/* The publisher has nothing more to publish at once: whose rows have come may run. */
+void     wr_stream_route_wake(wr_stream *stream, uint32_t shard);
+/* The publisher has nothing more for now.  In how many microseconds an empty batch has to be published for those who
+ * follow; -1: none has. */
+int64_t  wr_stream_route_rest(wr_stream *stream, uint32_t shard, int64_t now);
 uint64_t wr_stream_head(wr_stream *stream, uint32_t shard);  /* sequence of the newest batch; 0: none */
 uint64_t wr_stream_tail(wr_stream *stream, uint32_t shard);  /* sequence of the oldest kept */
 wr_time  wr_stream_watermark(wr_stream *stream);             /* min over shards of the newest batch's */
+wr_time  wr_stream_shard_watermark(wr_stream *stream, uint32_t shard);
 uint64_t wr_stream_bytes(wr_stream *stream);
 
 /* Where a reader begins in each shard. */
@@ -51,6 +66,7 @@ typedef enum wr_start { WR_START_TAIL, WR_START_HEAD } wr_start;
 
 typedef struct wr_reader_config {
     bool     required;      /* holds the tail                                             */
+    bool     follows;       /* wants to hear how far the stream stands, though no rows come */
     wr_start start;
     int32_t  shard;         /* one shard, or -1: all                                       */
     /* Called by publishers after the reader had seen "empty"; any thread.  The shard is locked meanwhile:

@@ -16,6 +16,7 @@
 typedef struct stream_slot {
     wr_batch *batch;
     size_t    bytes;
+    struct wr_routes *routes; /* whose are which of its rows; NULL: nobody's in particular */
     uint32_t  unread, required; /* by how many readers it has still to be read; required ones among them */
 } stream_slot;
 
@@ -49,6 +50,8 @@ struct wr_stream {
     wr_stream_config config;
     wr_budget       *budget;
     stream_shard    *shards;
+    struct stream_router *router; /* readers that want rows of their own (route_impl.h); NULL: none */
+    _Atomic uint32_t followers;   /* readers that follow its progress */
 };
 
 struct wr_reader {

@@ -123,6 +123,30 @@ counters_add(wr_op_counters *sum, const wr_op_counters *c)
                                   memory_order_relaxed);
 }
 
+/* Rows that an index kept from the first operator, a filter, count as if it had seen them. */
+static void
+counters_add_passed(wr_op_counters *sum, const inputs *in)
+{
+    for (uint32_t i = 0; i < in->count; i++) {
+        uint64_t passed = in->list[i].routed != NULL ? wr_routed_passed(in->list[i].routed) : 0;
+        atomic_fetch_add_explicit(&sum->rows_in, passed, memory_order_relaxed);
+        atomic_fetch_add_explicit(&sum->rows_filtered, passed, memory_order_relaxed);
+    }
+}
+
+/* A task that waits for rows of its own stands where the stream stands, though nobody told it. */
+static wr_time
+segment_watermark(const segment_task *s)
+{
+    wr_time w = atomic_load_explicit(&s->watermark_view, memory_order_relaxed), least = WR_TIME_END;
+    for (uint32_t i = 0; i < s->in.count; i++) {
+        wr_time stands = s->in.list[i].routed != NULL ? wr_routed_standing(s->in.list[i].routed)
+                                                     : WR_TIME_START;
+        least = WR_MIN(least, stands);
+    }
+    return s->in.count > 0 ? WR_MAX(w, least) : w;
+}
+
 void
 wr_runtime_op_counters(wr_runtime *runtime, uint32_t segment, uint32_t op, wr_op_counters *sum,
                        uint64_t *state_bytes, wr_time *watermark)
@@ -137,8 +161,10 @@ wr_runtime_op_counters(wr_runtime *runtime, uint32_t segment, uint32_t op, wr_op
         chain *c = &g->shards[i].chain;
         wr_assert(op < c->count);
         counters_add(sum, &c->ops[op].ctx.counters);
+        if (op == 0)
+            counters_add_passed(sum, &g->shards[i].in);
         *state_bytes += c->ops[op].state != NULL ? wr_budget_used(c->ops[op].state) : 0;
-        wr_time w = atomic_load_explicit(&g->shards[i].watermark_view, memory_order_relaxed);
+        wr_time w = segment_watermark(&g->shards[i]);
         *watermark = WR_MIN(*watermark, w);
     }
 }

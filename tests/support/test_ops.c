@@ -320,8 +320,21 @@ window_close(void *self)
     wr_free(((window *) self)->groups);
 }
 
+static wr_watermark_need
+window_need(const void *config)
+{
+    return (wr_watermark_need){ .every_us = *(const int64_t *) config };
+}
+
 const wr_operator_ops test_window_ops = {
     .name = "test_window", .self_size = sizeof(window), .open = window_open,
+    .process = window_process, .advance = window_advance, .freeze = window_freeze,
+    .write = window_write, .thaw = window_thaw, .restore = window_restore, .close = window_close,
+    .need = window_need,
+};
+
+const wr_operator_ops test_window_each_ops = {
+    .name = "test_window_each", .self_size = sizeof(window), .open = window_open,
     .process = window_process, .advance = window_advance, .freeze = window_freeze,
     .write = window_write, .thaw = window_thaw, .restore = window_restore, .close = window_close,
 };

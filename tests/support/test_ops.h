@@ -27,6 +27,7 @@ extern int64_t test_delay_us;
 
 extern const wr_operator_ops test_pass_ops;   /* hands on each batch; no config       */
 extern const wr_operator_ops test_window_ops; /* config: int64_t, the window's size   */
+extern const wr_operator_ops test_window_each_ops; /* the same, but it asks for each watermark */
 extern const wr_operator_ops test_union_ops;  /* any ports; no config                 */
 extern const wr_operator_ops test_limit_ops;  /* config: uint64_t rows, then DONE     */
 extern const wr_operator_ops test_fail_ops;   /* fails at the row whose v is the config's int64_t */
