@@ -103,6 +103,12 @@ $(O)/hunt/%: $(O)/obj/tests/fuzz/%.o $(SUP_OBJ) $(call obj,$(wildcard src/server
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) -lcmocka
+# The simulation: the store's calls of the system go to its own disk.
+SIM_CALLS := open openat close read write fstat ftruncate fdatasync fsync posix_fallocate renameat unlinkat mkdir flock \
+             fdopendir readdir rewinddir closedir faccessat
+$(O)/sim: $(call obj,$(wildcard tests/sim/*.c)) $(O)/libweir.a
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) $(SIM_CALLS:%=-Wl,--wrap=%) -o $@ $^ $(LDLIBS)
 .PHONY: replay
 replay: $(FUZZ_BIN)
 	@tools/run_replay $(O)
@@ -112,7 +118,7 @@ docs: $(O)/weir ## write docs/sql-functions.md anew from the registries
 	@tools/gen_sql_reference $(O)/weir
 
 .PHONY: unit sqltest pipetest test check demo deps tidy format bench fuzz asan tsan install help clean \
-        test-kafka conformance recovery valgrind oracle property tpch docs bench-formats
+        test-kafka conformance recovery valgrind oracle property tpch docs bench-formats sim
 unit: $(if $(T),$(foreach b,$(TEST_BIN),$(if $(findstring $(T),$(b)),$(b))),$(TEST_BIN))
 	@tools/run_unit $(O) "$(T)"
 
@@ -158,6 +164,10 @@ property: $(O)/weir ## random queries against a naive evaluator and PostgreSQL: 
 
 tpch: $(O)/weir ## the 22 queries of TPC-H against PostgreSQL, bounded and continuous
 	@tools/test_tpch $(O)/weir $(or $(SCALE),0.01)
+
+sim: $(O)/sim ## random pipelines in a simulated world that fails, byte for byte the same each time: N=2000 FIRST=1 J=2
+	@$(O)/sim -q -F tests/sim/seeds
+	@$(O)/sim -q -n $(or $(N),2000) -f $(or $(FIRST),1) -j $(or $(J),2)
 
 test-kafka: $(O)/weir ## a real Apache Kafka from Maven Central: end to end, and kills
 	@tools/test_kafka $(O)/weir $(or $(N),10)

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DATA_FILE_BYTES = 16 << 20, KEPT = 3 };
+enum { DATA_FILE_BYTES = 16 << 20, KEPT = 3, VERSION_BYTES_MAX = 256 };
 static const char VERSION_TEXT[] = "weir-store 1\n";
 
 /* --- opening --- */
@@ -78,20 +78,29 @@ take_lock(wr_store *store, weir_error *err)
     return wr_error_set(err, WEIR_CHECKPOINT, "cannot lock %s: %s", store->path, strerror(errno));
 }
 
+/* VERSION says what we write; a directory without one becomes ours. */
 static weir_status
 check_version(wr_store *store, weir_error *err)
 {
-    char    text[sizeof VERSION_TEXT + 8];
-    int     fd = openat(store->directory, "VERSION", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof text) : -1;
-    if (fd >= 0) {
-        close(fd);
-        if (n == sizeof VERSION_TEXT - 1 && memcmp(text, VERSION_TEXT, (size_t) n) == 0)
-            return WEIR_OK;
-        return wr_error_set(err, WEIR_CHECKPOINT_UNREADABLE,
-                            "%s/VERSION is not \"weir-store 1\": written by another version of "
-                            "Weir, or damaged",
-                            store->path);
+    wr_arena    arena;
+    wr_text     why;
+    const char *bytes;
+    size_t      length;
+    weir_status status = WEIR_OK;
+    if (faccessat(store->directory, "VERSION", F_OK, 0) == 0 || errno != ENOENT) {
+        wr_arena_init(&arena, store->budget);
+        wr_text_init(&why, store->budget);
+        if (!wr_store_read_file(store, "VERSION", VERSION_BYTES_MAX, &arena, &bytes, &length, &why))
+            status = wr_error_set(err, WEIR_CHECKPOINT_UNREADABLE, "%s/%s", store->path,
+                                  wr_text_string(&why));
+        else if (length != sizeof VERSION_TEXT - 1 || memcmp(bytes, VERSION_TEXT, length) != 0)
+            status = wr_error_set(err, WEIR_CHECKPOINT_UNREADABLE,
+                                  "%s/VERSION is not \"weir-store 1\": written by another version of "
+                                  "Weir, or damaged",
+                                  store->path);
+        wr_text_fini(&why);
+        wr_arena_fini(&arena);
+        return status;
     }
     frame_file f;
     wr_frame_file_create(&f, store->budget, store->directory, "VERSION", 0);

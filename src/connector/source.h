@@ -42,9 +42,10 @@ struct wr_source_ctx {
      * when there is no room yet: a lane that comes later cannot hold back the watermark that the rows
      * before it were judged by. */
     wr_lane    *(*lane)(wr_source_ctx *, int32_t partition);
-    /* Lanes are being dealt out among the shards, one after the other: say yes before you make the first of yours, and
-     * no when every shard has all of its own.  Until all have said no the watermark stays where it is, and no
-     * shard may feed: those that are there already, restored, must not pass one that is still to come. */
+    /* Lanes are being dealt out among the shards, one after the other: say yes before you make the first of yours (or, where
+     * all are taken back to be dealt out anew, before you end the first), and no when every shard has all of its own.
+     * Until all have said no the watermark stays where it is, and nobody has room: those that are there already, restored
+     * or not ended yet, must not pass one that is still to come.  Meanwhile shards that are woken are polled all the same. */
     void        (*lanes_coming)(wr_source_ctx *, bool yes);
     bool        (*has_room)(wr_source_ctx *);
     /* Decode records of `bytes` into the lane; *consumed as decoder_ops.decode.  Stops early when there is no room. */
@@ -55,8 +56,8 @@ struct wr_source_ctx {
     /* Which columns anybody reads (bit a column). */
     const uint64_t *needed;
     const wr_schema *schema;
-    /* The lane has been read to the end of what is there now (and is not paused); false: more is there.
-     * A feed or push takes it back: say it again at each end. */
+    /* The lane has been read to the end of what is there now (and is not paused); false: more is there, or it cannot be
+     * told (nobody answers): an idle lane holds the watermark again.  A feed or push takes it back: say it again at each end. */
     void        (*caught_up)(wr_source_ctx *, wr_lane *, bool yes);
     /* May the lane be read now?  false: it is ahead of the others and held (runtime/source_ahead.c); you are polled
      * again before long, then ask anew.  Only a source that asks can be given max_skew (ops.asks). */

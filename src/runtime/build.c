@@ -434,9 +434,9 @@ wr_runtime_build(wr_runtime *rt, const wr_source_binding *sources, const wr_sink
 {
     uint32_t   workers = rt->config.workers;
     weir_error local;
+    wr_error_clear(&local);
     if (err == NULL)
         err = &local;
-    wr_error_clear(err);
     rt->ends = job_ends(rt, sources);
     uint32_t task_max =
         (rt->source_count + rt->job->segment_count) * workers + rt->sink_count;

@@ -56,6 +56,26 @@ lane_create(source_task *t, int32_t partition)
     return l;
 }
 
+void
+wr_lane_show(wr_lane *lane)
+{
+    const source_task *owner = lane->owner;
+    atomic_store_explicit(&lane->view,
+                          (lane->caught_up ? LANE_CAUGHT_UP : 0) | (owner->paused ? LANE_PAUSED : 0) |
+                              (lane->held ? LANE_HELD : 0),
+                          memory_order_relaxed);
+}
+
+void
+wr_lane_woken(wr_lane *lane)
+{
+    lane->declared_idle = false;
+    if (!lane->caught_up)
+        return;
+    lane->caught_up = false;
+    wr_lane_show(lane);
+}
+
 wr_lane *
 wr_lane_get(source_task *t, int32_t partition)
 {
@@ -76,6 +96,9 @@ wr_lane_get(source_task *t, int32_t partition)
         wr_assert(wr_batch_builder_count(&l->builder) == 0);
         l->owner = t;
         l->ended = l->idle = l->held = false;
+        wr_lane_woken(l); /* what is there now is not known: Y4 */
+        atomic_store_explicit(&l->moved_at, wr_clock_monotonic(s->rt->config.clock),
+                              memory_order_relaxed);
         wr_lane_cut(l, t->epoch);
     }
     wr_mutex_unlock(&s->lock);
@@ -181,26 +204,6 @@ lane_decode(source_task *t, wr_lane *lane, const char *bytes, size_t length, boo
     if (to.count == t->source->rt->config.batch_rows_max)
         return wr_lane_seal(t, lane);
     return WEIR_OK;
-}
-
-void
-wr_lane_show(wr_lane *lane)
-{
-    const source_task *owner = lane->owner;
-    atomic_store_explicit(&lane->view,
-                          (lane->caught_up ? LANE_CAUGHT_UP : 0) | (owner->paused ? LANE_PAUSED : 0) |
-                              (lane->held ? LANE_HELD : 0),
-                          memory_order_relaxed);
-}
-
-void
-wr_lane_woken(wr_lane *lane)
-{
-    lane->declared_idle = false;
-    if (!lane->caught_up)
-        return;
-    lane->caught_up = false;
-    wr_lane_show(lane);
 }
 
 static weir_status

@@ -99,6 +99,7 @@ wr_runtime_create(const wr_job *job, const wr_source_binding *sources, uint32_t 
 {
     wr_budget  *budget = wr_budget_create(NULL, "runtime", 0);
     wr_runtime *rt = budget != NULL ? wr_calloc(budget, 1, sizeof *rt) : NULL;
+    wr_error_clear(err);
     if (rt == NULL) {
         wr_budget_destroy(budget);
         return wr_error_set(err, WEIR_MEMORY, "no memory to run %s", job->name);

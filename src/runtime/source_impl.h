@@ -8,15 +8,16 @@
  * Invariants  Y1  the source's watermark is the least over its live lanes of all shards and never steps
  *             back; no row is read before every shard was polled once, without room, to make its
  *             lanes: so the first rows are judged as if all lanes had always been there.  While lanes are
- *             dealt out later (ctx.lanes_coming) it does not move at all
+ *             dealt out later, or taken back to be dealt out anew (ctx.lanes_coming), it does not move and no row is read
  *             Y2  batches are stamped under the source's lock: the order of the stamps is the
  *                 interleaving that lateness is judged by, and each shard publishes in that order
  *             Y3  rows before a barrier are judged by rows before it alone: from the first shard's barrier
  *                 on, shards that have not put it in see the others' lanes where these stood at
  *                 theirs (cut_watermark runs on for them).  So a restart restores what the rows before
  *                 the barrier led to, and lateness within a lane is the same with and without barriers.
- *             Y4  a lane is idle when it was read to its end, is neither paused nor held, and idle_us have
- *                 passed without a row; never by a bare timer
+ *             Y4  a lane becomes idle when it was read to its end, is neither paused nor held, and idle_us have
+ *                 passed without a row; never by a bare timer.  It is no longer when a row comes, or when its connector
+ *                 takes back that it is at the end (its broker cannot be reached, say): what comes then is not late
  */
 #pragma once
 
@@ -188,6 +189,7 @@ void wr_lane_cut(wr_lane *lane, wr_epoch epoch);
 void wr_source_lane_ended(source_task *t, wr_lane *lane);
 /* Find idle lanes of the shard; sets the timer for the next that may become so. */
 void wr_source_check_idle(source_task *t);
+void wr_source_lane_expects(wr_lane *lane); /* Y4: more is there, or what is there is not known: not idle */
 void wr_source_polled(source_task *t); /* for the first time */
 void wr_source_lanes_coming(source_task *t, bool yes); /* Y1 */
 /* The watermark this shard may publish now; moves t->stamped there and gives where it was. */

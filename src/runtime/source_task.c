@@ -101,7 +101,7 @@ wr_source_flow_has_room(source_task *s)
     return wr_flow_has_room(s->source->rt);
 }
 
-/* Y1: has every shard made its lanes? */
+/* Y1: has every shard made its lanes, and are none being dealt out? */
 static bool
 source_is_open(source_task *s)
 {
@@ -166,6 +166,8 @@ ctx_caught_up(wr_source_ctx *ctx, wr_lane *lane, bool yes)
     if (!yes && lane->caught_up) /* there is more: its silence begins now */
         atomic_store_explicit(&lane->moved_at, wr_clock_monotonic(ctx->clock), memory_order_relaxed);
     lane->caught_up = yes;
+    if (!yes)
+        wr_source_lane_expects(lane);
     wr_lane_show(lane);
 }
 
@@ -373,13 +375,13 @@ source_poll_once(source_task *s, wr_flow *flow)
     return s->failure;
 }
 
-/* Poll until something is sealed, the connector has nothing, or it had its share.  The first poll of
- * all finds no room: it makes lanes. */
+/* Poll until something is sealed, the connector has nothing, or it had its share.  While not all lanes are there it finds
+ * no room: it makes lanes, or gives them back. */
 static weir_status
 source_poll(source_task *s, wr_flow *flow)
 {
     *flow = WR_FLOW_NEXT;
-    if (!s->polled)
+    if (!s->polled || !source_is_open(s))
         WR_TRY(source_poll_once(s, flow)); /* Y1 */
     for (int i = 0; i < POLLS_A_RUN && *flow == WR_FLOW_NEXT && wr_source_has_room(s); i++)
         WR_TRY(source_poll_once(s, flow));
@@ -469,8 +471,8 @@ source_turn(task *t)
     if (status == WEIR_OK && s->held)
         return TASK_WAIT;
     if (status == WEIR_OK && !atomic_load_explicit(&t->rt->stopping, memory_order_acquire)) {
-        if (s->polled && !wr_source_has_room(s))
-            return source_is_open(s) ? source_pause(s) : TASK_WAIT;
+        if (s->polled && source_is_open(s) && !wr_source_has_room(s))
+            return source_pause(s);
         source_set_paused(s, false);
         task_set_blocked(t, false);
         s->refused = false;

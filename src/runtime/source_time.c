@@ -95,7 +95,17 @@ source_settle(source *s)
     return true;
 }
 
-/* With the lock held.  Y1: when the last shard has been polled, all may give rows. */
+/* With the lock held.  Y1: when the last shard has been polled, and no lanes are coming, all may give rows. */
+static void
+source_open_to_rows(source *s)
+{
+    bool open = !lanes_missing(s);
+    if (atomic_exchange(&s->open_to_rows, open) == open || !open)
+        return;
+    for (uint32_t i = 0; i < s->shard_count; i++)
+        wr_task_wake(&s->shards[i].t);
+}
+
 static void
 source_shard_known(source_task *t)
 {
@@ -104,11 +114,8 @@ source_shard_known(source_task *t)
         return;
     t->known = true;
     wr_assert(s->unpolled > 0);
-    if (--s->unpolled > 0)
-        return;
-    atomic_store_explicit(&s->open_to_rows, true, memory_order_release);
-    for (uint32_t i = 0; i < s->shard_count; i++)
-        wr_task_wake(&s->shards[i].t);
+    s->unpolled--;
+    source_open_to_rows(s);
 }
 
 void
@@ -165,6 +172,17 @@ wr_source_lane_ended(source_task *t, wr_lane *lane)
 }
 
 void
+wr_source_lane_expects(wr_lane *lane)
+{
+    source *s = lane->source;
+    if (!lane->idle) /* changed by the owner's thread alone, which this is */
+        return;
+    wr_mutex_lock(&s->lock);
+    lane->idle = false;
+    wr_mutex_unlock(&s->lock);
+}
+
+void
 wr_source_polled(source_task *t)
 {
     wr_mutex_lock(&t->source->lock);
@@ -184,6 +202,7 @@ wr_source_lanes_coming(source_task *t, bool yes)
         s->unsettled++;
     else if (changed)
         s->unsettled--;
+    source_open_to_rows(s);
     wr_mutex_unlock(&s->lock);
     if (changed && !yes)
         source_lanes_changed(t);

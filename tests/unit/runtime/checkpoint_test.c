@@ -189,6 +189,30 @@ what_had_ended_stays_ended(void **state)
     free(want);
 }
 
+static void
+what_was_passed_over_is_told(void **state)
+{
+    rig  r;
+    char path[128];
+    make_events(5);
+    init(&r, RIG_WINDOWS);
+    rig_start(&r);
+    for (int n = 0; n < 2; n++) {
+        wr_epoch epoch = wr_runtime_barrier(r.rt);
+        while (wr_runtime_epoch_done(r.rt) < epoch)
+            assert_int_equal(rig_steps(&r, 1), 1);
+        rig_steps(&r, 5);
+    }
+    rig_crash(&r);
+    snprintf(path, sizeof path, "%s/ckpt-0000000002.m", directory);
+    assert_int_equal(truncate(path, 40), 0);
+    assert_int_equal(rig_try_start(&r), WEIR_OK);
+    assert_non_null(strstr(r.error.text, "ckpt-0000000002.m is damaged"));
+    assert_int_equal(wr_runtime_epoch_done(r.rt), 1);
+    rig_fini(&r);
+    clean();
+}
+
 /* A VALUES segment gives its rows once, also across a restart. */
 static void
 values_are_not_repeated_after_a_restart(void **state)
@@ -468,6 +492,7 @@ threads_killed_and_restarted(void **state)
 }
 
 WR_TESTS = {
+    WR_TEST(what_was_passed_over_is_told),
     WR_TEST(restart_at_every_barrier_with_any_workers),
     WR_TEST(restart_with_the_smallest_buffers),
     WR_TEST(unions_and_diamonds_restart),

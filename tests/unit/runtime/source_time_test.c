@@ -126,7 +126,61 @@ no_watermark_moves_while_lanes_are_dealt_out(void **state)
     end();
 }
 
+static void
+nobody_has_room_while_lanes_are_dealt_out(void **state)
+{
+    begin();
+    (void) wr_lane_get(&s->shards[0], 0);
+    wr_source_polled(&s->shards[0]);
+    wr_source_polled(&s->shards[1]);
+    assert_true(wr_source_has_room(&s->shards[1]));
+    wr_source_lanes_coming(&s->shards[0], true);
+    assert_false(wr_source_has_room(&s->shards[0]));
+    assert_false(wr_source_has_room(&s->shards[1]));
+    wr_source_lanes_coming(&s->shards[1], true);
+    wr_source_lanes_coming(&s->shards[0], false);
+    assert_false(wr_source_has_room(&s->shards[0]));
+    wr_source_lanes_coming(&s->shards[1], false);
+    assert_true(wr_source_has_room(&s->shards[0]));
+    end();
+}
+
+static void
+a_lane_whose_end_is_not_known_any_more_holds_again(void **state)
+{
+    begin();
+    wr_lane *a = wr_lane_get(&s->shards[0], 0), *b = wr_lane_get(&s->shards[1], 1);
+    wr_source_polled(&s->shards[0]);
+    wr_source_polled(&s->shards[1]);
+    row(a, 10);
+    a->idle = true;
+    assert_int_equal(row(b, 400), 400);
+    s->shards[0].ctx.caught_up(&s->shards[0].ctx, a, true);
+    assert_int_equal(row(b, 450), 450);
+    s->shards[0].ctx.caught_up(&s->shards[0].ctx, a, false);
+    assert_int_equal(row(b, 500), 450);
+    end();
+}
+
+static void
+a_lane_that_comes_back_is_not_at_its_end(void **state)
+{
+    begin();
+    wr_lane *a = wr_lane_get(&s->shards[0], 0);
+    wr_source_polled(&s->shards[0]);
+    wr_source_polled(&s->shards[1]);
+    row(a, 10);
+    s->shards[0].ctx.caught_up(&s->shards[0].ctx, a, true);
+    wr_source_lane_ended(&s->shards[0], a);
+    assert_ptr_equal(wr_lane_get(&s->shards[0], 0), a);
+    assert_false(a->caught_up);
+    end();
+}
+
 WR_TESTS = {
+    WR_TEST(nobody_has_room_while_lanes_are_dealt_out),
+    WR_TEST(a_lane_whose_end_is_not_known_any_more_holds_again),
+    WR_TEST(a_lane_that_comes_back_is_not_at_its_end),
     WR_TEST(no_watermark_moves_while_lanes_are_dealt_out),
     WR_TEST(rows_after_a_barrier_do_not_judge_those_before_it),
     WR_TEST(a_lane_made_after_its_shards_barrier_has_given_nothing_before_it),
