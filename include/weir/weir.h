@@ -207,7 +207,8 @@ typedef struct weir_message {
     bool       snapshot;   /* ROWS: part of the snapshot                                    */
     int64_t    watermark;  /* PROGRESS: microseconds since 1970; INT64_MAX: the end         */
     uint64_t   lost;       /* GAP                                                           */
-    char       cursor[256]; /* ROWS, PROGRESS: opaque; resume after this message            */
+    char       cursor[256]; /* ROWS, PROGRESS: opaque; resume after this message.  "": the rows are part of
+                               a change that goes on in the next message                    */
 } weir_message;
 
 /* Returns (owned: weir_unsubscribe).  Errors: WEIR_QUERY_NO_RELATION, WEIR_SNAPSHOT_REQUIRED, WEIR_USAGE (upserts

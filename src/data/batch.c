@@ -89,6 +89,7 @@ wr_batch_copy_header(wr_batch *to, const wr_batch *from)
     to->epoch = from->epoch;
     to->sequence = from->sequence;
     to->arrived = from->arrived;
+    to->goes_on = from->goes_on;
 }
 
 static bool

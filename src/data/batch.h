@@ -34,6 +34,8 @@ typedef struct wr_batch {
     uint16_t         column_count;
     uint8_t          mark;           /* wr_batch_mark; a marked batch has no rows          */
     uint8_t          live;           /* 1: watermark_after moved by a live source          */
+    uint8_t          goes_on;        /* 1, in a stream that changes: the next batch of the shard is
+                                        part of the same change (runtime/output_impl.h: O4)   */
     uint32_t         row_count;      /* visible rows                                       */
     uint32_t         physical_count; /* rows the columns hold                              */
     uint16_t        *selection;      /* row_count ascending physical rows, or NULL         */

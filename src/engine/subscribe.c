@@ -5,9 +5,12 @@
  * A cursor is "VIEW@BOOT:SEQ.SEQ...": the run that gave it and, for each shard, the sequence of the next
  * batch.  It is opaque to clients.  A cursor of another run, or one whose batches are gone, gets
  * SNAPSHOT_REQUIRED, never a guess (design 12.9).
+ *
+ * A change of several batches is told as one: from its first batch on its shard alone is read, and until
+ * its last there is no cursor and no progress.
  */
-#include "data/upserts.h"
 #include "engine/engine_impl.h"
+#include "runtime/whole.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,6 +27,10 @@ struct weir_subscription {
     bool by_key;             /* rows replace each other */
     uint32_t relation;       /* the stream's number, and how it is read: part of the rows' names */
     uint32_t shard_count, turn; /* turn: the shard to ask first */
+    bool within;                /* the shard to ask first is within a change */
+    wr_whole whole;             /* by_key: the change under way              */
+    uint32_t pieces;            /* batches put into it                       */
+    uint64_t sequence;          /* of the newest                             */
     uint64_t snapshot_until[SHARDS_MAX];
     wr_time watermarks[SHARDS_MAX];
     wr_time progress; /* the last one told */
@@ -93,6 +100,7 @@ weir_subscribe(weir_pipeline *pipeline, const char *view, const weir_subscribe_o
         return wr_error_set(err, WEIR_USAGE, "no key of \"%.100s\" is known to read it by", view);
     }
     s->relation = (uint32_t)index * 2 + s->by_key;
+    wr_whole_init(&s->whole, pipeline->flow, s->schema);
     s->shard_count = wr_stream_shards(s->stream);
     s->progress = WR_TIME_START;
     wr_encoded_cache_join(&pipeline->encoded);
@@ -128,6 +136,7 @@ weir_unsubscribe(weir_subscription *subscription)
     if (subscription == NULL)
         return;
     wr_reader_destroy(subscription->reader);
+    wr_whole_fini(&subscription->whole);
     wr_encoded_cache_leave(&subscription->pipeline->encoded);
     wr_free(subscription);
 }
@@ -170,64 +179,112 @@ least_watermark(const weir_subscription *s)
     return least;
 }
 
-/* The batch in upserts, in place of itself.  Takes *b; false: no memory. */
-static bool
-upserts_of(const weir_subscription *s, wr_batch **b)
+/* Rows of shard `turn` for the client; takes b. */
+static weir_status
+give_rows(weir_subscription *s, wr_batch *b, weir_message *m)
 {
-    wr_batch *made;
-    weir_status status = wr_batch_upserts((*b)->budget, *b, s->schema, &made);
-    wr_assert(status != WEIR_OK || made != NULL); /* each key's last row stays */
-    if (status == WEIR_OK && made != *b)
-        made->sequence = (*b)->sequence;
-    wr_batch_release(*b);
-    *b = status == WEIR_OK ? made : NULL;
-    return *b != NULL;
+    uint32_t shard = s->turn;
+    bool whole = b->goes_on == 0, apart = s->pieces > 1;
+    const weir_rows_id name = { s->pipeline->boot, s->sequence, s->relation, shard };
+    m->event = WEIR_ROWS;
+    m->snapshot = s->sequence <= s->snapshot_until[shard];
+    m->rows = apart ? wr_rows_create(b, s->schema)
+                    : wr_rows_create_shared(&s->pipeline->encoded, b, s->schema, &name);
+    if (m->rows == NULL)
+        return WEIR_MEMORY;
+    s->within = !whole;
+    if (whole) {
+        cursor_print(s, m->cursor, sizeof m->cursor);
+        s->turn = (shard + 1) % s->shard_count;
+        s->pieces = 0;
+    }
+    return WEIR_OK;
+}
+
+/* The next rows by key, where those put so far make some; *none: they do not. */
+static weir_status
+give_whole(weir_subscription *s, weir_message *m, bool *none)
+{
+    wr_batch *b;
+    WR_TRY(wr_whole_take(&s->whole, &b));
+    *none = b == NULL;
+    if (b != NULL)
+        return give_rows(s, b, m);
+    if (!s->whole.within) { /* it cancelled out */
+        s->within = false;
+        s->pieces = 0;
+    }
+    return WEIR_OK;
+}
+
+/* Rows were overwritten: the change that was under way is over. */
+static weir_status
+give_gap(weir_subscription *s, wr_batch *b, uint64_t lost, weir_message *m)
+{
+    wr_batch_release(b); /* read again after the gap has been told */
+    m->event = WEIR_GAP;
+    m->lost = lost;
+    if (b != NULL && wr_reader_seek(s->reader, s->turn,
+                                    wr_reader_position(s->reader, s->turn) - 1) != WEIR_OK)
+        m->lost++;
+    cursor_print(s, m->cursor, sizeof m->cursor);
+    s->within = false;
+    return s->by_key ? wr_whole_end(&s->whole) : WEIR_OK;
+}
+
+/* What shard `turn` has; *none: no rows. */
+static weir_status
+ask_shard(weir_subscription *s, weir_message *m, bool *none)
+{
+    uint64_t lost = 0;
+    *none = false;
+    for (;;) {
+        if (s->by_key && s->whole.ready) {
+            WR_TRY(give_whole(s, m, none));
+            if (!*none)
+                return WEIR_OK;
+        }
+        wr_batch *b = wr_reader_next(s->reader, s->turn, &lost);
+        if (lost > 0)
+            return give_gap(s, b, lost, m);
+        *none = b == NULL;
+        if (b == NULL)
+            return WEIR_OK;
+        s->watermarks[s->turn] = WR_MAX(s->watermarks[s->turn], b->watermark_after);
+        if (b->mark == WR_MARK_END) {
+            s->watermarks[s->turn] = WR_TIME_END;
+            s->ended[s->turn] = true;
+        }
+        if (b->row_count == 0) {
+            wr_batch_release(b);
+            continue; /* only its watermark moved */
+        }
+        s->sequence = b->sequence;
+        s->pieces++;
+        if (!s->by_key)
+            return give_rows(s, b, m);
+        s->within = true;
+        weir_status st = wr_whole_put(&s->whole, b);
+        wr_batch_release(b);
+        WR_TRY(st);
+    }
 }
 
 weir_status
 weir_subscription_next(weir_subscription *s, weir_message *m, weir_error *err)
 {
     memset(m, 0, sizeof *m);
-    for (uint32_t tried = 0; tried < s->shard_count;) {
-        uint32_t shard = (s->turn + tried) % s->shard_count;
-        uint64_t lost = 0;
-        wr_batch *b = wr_reader_next(s->reader, shard, &lost);
-        if (lost > 0) {
-            wr_batch_release(b); /* read again after the gap has been told */
-            m->event = WEIR_GAP;
-            m->lost = lost;
-            if (b != NULL && wr_reader_seek(s->reader, shard,
-                                            wr_reader_position(s->reader, shard) - 1) != WEIR_OK)
-                m->lost++;
-            cursor_print(s, m->cursor, sizeof m->cursor);
+    for (uint32_t tried = 0; tried < s->shard_count; tried++) {
+        bool none;
+        if (ask_shard(s, m, &none) != WEIR_OK)
+            return wr_error_set(err, WEIR_MEMORY, "no memory for rows");
+        if (!none)
             return WEIR_OK;
-        }
-        if (b == NULL) {
-            tried++;
-            continue;
-        }
-        s->watermarks[shard] = WR_MAX(s->watermarks[shard], b->watermark_after);
-        if (b->mark == WR_MARK_END) {
-            s->watermarks[shard] = WR_TIME_END;
-            s->ended[shard] = true;
-        }
-        if (b->row_count == 0) {
-            wr_batch_release(b);
-            continue; /* the same shard again: only its watermark moved */
-        }
-        if (s->by_key && !upserts_of(s, &b))
-            return wr_error_set(err, WEIR_MEMORY, "no memory for rows");
-        m->event = WEIR_ROWS;
-        m->snapshot = b->sequence <= s->snapshot_until[shard];
-        const weir_rows_id name = { s->pipeline->boot, b->sequence, s->relation, shard };
-        m->rows = wr_rows_create_shared(&s->pipeline->encoded, b, s->schema, &name);
-        if (m->rows == NULL)
-            return wr_error_set(err, WEIR_MEMORY, "no memory for rows");
-        cursor_print(s, m->cursor, sizeof m->cursor);
-        s->turn = (shard + 1) % s->shard_count;
-        return WEIR_OK;
+        if (s->within)
+            break; /* its rest comes */
+        s->turn = (s->turn + 1) % s->shard_count;
     }
-    wr_time least = least_watermark(s);
+    wr_time least = s->within ? s->progress : least_watermark(s);
     m->event = WEIR_NOTHING;
     if (least > s->progress) {
         s->progress = least;

@@ -474,7 +474,12 @@ wr_chain_run(chain *c)
             (void) chain_out_of_memory(c);
         return CHAIN_FAILED;
     }
-    return idle ? CHAIN_IDLE : CHAIN_BLOCKED;
+    bool flushed = false;
+    if (idle && wr_output_settle(&c->out, &flushed) != WEIR_OK) {
+        (void) chain_out_of_memory(c);
+        return CHAIN_FAILED;
+    }
+    return flushed ? CHAIN_IDLE : CHAIN_BLOCKED;
 }
 
 void

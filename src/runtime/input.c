@@ -111,6 +111,8 @@ input_peek(input *i, bool *failed)
 static input *
 inputs_find(inputs *in, bool *failed)
 {
+    if (in->within != NULL)
+        return input_peek(in->within, failed) != NULL ? in->within : NULL;
     for (uint32_t n = 0; n < in->count; n++) {
         input *i = &in->list[in->cursor];
         in->cursor = in->cursor + 1 == in->count ? 0 : in->cursor + 1;
@@ -153,6 +155,7 @@ wr_inputs_take(inputs *in, int *port, wr_batch **out)
         return failed ? TAKE_FAILED : TAKE_NONE;
     wr_batch *batch = input_read(from);
     wr_time   before = in->watermark;
+    in->within = in->keeps_whole && batch->goes_on != 0 ? from : NULL;
     if (batch->mark == WR_MARK_BARRIER) {
         wr_epoch epoch = batch->epoch;
         wr_batch_release(batch);

@@ -12,6 +12,8 @@
  *             N3  and judges its rows as they were judged where they came from, or by the least of the
  *                 OTHER ports' watermarks when that is lower.  So a row's fate hangs neither on
  *                 batch boundaries nor on how far the sibling inputs of its port have come.
+ *             N4  where changes are kept whole (sinks), an input that is within a change is read before
+ *                 any other, until the change is over
  *
  * Worked example, a union of A (at 20) and B (at 15), so the task is at 15.  A sends rows judged by
  * 20 with watermark 30: they leave with before 15, after 15, and row_watermark 15 each = min(20, B).
@@ -44,6 +46,8 @@ typedef struct inputs {
     wr_time    watermark;  /* least over ports         */
     uint32_t   port_count;
     wr_time    ports[WR_OP_PORTS_MAX]; /* END where nothing can come any more */
+    bool       keeps_whole; /* N4 */
+    input     *within;      /* N4 */
 } inputs;
 
 typedef enum take_result {

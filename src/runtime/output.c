@@ -12,7 +12,8 @@
 weir_status
 wr_output_open(output *o, wr_arena *arena)
 {
-    o->pending_capacity = o->stream != NULL;
+    o->changes = o->stream != NULL && wr_stream_schema(o->stream)->kind != WR_INSERT_ONLY;
+    o->pending_capacity = (o->stream != NULL) + o->changes;
     bool hashed = false;
     for (uint32_t e = 0; e < o->edge_count; e++) {
         output_edge *edge = &o->edges[e];
@@ -47,16 +48,20 @@ wr_output_close(output *o)
         wr_batch_release(o->pending[i].batch);
     }
     o->pending_count = 0;
+    wr_batch_release(o->held);
+    o->held = NULL;
 }
 
 bool
 wr_output_flush(output *o)
 {
     uint32_t kept = 0;
+    bool     full = false; /* the stream: what follows waits, too */
     for (uint32_t i = 0; i < o->pending_count; i++) {
         output_pending p = o->pending[i];
         bool room = p.channel != NULL ? channel_has_room(p.channel)
-                                      : wr_stream_has_room(o->stream, o->shard);
+                                      : !full && wr_stream_has_room(o->stream, o->shard);
+        full = full || (p.channel == NULL && !room);
         if (!room)
             o->pending[kept++] = p;
         else if (p.channel != NULL)
@@ -152,6 +157,62 @@ edge_put(output *o, output_edge *edge, wr_batch *batch)
     return WEIR_OK;
 }
 
+/* Takes batch.  Routes are found in the order in which batches are published. */
+static weir_status
+stream_add(output *o, wr_batch *batch)
+{
+    wr_routes *routes = NULL;
+    if (wr_stream_route(o->stream, o->shard, batch, &routes) != WEIR_OK) {
+        wr_batch_release(batch);
+        return WEIR_MEMORY;
+    }
+    output_add(o, NULL, batch, routes);
+    return WEIR_OK;
+}
+
+static weir_status
+held_add(output *o, bool goes_on)
+{
+    wr_batch *held = o->held;
+    if (held == NULL)
+        return WEIR_OK;
+    held->goes_on = goes_on;
+    o->held = NULL;
+    return stream_add(o, held);
+}
+
+/* Takes batch, which is ours alone. */
+static weir_status
+stream_put(output *o, wr_batch *batch)
+{
+    bool        rows = batch->row_count > 0;
+    weir_status status = WEIR_OK;
+    batch->goes_on = 0;
+    if (!o->changes || batch->mark != WR_MARK_NONE || (!rows && o->held == NULL)) {
+        status = held_add(o, false);
+        if (status == WEIR_OK)
+            return stream_add(o, batch);
+        wr_batch_release(batch);
+    } else if (rows) { /* O4 */
+        status = held_add(o, true);
+        o->held = batch;
+    } else { /* a watermark alone goes with what is held */
+        o->held->watermark_after = WR_MAX(o->held->watermark_after, batch->watermark_after);
+        o->held->live = batch->live;
+        wr_batch_release(batch);
+    }
+    return status;
+}
+
+weir_status
+wr_output_settle(output *o, bool *flushed)
+{
+    wr_assert(o->pending_count == 0); /* O1 */
+    WR_TRY(held_add(o, false));
+    *flushed = wr_output_flush(o);
+    return WEIR_OK;
+}
+
 weir_status
 wr_output_put(output *o, wr_batch *batch)
 {
@@ -166,15 +227,11 @@ wr_output_put(output *o, wr_batch *batch)
     for (uint32_t e = 0; status == WEIR_OK && e < o->edge_count; e++)
         status = edge_put(o, &o->edges[e], batch);
     if (status == WEIR_OK && o->stream != NULL) {
-        wr_routes *routes = NULL;
         batch = wr_batch_unique(batch); /* its sequence is the stream's to write */
         if (batch == NULL)
             return WEIR_MEMORY;
-        if (wr_stream_route(o->stream, o->shard, batch, &routes) != WEIR_OK) {
-            wr_batch_release(batch);
+        if (stream_put(o, batch) != WEIR_OK)
             return WEIR_MEMORY;
-        }
-        output_add(o, NULL, batch, routes);
     } else
         wr_batch_release(batch);
     if (status == WEIR_OK)

@@ -6,6 +6,9 @@
  *                 `pending`, and the next is accepted when that is empty
  *             O2  a target gets everything in the order of the puts; marks go to every target
  *             O3  published batches own their strings, and no selection under half is kept
+ *             O4  in a stream that changes, what one batch of input made comes as one change: all its
+ *                 batches but the last say that they go on.  The newest is held back until the next one
+ *                 comes or the task has done with its input (settle)
  */
 #pragma once
 
@@ -31,6 +34,8 @@ typedef struct output {
     wr_budget      *flow;
     wr_stream      *stream; /* NULL: edges alone */
     uint32_t        shard;
+    bool            changes; /* the stream's rows may be taken back: O4 */
+    wr_batch       *held;    /* O4 */
     output_edge    *edges;
     uint32_t        edge_count;
     output_pending *pending;
@@ -47,3 +52,5 @@ bool        wr_output_flush(output *o);
 int64_t     wr_output_rest(output *o, int64_t now, bool *failed);
 /* Takes batch (also on failure).  Nothing is pending.  MEMORY. */
 weir_status wr_output_put(output *o, wr_batch *batch);
+/* Nothing is pending, and what was put is a whole change; *flushed: nothing is left.  MEMORY. */
+weir_status wr_output_settle(output *o, bool *flushed);

@@ -12,6 +12,7 @@
 #include "runtime/chain_impl.h"
 #include "runtime/input_impl.h"
 #include "runtime/source_impl.h"
+#include "runtime/whole.h"
 
 /* A segment of the job whose operators this task runs. */
 typedef struct segment_origin {
@@ -38,6 +39,7 @@ typedef struct sink_task {
     wr_sink_ctx            ctx;
     inputs                 in;
     wr_batch              *batch;     /* offered and not taken yet */
+    wr_whole               whole;     /* written by key: changes under way */
     wr_watch              *watch;
     int                    watch_fd;
     wr_epoch               flushing;  /* barrier under way; 0: none */

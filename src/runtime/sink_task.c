@@ -6,10 +6,10 @@
  *             (flush), so after a restart a sink may see rows again but never misses one.
  * Invariants  S1  a batch is offered until the connector has taken it; nothing else is taken meanwhile
  *             S2  a barrier is acknowledged only after flush said NEXT
+ *             S3  what is written by key is written a whole change at a time (whole.h); a barrier stands
+ *                 between changes
  */
 #include "runtime/runtime_impl.h"
-
-#include "data/upserts.h"
 
 #include <stdio.h>
 
@@ -68,6 +68,8 @@ wr_sink_open(sink_task *s, weir_error *err)
     wr_runtime            *rt = s->t.rt;
     s->ctx.flow = rt->config.flow;
     s->ctx.clock = rt->config.clock;
+    wr_whole_init(&s->whole, rt->config.flow, b->upserts);
+    s->in.keeps_whole = true;
     s->ctx.schema = b->upserts != NULL ? b->upserts : rt->job->streams[b->stream].schema;
     s->ctx.wake = ctx_wake;
     s->ctx.wake_after = ctx_wake_after;
@@ -116,6 +118,8 @@ sink_proceed(sink_task *s)
         s->batch = NULL;
         task_moved(&s->t);
     }
+    if (s->whole.ready)
+        return SINK_GO; /* sink_take goes on with it */
     if (s->flushing == 0 && !s->ending)
         return SINK_GO;
     sink_step step = sink_answered(s, ops->flush != NULL ? ops->flush(s->self, &s->ctx) : WR_FLOW_NEXT);
@@ -137,23 +141,34 @@ sink_failed(sink_task *s)
                         e->code != WEIR_OK ? e->text : weir_status_text(code));
 }
 
+/* Takes batch. */
+static bool
+sink_offer(sink_task *s, wr_batch *batch)
+{
+    bool upserts = s->binding->upserts != NULL;
+    weir_status status = WEIR_OK;
+    if (batch->row_count > 0 && !upserts)
+        s->batch = wr_batch_retain(batch);
+    else if (batch->row_count > 0)
+        status = wr_whole_put(&s->whole, batch); /* S3 */
+    wr_batch_release(batch);
+    return status == WEIR_OK;
+}
+
 /* False: nothing there. */
 static bool
 sink_take(sink_task *s, bool *failed)
 {
     int       port;
     wr_batch *batch;
+    if (s->whole.ready) {
+        *failed = wr_whole_take(&s->whole, &s->batch) != WEIR_OK;
+        return true;
+    }
     switch (wr_inputs_take(&s->in, &port, &batch)) {
     case TAKE_NONE: return false;
     case TAKE_MOVED: return true;
-    case TAKE_BATCH:
-        s->batch = batch->row_count > 0 ? wr_batch_retain(batch) : NULL;
-        if (s->batch != NULL && s->binding->upserts != NULL) {
-            wr_batch_release(s->batch);
-            *failed = wr_batch_upserts(s->ctx.flow, batch, s->binding->upserts, &s->batch) != WEIR_OK;
-        }
-        wr_batch_release(batch);
-        return true;
+    case TAKE_BATCH: *failed = !sink_offer(s, batch); return true;
     case TAKE_BARRIER: s->flushing = s->in.epoch; return true;
     case TAKE_END: s->ending = true; return true;
     case TAKE_FAILED: *failed = true; return true;
@@ -199,6 +214,7 @@ sink_close(task *t)
     s->ctx.encoder = NULL;
     wr_batch_release(s->batch);
     s->batch = NULL;
+    wr_whole_fini(&s->whole);
     wr_watch_destroy(s->watch);
     for (uint32_t i = 0; i < s->in.count; i++)
         wr_reader_destroy(s->in.list[i].reader);

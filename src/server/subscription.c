@@ -8,7 +8,7 @@
  *
  * Invariants  S1  a wake is only a flag: it is set from the publisher's thread under the
  *                 stream's lock, so none comes after weir_unsubscribe
- *             S2  a cursor is sent with, or after, the rows it covers
+ *             S2  a cursor is sent with, or after, the rows it covers: with the last message of a change
  */
 #include "server/reply.h"
 
@@ -117,14 +117,14 @@ send_end(subscription *s, const char *reason, const weir_error *why)
 }
 
 /* One frame: all of the body, or `count` of its rows at bytes; the cursor with the last frame of a
- * message (S2). */
+ * change (S2). */
 static void
 send_rows_frame(subscription *s, const weir_message *m, out_body *whole, const char *bytes,
                 size_t length, uint32_t count, bool last)
 {
     reply r;
     reply_begin(&r, s->conn, s->id, "rows");
-    if (last)
+    if (last && m->cursor[0] != '\0')
         reply_string(&r, "cursor", m->cursor);
     else
         reply_bool(&r, "more", true);
@@ -315,7 +315,8 @@ subscription_step(subscription *s)
         return STEP_OVER;
     case WEIR_NOTHING: return subscription_rest(s);
     }
-    memcpy(s->cursor, m.cursor, sizeof s->cursor);
+    if (m.cursor[0] != '\0')
+        memcpy(s->cursor, m.cursor, sizeof s->cursor);
     return goes_on ? STEP_MORE : STEP_OVER;
 }
 

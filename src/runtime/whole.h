@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/whole.h -- whole changes by key: the batches of one change as rows that replace each other.
+ *
+ * What one batch of input makes of a stream may take several batches (output_impl.h: O4), and the old
+ * row of a key may stand in one and the new row in another, in either order.  Read one by one they
+ * would say that the key has gone.
+ *
+ * Place       readers by key: subscriptions and sinks, one of these each; batches of one shard until the
+ *             change is whole, then of any.
+ * State       the batches of the change under way.
+ * Invariants  W1  of a whole change each key comes at most once: the row that stands, or its deletion
+ *             W2  a change of more than WR_WHOLE_BYTES is given out in pieces, each as if it were whole
+ */
+#pragma once
+
+#include "data/batch.h"
+
+#define WR_WHOLE_BYTES (16ull << 20)
+
+typedef struct wr_whole {
+    wr_budget       *budget;
+    const wr_schema *schema; /* borrowed: with the key */
+    wr_batch       **batches;
+    uint32_t         count, capacity, given; /* given: of a change that is whole */
+    uint64_t         bytes;
+    bool             ready; /* to be taken         */
+    bool             within; /* the change goes on */
+} wr_whole;
+
+void wr_whole_init(wr_whole *w, wr_budget *budget, const wr_schema *schema);
+void wr_whole_fini(wr_whole *w);
+/* One more batch, with rows; borrows it.  All has been taken before.  MEMORY. */
+weir_status wr_whole_put(wr_whole *w, wr_batch *batch);
+/* The change will not be continued (what follows was lost).  MEMORY. */
+weir_status wr_whole_end(wr_whole *w);
+/* The next batch of rows by key (owned; goes_on says whether the change does); NULL: put more.  MEMORY. */
+weir_status wr_whole_take(wr_whole *w, wr_batch **out);
