@@ -80,7 +80,7 @@ decoder_create(const void *config, const wr_schema *schema, const uint64_t *need
     wr_arena_init(&d->scratch.arena, budget);
     wr_text_init(&d->unescaped, budget);
     wr_text_init(&d->header, budget);
-    if (columns_init(d, needed, (wr_time_unit) c->time_unit) != WEIR_OK) {
+    if (columns_init(d, needed, (wr_time_unit) c->time_unit) != WEIR_OK || wr_csv_run_make(d) != WEIR_OK) {
         ops->destroy(&d->decoder);
         return wr_error_set(err, WEIR_MEMORY, "no memory for a CSV decoder");
     }
@@ -108,6 +108,8 @@ decoder_destroy(wr_decoder *self)
     wr_csv_decoder *d = (wr_csv_decoder *) self;
     if (d == NULL)
         return;
+    wr_free(d->run);
+    wr_free(d->tail);
     wr_free(d->fields);
     wr_free(d->column_of);
     wr_text_fini(&d->header);
@@ -233,6 +235,14 @@ decoder_decode(wr_decoder *self, const char *bytes, size_t length, bool last, wr
         d->skipping = line == NULL && !last;
     }
     while (p < end && to->count < to->capacity) {
+        size_t used = 0;
+        if (d->run != NULL && !d->header_wanted && d->field_count > 0 && d->field_count <= d->fields_capacity)
+            status = wr_csv_run_take(d, p, end, last, to, &used);
+        if (status != WEIR_OK)
+            break;
+        p += used;
+        if (used > 0)
+            continue;
         const char *after = next_read(d, p, end, last, to, &status);
         if (after == NULL)
             break;

@@ -17,6 +17,8 @@ typedef struct wr_csv_field {
     bool        plain;        /* text is raw */
 } wr_csv_field;
 
+typedef struct wr_csv_run wr_csv_run; /* csv_run_impl.h */
+
 typedef struct wr_csv_decoder {
     wr_decoder       decoder; /* first */
     const wr_schema *schema;
@@ -37,6 +39,10 @@ typedef struct wr_csv_decoder {
     wr_text          unescaped;
     wr_cell_scratch  scratch;
     wr_arena         arena;
+    wr_csv_run      *run; /* NULL: records are read one by one */
+    uint32_t         run_bytes;
+    char            *tail;
+    void           (*indexer)(wr_csv_run *run, char delimiter, char escape, bool quote);
 } wr_csv_decoder;
 
 typedef enum wr_csv_scan {
@@ -59,3 +65,29 @@ wr_csv_scan wr_csv_record_scan(wr_csv_decoder *d, const char *p, const char *end
 weir_status wr_csv_header_read(wr_csv_decoder *d, uint32_t *named);
 /* The record in d->fields as a row of `to`, whose count the caller moves; a bad one is told in text. */
 weir_status wr_csv_row_put(wr_csv_decoder *d, wr_decode_to *to, char *text, size_t room);
+
+/* csv_run.c */
+weir_status wr_csv_run_make(wr_csv_decoder *d);
+/* Plain records at p as rows of `to`, whose count moves.  *used: their bytes, 0: the record at p is not plain. */
+weir_status wr_csv_run_take(wr_csv_decoder *d, const char *p, const char *end, bool last, wr_decode_to *to,
+                            size_t *used);
+
+/* What a backslash and c stand for. */
+static inline char
+wr_csv_unescape(char c)
+{
+    static const char names[] = "tnrbfv\\", values[] = "\t\n\r\b\f\v\\";
+    const char       *name = c != '\0' ? strchr(names, c) : NULL;
+    return name != NULL ? values[name - names] : c;
+}
+
+static inline bool
+wr_csv_is_number(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool digit = s[i] >= '0' && s[i] <= '9';
+        if (!digit && s[i] != '.' && (i > 0 || s[i] != '-'))
+            return false;
+    }
+    return n > 0 && s[n - 1] >= '0' && s[0] != '.';
+}

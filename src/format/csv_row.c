@@ -61,17 +61,6 @@ bad_field(wr_csv_decoder *d, uint32_t column, weir_status code, char *text, size
     return code;
 }
 
-static bool
-is_number(const wr_csv_field *f)
-{
-    for (uint32_t i = 0; i < f->length; i++) {
-        bool digit = f->text[i] >= '0' && f->text[i] <= '9';
-        if (!digit && f->text[i] != '.' && (i > 0 || f->text[i] != '-'))
-            return false;
-    }
-    return f->length > 0 && f->text[f->length - 1] >= '0' && f->text[0] != '.';
-}
-
 weir_status
 wr_csv_row_put(wr_csv_decoder *d, wr_decode_to *to, char *text, size_t room)
 {
@@ -94,7 +83,7 @@ wr_csv_row_put(wr_csv_decoder *d, wr_decode_to *to, char *text, size_t room)
         wr_cell *cell = &d->cells[c];
         if (null)
             status = wr_cell_put_null(cell, to->columns[c], row, &d->scratch);
-        else if (cell->unit != WR_UNIT_NONE && is_number(f) &&
+        else if (cell->unit != WR_UNIT_NONE && wr_csv_is_number(f->text, f->length) &&
                  (cell->kind == WR_CELL_STAMP || cell->kind == WR_CELL_DATE))
             status = wr_cell_put_number(cell, to->columns[c], row, f->text, f->length, &d->scratch);
         else

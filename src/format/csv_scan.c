@@ -79,14 +79,12 @@ quoted_scan(wr_csv_decoder *d, const char *from, const char **at, const char *en
 static wr_csv_scan
 escaped_scan(wr_csv_decoder *d, const char *from, const char **at, const char *end)
 {
-    static const char names[] = "tnrbfv\\", values[] = "\t\n\r\b\f\v\\";
-    const char       *p = *at;
+    const char *p = *at;
     wr_text_append(&d->unescaped, from, (size_t) (p - from));
     while (p < end && *p == '\\') {
         if (++p == end)
             break;
-        const char *name = *p != '\0' ? strchr(names, *p) : NULL;
-        wr_text_putc(&d->unescaped, name != NULL ? values[name - names] : *p);
+        wr_text_putc(&d->unescaped, wr_csv_unescape(*p));
         const char *run = ++p;
         p = special_find(d, p, end);
         wr_text_append(&d->unescaped, run, (size_t) (p - run));
