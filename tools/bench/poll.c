@@ -1,80 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench/poll.c -- the client's floor: a bare consumer_poll loop over a topic, no decoding.
+ * tools/bench/poll.c -- the client's floor: a bare loop over a topic, no decoding.
  *
- *   poll BROKERS TOPIC MESSAGES     prints messages, seconds of CPU, seconds of wall
+ *   poll BROKERS TOPIC MESSAGES [batch]     prints messages, seconds of CPU, seconds of wall
  *
- * The same fetch settings as connector/kafka's defaults, so that the ratio says what Weir adds.
+ * consumer_poll, or (batch) consume_batch_queue of 2,048.  The settings are those of connector/kafka, so that the ratio says what Weir
+ * adds.
  */
-#include <librdkafka/rdkafka.h>
+#include "kafka_bench.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
+enum { BATCH = 2048 };
 
-static double
-cpu_seconds(void)
+static long
+batch_read(rd_kafka_queue_t *queue)
 {
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    rd_kafka_message_t *m[BATCH];
+    long                good = 0;
+    ssize_t             n = rd_kafka_consume_batch_queue(queue, 1000, m, BATCH);
+    for (ssize_t i = 0; i < n; i++) {
+        good += m[i]->err == 0;
+        rd_kafka_message_destroy(m[i]);
+    }
+    return good;
+}
+
+static long
+one_read(rd_kafka_t *rk)
+{
+    rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, 1000);
+    long                good = m != NULL && m->err == 0;
+    if (m != NULL)
+        rd_kafka_message_destroy(m);
+    return good;
 }
 
 int
 main(int argc, char **argv)
 {
-    char text[512];
-    struct timespec a, b;
-    const struct rd_kafka_metadata *meta;
-    static const char *const settings[][2] = {
-        { "group.id", "weir-bench-poll" },
-        { "enable.auto.commit", "false" },
-        { "auto.offset.reset", "earliest" },
-        { "fetch.message.max.bytes", "1048576" },
-        { "fetch.max.bytes", "4194304" },
-        { "queued.max.messages.kbytes", "65536" },
-        { "check.crcs", "true" },
-    };
-    if (argc != 4) {
-        fprintf(stderr, "usage: poll BROKERS TOPIC MESSAGES\n");
+    if (argc < 4) {
+        fprintf(stderr, "usage: poll BROKERS TOPIC MESSAGES [batch]\n");
         return 2;
     }
-    long want = atol(argv[3]), have = 0;
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
-        if (rd_kafka_conf_set(conf, settings[i][0], settings[i][1], text, sizeof text) !=
-            RD_KAFKA_CONF_OK) {
-            fprintf(stderr, "%s\n", text);
-            return 1;
-        }
-    rd_kafka_conf_set(conf, "bootstrap.servers", argv[1], text, sizeof text);
-    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
-    rd_kafka_poll_set_consumer(rk);
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, argv[2], NULL);
-    if (rd_kafka_metadata(rk, 0, topic, &meta, 10000) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return 1;
-    rd_kafka_topic_partition_list_t *list =
-        rd_kafka_topic_partition_list_new(meta->topics[0].partition_cnt);
-    for (int p = 0; p < meta->topics[0].partition_cnt; p++)
-        rd_kafka_topic_partition_list_add(list, argv[2], p)->offset = RD_KAFKA_OFFSET_BEGINNING;
-    rd_kafka_metadata_destroy(meta);
-    double cpu = cpu_seconds();
-    clock_gettime(CLOCK_MONOTONIC, &a);
-    rd_kafka_assign(rk, list);
-    while (have < want) {
-        rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, 5000);
-        if (m == NULL)
-            break;
-        have += m->err == 0;
-        rd_kafka_message_destroy(m);
+    long        want = atol(argv[3]), have = 0;
+    bool        batch = argc > 4 && strcmp(argv[4], "batch") == 0;
+    bench_clock clock;
+    rd_kafka_t *rk = bench_consumer(argv[1]);
+    int         partitions = bench_partitions(rk, argv[2]);
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(rk);
+    bench_begin(&clock);
+    bench_assign(rk, argv[2], partitions);
+    for (int silent = 0; have < want && silent < 30;) {
+        long n = batch ? batch_read(queue) : one_read(rk);
+        have += n;
+        silent = n > 0 ? 0 : silent + 1;
     }
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    printf("%ld %.3f %.3f\n", have, cpu_seconds() - cpu,
-           (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
-    fflush(stdout);
-    _exit(have == want ? 0 : 1);
+    bench_print(&clock, have);
+    _exit(have >= want ? 0 : 1);
 }
