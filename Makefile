@@ -113,6 +113,19 @@ $(O)/sim: $(call obj,$(wildcard tests/sim/*.c)) $(O)/libweir.a
 replay: $(FUZZ_BIN)
 	@tools/run_replay $(O)
 
+# Weir with every allocation and system call of its own files going through tools/faults/hook.c.
+FAULT_WRAPS := $(shell sed -n '/define IO_KINDS/,/^typedef enum kind/{s/X(name)//;s/X(\([a-z0-9_]*\))/\n=\1\n/g;p}' tools/faults/hook.c | sed -n 's/^=/--wrap=/p')
+comma := ,
+FAULT_LINK = $(LDFLAGS) $(addprefix -Wl$(comma),$(FAULT_WRAPS))
+$(O)/faults/weir: $(BIN_OBJ) $(O)/obj/tools/faults/hook.o $(O)/libweir.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(FAULT_LINK) -o $@ $(BIN_OBJ) $(O)/obj/tools/faults/hook.o $(O)/libweir.a $(LDLIBS)
+$(O)/faults/embed: $(O)/obj/tools/faults/embed.o $(O)/obj/tools/faults/hook.o $(O)/libweir.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(FAULT_LINK) -o $@ $^ $(LDLIBS)
+
 .PHONY: docs
 docs: $(O)/weir ## write docs/sql-functions.md anew from the registries
 	@tools/gen_sql_reference $(O)/weir

@@ -174,8 +174,10 @@ typedef struct weir_rows_id {
 } weir_rows_id;
 WEIR_API weir_rows_id weir_rows_name(const weir_rows *rows);
 WEIR_API int        weir_rows_diff(const weir_rows *rows, uint32_t row); /* +1 or -1 (or a count) */
-/* One value as PostgreSQL prints it; NULL for SQL NULL.  The text is valid until the next call on rows: one thread. */
+/* One value as PostgreSQL prints it; NULL for SQL NULL.  The text is valid until the next call on rows: one thread.
+ * NULL, too, when memory is out: then weir_rows_status says so from there on. */
 WEIR_API const char *weir_rows_text(weir_rows *rows, uint32_t row, uint32_t column);
+WEIR_API weir_status weir_rows_status(const weir_rows *rows);
 /*
  * The rows as the protocol has them, encoded once and shared by all who ask: JSON gives
  * [["+",[7,3]],["-",[7,2]]] (rows parallel to the columns), MSGPACK the same shape.  Borrowed from rows.

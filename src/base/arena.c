@@ -41,6 +41,7 @@ void
 wr_arena_reset(wr_arena *arena)
 {
     wr_arena_block *keep = arena->head;
+    arena->failed = false;
     if (keep == NULL)
         return;
     for (wr_arena_block *b = keep->next, *next; b != NULL; b = next) {
@@ -59,8 +60,10 @@ arena_grow(wr_arena *arena, size_t bytes)
                                       : BLOCK_BYTES_MIN;
     want = WR_MAX(want, bytes);
     wr_arena_block *b = wr_alloc(arena->budget, sizeof *b + want);
-    if (b == NULL)
+    if (b == NULL) {
+        arena->failed = true;
         return false;
+    }
     b->next = arena->head;
     b->bytes = want;
     arena->head = b;
@@ -72,8 +75,10 @@ arena_grow(wr_arena *arena, size_t bytes)
 void *
 wr_arena_alloc(wr_arena *arena, size_t bytes)
 {
-    if (bytes > SIZE_MAX / 2)
+    if (bytes > SIZE_MAX / 2) {
+        arena->failed = true;
         return NULL;
+    }
     bytes = bytes == 0 ? ALIGN : (bytes + ALIGN - 1) & ~(size_t) (ALIGN - 1); /* NULL means no memory */
     if (WR_UNLIKELY((size_t) (arena->end - arena->at) < bytes) && !arena_grow(arena, bytes))
         return NULL;
@@ -87,7 +92,7 @@ wr_arena_calloc(wr_arena *arena, size_t count, size_t bytes)
 {
     size_t total;
     if (__builtin_mul_overflow(count, bytes, &total))
-        return NULL;
+        total = SIZE_MAX; /* refused */
     void *p = wr_arena_alloc(arena, total);
     return p != NULL ? memset(p, 0, total) : NULL;
 }

@@ -18,7 +18,8 @@ typedef struct wr_arena {
     wr_budget      *budget; /* borrowed; NULL is the process's */
     wr_arena_block *head;
     char           *at, *end;
-    size_t          bytes; /* held in blocks */
+    size_t          bytes;  /* held in blocks */
+    bool            failed; /* an allocation was refused since init or reset */
 } wr_arena;
 
 void  wr_arena_init(wr_arena *arena, wr_budget *budget);
@@ -30,3 +31,10 @@ void *wr_arena_calloc(wr_arena *arena, size_t count, size_t bytes);
 char *wr_arena_strndup(wr_arena *arena, const char *text, size_t length); /* adds a NUL */
 char *wr_arena_strdup(wr_arena *arena, const char *text);
 char *wr_arena_printf(wr_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* No allocation has been refused: whoever builds something large asks once, at the end, too. */
+static inline bool
+wr_arena_ok(const wr_arena *arena)
+{
+    return !arena->failed;
+}

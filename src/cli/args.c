@@ -51,6 +51,17 @@ cli_sql_error(const char *sql, const weir_error *err)
 }
 
 void
+cli_report(const weir_report *report, const char *path, weir_status status)
+{
+    char *text = weir_report_count(report) > 0 ? weir_report_print(report, cli_colour(stderr)) : NULL;
+    if (text != NULL)
+        fputs(text, stderr);
+    else if (status != WEIR_OK)
+        cli_say("%s: %s", path, weir_status_text(status));
+    weir_free(text);
+}
+
+void
 cli_set_colour(const char *mode)
 {
     colour_mode = mode;
@@ -99,7 +110,10 @@ cli_read_file(const char *path, size_t *length)
         wr_text_fini(&text);
         return NULL;
     }
-    return wr_text_take(&text, length);
+    char *whole = wr_text_take(&text, length);
+    if (whole == NULL)
+        cli_say("%s: %s", path, weir_status_text(WEIR_MEMORY));
+    return whole;
 }
 
 /* Letters two words share in order, less what they do not: enough to guess a slip. */

@@ -2,6 +2,7 @@
 /* cli/check.c -- weir check, explain, test: what can be said of a file without running it. */
 #include "cli/client.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -11,15 +12,16 @@ load(weir *engine, const char *path, bool json)
 {
     weir_report *report = weir_report_open();
     weir_pipeline *pipeline = NULL;
-    if (report == NULL)
+    if (report == NULL) {
+        cli_say("%s: %s", path, weir_status_text(WEIR_MEMORY));
         return NULL;
+    }
     weir_status status = weir_pipeline_load(engine, path, NULL, NULL, NULL, report, &pipeline);
-    char *text =
-        json ? weir_report_print_json(report) : weir_report_print(report, cli_colour(stderr));
-    if (text != NULL && (json || weir_report_count(report) > 0))
-        fputs(text, json ? stdout : stderr);
-    if (status != WEIR_OK && weir_report_count(report) == 0)
-        cli_say("%s: %s", path, weir_status_text(status));
+    char *text = json ? weir_report_print_json(report) : NULL;
+    if (text != NULL)
+        fputs(text, stdout);
+    else
+        cli_report(report, path, status);
     weir_free(text);
     weir_report_close(report);
     return pipeline;
@@ -211,6 +213,11 @@ test_run_verb(int argc, char **argv)
     }
     test_run run = { .colour = cli_colour(stdout),
                      .junit = junit != NULL ? fopen(junit, "we") : NULL };
+    if (junit != NULL && run.junit == NULL) {
+        cli_say("cannot write \"%s\": %s", junit, strerror(errno));
+        weir_close(engine);
+        return CLI_FAILED;
+    }
     cli_progress_start(&run.bar);
     if (run.junit != NULL)
         fputs("<testsuite name=\"weir\">\n", run.junit);
@@ -230,7 +237,11 @@ test_run_verb(int argc, char **argv)
     cli_progress_clear(&run.bar);
     if (run.junit != NULL) {
         fputs("</testsuite>\n", run.junit);
-        fclose(run.junit);
+        bool whole = ferror(run.junit) == 0;
+        if (fclose(run.junit) != 0 || !whole) {
+            cli_say("cannot write \"%s\": %s", junit, strerror(errno));
+            broken = 1;
+        }
     }
     printf("%d passed, %d failed (seed %lld)\n", run.passed, run.failed, seed);
     weir_close(engine);

@@ -55,6 +55,8 @@ void cli_error(const weir_error *err);
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* With the place in sql drawn under it. */
 void cli_sql_error(const char *sql, const weir_error *err);
+/* What a report has to say; else, of a status that is none, its words. */
+void cli_report(const weir_report *report, const char *path, weir_status status);
 bool cli_colour(FILE *to);             /* a terminal, not NO_COLOR, not TERM=dumb, --color */
 void cli_set_colour(const char *mode); /* auto|always|never */
 /* The exit code for a status. */
@@ -88,7 +90,10 @@ void cli_printer_row(cli_printer *printer, int diff,
                      const char *(*cell)(void *user, uint32_t column), void *user);
 /* A live table shows what it holds now. */
 int cli_printer_flush(cli_printer *printer);
+/* Returns the exit code: OK, too, when the reader of the pipe has gone; else why is said. */
 int cli_printer_close(cli_printer *printer, bool summary);
+/* The exit code of a write to standard output that failed with errno `error`; says why, as above. */
+int cli_write_error(int error);
 
 /* ---- progress of long work: one line on a terminal's standard error --------------------------- */
 

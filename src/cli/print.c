@@ -8,6 +8,7 @@
  */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,7 +20,9 @@ struct cli_printer {
     uint32_t count; /* columns, the one of + and - included */
     weir_column_info columns[COLUMNS_MAX + 1];
     int widths[COLUMNS_MAX + 1];
-    bool with_diff, nested, laid_out, headed, failed;
+    bool with_diff, nested, laid_out, headed;
+    bool failed; /* no memory: something is missing */
+    int error;   /* errno of a write that failed, 0: none */
     wr_text held; /* cells of rows not laid out yet, each ended by NUL */
     uint32_t held_rows;
     uint64_t rows;
@@ -47,8 +50,10 @@ cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns, u
                  bool with_diff, bool nested)
 {
     cli_printer *p = wr_calloc(NULL, 1, sizeof *p);
-    if (p == NULL)
+    if (p == NULL) {
+        cli_say("%s", weir_status_text(WEIR_MEMORY));
         return NULL;
+    }
     p->format = format;
     p->to = to;
     p->with_diff = with_diff;
@@ -138,6 +143,8 @@ put_head(cli_printer *p)
     fputs(bold ? "\033[1m" : "", p->to);
     if (wr_text_ok(&names))
         put_row(p, wr_text_string(&names));
+    else
+        p->failed = true;
     fputs(bold ? "\033[0m" : "", p->to);
     wr_text_fini(&names);
     fputs(markdown ? "|" : "", p->to);
@@ -154,6 +161,9 @@ put_head(cli_printer *p)
 static void
 put_held(cli_printer *p)
 {
+    p->failed |= !wr_text_ok(&p->held);
+    if (p->failed) /* cells are missing */
+        p->held_rows = 0;
     if (!p->laid_out) {
         find_widths(p);
         put_head(p);
@@ -242,7 +252,6 @@ cli_printer_row(cli_printer *p, int diff, const char *(*cell)(void *user, uint32
     p->rows++;
     if (p->format != CLI_TABLE && p->format != CLI_MARKDOWN)
         return;
-    p->failed |= !wr_text_ok(&p->held);
     p->held_rows++;
     if (p->laid_out || p->held_rows >= LAYOUT_ROWS)
         put_held(p);
@@ -283,6 +292,14 @@ cell_of_rows(void *user, uint32_t column)
     return weir_rows_text(at->rows, at->row, column);
 }
 
+static bool
+printer_good(cli_printer *p)
+{
+    if (ferror(p->to) && p->error == 0)
+        p->error = errno != 0 ? errno : EIO;
+    return !p->failed && p->error == 0;
+}
+
 int
 cli_printer_add(cli_printer *p, weir_rows *rows)
 {
@@ -295,9 +312,10 @@ cli_printer_add(cli_printer *p, weir_rows *rows)
             for (int times = diff < 0 ? -diff : diff; times > 0; times--)
                 cli_printer_row(p, diff, cell_of_rows, &at);
         }
+    p->failed |= weir_rows_status(rows) != WEIR_OK;
     if (isatty(fileno(p->to)) && p->laid_out)
         fflush(p->to);
-    return p->failed || ferror(p->to) ? -1 : 0;
+    return printer_good(p) ? 0 : -1;
 }
 
 int
@@ -305,14 +323,25 @@ cli_printer_flush(cli_printer *p)
 {
     if (p->held_rows > 0)
         put_held(p);
-    return fflush(p->to) != 0 || p->failed ? -1 : 0;
+    (void)fflush(p->to);
+    return printer_good(p) ? 0 : -1;
+}
+
+int
+cli_write_error(int error)
+{
+    if (error == EPIPE)
+        return CLI_OK;
+    cli_say("cannot write the rows: %s", strerror(error));
+    return CLI_FAILED;
 }
 
 int
 cli_printer_close(cli_printer *p, bool summary)
 {
+    int rc = CLI_OK;
     if (p == NULL)
-        return -1;
+        return CLI_OK;
     if ((p->format == CLI_TABLE || p->format == CLI_MARKDOWN) && (!p->laid_out || p->held_rows > 0))
         put_held(p);
     if (p->format == CLI_TABLE && summary)
@@ -321,8 +350,14 @@ cli_printer_close(cli_printer *p, bool summary)
         fputs(p->rows > 0 ? "\n]\n" : "]\n", p->to);
     if (p->format == CLI_CSV)
         put_csv_head(p);
-    int failed = fflush(p->to) != 0 || p->failed;
+    (void)fflush(p->to);
+    if (!printer_good(p) && p->error != 0)
+        rc = cli_write_error(p->error);
+    else if (p->failed) {
+        cli_say("no memory to print all rows");
+        rc = CLI_FAILED;
+    }
     wr_text_fini(&p->held);
     wr_free(p);
-    return failed ? -1 : 0;
+    return rc;
 }

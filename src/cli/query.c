@@ -56,14 +56,12 @@ static int
 read_pipeline(query_run *q)
 {
     weir_report *report = weir_report_open();
-    if (report == NULL)
+    if (report == NULL) {
+        cli_say("%s", weir_status_text(WEIR_MEMORY));
         return CLI_FAILED;
-    weir_status status = weir_pipeline_read(q->engine, q->file, NULL, report, &q->pipeline);
-    if (weir_report_count(report) > 0) {
-        char *text = weir_report_print(report, cli_colour(stderr));
-        fputs(text != NULL ? text : "", stderr);
-        weir_free(text);
     }
+    weir_status status = weir_pipeline_read(q->engine, q->file, NULL, report, &q->pipeline);
+    cli_report(report, q->file, status);
     size_t n = strlen(q->file);
     if (status != WEIR_OK && n > 4 && strcmp(q->file + n - 4, ".sql") == 0)
         fprintf(stderr, "  -f names a pipeline file; for a statement in a file: weir query @%s\n",
@@ -130,7 +128,7 @@ print_result(query_run *q, weir_result *result, FILE *to)
     }
     weir_result_progress(result, &left);
     cli_progress_left_out(&left, NULL);
-    return rc == 0 || errno == EPIPE ? CLI_OK : CLI_FAILED;
+    return rc;
 }
 
 static int
@@ -151,7 +149,7 @@ answer(query_run *q, const weir_query_options *options)
     if (q->explain) {
         fputs(text, stdout);
         weir_free(text);
-        return CLI_OK;
+        return fflush(stdout) == 0 ? CLI_OK : cli_write_error(errno);
     }
     if (q->output != NULL && strcmp(q->output, "-") != 0 && (to = fopen(q->output, "we")) == NULL) {
         cli_say("cannot write \"%s\": %s", q->output, strerror(errno));
@@ -160,8 +158,8 @@ answer(query_run *q, const weir_query_options *options)
     }
     q->follow = weir_result_followed(result);
     int rc = print_result(q, result, to);
-    if (to != stdout && fclose(to) != 0)
-        rc = CLI_FAILED;
+    if (to != stdout && fclose(to) != 0 && rc == CLI_OK)
+        rc = cli_write_error(errno);
     weir_result_close(result);
     return rc;
 }
@@ -184,8 +182,8 @@ read_arguments(query_run *q)
     const char *text = n > 0 ? q->rest.items[n - 1] : NULL;
     if (q->sql_file != NULL || text[0] == '@')
         q->sql = cli_read_file(q->sql_file != NULL ? q->sql_file : text + 1, NULL);
-    else
-        q->sql = wr_strdup(NULL, text);
+    else if ((q->sql = wr_strdup(NULL, text)) == NULL)
+        cli_say("%s", weir_status_text(WEIR_MEMORY));
     return q->sql != NULL ? CLI_OK : CLI_FAILED;
 }
 

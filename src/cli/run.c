@@ -32,7 +32,7 @@ typedef struct shown {
     weir_pipeline *pipeline;
     cli_printer *printer;
     int wake_fd;
-    bool ended;
+    bool ended, failed;
 } shown;
 
 typedef struct run_state {
@@ -91,14 +91,16 @@ show_open(run_state *run)
     if (!cli_format_parse(run->options.format, stdout, &format))
         return CLI_USAGE;
     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    weir_status st = s->wake_fd < 0 ? WEIR_LIMIT : WEIR_QUERY_NO_RELATION;
+    weir_status st = WEIR_QUERY_NO_RELATION;
+    if (s->wake_fd < 0)
+        st = wr_error_set(&err, WEIR_LIMIT, "cannot make a descriptor for --show: %s", strerror(errno));
     for (int i = run->count; i-- > 0 && st == WEIR_QUERY_NO_RELATION;) {
         st = weir_subscribe(run->pipelines[i], run->options.show, &o, &s->sub, &err);
         s->pipeline = run->pipelines[i];
     }
     if (st != WEIR_OK) {
         cli_error(&err);
-        return CLI_USAGE;
+        return st == WEIR_QUERY_NO_RELATION ? CLI_USAGE : CLI_FAILED;
     }
     uint32_t n = weir_subscription_columns(s->sub, columns, 256);
     s->printer = cli_printer_open(format, stdout, columns, n < 256 ? n : 256,
@@ -106,7 +108,7 @@ show_open(run_state *run)
     return s->printer != NULL ? CLI_OK : CLI_FAILED;
 }
 
-/* What has come since the last time.  False: standard output has gone. */
+/* What has come since the last time.  False: standard output has gone, or it failed. */
 static bool
 show_pump(shown *s)
 {
@@ -122,6 +124,7 @@ show_pump(shown *s)
             weir_pipeline_state(s->pipeline, NULL) != WEIR_RUNNING; /* asked before the rows are */
         if (weir_subscription_next(s->sub, &m, &err) != WEIR_OK) {
             cli_error(&err);
+            s->failed = true;
             return false;
         }
         if (m.event == WEIR_ROWS) {
@@ -138,14 +141,15 @@ show_pump(shown *s)
     return good && cli_printer_flush(s->printer) == 0;
 }
 
-static void
+/* The exit code. */
+static int
 show_close(shown *s)
 {
     weir_unsubscribe(s->sub);
-    if (s->printer != NULL)
-        cli_printer_close(s->printer, false);
+    int rc = cli_printer_close(s->printer, false);
     if (s->wake_fd >= 0)
         close(s->wake_fd);
+    return s->failed ? CLI_FAILED : rc;
 }
 
 /* --- load, start, wait --- */
@@ -155,23 +159,21 @@ run_load(run_state *run)
 {
     const run_options *o = &run->options;
     weir_report *report = weir_report_open();
-    if (report == NULL)
+    if (report == NULL) {
+        cli_say("%s", weir_status_text(WEIR_MEMORY));
         return CLI_FAILED;
-    for (int i = 0; i < o->files.count; i++)
-        (void)!weir_pipeline_load(
+    }
+    weir_status first = WEIR_OK;
+    for (int i = 0; i < o->files.count; i++) {
+        weir_status st = weir_pipeline_load(
             run->engine, o->files.items[i], NULL, o->inputs.count > 0 ? o->inputs.items : NULL,
             o->outputs.count > 0 ? o->outputs.items : NULL, report, &run->pipelines[i]);
-    run->count = o->files.count;
-    int bad = weir_report_errors(report) > 0;
-    for (int i = 0; i < run->count && !bad; i++)
-        bad = run->pipelines[i] == NULL;
-    if (weir_report_count(report) > 0) {
-        char *text = weir_report_print(report, cli_colour(stderr));
-        fputs(text != NULL ? text : "", stderr);
-        weir_free(text);
+        first = first == WEIR_OK ? st : first;
     }
+    run->count = o->files.count;
+    cli_report(report, o->files.items[0], first);
     weir_report_close(report);
-    return bad ? CLI_CONFIG : CLI_OK;
+    return first == WEIR_OK ? CLI_OK : first == WEIR_MEMORY ? CLI_FAILED : CLI_CONFIG;
 }
 
 /* Clients and files share the limit on descriptors; the usual 1,024 is little. */
@@ -416,10 +418,11 @@ run_verb(int argc, char **argv)
     if (rc == CLI_OK)
         rc = run_follow(&run);
     server_close(run.face);
-    show_close(&run.shown);
+    int shown_rc = show_close(&run.shown);
+    rc = rc == CLI_OK || rc == CLI_INTERRUPTED ? shown_rc : rc;
     weir_close(run.engine);
     weir_dev_kafka_stop(run.broker);
-    return rc == CLI_INTERRUPTED ? CLI_OK : rc; /* asked to stop and stopped cleanly */
+    return rc; /* asked to stop and stopped cleanly: OK */
 }
 
 const cli_verb cli_run = {

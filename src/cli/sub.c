@@ -7,6 +7,7 @@
  */
 #include "cli/client.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { COLUMNS_MAX = 256 };
@@ -142,11 +143,16 @@ on_rows(sub_run *s, const request *m)
 
 /* --- following --- */
 
-static bool
+/* -1: go on; else the exit code. */
+static int
 flush(sub_run *s)
 {
-    int rc = s->printer != NULL ? cli_printer_flush(s->printer) : fflush(stdout);
-    return rc == 0 && ferror(stdout) == 0;
+    if (s->printer != NULL)
+        return cli_printer_flush(s->printer) == 0 ? -1 : CLI_OK; /* its closing says why */
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return -1;
+    return cli_write_error(errno != 0 ? errno : EIO);
 }
 
 static void
@@ -183,6 +189,10 @@ on_message(sub_run *s, const request *m)
         say_cursor(s);
         return rc;
     }
+    if (!wr_arena_ok(&s->arena) || !wr_arena_ok(client_scratch(s->client))) {
+        cli_say("%s", weir_status_text(WEIR_MEMORY));
+        return CLI_FAILED;
+    }
     if (!good) {
         cli_say("a message of the server cannot be read");
         return CLI_FAILED;
@@ -197,8 +207,9 @@ follow(sub_run *s)
 {
     for (;;) {
         request m;
-        if (!client_has_message(s->client) && !flush(s))
-            return CLI_OK; /* the reader of the pipe has gone */
+        int rc = client_has_message(s->client) ? -1 : flush(s);
+        if (rc >= 0)
+            return rc;
         switch (client_next(s->client, -1, &m)) {
         case CLIENT_INTERRUPTED:
             fputc('\n', stderr);
@@ -206,11 +217,10 @@ follow(sub_run *s)
             return CLI_INTERRUPTED;
         case CLIENT_CLOSED: say_cursor(s); return CLI_CONNECT;
         case CLIENT_TIMEOUT: break;
-        case CLIENT_MESSAGE: {
-            int rc = on_message(s, &m);
+        case CLIENT_MESSAGE:
+            rc = on_message(s, &m);
             if (rc >= 0)
                 return rc;
-        }
         }
     }
 }
@@ -266,8 +276,8 @@ sub_verb(int argc, char **argv)
         cli_say("the server closed the connection");
         rc = CLI_CONNECT;
     }
-    if (s.printer != NULL)
-        cli_printer_close(s.printer, false);
+    int printed = cli_printer_close(s.printer, false);
+    rc = rc == CLI_OK ? printed : rc;
     fflush(stdout);
     wr_text_fini(&text);
     wr_arena_fini(&s.arena);

@@ -87,7 +87,7 @@ wr_report_status(const wr_report *report)
     for (uint32_t i = 0; i < report->count; i++)
         if (!report->items[i]->warning)
             return report->items[i]->error.code;
-    return WEIR_OK;
+    return report->errors > 0 ? WEIR_MEMORY : WEIR_OK; /* there was none to keep it */
 }
 
 /* The text of line `line` (from 1) of a file the report knows; NULL when it does not. */

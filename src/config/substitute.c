@@ -7,6 +7,7 @@
  */
 #include "config/document.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,32 +82,46 @@ scalar_substitute(substitution *s, wr_node *node)
         dollar = strstr(at, "${");
     }
     wr_text_append(&out, at, (size_t)(end - at));
-    const char *copy = wr_arena_strndup(s->arena, wr_text_string(&out), out.length);
-    if (copy != NULL && wr_text_ok(&out)) {
+    const char *copy =
+        wr_text_ok(&out) ? wr_arena_strndup(s->arena, wr_text_string(&out), out.length) : NULL;
+    if (copy != NULL) {
         node->text = copy;
         node->length = out.length;
-    }
+    } else
+        wr_node_error(s->report, node, WEIR_MEMORY, NULL, "no memory for the variables here");
     wr_text_fini(&out);
 }
 
-/* Reads path into value; false when it is not there.  A file others may read is refused. */
+/* Reads path into value; false when it is not there.  A file that others may read, or that is there and
+ * cannot be read, is refused: the next place would have another secret. */
 static bool
 secret_file(substitution *s, const wr_node *node, const char *path, bool private, char *value)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return false;
     struct stat st;
-    bool ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return false;
+    bool ok = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (!ok)
+        wr_node_error(s->report, node, WEIR_CONFIG_FILE, NULL, "cannot read secret file \"%s\": %s",
+                      path, fd < 0 ? strerror(errno) : "no plain file");
     if (ok && private && (st.st_mode & 077) != 0) {
         wr_node_error(s->report, node, WEIR_CONFIG_FILE, "chmod 600 it",
                       "secret file \"%s\" may be read by others", path);
         ok = false;
     }
-    ssize_t n = ok ? read(fd, value, SECRET_BYTES_MAX) : -1;
-    close(fd);
-    if (n < 0)
-        return false;
+    ssize_t n = 0, got = 1;
+    while (ok && got != 0 && n < SECRET_BYTES_MAX) {
+        got = read(fd, value + n, (size_t) (SECRET_BYTES_MAX - n));
+        n += got > 0 ? got : 0;
+        if (got < 0 && errno != EINTR) {
+            wr_node_error(s->report, node, WEIR_CONFIG_FILE, NULL,
+                          "cannot read secret file \"%s\": %s", path, strerror(errno));
+            ok = false;
+        }
+    }
+    if (fd >= 0)
+        close(fd);
     while (n > 0 && (value[n - 1] == '\n' || value[n - 1] == '\r'))
         n--;
     value[n] = '\0';

@@ -92,6 +92,7 @@ typedef struct inference {
     const char *names[COLUMNS_MAX];
     uint8_t types[COLUMNS_MAX];
     uint32_t count;
+    bool starved; /* a line did not fit into memory */
 } inference;
 
 static void
@@ -105,7 +106,8 @@ inference_see(inference *f, const char *name, size_t length, uint8_t type)
     if (f->count == COLUMNS_MAX)
         return;
     f->names[f->count] = wr_arena_strndup(f->arena, name, length);
-    f->types[f->count++] = type;
+    f->types[f->count] = type;
+    f->count += f->names[f->count] != NULL; /* none: wr_infer_columns sees that memory is out */
 }
 
 static void
@@ -127,6 +129,7 @@ infer_json(inference *f, const char *head, size_t length, bool whole, wr_arena *
                     inference_see(f, wr_string_data(&rows[r].keys[m]), rows[r].keys[m].length,
                                   type_of_json(&rows[r].items[m]));
         }
+        f->starved |= !wr_arena_ok(scratch);
         wr_arena_reset(scratch);
         at = stop + 1;
     }
@@ -200,6 +203,8 @@ wr_infer_columns(const char *path, const wr_spec_source *source, wr_arena *arena
     else if (strcmp(format, "line") == 0)
         inference_see(f, "line", 4, WR_TEXT);
     wr_arena_fini(&scratch);
+    if (f->starved || !wr_arena_ok(arena)) /* a line or a name was not seen */
+        return wr_error_set(err, WEIR_MEMORY, "no memory to infer the columns of \"%s\"", path);
     if (f->count == 0) {
         weir_status st =
             wr_error_set(err, WEIR_CONFIG_MISSING, "no columns can be inferred from \"%s\"", path);

@@ -45,8 +45,12 @@ wr_pipeline_create(weir *engine, const char *name, weir_pipeline **pipeline)
     wr_encoded_cache_init(&p->encoded);
     p->name = wr_arena_strdup(&p->arena, name);
     p->job.name = p->name;
+    if (p->name == NULL) {
+        wr_pipeline_destroy(p);
+        return WEIR_MEMORY;
+    }
     *pipeline = p;
-    return p->name != NULL ? WEIR_OK : WEIR_MEMORY;
+    return WEIR_OK;
 }
 
 void
@@ -395,7 +399,8 @@ view_bind(weir_pipeline *p, wr_spec_view *sv, wr_sql_statement *parsed, wr_arena
     }
     if (st == WEIR_OK)
         st = wr_plan_bound(statement, &v->options, plan, err);
-    if (st == WEIR_OK && (v->plan = wr_plan_detach(&p->arena, plan)) == NULL)
+    if (st == WEIR_OK &&
+        ((v->plan = wr_plan_detach(&p->arena, plan)) == NULL || !wr_arena_ok(statement)))
         st = wr_error_set(err, WEIR_MEMORY, "no memory for the plan");
     return st;
 }
@@ -681,7 +686,7 @@ wr_pipeline_bind(weir_pipeline *p)
         for (uint32_t w = 0; p->sources[i].keyed && w <= p->sources[i].op_column / 64; w++)
             hash = hash * 31 + p->sources[i].needed[w];
     p->job.fingerprint = hash;
-    bool ok = wr_text_ok(&canonical);
+    bool ok = wr_text_ok(&canonical) && wr_arena_ok(&p->arena); /* nothing of it is missing */
     wr_text_fini(&canonical);
     return ok ? WEIR_OK : WEIR_MEMORY;
 }
@@ -698,16 +703,25 @@ wr_pipeline_plan(weir_pipeline *p, wr_report *report)
         return WEIR_MEMORY;
     p->bounded = p->engine->options.once;
     WR_TRY(wr_sides_note(p));
-    for (uint32_t i = 0; i < spec->source_count; i++)
-        (void)!plan_source_once(p, i, report);
-    for (uint32_t i = 0; i < spec->view_count; i++)
-        (void)!plan_view_after_inputs(p, &spec->views[i], report);
-    weir_status lowered = wr_pipeline_lower_views(p, report);
-    if (lowered != WEIR_OK && report->errors == 0)
-        return lowered;
-    for (uint32_t i = 0; i < spec->sink_count; i++)
-        (void)!plan_sink(p, &spec->sinks[i], report);
+    weir_status first = WEIR_OK, st; /* all mistakes are in the report but the want of memory */
+    for (uint32_t i = 0; i < spec->source_count; i++) {
+        st = plan_source_once(p, i, report);
+        first = first == WEIR_OK ? st : first;
+    }
+    for (uint32_t i = 0; i < spec->view_count; i++) {
+        st = plan_view_after_inputs(p, &spec->views[i], report);
+        first = first == WEIR_OK ? st : first;
+    }
+    st = wr_pipeline_lower_views(p, report);
+    first = first == WEIR_OK ? st : first;
+    if (first != WEIR_OK && report->errors == 0)
+        return first;
+    for (uint32_t i = 0; i < spec->sink_count; i++) {
+        st = plan_sink(p, &spec->sinks[i], report);
+        first = first == WEIR_OK ? st : first;
+    }
     if (report->errors > 0)
         return wr_report_status(report);
+    WR_TRY(first);
     return wr_pipeline_bind(p);
 }

@@ -45,6 +45,7 @@ explain_one(weir_pipeline *p, const wr_planned *v, bool analyze, weir_text_forma
     } else if (analyze) {
         wr_text_printf(to, "running for %.1f s\n", seconds);
     }
+    to->failed |= !wr_text_ok(&plan);
     wr_text_fini(&plan);
 }
 

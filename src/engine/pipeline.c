@@ -58,10 +58,32 @@ pipeline_read(weir *engine, const char *path, const char *text, const char *cons
     if (r->errors > errors_before)
         return p;
     wr_document_substitute(root, &p->arena, r);
+    if (r->errors == errors_before && !wr_arena_ok(&p->arena))
+        return p;
     (void)!wr_spec_read(root, p->file, inputs, outputs, &p->arena, r, &p->spec);
     if (p->spec != NULL && p->spec->views != NULL)
         p->name = p->job.name = p->spec->name;
     return p;
+}
+
+/* The keys are read, whatever stands under them. */
+static bool
+pipeline_is_read(const weir_pipeline *p, const wr_report *r, uint32_t errors_before)
+{
+    return p->spec != NULL && p->spec->views != NULL &&
+           (wr_arena_ok(&p->arena) || r->errors > errors_before);
+}
+
+/* It is not to be: why, in the report if that can be. */
+static weir_status
+pipeline_refuse(weir_pipeline *p, const char *path, wr_report *r, uint32_t errors_before,
+                weir_status status)
+{
+    wr_pipeline_destroy(p);
+    if (r->errors > errors_before)
+        return wr_report_status(r);
+    return wr_report_error(r, "", 0, 0, 1, status, NULL, "cannot load \"%s\": %s", path,
+                           weir_status_text(status));
 }
 
 static void
@@ -106,20 +128,17 @@ weir_pipeline_load(weir *engine, const char *path, const char *text, const char 
     *pipeline = NULL;
     weir_pipeline *p = pipeline_read(engine, path, text, inputs, outputs, r);
     if (p == NULL)
-        return WEIR_MEMORY;
-    weir_status status = p->spec != NULL && p->spec->views != NULL ? pipeline_plan(p, r)
-                         : r->errors > errors_before               ? WEIR_CONFIG
-                                                                   : WEIR_MEMORY;
-    if (r->errors > errors_before)
-        status = wr_report_status(r);
-    if (status != WEIR_OK) {
-        wr_pipeline_destroy(p);
-        return status;
-    }
+        return pipeline_refuse(NULL, path, r, errors_before, WEIR_MEMORY);
+    weir_status status =
+        pipeline_is_read(p, r, errors_before) ? pipeline_plan(p, r) : WEIR_MEMORY;
+    if (status != WEIR_OK || r->errors > errors_before)
+        return pipeline_refuse(p, path, r, errors_before, status);
     const char *dir =
         p->spec->checkpoint.dir != NULL ? p->spec->checkpoint.dir : engine->options.data_dir;
     if (dir != NULL)
         p->data_dir = wr_arena_printf(&p->arena, "%s/%s", dir, p->name);
+    if (dir != NULL && p->data_dir == NULL)
+        return pipeline_refuse(p, path, r, errors_before, WEIR_MEMORY);
     pipeline_add(engine, p);
     *pipeline = p;
     return WEIR_OK;
@@ -133,12 +152,8 @@ weir_pipeline_read(weir *engine, const char *path, const char *text, weir_report
     uint32_t errors_before = r->errors;
     *pipeline = NULL;
     weir_pipeline *p = pipeline_read(engine, path, text, NULL, NULL, r);
-    if (p == NULL)
-        return WEIR_MEMORY;
-    if (r->errors > errors_before || p->spec == NULL || p->spec->views == NULL) {
-        wr_pipeline_destroy(p);
-        return r->errors > errors_before ? wr_report_status(r) : WEIR_MEMORY;
-    }
+    if (p == NULL || r->errors > errors_before || !pipeline_is_read(p, r, errors_before))
+        return pipeline_refuse(p, path, r, errors_before, WEIR_MEMORY);
     p->read_only = true;
     pipeline_add(engine, p);
     *pipeline = p;

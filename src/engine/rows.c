@@ -31,6 +31,7 @@ struct weir_rows {
     encoded *of;
     wr_arena scratch;
     wr_text text;
+    bool failed; /* a text could not be made */
 };
 
 /* --- what is shared --- */
@@ -257,11 +258,21 @@ weir_rows_text(weir_rows *rows, uint32_t row, uint32_t column)
     wr_arena_reset(&rows->scratch);
     wr_text_clear(&rows->text);
     if (wr_column_get_value(rows->of->batch->columns[c], wr_batch_row(rows->of->batch, row), &rows->scratch,
-                            &value) != WEIR_OK ||
-        value.is_null)
+                            &value) != WEIR_OK) {
+        rows->failed = true;
+        return NULL;
+    }
+    if (value.is_null)
         return NULL;
     wr_value_print(&value, &rows->text);
-    return wr_text_string(&rows->text);
+    rows->failed |= !wr_text_ok(&rows->text);
+    return wr_text_ok(&rows->text) ? wr_text_string(&rows->text) : NULL;
+}
+
+weir_status
+weir_rows_status(const weir_rows *rows)
+{
+    return rows->failed ? WEIR_MEMORY : WEIR_OK;
 }
 
 /* [["+",[7,3]],...] */
@@ -374,6 +385,8 @@ encode_msgpack_rows(encoded *r, wr_text *to)
                 } else {
                     wr_text_clear(&cell);
                     wr_value_print(&v, &cell);
+                    if (!wr_text_ok(&cell))
+                        status = WEIR_MEMORY;
                     uint32_t n = (uint32_t)cell.length;
                     b[0] = 0xdb;
                     b[1] = (unsigned char)(n >> 24);
@@ -387,7 +400,7 @@ encode_msgpack_rows(encoded *r, wr_text *to)
         }
         wr_arena_reset(&step);
     }
-    if (!wr_text_ok(&cell) || !wr_text_ok(to))
+    if (status == WEIR_OK && !wr_text_ok(to))
         status = WEIR_MEMORY;
     wr_text_fini(&cell);
     wr_arena_fini(&step);

@@ -157,7 +157,7 @@ test_settle(test *t)
 static void
 test_stop(test *t)
 {
-    for (uint32_t v = 0; v < t->pipeline->view_count; v++) {
+    for (uint32_t v = 0; t->readers != NULL && v < t->pipeline->view_count; v++) {
         wr_reader_destroy(t->readers[v]);
         t->readers[v] = NULL;
     }
@@ -442,6 +442,8 @@ test_one(weir_pipeline *p, const weir_test_options *options, const wr_node *test
     weir_status st = test_open(&t, p, options, node);
     if (st == WEIR_OK)
         st = test_script(&t, node, &ok);
+    if (st == WEIR_OK && !(wr_arena_ok(&t.arena) && wr_text_ok(&t.detail)))
+        st = WEIR_MEMORY;
     if (st != WEIR_OK) {
         ok = false;
         wr_text_printf(&t.detail, "  %s\n",
@@ -453,7 +455,8 @@ test_one(weir_pipeline *p, const weir_test_options *options, const wr_node *test
                                 .passed = ok,
                                 .index = index + 1,
                                 .count = tests->count,
-                                .detail = wr_text_string(&t.detail),
+                                .detail = wr_text_ok(&t.detail) ? wr_text_string(&t.detail)
+                                                                : "  no memory to say more\n",
                                 .seconds =
                                     (double)(wr_clock_monotonic(p->engine->clock) - began) / 1e6 };
     on_result(user, &result);

@@ -68,7 +68,9 @@ cell_value(const wr_node *node, wr_type type, wr_arena *arena, wr_value *out, we
         }
         wr_text_putc(&json, '}');
     }
-    weir_status st = wr_value_parse(type, wr_text_string(&json), json.length, arena, out, err);
+    weir_status st = wr_text_ok(&json)
+                         ? wr_value_parse(type, wr_text_string(&json), json.length, arena, out, err)
+                         : wr_error_set(err, WEIR_MEMORY, "%s", weir_status_text(WEIR_MEMORY));
     wr_text_fini(&json);
     return st;
 }
@@ -160,6 +162,8 @@ wr_test_collect(const wr_batch *batch, const wr_schema *schema, wr_arena *arena,
                 wr_value_print(&v, &line);
             wr_text_putc(&line, '\x1f');
         }
+        if (!wr_text_ok(&line))
+            st = WEIR_MEMORY;
         if (st == WEIR_OK)
             st = rows_push(rows, arena, wr_arena_strndup(arena, wr_text_string(&line), line.length),
                            wr_batch_diff(batch, physical));
@@ -321,6 +325,8 @@ row_matches(const wr_node *want, const wr_test_row *row, const wr_schema *schema
             wr_text_putc(&printed, '\x1e');
         else
             wr_value_print(&v, &printed);
+        if (!wr_text_ok(&printed))
+            st = WEIR_MEMORY;
         bool same = printed.length == n && memcmp(wr_text_string(&printed), cell, n) == 0;
         if (!same && schema->fields[c].type.id == WR_NUMERIC && !v.is_null &&
             !(n == 1 && cell[0] == '\x1e')) {

@@ -57,8 +57,13 @@ weir_open(const weir_options *options, weir **out, weir_error *err)
         return wr_error_set(err, WEIR_MEMORY, "no memory for the engine");
     }
     wr_arena_init(&w->arena, w->budget);
-    w->options.data_dir =
-        w->options.data_dir != NULL ? wr_arena_strdup(&w->arena, w->options.data_dir) : NULL;
+    if (w->options.data_dir != NULL)
+        w->options.data_dir = wr_arena_strdup(&w->arena, w->options.data_dir);
+    if (!wr_arena_ok(&w->arena)) { /* not without the checkpoints that were asked for */
+        wr_budget_destroy(w->budget);
+        wr_free(w);
+        return wr_error_set(err, WEIR_MEMORY, "no memory for the engine");
+    }
     w->clock = wr_clock_system();
     w->started = wr_clock_now(w->clock);
     pthread_mutex_init(&w->mutex, NULL);

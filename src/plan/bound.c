@@ -207,5 +207,7 @@ wr_plan_bound(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, we
     WR_TRY(wr_plan_find_top_n(arena, options, plan, &found));
     if (found)
         WR_TRY(wr_plan_derive(arena, options, plan));
-    return check(arena, options, plan, err);
+    WR_TRY(check(arena, options, plan, err));
+    return wr_arena_ok(arena) ? WEIR_OK
+                              : wr_error_set(err, WEIR_MEMORY, "the plan does not fit the memory budget");
 }

@@ -465,5 +465,6 @@ wr_plan_explain(const wr_plan *plan, const wr_plan_options *options, const wr_pl
     wr_text_putc(to, '\n');
     put_node(&s, plan, 0);
     put_exceptions(plan, to, &floats, &order);
+    to->failed |= !wr_arena_ok(&arena); /* a name may be missing */
     wr_arena_fini(&arena);
 }

@@ -57,6 +57,8 @@ weir_status
 wr_lowering_add_stream(wr_lowering *l, const wr_job_stream *stream, uint32_t *index)
 {
     wr_job *job = l->job;
+    if (stream->name == NULL || stream->schema == NULL) /* the caller's memory was out */
+        return WEIR_MEMORY;
     wr_job_stream *streams = grow(l->arena, job->streams, job->stream_count, sizeof *streams);
     if (streams == NULL)
         return WEIR_MEMORY;
@@ -154,6 +156,7 @@ wr_lower_close(lower_state *s, lower_chain *chain, int32_t stream, uint32_t *ind
         return wr_lower_nomem(s);
     *index = job->segment_count;
     job->segments[job->segment_count++] = chain->segment;
+    chain->segment.values = NULL; /* the job's now */
     return WEIR_OK;
 }
 
@@ -356,8 +359,12 @@ wr_lowering_add_plan(wr_lowering *l, const wr_plan *plan, const wr_plan_options 
     lower_state s = { .l = l, .options = options, .name = name, .err = err };
     lower_chain *chain;
     uint32_t index;
-    WR_TRY(wr_lower_node(&s, plan, &chain));
-    WR_TRY(wr_lower_close(&s, chain, (int32_t)stream_index, &index));
+    weir_status status = wr_lower_node(&s, plan, &chain);
+    if (status == WEIR_OK)
+        status = wr_lower_close(&s, chain, (int32_t)stream_index, &index);
+    for (lower_chain *c = s.rows; c != NULL; c = c->next_rows)
+        wr_batch_release(c->segment.values);
+    WR_TRY(status);
     l->job->streams[stream_index].origin_index = index;
     return WEIR_OK;
 }

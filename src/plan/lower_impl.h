@@ -12,6 +12,7 @@ typedef struct lower_chain {
     wr_job_segment segment;
     uint32_t op_capacity;
     const wr_schema *schema; /* of what comes out at its end */
+    struct lower_chain *next_rows; /* another one with rows of its own */
 } lower_chain;
 
 typedef struct lower_state {
@@ -20,6 +21,7 @@ typedef struct lower_state {
     const char *name; /* of the query */
     uint32_t segment_count;
     int32_t within; /* number of the node that is being lowered; 0: none has one */
+    lower_chain *rows; /* chains whose segments have values: these are ours until the job has them */
     weir_error *err;
 } lower_state;
 

@@ -232,6 +232,8 @@ constant_rows(lower_state *s, const wr_plan *plan, uint32_t first, uint32_t coun
         return wr_lower_nomem(s);
     chain->segment.single = true;
     WR_TRY(make_batch(s, plan, first, count, &chain->segment.values));
+    chain->next_rows = s->rows;
+    s->rows = chain;
     *out = chain;
     return WEIR_OK;
 }

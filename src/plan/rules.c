@@ -38,6 +38,8 @@ wr_plan_optimise(wr_arena *arena, const wr_plan_options *options, wr_plan **plan
         c.changed = false;
         for (uint32_t i = 0; i < WR_COUNT(rules); i++) {
             weir_status status = rules[i](&c, plan);
+            if (status == WEIR_OK && !wr_arena_ok(arena)) /* half of a rewrite is none */
+                status = WEIR_MEMORY;
             if (status != WEIR_OK)
                 return wr_error_set(err, status, "the plan does not fit the memory budget");
         }

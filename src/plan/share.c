@@ -106,19 +106,20 @@ hash_part(const share_state *s, share_node *n)
 }
 
 /* Hashes may meet: only the bytes tell. */
-static bool
-is_equal(const share_state *s, const share_node *a, const share_node *b)
+static weir_status
+compare_parts(const share_state *s, const share_node *a, const share_node *b, bool *equal)
 {
     wr_text x, y;
     wr_text_init(&x, NULL);
     wr_text_init(&y, NULL);
     put_part(s, a, &x);
     put_part(s, b, &y);
-    bool equal = wr_text_ok(&x) && wr_text_ok(&y) && x.length == y.length &&
-                 memcmp(wr_text_string(&x), wr_text_string(&y), x.length) == 0;
+    bool known = wr_text_ok(&x) && wr_text_ok(&y);
+    *equal = known && x.length == y.length &&
+             memcmp(wr_text_string(&x), wr_text_string(&y), x.length) == 0;
     wr_text_fini(&x);
     wr_text_fini(&y);
-    return equal;
+    return known ? WEIR_OK : WEIR_MEMORY;
 }
 
 /* *fixed: no volatile function in the subtree. */
@@ -214,9 +215,13 @@ share_group(share_state *s, share_node **nodes, uint32_t count)
     uint32_t live = 0;
     wr_plan_shared *part = NULL;
     const char *last = NULL;
-    for (uint32_t i = 0; i < count; i++)
-        if (!nodes[i]->gone && (live == 0 || is_equal(s, nodes[0], nodes[i])))
+    for (uint32_t i = 0; i < count; i++) {
+        bool equal = !nodes[i]->gone;
+        if (equal && live > 0)
+            WR_TRY(compare_parts(s, nodes[0], nodes[i], &equal));
+        if (equal)
             nodes[live++] = nodes[i];
+    }
     if (live < 2)
         return WEIR_OK;
     WR_TRY(make_shared(s, nodes[0], &part));

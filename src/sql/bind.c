@@ -84,6 +84,8 @@ wr_sql_statement_bind(const wr_sql_statement *s, const wr_catalog *catalog,
     sql_binder b = { .arena = s->arena, .catalog = catalog, .options = options, .err = &local };
     wr_error_clear(&local);
     weir_status status = bind_statement(s, &b, plan, extras);
+    if (status == WEIR_OK && !wr_arena_ok(s->arena)) /* part of the plan may be missing */
+        status = SQL_NOMEM(&b);
     if (status != WEIR_OK) {
         status = wr_sql_place(&b, status, -1);
         if (err != NULL)
@@ -125,6 +127,8 @@ wr_sql_bind_expr(const char *text, size_t length, const wr_schema *schema, wr_ar
     sql_binder b = { .arena = arena, .err = &local };
     wr_error_clear(&local);
     weir_status status = bind_text_expr(text, length, schema, &b, expr);
+    if (status == WEIR_OK && !wr_arena_ok(arena))
+        status = SQL_NOMEM(&b);
     if (status != WEIR_OK) {
         status = wr_sql_place(&b, status, 0);
         if (err != NULL)
