@@ -114,7 +114,7 @@ replay: $(FUZZ_BIN)
 	@tools/run_replay $(O)
 
 # Weir with every allocation and system call of its own files going through tools/faults/hook.c.
-FAULT_WRAPS := $(shell sed -n '/define IO_KINDS/,/^typedef enum kind/{s/X(name)//;s/X(\([a-z0-9_]*\))/\n=\1\n/g;p}' tools/faults/hook.c | sed -n 's/^=/--wrap=/p')
+FAULT_WRAPS := $(shell sed -n '/define FILE_KINDS/,/^typedef enum kind/{s/X(name)//;s/X(\([a-z0-9_]*\))/\n=\1\n/g;p}' tools/faults/hook.c | sed -n 's/^=/--wrap=/p')
 comma := ,
 FAULT_LINK = $(LDFLAGS) $(addprefix -Wl$(comma),$(FAULT_WRAPS))
 $(O)/faults/weir: $(BIN_OBJ) $(O)/obj/tools/faults/hook.o $(O)/libweir.a

@@ -224,7 +224,7 @@ typedef enum weir_relation_kind { WEIR_INSERT_ONLY, WEIR_UPSERT, WEIR_CHANGELOG 
 WEIR_API weir_relation_kind weir_subscription_kind(const weir_subscription *subscription);
 WEIR_API uint32_t    weir_subscription_columns(const weir_subscription *subscription,
                                                weir_column_info *columns, uint32_t max);
-/* Never blocks.  One thread at a time. */
+/* Never blocks.  One thread at a time.  After an error nothing more comes: subscribe anew, from the last cursor. */
 WEIR_API weir_status weir_subscription_next(weir_subscription *subscription, weir_message *message,
                                             weir_error *err);
 

@@ -137,7 +137,10 @@ wr_loop_wake(wr_loop *loop)
     }
     if (atomic_exchange(&loop->woken, 1) != 0)
         return; /* L3: the written eventfd has not been read yet */
-    ssize_t wrote = write(loop->wake_fd, &one, sizeof one);
+    ssize_t wrote;
+    do
+        wrote = write(loop->wake_fd, &one, sizeof one);
+    while (wrote < 0 && errno == EINTR);
     wr_assert(wrote == sizeof one || errno == EAGAIN); /* EAGAIN: full, so readable */
 }
 

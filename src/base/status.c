@@ -44,6 +44,14 @@ wr_error_clear(weir_error *err)
     err->offset = -1;
 }
 
+weir_status
+wr_error_default(weir_error *err, weir_status code)
+{
+    if (err != NULL && code != WEIR_OK && err->code == WEIR_OK)
+        (void) wr_error_set(err, code, "%s", weir_status_text(code));
+    return code;
+}
+
 static void
 error_fill(weir_error *err, weir_status code, int32_t offset, const char *format, va_list args)
 {

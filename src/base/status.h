@@ -39,6 +39,8 @@ weir_status wr_error_at(weir_error *err, weir_status code, int32_t offset, const
 /* Add the hint ("did you mean ...?") to an error already set. */
 void wr_error_hint(weir_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void wr_error_clear(weir_error *err);
+/* For doors: what failed below without words (memory, mostly) has the code's own.  Returns code. */
+weir_status wr_error_default(weir_error *err, weir_status code);
 
 static inline bool
 wr_status_is_row(weir_status s)

@@ -67,15 +67,25 @@ file_check(const void *config, weir_error *err)
 
 /* --- which file it is --- */
 
-static bool
+/* Is it the file it was?  UNSEEN: the system would not say (errno). */
+typedef enum file_same { FILE_SAME, FILE_OTHER, FILE_UNSEEN } file_same;
+
+/* Hash of the first bytes; OTHER: there are not so many. */
+static file_same
 head_hash(int fd, uint64_t bytes, uint64_t *hash)
 {
-    char    head[HEAD_BYTES];
-    ssize_t n = pread(fd, head, (size_t) bytes, 0);
-    if (n < 0 || (uint64_t) n != bytes)
-        return false;
-    *hash = wr_hash_stable(head, (size_t) n);
-    return true;
+    char     head[HEAD_BYTES];
+    uint64_t have = 0;
+    while (have < bytes) {
+        ssize_t n = pread(fd, head + have, (size_t) (bytes - have), (off_t) have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0 ? FILE_OTHER : FILE_UNSEEN;
+        have += (uint64_t) n;
+    }
+    *hash = wr_hash_stable(head, (size_t) bytes);
+    return FILE_SAME;
 }
 
 /* Extend the hash over the first bytes once more of them have been read. */
@@ -83,22 +93,33 @@ static void
 identity_refresh(file_source *f)
 {
     uint64_t bytes = WR_MIN(f->input.offset, (uint64_t) HEAD_BYTES), hash;
-    if (f->regular && f->identity.head_bytes < bytes && head_hash(f->fd, bytes, &hash)) {
+    if (f->regular && f->identity.head_bytes < bytes &&
+        head_hash(f->fd, bytes, &hash) == FILE_SAME) {
         f->identity.head_bytes = bytes;
         f->identity.head_hash = hash;
     }
 }
 
 /* The open file still begins as it did, and reaches to `offset`. */
-static bool
+static file_same
 identity_holds(int fd, const file_identity *identity, uint64_t offset)
 {
     struct stat st;
     uint64_t    hash;
-    if (fstat(fd, &st) != 0 || (uint64_t) st.st_size < offset)
-        return false;
-    return identity->head_bytes == 0 ||
-           (head_hash(fd, identity->head_bytes, &hash) && hash == identity->head_hash);
+    if (fstat(fd, &st) != 0)
+        return FILE_UNSEEN;
+    if ((uint64_t) st.st_size < offset)
+        return FILE_OTHER;
+    if (identity->head_bytes == 0)
+        return FILE_SAME;
+    file_same same = head_hash(fd, identity->head_bytes, &hash);
+    return same == FILE_SAME && hash != identity->head_hash ? FILE_OTHER : same;
+}
+
+static weir_status
+identity_unseen(const file_source *f, weir_error *err)
+{
+    return wr_error_set(err, WEIR_READ, "cannot look at \"%s\": %s", f->config->path, strerror(errno));
 }
 
 /* --- open and close --- */
@@ -175,7 +196,10 @@ file_resume(file_source *f, weir_error *err)
                f->config->path);
         return WEIR_OK;
     }
-    if (identity_holds(f->fd, &f->restored_identity, f->restored_offset)) {
+    file_same same = identity_holds(f->fd, &f->restored_identity, f->restored_offset);
+    if (same == FILE_UNSEEN)
+        return identity_unseen(f, err);
+    if (same == FILE_SAME) {
         if (lseek(f->fd, (off_t) f->restored_offset, SEEK_SET) < 0)
             return wr_error_set(err, WEIR_READ, "cannot seek in \"%s\": %s", f->config->path,
                                 strerror(errno));
@@ -277,7 +301,11 @@ file_look_again(file_source *f, weir_error *err)
 {
     struct stat st;
     f->waited = false;
-    if (!identity_holds(f->fd, &f->identity, f->input.offset + (f->input.end - f->input.begin))) {
+    file_same same =
+        identity_holds(f->fd, &f->identity, f->input.offset + (f->input.end - f->input.begin));
+    if (same == FILE_UNSEEN)
+        return identity_unseen(f, err);
+    if (same == FILE_OTHER) {
         wr_log(WR_LOG_WARN, "file", "%s was cut: reading it from the beginning", f->config->path);
         if (lseek(f->fd, 0, SEEK_SET) < 0)
             return wr_error_set(err, WEIR_READ, "\"%s\": %s", f->config->path, strerror(errno));
@@ -361,12 +389,20 @@ file_read(file_source *f)
     return flow;
 }
 
-/* Has something been added to a file that an earlier run had read to its end? */
-static bool
+/* Has something been added to a file that an earlier run had read to its end?  SAME: yes. */
+static file_same
 file_has_grown(const file_source *f)
 {
-    return f->ctx->renewed && f->fd >= 0 && f->regular &&
-           identity_holds(f->fd, &f->restored_identity, f->restored_offset + 1);
+    if (!f->ctx->renewed || f->fd < 0 || !f->regular)
+        return FILE_OTHER;
+    return identity_holds(f->fd, &f->restored_identity, f->restored_offset + 1);
+}
+
+/* Not there (yet). */
+static bool
+file_is_missing(const file_source *f)
+{
+    return access(f->config->path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
 static wr_flow
@@ -377,14 +413,19 @@ file_poll(void *self, wr_source_ctx *ctx)
         return WR_FLOW_DONE;
     if (f->lane == NULL && (f->lane = ctx->lane(ctx, 0)) == NULL)
         return file_fail(f, WEIR_MEMORY, "no memory for a lane");
-    if (f->restored && f->was_ended && !file_has_grown(f)) {
-        f->restored = false;
-        f->identity = f->restored_identity;
-        wr_input_clear(&f->input, f->restored_offset);
-        return file_finish(f);
+    if (f->restored && f->was_ended) {
+        file_same grown = file_has_grown(f);
+        if (grown == FILE_UNSEEN)
+            return file_fail(f, WEIR_READ, strerror(errno));
+        if (grown == FILE_OTHER) {
+            f->restored = false;
+            f->identity = f->restored_identity;
+            wr_input_clear(&f->input, f->restored_offset);
+            return file_finish(f);
+        }
     }
     if (f->fd < 0) {
-        if (access(f->config->path, F_OK) != 0)
+        if (file_is_missing(f))
             return ctx->bounded ? file_finish(f) : file_wait(f);
         if (file_begin(f, &ctx->error) != WEIR_OK)
             return WR_FLOW_FAIL;

@@ -7,6 +7,7 @@
  */
 #include "engine/engine_impl.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,7 @@ directories_make(const char *path)
     (void)mkdir(path, 0755); /* the store says so when it is not there */
 }
 
-/* Reads DIR/INSTANCE, or makes it.  false: neither works. */
+/* Reads DIR/INSTANCE, or makes it (one that a crash left unfinished, too).  false: neither works. */
 static bool
 instance_name(const char *dir, char *name)
 {
@@ -36,10 +37,20 @@ instance_name(const char *dir, char *name)
     directories_make(dir);
     snprintf(path, sizeof path, "%s/INSTANCE", dir);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool found = fd >= 0 && read(fd, name, ID_DIGITS) == ID_DIGITS;
+    if (fd < 0 && errno != ENOENT)
+        return false; /* it may be there: another name would not be this instance's */
+    size_t have = 0;
+    for (ssize_t n = 1; fd >= 0 && n != 0 && have < ID_DIGITS;) {
+        n = read(fd, name + have, ID_DIGITS - have);
+        have += n > 0 ? (size_t)n : 0;
+        if (n < 0 && errno != EINTR) {
+            close(fd);
+            return false;
+        }
+    }
     if (fd >= 0)
         close(fd);
-    if (found) {
+    if (have == ID_DIGITS) {
         name[ID_DIGITS] = '\0';
         return true;
     }

@@ -41,7 +41,11 @@ wr_pipeline_create(weir *engine, const char *name, weir_pipeline **pipeline)
     wr_names_init(&p->side_names, &p->arena);
     wr_lowering_init(&p->lowering, &p->arena, &p->job);
     pthread_mutex_init(&p->mutex, NULL);
-    pthread_cond_init(&p->changed, NULL);
+    pthread_condattr_t monotonic; /* a wait does not follow the wall clock when that jumps */
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     wr_encoded_cache_init(&p->encoded);
     p->name = wr_arena_strdup(&p->arena, name);
     p->job.name = p->name;
@@ -88,9 +92,10 @@ wr_pipeline_stream(const weir_pipeline *pipeline, const char *name)
 /* An error inside a text that stands in the YAML: exact in a | block, at the value otherwise. */
 static weir_status
 report_sql(wr_report *report, const wr_node *node, const char *sql_file, const char *text,
-           size_t length, const weir_error *err)
+           size_t length, weir_status status, const weir_error *err)
 {
     weir_error at = *err;
+    (void)!wr_error_default(&at, status);
     if (at.line == 0 && at.offset >= 0)
         wr_error_line_column(&at, text, length);
     if (sql_file != NULL)
@@ -106,6 +111,14 @@ report_sql(wr_report *report, const wr_node *node, const char *sql_file, const c
         at.column = (int32_t)node->column;
     }
     return wr_report_add(report, node->file, false, 1, &at);
+}
+
+/* An error without a place of its own. */
+static weir_status
+report_plain(wr_report *report, const wr_node *at, weir_status status, weir_error *err)
+{
+    (void)!wr_error_default(err, status);
+    return wr_node_error(report, at, status, err->hint[0] != '\0' ? err->hint : NULL, "%s", err->text);
 }
 
 /* --- sources --- */
@@ -169,7 +182,7 @@ bind_watermark(wr_arena *arena, const wr_spec_source *s, wr_schema *schema, wr_s
     const char *text = s->common.watermark;
     weir_status st = wr_sql_bind_expr(text, strlen(text), schema, arena, &expr, &err);
     if (st != WEIR_OK)
-        return report_sql(report, s->watermark, NULL, text, strlen(text), &err);
+        return report_sql(report, s->watermark, NULL, text, strlen(text), st, &err);
     if (!wr_type_is_time(expr->type) || expr->type.id == WR_DATE)
         return wr_node_error(report, s->watermark, WEIR_CONFIG_VALUE,
                              "for example: ts - interval '5 seconds'",
@@ -271,7 +284,7 @@ wr_pipeline_add_source(weir_pipeline *p, wr_spec_source *s, const wr_schema *col
         st = wr_side_add(p, s->name, "dead_letter", dead_letter_schema(&p->arena), b.stream,
                       WR_PORT_BAD, bounded, &b.bad_stream, &err);
     if (st != WEIR_OK)
-        return wr_node_error(report, s->at, st, NULL, "%s", err.text);
+        return report_plain(report, s->at, st, &err);
     p->sources[p->source_count++] = b;
     return WEIR_OK;
 }
@@ -285,18 +298,18 @@ plan_source(weir_pipeline *p, wr_spec_source *s, wr_report *report)
         const char *text = s->common.columns;
         weir_status st = wr_sql_parse_columns(text, strlen(text), &p->arena, &columns, &err);
         if (st != WEIR_OK)
-            return report_sql(report, s->columns, NULL, text, strlen(text), &err);
+            return report_sql(report, s->columns, NULL, text, strlen(text), st, &err);
     } else if (!s->sound) {
         return WEIR_CONFIG; /* its mistakes are reported; nothing can be told of its columns */
     } else if (s->ops->columns != NULL) {
         weir_status st = s->ops->columns(s->config, &p->arena, &columns, &err);
         if (st != WEIR_OK)
-            return wr_node_error(report, s->at, st, NULL, "%s", err.text);
+            return report_plain(report, s->at, st, &err);
     } else {
-        weir_status st = wr_infer_columns(NULL, s, &p->arena, &columns, &err);
+        weir_status st = wr_error_default(&err, wr_infer_columns(NULL, s, &p->arena, &columns, &err));
         if (st != WEIR_OK)
             return wr_node_error(
-                report, s->at, WEIR_CONFIG_MISSING,
+                report, s->at, st == WEIR_MEMORY ? st : WEIR_CONFIG_MISSING,
                 err.hint[0] != '\0'
                     ? err.hint
                     : "columns: | then one column a line: id bigint NOT NULL, name text",
@@ -445,7 +458,7 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_sql_statement *parsed, wr_arena
     if (st == WEIR_QUERY_NO_RELATION && names_unplanned(p, err.text))
         return st; /* what it reads has mistakes of its own */
     if (st != WEIR_OK)
-        return report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, &err);
+        return report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, st, &err);
     const wr_plan *endless = wr_plan_endless(v->plan);
     wr_relation rel = { .name = sv->name,
                         .role = WR_ROLE_VIEW,
@@ -456,7 +469,7 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_sql_statement *parsed, wr_arena
                         .user = endless != NULL ? endless->scan.relation->user : NULL };
     st = wr_catalog_add(&p->catalog, &rel, &err);
     if (st != WEIR_OK)
-        return wr_node_error(report, sv->at, st, NULL, "%s", err.text);
+        return report_plain(report, sv->at, st, &err);
     WR_TRY(wr_names_add(&p->view_names, sv->name, p->view_count));
     p->view_count++;
     return WEIR_OK;
@@ -501,10 +514,10 @@ wr_pipeline_lower_views(weir_pipeline *p, wr_report *report)
         for (uint32_t i = first; i < p->job.segment_count; i++)
             p->job.segments[i].leaves_failed = true; /* in a query, too */
         if (st != WEIR_OK)
-            return report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, &err);
+            return report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, st, &err);
         st = add_view_sides(p, v, &err);
         if (st != WEIR_OK)
-            return wr_node_error(report, sv->at, st, NULL, "%s", err.text);
+            return report_plain(report, sv->at, st, &err);
     }
     return WEIR_OK;
 }
@@ -630,8 +643,7 @@ plan_sink(weir_pipeline *p, wr_spec_sink *s, wr_report *report)
     if (s->ops->check != NULL) {
         weir_status st = s->ops->check(s->config, written, s->encoder, &err);
         if (st != WEIR_OK)
-            return wr_node_error(report, s->at, st, err.hint[0] != '\0' ? err.hint : NULL, "%s",
-                                 err.text);
+            return report_plain(report, s->at, st, &err);
     }
     p->sinks[p->sink_count++] =
         (wr_sink_binding){ .name = s->name,

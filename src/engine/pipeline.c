@@ -313,7 +313,8 @@ weir_pipeline_start(weir_pipeline *p, weir_error *err)
                             .bounded = p->engine->options.once,
                             .final_checkpoint = true,
                             .on_row_error = WR_ROW_DEAD_LETTER };
-    return wr_pipeline_run(p, &c, err);
+    wr_error_clear(err);
+    return wr_error_default(err, wr_pipeline_run(p, &c, err));
 }
 
 weir_status
@@ -321,7 +322,8 @@ weir_pipeline_stop(weir_pipeline *p, weir_error *err)
 {
     if (p->runtime == NULL)
         return wr_error_set(err, WEIR_STATE_STOPPED, "pipeline %s is not running", p->name);
-    weir_status st = wr_runtime_stop(p->runtime, err);
+    wr_error_clear(err);
+    weir_status st = wr_error_default(err, wr_runtime_stop(p->runtime, err));
     pthread_mutex_lock(&p->mutex);
     if (p->run_state == WEIR_RUNNING)
         p->run_state = WEIR_STOPPED;
@@ -346,7 +348,7 @@ weir_status
 weir_pipeline_wait(weir_pipeline *p, int64_t timeout_us, weir_error *err)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += timeout_us / 1000000;
     until.tv_nsec += timeout_us % 1000000 * 1000;
     if (until.tv_nsec >= 1000000000) {
@@ -377,14 +379,21 @@ weir_pipeline_checkpoint(weir_pipeline *p, weir_error *err)
     if (p->data_dir == NULL)
         return wr_error_set(err, WEIR_CHECKPOINT,
                             "pipeline %s has no data directory: set checkpoint.dir", p->name);
+    wr_checkpoint_view before, now;
+    wr_runtime_checkpoint_view(p->runtime, &before);
+    now = before;
     wr_epoch epoch = wr_runtime_barrier(p->runtime);
     for (int i = 0; i < TRIES && wr_runtime_epoch_done(p->runtime) < epoch; i++) {
         nanosleep(&(struct timespec){ 0, 10 * 1000 * 1000 }, NULL);
-        if (weir_pipeline_state(p, NULL) != WEIR_RUNNING)
+        wr_runtime_checkpoint_view(p->runtime, &now);
+        if (weir_pipeline_state(p, NULL) != WEIR_RUNNING || now.failures > before.failures)
             break;
     }
     if (wr_runtime_epoch_done(p->runtime) >= epoch)
         return WEIR_OK;
+    if (now.failures > before.failures)
+        return wr_error_set(err, WEIR_CHECKPOINT, "the checkpoint of %s was not written: %s", p->name,
+                            now.last_error);
     return wr_error_set(err, WEIR_TIMEOUT, "the checkpoint of %s did not complete within 10 s",
                         p->name);
 }

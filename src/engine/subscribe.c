@@ -34,7 +34,7 @@ struct weir_subscription {
     uint64_t snapshot_until[SHARDS_MAX];
     wr_time watermarks[SHARDS_MAX];
     wr_time progress; /* the last one told */
-    bool ended[SHARDS_MAX], told_end;
+    bool ended[SHARDS_MAX], told_end, broken;
 };
 
 static void
@@ -270,14 +270,24 @@ ask_shard(weir_subscription *s, weir_message *m, bool *none)
     }
 }
 
+/* A batch that was read could not be handed over: what is behind it must not come without it. */
+static weir_status
+next_failed(weir_subscription *s, weir_error *err)
+{
+    s->broken = true;
+    return wr_error_set(err, WEIR_MEMORY, "no memory for rows");
+}
+
 weir_status
 weir_subscription_next(weir_subscription *s, weir_message *m, weir_error *err)
 {
     memset(m, 0, sizeof *m);
+    if (s->broken)
+        return next_failed(s, err);
     for (uint32_t tried = 0; tried < s->shard_count; tried++) {
         bool none;
         if (ask_shard(s, m, &none) != WEIR_OK)
-            return wr_error_set(err, WEIR_MEMORY, "no memory for rows");
+            return next_failed(s, err);
         if (!none)
             return WEIR_OK;
         if (s->within)

@@ -262,6 +262,7 @@ weir_why(weir_pipeline *pipeline, const char *view, weir_text_format format, cha
     } else {
         wr_text_printf(&to, "%s\n%s", wr_text_string(&y.verdict), wr_text_string(&y.body));
     }
+    to.failed |= y.body.failed || y.verdict.failed;
     wr_text_fini(&y.body);
     wr_text_fini(&y.verdict);
     *text = wr_text_take(&to, NULL);

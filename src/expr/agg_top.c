@@ -272,11 +272,12 @@ AGG_RESULT(histogram_result)
                           .string = wr_string_make(wr_text_string(&key), key.length) };
         wr_text_puts(&text, i == 0 ? "{" : ",");
         wr_fn_json_append(&name, true, &text);
+        text.failed |= key.failed;
         wr_text_printf(&text, ":%lld", (long long) s->list[i].count);
     }
     wr_text_putc(&text, '}');
     weir_error  err;
-    weir_status status = wr_text_ok(&text) && wr_text_ok(&key) ? WEIR_OK : WEIR_MEMORY;
+    weir_status status = wr_text_ok(&text) ? WEIR_OK : WEIR_MEMORY;
     if (status == WEIR_OK)
         status = wr_jsonb_parse(wr_text_string(&text), text.length, step, &v.string, &err);
     wr_text_fini(&text);

@@ -58,6 +58,7 @@ print_constant(const wr_value *v, wr_text *to)
             wr_type_print(v->type, to);
         }
     }
+    to->failed |= text.failed;
     wr_text_fini(&text);
 }
 

@@ -195,6 +195,8 @@ format_star_width(format_state *f, int64_t *width)
         weir_error err = { 0 };
         wr_text_clear(&f->item);
         wr_value_print(arg, &f->item);
+        if (!wr_text_ok(&f->item))
+            return WEIR_MEMORY;
         weir_status status = wr_value_parse(T_INT4, wr_text_string(&f->item), f->item.length,
                                             &f->eval->step, &parsed, &err);
         WR_TRY(wr_fn_fail_as(f->eval, f->row, status, &err));

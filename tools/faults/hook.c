@@ -8,9 +8,9 @@
  * State       a table in a shared file (WEIR_FAULT_TABLE): each place, which is a stack of return
  *             addresses, with how often it was passed and how often it failed.  It outlives any death.
  * Environment WEIR_FAULT  "KIND PLACE N HOW ERROR": the N-th time (from 1) that PLACE (hexadecimal) is
- *             passed, or the N-th call of KIND (*: of any) when PLACE is 0.  HOW: once, on (all
- *             allocations, or all calls of that kind, from there on), short (one byte is moved), kill,
- *             torn (half of it is written, then kill).  ERROR: a number of errno.
+ *             passed, or the N-th call of KIND when PLACE is 0 (*: of what changes files).  HOW: once, on
+ *             (all allocations, or all calls of that kind, from there on), short (one byte is moved),
+ *             kill, torn (half of it is written, then kill).  ERROR: a number of errno.
  *             WEIR_FAULT_SLOW  "BYTES MICROSECONDS": reads of regular files move at most so much and take so long.
  *             WEIR_FAULT_DEPTH  how many return addresses make a place (4).
  */
@@ -48,17 +48,18 @@ typedef struct fault_place {
 
 typedef struct fault_table {
     uint64_t         magic;
-    _Atomic uint64_t passed[KINDS], all, fired;
+    _Atomic uint64_t passed[KINDS], changes, fired;
     char             names[KINDS][NAME_BYTES];
     fault_place      places[PLACES];
 } fault_table;
 
-/* What is counted as KIND *: what a kill may come before. */
+/* What changes files: KIND *, what a kill may come before. */
+#define FILE_KINDS(X)                                                                              \
+    X(open) X(openat) X(write) X(fsync) X(fdatasync) X(ftruncate) X(posix_fallocate) X(rename)     \
+    X(renameat) X(unlink) X(unlinkat) X(mkdir)
 #define IO_KINDS(X)                                                                                \
-    X(open) X(openat) X(fopen) X(opendir) X(fdopendir) X(readdir) X(close) X(read) X(pread)        \
-    X(write) X(pwrite) X(fsync) X(fdatasync) X(ftruncate) X(posix_fallocate) X(rename) X(renameat)  \
-    X(unlink) X(unlinkat) X(mkdir) X(flock) X(lseek) X(fstat) X(stat) X(access)
-#define NET_KINDS(X)                                                                               \
+    X(fopen) X(opendir) X(fdopendir) X(readdir) X(close) X(read) X(pread) X(flock) X(lseek)        \
+    X(fstat) X(stat) X(access) \
     X(socket) X(connect) X(bind) X(listen) X(accept4) X(send) X(recv) X(getaddrinfo) X(eventfd)    \
     X(epoll_create1) X(epoll_ctl) X(dup) X(pthread_create)
 #define ALLOC_KINDS(X)                                                                             \
@@ -67,15 +68,15 @@ typedef struct fault_table {
 
 typedef enum kind {
 #define X(name) KIND_##name,
-    IO_KINDS(X) KIND_IO_END, /* its number is not used for a call */
-    NET_KINDS(X) KIND_NET_END,
+    FILE_KINDS(X) KIND_FILE_END, /* its number is not used for a call */
+    IO_KINDS(X) KIND_IO_END,
     ALLOC_KINDS(X) KIND_END
 #undef X
 } kind;
 _Static_assert((int) KIND_END < (int) KINDS, "room for all kinds");
 static const char *const kind_names[KINDS] = {
 #define X(name) [KIND_##name] = #name,
-    IO_KINDS(X) NET_KINDS(X) ALLOC_KINDS(X)
+    FILE_KINDS(X) IO_KINDS(X) ALLOC_KINDS(X)
 #undef X
 };
 
@@ -85,7 +86,7 @@ static struct {
     pthread_once_t   once;
     fault_table     *table;
     uint32_t         depth;
-    int              kind; /* -1: any of I/O */
+    int              kind; /* -1: any that changes files */
     uint64_t         place, nth;
     how              how;
     int              error;
@@ -257,15 +258,15 @@ static bool
 same_class(kind k)
 {
     if (fault.kind < 0)
-        return k < KIND_IO_END;
-    if (fault.kind > KIND_NET_END)
-        return k > KIND_NET_END;
+        return k < KIND_FILE_END;
+    if (fault.kind > KIND_IO_END)
+        return k > KIND_IO_END;
     return (int) k == fault.kind;
 }
 
-/* Count this call and say what becomes of it. */
+/* Count this call and say what becomes of it.  changes: a file. */
 static how
-fault_pass(kind k, const frame *f)
+fault_pass_file(kind k, const frame *f, bool changes)
 {
     int error = errno;
     (void) pthread_once(&fault.once, fault_begin);
@@ -274,7 +275,7 @@ fault_pass(kind k, const frame *f)
     fault_place *p = place_find(k, f);
     uint64_t     at_place = atomic_fetch_add(&p->passed, 1) + 1;
     uint64_t     of_kind = atomic_fetch_add(&fault.table->passed[k], 1) + 1;
-    uint64_t     of_io = k < KIND_IO_END ? atomic_fetch_add(&fault.table->all, 1) + 1 : 0;
+    uint64_t     change = changes ? atomic_fetch_add(&fault.table->changes, 1) + 1 : 0;
     bool         now = false;
     errno = error;
     if (fault.how == HOW_NONE)
@@ -282,20 +283,27 @@ fault_pass(kind k, const frame *f)
     if (fault.place != 0)
         now = atomic_load(&p->id) == fault.place && at_place == fault.nth;
     else if (fault.kind < 0)
-        now = of_io == fault.nth;
+        now = change == fault.nth;
     else
         now = (int) k == fault.kind && of_kind == fault.nth;
     if (now && fault.how == HOW_ON)
         atomic_store(&fault.on, true);
-    now |= atomic_load_explicit(&fault.on, memory_order_relaxed) && same_class(k);
+    now |= atomic_load_explicit(&fault.on, memory_order_relaxed) && same_class(k) &&
+           (changes || k != KIND_write); /* not what wakes a thread */
     if (!now)
         return HOW_NONE;
     atomic_fetch_add(&p->failed, 1);
     atomic_fetch_add(&fault.table->fired, 1);
-    if (fault.how == HOW_KILL)
+    if (fault.how == HOW_KILL || (fault.how == HOW_TORN && k != KIND_write))
         (void) raise(SIGKILL);
     errno = fault.error;
     return fault.how == HOW_ON ? HOW_ONCE : fault.how;
+}
+
+static how
+fault_pass(kind k, const frame *f)
+{
+    return fault_pass_file(k, f, k < KIND_FILE_END);
 }
 
 #define HERE ((const frame *) __builtin_frame_address(0))
@@ -485,7 +493,7 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t length);
 ssize_t
 __wrap_write(int fd, const void *bytes, size_t length)
 {
-    how h = fault_pass(KIND_write, HERE);
+    how h = fault_pass_file(KIND_write, HERE, is_file(fd));
     if (h == HOW_ONCE)
         return -1;
     ssize_t n = __real_write(fd, bytes, shortened(h, length));

@@ -20,14 +20,13 @@ import os
 import random
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import scenarios  # noqa: E402
-from table import Program, Table  # noqa: E402
+from bench import Bench, Wrong  # noqa: E402
+from table import Program  # noqa: E402
 
 E = errno
 MOVE_IN, MOVE_OUT = (E.EIO, E.EINTR), (E.ENOSPC, E.EIO, E.EINTR)
@@ -43,18 +42,21 @@ ERRORS = {
 SHORT = ("read", "pread", "write", "send", "recv")
 
 Plan = collections.namedtuple("Plan", "scenario place nth how error")
-Wrong = collections.namedtuple("Wrong", "plan what code said")
 
 
-def plans_of(scenario, place, before, rnd):
+# Descriptors that are no files: the system has no error for them but a signal's.
+WAKES = ("wr_loop_wake", "loop_woken", "show_wake", "show_pump", "on_signal")
+
+
+def plans_of(scenario, place, before, rnd, function):
     """What is done to one place; before: an earlier scenario has been through it."""
     n, out = place.passed, []
     if place.kind in ERRORS:
-        for error in ERRORS[place.kind]:
+        for error in (E.EINTR,) if function in WAKES else ERRORS[place.kind]:
             out += [(1, "once", error), (n, "once", error)]
             if error != E.EINTR:
                 out += [(1, "on", error)]
-        if place.kind in SHORT:
+        if place.kind in SHORT and function not in WAKES:
             out += [(1, "short", 0), (n, "short", 0)]
     else:
         out = [(1, "once", E.ENOMEM), ((n + 1) // 2, "once", E.ENOMEM), (n, "once", E.ENOMEM), (1, "on", E.ENOMEM)]
@@ -62,124 +64,6 @@ def plans_of(scenario, place, before, rnd):
         nth, how, error = rnd.choice(out)
         out = [(rnd.randint(1, n), how, error)]
     return [Plan(scenario, place, *p) for p in dict.fromkeys(out)]
-
-
-class Bench:
-    """Runs scenarios in directories of their own."""
-
-    def __init__(self, build):
-        self.weir, self.embed = os.path.realpath(build + "/faults/weir"), os.path.realpath(build + "/faults/embed")
-        self.asan = "asan" in build
-        base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        self.work = tempfile.mkdtemp(prefix="weir-faults-", dir=base)
-        self.ready = {}  # scenario: its prepared directory
-        self.right = {}  # scenario: (answer, what is there in the end)
-
-    def clean_env(self):
-        env = {k: v for k, v in os.environ.items() if not k.startswith("WEIR_")}
-        env.update(NO_COLOR="1", ASAN_OPTIONS="exitcode=99:detect_leaks=1", UBSAN_OPTIONS="print_stacktrace=1", LSAN_OPTIONS="report_objects=0", TZ="UTC")
-        return env
-
-    def make(self, scenario):
-        s = scenario(self.weir, self.embed)
-        if self.asan:
-            s.timeout *= 4
-        return s
-
-    def prepare(self, scenario):
-        """The baseline; its table."""
-        d = tempfile.mkdtemp(dir=self.work)
-        self.make(scenario).prepare(d, self.clean_env())
-        self.ready[scenario] = d
-        places, io = {}, 0
-        for _ in range(2):  # threads: what one run does not pass another may
-            result, table, at = self.once(scenario, None)
-            s = self.make(scenario)
-            if result.code not in s.ok:
-                raise SystemExit("%s without a fault: exit %s\n%s" % (scenario.name, result.code, result.err.decode(errors="replace")))
-            answer = s.answer(at, result)
-            last = s.last(at)
-            if scenario in self.right and self.right[scenario] != (answer, last):
-                raise SystemExit("%s without a fault gives two answers\n%s\n%s" % (scenario.name, self.right[scenario], (answer, last)))
-            self.right[scenario] = (answer, last)
-            places.update(table.places)
-            io = max(io, table.io)
-            shutil.rmtree(at)
-        if scenario.keeps:  # one that answers with luck still ends right
-            at, result, _ = self.mended(scenario)
-            self.right[scenario] = (self.right[scenario][0], self.make(scenario).last(at))
-            shutil.rmtree(at)
-        return places, io
-
-    def mended(self, scenario):
-        d = tempfile.mkdtemp(dir=self.work)
-        at = d + "/d"
-        shutil.copytree(self.ready[scenario], at)
-        s = self.make(scenario)
-        s.act(at, self.clean_env())
-        return d, s.mend(at, self.clean_env()), at
-
-    def once(self, scenario, plan):
-        d = tempfile.mkdtemp(dir=self.work)
-        at = d + "/d"
-        shutil.copytree(self.ready[scenario], at)
-        env = self.clean_env()
-        env["WEIR_FAULT_TABLE"] = d + "/table"
-        if plan is not None:
-            env["WEIR_FAULT"] = "%s %x %d %s %d" % (plan.place.kind, plan.place.id, plan.nth, plan.how, plan.error)
-        s = self.make(scenario)
-        result = s.act(at, env)
-        table = Table(d + "/table")
-        os.unlink(d + "/table") if os.path.exists(d + "/table") else None
-        return result, table, d
-
-    def judge(self, scenario, result, fired, at):
-        s = self.make(scenario)
-        said = result.err + result.out
-        if result.code is None:
-            return "hangs"
-        if result.code < 0 or result.code in (99, 134, 139) or b"AddressSanitizer" in said or b"LeakSanitizer" in said or b"runtime error:" in said:
-            return "crashes"
-        if result.code in s.ok:
-            if s.answer(at + "/d", result) == self.right[scenario][0]:
-                return None
-            if 0 not in s.ok and fired and result.err.strip():
-                return None
-            return "wrong answer, exit %d" % result.code
-        if result.code == 0:
-            return "exit 0"
-        if not (result.err + (result.out if s.tells else b"")).strip():
-            return "exit %d without a word" % result.code
-        return None if fired else "fails without a fault"
-
-    def try_plan(self, plan):
-        """plan, what is wrong or None, the table, what was said."""
-        result, table, d = self.once(plan.scenario, plan)
-        what, said = self.judge(plan.scenario, result, table.fired, d), result.err + b"\n--- out\n" + result.out[-2000:]
-        code = result.code
-        if what is None and plan.scenario.keeps:
-            s = self.make(plan.scenario)
-            again = s.mend(d + "/d", self.clean_env())
-            if again.code != 0:
-                what = "the run after it: %s" % ("hangs" if again.code is None else "exit %d" % again.code)
-                said += b"\n--- after\n" + again.err
-            elif self.right[plan.scenario][1] is not None and s.last(d + "/d") != self.right[plan.scenario][1]:
-                what = "the run after it is wrong"
-                said += b"\n--- after\n" + again.err + difference(self.right[plan.scenario][1], s.last(d + "/d")).encode()
-        if what is not None and os.environ.get("KEEP"):
-            print("kept", d)
-        else:
-            shutil.rmtree(d)
-        return plan, (Wrong(plan, what, code, said) if what else None), table, result.err
-
-
-def difference(want, have):
-    out = []
-    for k in want:
-        if want[k] != have[k]:
-            w, h = set(want[k]), set(have[k])
-            out.append("%s: missing %s, extra %s" % (k, sorted(w - h)[:4], sorted(h - w)[:4]))
-    return "\n".join(out)
 
 
 def describe(program, w):
@@ -214,13 +98,16 @@ def main():
     chosen = [s for s in scenarios.ALL if not o.only or any(w in s.name for w in o.only.split(","))]
     plans, seen, passed, failed, words = [], set(), set(), set(), collections.Counter()
     for s in chosen:
-        places, io = bench.prepare(s)
+        places, _ = bench.prepare(s)
         own = []
+        program = programs[s is scenarios.Embed]
+        program.where([p.stack[0] for p in places.values() if p.stack])
         for p in sorted(places.values()):
             if s is not scenarios.Embed:
                 passed.add(p.stack[0] if p.stack else 0)
             if p.kind.startswith(o.kind):
-                own += plans_of(s, p, p.id in seen and s is not scenarios.Embed, rnd)
+                function = program.where(p.stack[:1])[0].split()[0] if p.stack else ""
+                own += plans_of(s, p, p.id in seen and s is not scenarios.Embed, rnd, function)
         if s is not scenarios.Embed:
             seen |= set(places)
         print("%-14s %5d places, %5d runs" % (s.name, len(places), len(own)), flush=True)
@@ -278,4 +165,5 @@ def main():
     sys.exit(1 if wrongs or not done else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,7 @@ Place = collections.namedtuple("Place", "id kind passed failed stack")
 
 
 class Table:
-    """What a run left: places by id, how many faults fired, how many calls of I/O there were."""
+    """What a run left: places by id, how many faults fired, how many calls there were that change files."""
 
     def __init__(self, path):
         try:
@@ -20,11 +20,11 @@ class Table:
                 data = f.read()
         except OSError:
             data = b""
-        self.places, self.fired, self.io = {}, 0, 0
+        self.places, self.fired, self.changes = {}, 0, 0
         if len(data) < HEAD:
             return
         words = array.array("Q", data[: 8 + 8 * KINDS + 16])
-        self.io, self.fired = words[1 + KINDS], words[2 + KINDS]
+        self.changes, self.fired = words[1 + KINDS], words[2 + KINDS]
         at = 8 + 8 * KINDS + 16
         names = [data[at + i * NAME_BYTES: at + (i + 1) * NAME_BYTES].split(b"\0")[0].decode() for i in range(KINDS)]
         rows = array.array("Q", data[HEAD: HEAD + PLACES * PLACE])
