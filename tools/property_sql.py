@@ -2,7 +2,7 @@
 from datetime import datetime, timedelta, timezone
 
 from relations import First, Group, Join, Over, Select, Session, SetOp, Sort, Table, Union, View, Window
-from timed import AsOf, Bucket, Corrected, Dedup, Lookup
+from timed import AsOf, AsOfVersions, Bucket, Corrected, Dedup, Lookup
 
 NAMES = {"int4": "integer", "int8": "bigint", "float8": "double precision", "time": "timestamptz", "bool": "boolean"}
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -147,6 +147,8 @@ class Printer:
             return "%s AS %s" % ((self.window if self.weir else self.emulated)(s), alias)
         if isinstance(s, AsOf):
             return self.as_of(s)
+        if isinstance(s, AsOfVersions):
+            return self.as_of_versions(s)
         if isinstance(s, Dedup):
             return "%s AS %s" % (self.dedup(s) if self.weir else "(%s)" % self.dedup_emulated(s), alias)
         if isinstance(s, Join):
@@ -181,6 +183,28 @@ class Printer:
         if s.kind == "left":
             return "%s LEFT JOIN %s ON true" % (left, inner)
         return "%s, %s" % (left, inner) if s.form == "comma" else "%s CROSS JOIN %s" % (left, inner)
+
+    def as_of_versions(self, s):
+        """For PostgreSQL over NAME_log, the history: columns seq and op, and those of the stream."""
+        v, less = s.right, "<" if s.strict else "<="
+        items = ", ".join("%s AS %s" % (self.expr(e), n) for n, e in v.items)
+        asked = [] if s.reach is None else ["r.ts >= l.%s - %s" % (s.lt, interval(s.reach))]
+        asked += [self.expr(s.residual)] if s.residual is not None else []
+        where = " WHERE " + self.expr(v.where) if v.where is not None else ""
+        left = self.source(s.left, "l")
+        if self.weir:
+            bare = not where and all(e.op == "col" and e.value == n for n, e in v.items) and len(v.items) == len(v.stream.columns)
+            return "%s %s JOIN asof(%s) AS r ON %s" % (left, s.kind.upper(), v.stream.name if bare else
+                                                       "(SELECT %s FROM %s AS t%s)" % (items, v.stream.name, where),
+                                                       " AND ".join(["r.id = l." + s.key, "r.ts %s l.%s" % (less, s.lt)] + asked))
+        log = v.stream.name + "_log"
+        holds = ("(SELECT e.*, greatest(e.ts, (SELECT max(d.ts) FROM %s d WHERE d.id = e.id AND d.op = '-' AND d.seq < e.seq)) AS since "
+                 "FROM %s e)" % (log, log))
+        stood = ("SELECT h.* FROM %s AS h WHERE h.id = l.%s AND h.since %s l.%s ORDER BY since DESC, op, ts DESC, seq DESC LIMIT 1"
+                 % (holds, s.key, less, s.lt))
+        alive = " WHERE op = '+'" + (" AND " + self.expr(v.where) if v.where is not None else "")
+        return "%s %s JOIN LATERAL (SELECT %s FROM (%s) AS t%s) AS r ON %s" % (left, s.kind.upper(), items, stood, alive,
+                                                                             " AND ".join(asked) or "true")
 
     def dedup(self, s):
         keys = ", ".join(map(self.expr, s.keys))

@@ -8,10 +8,10 @@ documentation says so: by ttl, in a lookup, where late rows correct.  What the r
 from property_draw import BASE, SIZES, col, lit
 from property_wide import KEYS, Wide, kept
 from reference import Agg, Expr, SECOND
-from relations import First, Group, Join, Over, Select, Session, SetOp, Sort, Table, TooMany, Union, View, WORLD, Window
-from timed import AsOf, Bucket, Corrected, Dedup, Lookup, Rolling
+from relations import First, Group, Join, Over, Select, Session, SetOp, Sort, Table, TooMany, Union, View, WORLD, Window, standing
+from timed import AsOf, AsOfVersions, Bucket, Corrected, Dedup, Lookup, Rolling, Versions
 
-KINDS = ["asof", "asof", "asof", "lookup", "lookup", "lookup", "moving", "moving", "moving", "ttl", "ttl", "ttl", "dedup", "dedup",
+KINDS = ["asof", "asof", "asof", "versions", "versions", "lookup", "lookup", "lookup", "moving", "moving", "moving", "ttl", "ttl", "ttl", "dedup", "dedup",
          "rolling", "rolling", "session", "interval", "interval", "trunc", "window", "ties", "ties", "group", "group", "group",
          "join", "first", "rank", "over", "semi", "setop", "sets", "select"]
 LATE = ["dedup", "dedup", "rolling", "rolling", "trunc", "window", "session", "corrected", "ttl"]
@@ -46,6 +46,10 @@ def reads(e):
     if e is None:
         return set()
     return {e.value} if e.op == "col" else set().union(*map(reads, e.args))
+
+
+def conjuncts(e):
+    return [x for a in e.args for x in conjuncts(a)] if e.op == "and" else [e]
 
 
 def changes(*parts):
@@ -92,6 +96,9 @@ def facts(q):
         return f if not getattr(q, "forgets", False) else Facts(f.insert, f.times, False, f.streams)
     if isinstance(q, Select):
         return select_facts(q)
+    if isinstance(q, AsOfVersions):
+        f = facts(q.left)
+        return Facts(True, ["l." + q.lt], False, f.streams | {q.right.stream.name})
     if isinstance(q, (Join, AsOf)):
         return join_facts(q)
     if isinstance(q, Union):
@@ -173,10 +180,31 @@ class Timed(Wide):
                 s.delay = self.rnd.choice([0, 1000, 3000, 10000]) * 1000
                 del s.tight
             out.append(s)
-        self.streams = out
+        self.streams, self.history = out, self.versions() if not self.late and self.chance(0.5) else None
+        out = out + [self.history] * (self.history is not None)
         self.schedule = Schedule(self.rnd, out)
         WORLD.feeds = self.schedule.feeds
         return out
+
+    def versions(self):
+        """A stream with a key for as-of joins alone: all rows, those that delete, too, have times, which a watermark passes."""
+        r, s, at, top, worst, last = self.rnd, self.stream("s3"), 0, 0, 0, {}
+        s.log, keys = [], r.choice([1, 2, 5, 10])
+        step, spread = r.choice([10, 300, 1000, 5000]), r.choice([0, 1000, 5000])
+        for row in list(s.rows):
+            at += r.randrange(0, step)
+            ts = BASE + max(0, at - (r.randrange(0, spread) if spread else 0)) * 1000
+            ts -= ts % r.choice([1, 1000, 1000000])
+            row = {**row, "id": r.randrange(keys), "ts": ts}
+            if self.chance(0.2) and row["id"] in last:  # behind all rows of its key
+                row = {"id": row["id"], "ts": max(ts, last[row["id"]] + r.choice([1, 1000, 1000000]))}
+            last[row["id"]] = max(last.get(row["id"], 0), row["ts"])
+            top = max(top, row["ts"])
+            worst = max(worst, top - row["ts"])
+            s.log.append((r.choice("-d") if len(row) == 2 else r.choice([None, "+", "u"]), row))
+        s.rows, s.history = standing(s.log), True
+        s.tight = worst + r.choice([0, 0, 1000, 10000]) * 1000
+        return s
 
     def appends(self):
         return [s for s in self.streams if not hasattr(s, "log")]
@@ -268,21 +296,44 @@ class Timed(Wide):
     def sides(self, c, d):
         return [("l." + n, t) for n, t in c] + [("r." + n, t) for n, t in d]
 
+    def own(self, kind, c, d):
+        """A condition on the right side alone, of an inner join on the left one, too; or None."""
+        side = "l" if kind == "inner" and self.chance(0.3) else "r"
+        own = self.expr([(side + "." + n, t) for n, t in (c if side == "l" else d)], "bool", 1) if self.chance(0.3) else None
+        return own if own is not None and all(map(reads, conjuncts(own))) else None
+
     def timed_asof(self, depth):
         (left, c, lts), (right, d, rts) = self.flow(depth), self.flow(depth)
         r, kind, lt, rt = self.rnd, self.rnd.choice(["inner", "left", "left"]), self.rnd.choice(lts), self.rnd.choice(rts)
         on = self.on(c, d) if self.chance(0.85) else []
-        own = None
-        if self.chance(0.3):
-            side = "l" if kind == "inner" and self.chance(0.3) else "r"
-            own = self.expr([(side + "." + n, t) for n, t in (c if side == "l" else d)], "bool", 1)
-            own = own if reads(own) else None
+        own = self.own(kind, c, d)
         reach = r.choice(SIZES) * SECOND if self.chance(0.4) else None
         form = r.choice(["asof", "asof", "lateral", "comma"]) if kind == "inner" else r.choice(["asof", "asof", "lateral"])
         known = isinstance(right, Table) or (isinstance(right, Select) and isinstance(right.source, Table))
         known = known and "id" in [n for n, _ in d]
         j = AsOf(kind, left, right, on, lt, rt, self.chance(0.4), reach, self.chance(0.5), own, known, form)
         return self.finish(j, self.sides(c, d), ["l." + lt], depth)
+
+    def timed_versions(self, depth):
+        if self.history is None:
+            return self.timed_asof(depth)
+        left, c, times = self.flow(depth)
+        s, r = self.history, self.rnd
+        keys = [n for n, t in c if t == "int8"]
+        if not keys:
+            raise TooMany
+        items = [(n, col(n, t)) for n, t in s.columns if n in ("id", "ts") or self.chance(0.8)]
+        items = [(n, e if n in ("id", "ts") or self.chance(0.8) else self.expr(s.columns, e.type, 1)) for n, e in items]
+        v = Versions(s, items, self.where(s.columns, 0.3))
+        both = self.sides(c, v.columns)
+        kind, lt = r.choice(["inner", "left", "left"]), r.choice(times)
+        asked = [self.own(kind, c, v.columns)]
+        asked += [Expr("=", "bool", col("r." + m, dict(c)[n]), col("l." + n, dict(c)[n])) for n, m in self.on(c, v.columns, 1) if self.chance(0.2)]
+        asked = [e for e in asked if e is not None]
+        residual = Expr("and", "bool", *asked) if len(asked) > 1 else asked[0] if asked else None
+        reach = r.choice(SIZES) * SECOND if self.chance(0.3) else None
+        j = AsOfVersions(kind, left, v, r.choice(keys), lt, self.chance(0.4), reach, residual)
+        return self.finish(j, both, ["l." + lt], depth)
 
     def timed_lookup(self, depth):
         s = self.rnd.choice(self.appends())

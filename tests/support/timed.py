@@ -53,6 +53,56 @@ class AsOf:
         return Relation([("l." + n, t) for n, t in l.columns] + [("r." + n, t) for n, t in r.columns], rows, {})
 
 
+class Versions:
+    """A stream with a key as it stood at each time: `log` [(op, row)], all with a time.  A row holds from its time, but not before
+    the last deletion of its key that came before it, until the next one holds or a deletion's time; of rows that hold from one
+    moment the one with the latest time, of these the one that came last.  items, where: what is asked of the row that stands."""
+
+    def __init__(self, stream, items, where=None):
+        self.stream, self.items, self.where = stream, items, where
+        self.columns, ended, self.events = [(n, e.type) for n, e in items], {}, []
+        for seq, (op, r) in enumerate(stream.log):
+            if op in ("-", "d"):
+                ended[r["id"]] = r["ts"]
+                self.events.append((r["id"], r["ts"], False, r["ts"], seq, None))
+            else:
+                self.events.append((r["id"], max(r["ts"], ended.get(r["id"], r["ts"])), True, r["ts"], seq, r))
+
+    def at(self, key, t, strict):
+        """The row of the key that stood at t (just before it), or None."""
+        past = [e for e in self.events if e[0] == key and (e[1] < t or (e[1] == t and not strict))]
+        return max(past, key=lambda e: e[1:5])[5] if past else None
+
+
+class AsOfVersions:
+    """kind inner or left; each left row with the row of `right`, a Versions, whose key is its column `key`, as it stood at its
+    time `lt`.  reach: how old that row may be; residual is asked of both.  Columns come out as l.NAME and r.NAME."""
+
+    def __init__(self, kind, left, right, key, lt, strict, reach, residual):
+        self.kind, self.left, self.right, self.key, self.lt = kind, left, right, key, lt
+        self.strict, self.reach, self.residual = strict, reach, residual
+
+    def partner(self, a):
+        t = a[self.lt]
+        v = self.right.at(a[self.key], t, self.strict) if None not in (t, a[self.key]) else None
+        if v is None or (self.right.where is not None and evaluate(self.right.where, v) is not True):
+            return None
+        return v if self.reach is None or v["ts"] >= t - self.reach else None
+
+    def read(self, told):
+        l, rows = self.left.read(told), []
+        for a in l.rows:
+            v = self.partner(a)
+            pair = {"l." + n: a[n] for n, _ in l.columns}
+            pair.update(("r." + n, None if v is None else evaluate(e, v)) for n, e in self.right.items)
+            if v is not None and self.residual is not None and evaluate(self.residual, pair) is not True:
+                v = None
+                pair.update(("r." + n, None) for n, _ in self.right.items)
+            if v is not None or self.kind == "left":
+                rows.append({**pair, WM: None})
+        return Relation([("l." + n, t) for n, t in l.columns] + [("r." + n, t) for n, t in self.right.columns], rows, {})
+
+
 class Lookup(Join):
     """Inner or left: each left row with the right side as it stands when the row comes; asked of what is all there, a join.
     The left side is rows of one stream, selected."""
