@@ -178,19 +178,24 @@ wr_row_put_value(wr_text *to, const wr_value *v)
 static bool
 row_put_flat(wr_text *to, const wr_column *c, uint32_t row)
 {
-    char bytes[1 + 8] = { 1 };
-    if (is_flat_long(c, row)) {
-        memcpy(bytes + 1, (const int64_t *)c->data + row, 8);
-        wr_text_append(to, bytes, 1 + 8);
-        return true;
-    }
-    if (c->type.id != WR_TEXT || c->layout != WR_FLAT ||
-        (c->valid != NULL && !wr_bitmap_get(c->valid, row)))
+    bool is_long = is_flat_long(c, row);
+    if (!is_long && (c->type.id != WR_TEXT || c->layout != WR_FLAT ||
+                     (c->valid != NULL && !wr_bitmap_get(c->valid, row))))
         return false;
-    const wr_string *s = (const wr_string *)c->data + row;
-    memcpy(bytes + 1, &s->length, 4);
-    wr_text_append(to, bytes, 1 + 4);
-    wr_text_append(to, wr_string_data(s), s->length);
+    const wr_string *s = (const wr_string *)c->data + (is_long ? 0 : row);
+    size_t head = is_long ? 1 + 8 : 1 + 4, more = is_long ? 0 : s->length;
+    if (to->failed || (to->capacity - to->length <= head + more && !wr_text_reserve(to, head + more)))
+        return true; /* and it has failed */
+    char *at = to->data + to->length;
+    *at = 1;
+    if (is_long)
+        memcpy(at + 1, (const int64_t *)c->data + row, 8);
+    else
+        memcpy(at + 1, &s->length, 4);
+    if (more > 0)
+        memcpy(at + head, wr_string_data(s), more);
+    to->length += head + more;
+    to->data[to->length] = '\0';
     return true;
 }
 

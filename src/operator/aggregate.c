@@ -366,12 +366,16 @@ global_open(aggregate *a)
     if (a->config->emit == WR_EMIT_FINAL ||
         (wr_group_table_row(&pane->tables[0], id)->flags & WR_GROUP_EMITTED) != 0)
         return WR_FLOW_NEXT;
-    agg_before before = { .of = &(uint16_t){ AGG_NO_ROW } };
+    agg_before before = { 0 };
     a->step->dirty[0] = id;
     a->step->dirty_count = 1;
     if (wr_group_table_own(&pane->tables[0], &id, 1) != WEIR_OK)
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for one group");
-    return wr_agg_after_emit(a, pane, &before);
+    wr_flow flow = wr_agg_before_take(a, pane, &before);
+    if (flow == WR_FLOW_NEXT)
+        flow = wr_agg_after_emit(a, pane, &before);
+    wr_agg_before_release(&before);
+    return flow;
 }
 
 static wr_flow

@@ -9,6 +9,9 @@
  *     count(DISTINCT b), count(DISTINCT b) FILTER (WHERE p > 9), sum(DISTINCT b) FILTER (WHERE q)
  *         group 7, b = 31:   rows 12, rows with p > 9: 4, rows with q: 0
  *
+ * Where rows only come, of a value of one word no more is kept than which calls have seen it
+ * (state/value_set.h).
+ *
  * Invariants  D1  a value is in the set while some call's count of it is not 0
  *             D2  a leader's arguments are computed for all rows that any sharer lets pass: it has
  *                 no FILTER, or they are columns of the input
@@ -43,6 +46,18 @@ leader_find(aggregate *a, const agg_call *call)
     return NULL;
 }
 
+/* Is it enough to know which calls have seen a value? */
+static bool
+set_is_compact(const aggregate *a, const agg_call *set)
+{
+    const wr_key_layout *values = &set->values;
+    bool compact = a->config->insert_only && a->touched_at == 0 && !values->encoded &&
+                   !values->has_views && values->column_count == 1 && values->columns[0].words == 1;
+    for (uint32_t m = 0; m < set->sharer_count; m++) /* a NULL is no value then */
+        compact = compact && set->sharers[m]->spec->aggregate->ignores_null;
+    return compact;
+}
+
 weir_status
 wr_agg_sets_open(aggregate *a, weir_error *err)
 {
@@ -64,6 +79,11 @@ wr_agg_sets_open(aggregate *a, weir_error *err)
         }
         call->place = call->set->sharer_count;
         call->set->sharers[call->set->sharer_count++] = call;
+    }
+    for (uint32_t i = 0; i < a->calls.count; i++) {
+        agg_call *set = &a->calls.calls[i];
+        set->compact = set->set == set && set_is_compact(a, set);
+        a->tables[set->table].is_set |= set->compact;
     }
     return WEIR_OK;
 }
@@ -159,17 +179,50 @@ set_count(agg_step *s, agg_call *set, const wr_batch *in, wr_group_table *values
     return s->reversed ? values_drop(s, set, values, count) : WEIR_OK;
 }
 
+/* The same for a compact set. */
+static weir_status
+set_mark(agg_step *s, agg_call *set, wr_value_set *values, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        s->value_ids[i] = ((const wr_group *) s->set_groups[i])->id;
+    wr_key_words_fill(set->args[0], s->set_rows, count, s->prefixes);
+    return wr_value_set_add(values, s->prefixes, s->value_ids, s->passes, count, s->gained);
+}
+
+/* Calls that only count, all at once; returns which these are. */
+static uint32_t
+set_count_gained(const agg_step *s, const agg_call *set, uint32_t count)
+{
+    size_t   at[AGG_SHARERS_MAX];
+    uint32_t counting = 0;
+    for (uint32_t m = 0; m < set->sharer_count; m++) {
+        at[m] = set->sharers[m]->offset;
+        counting |= (uint32_t) set->sharers[m]->spec->aggregate->counts << m;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t rest = s->gained[i] & counting; rest != 0; rest &= rest - 1)
+            *(int64_t *) (void *) (s->set_groups[i] + at[__builtin_ctz(rest)]) += 1;
+    return counting;
+}
+
 wr_flow
 wr_agg_set_update(aggregate *a, agg_call *set, const wr_batch *in, wr_pane *pane, wr_rows rows,
                   char *const *groups)
 {
     agg_step *s = a->step;
-    uint32_t  count = set_rows(s, set, rows, groups);
-    if (set_count(s, set, in, &pane->tables[set->table], count) != WEIR_OK)
+    uint32_t  count = set_rows(s, set, rows, groups), counting = 0;
+    if (set->compact && s->reversed)
+        return wr_ctx_fail(a->ctx, WEIR_INTERNAL, "rows are taken back where they only come");
+    if ((set->compact ? set_mark(s, set, &pane->sets[set->table], count)
+                      : set_count(s, set, in, &pane->tables[set->table], count)) != WEIR_OK)
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for distinct values");
+    if (!s->reversed)
+        counting = set_count_gained(s, set, count);
     for (uint32_t m = 0; m < set->sharer_count; m++) {
         agg_call           *call = set->sharers[m];
         const wr_aggregate *g = call->spec->aggregate;
+        if ((counting >> m & 1) != 0)
+            continue;
         wr_rows plus = set_marked(s, count, s->gained, call, s->plus_rows, s->plus_groups);
         wr_rows minus = { s->minus_rows, 0 };
         if (s->reversed)

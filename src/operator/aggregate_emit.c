@@ -71,24 +71,71 @@ result_failed(aggregate *a, const agg_call *call, weir_status status, wr_column 
     return WR_FLOW_NEXT;
 }
 
+/* Results of groups[0..count) of one call into rows [at, at + count) of its column. */
 static wr_flow
-result_column(aggregate *a, agg_call *call, char **groups, uint32_t count, wr_column **out,
+result_column(aggregate *a, agg_call *call, char **groups, uint32_t count, wr_column *c, uint32_t at,
               uint64_t *failed)
 {
     const wr_aggregate *g = call->spec->aggregate;
-    wr_column          *c = wr_column_create(a->ctx->flow, call->spec->result, count);
-    *out = c;
-    if (c == NULL)
-        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u results", count);
     for (uint32_t i = 0; g->plain && i < count; i++)
-        ((int64_t *) c->data)[i] = *(const int64_t *) (const void *) (groups[i] + call->offset);
+        ((int64_t *) c->data)[at + i] =
+            *(const int64_t *) (const void *) (groups[i] + call->offset);
     for (uint32_t i = 0; !g->plain && i < count; i++) {
         weir_status status =
-            g->result_at(&call->ctx, groups[i] + call->offset, &a->ctx->eval.step, c, i);
+            g->result_at(&call->ctx, groups[i] + call->offset, &a->ctx->eval.step, c, at + i);
         if (WR_UNLIKELY(status != WEIR_OK) &&
-            result_failed(a, call, status, c, i, failed) != WR_FLOW_NEXT)
+            result_failed(a, call, status, c, at + i, failed) != WR_FLOW_NEXT)
             return WR_FLOW_FAIL;
     }
+    return WR_FLOW_NEXT;
+}
+
+static wr_flow
+results_nomem(aggregate *a, uint32_t count)
+{
+    return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u results", count);
+}
+
+/* A batch with room for `capacity` results, without keys; NULL: failed. */
+static wr_batch *
+results_create(aggregate *a, uint32_t capacity)
+{
+    uint32_t  keys = a->config->key_count;
+    wr_batch *b = wr_batch_create(a->ctx->flow, keys + a->calls.count);
+    bool      made = b != NULL;
+    for (uint32_t i = 0; i < a->calls.count && made; i++) {
+        wr_type type = a->calls.calls[i].spec->result;
+        b->columns[keys + i] = wr_column_create(a->ctx->flow, type, capacity);
+        made = b->columns[keys + i] != NULL;
+    }
+    if (made)
+        return b;
+    wr_batch_release(b);
+    (void) results_nomem(a, capacity);
+    return NULL;
+}
+
+/* Results of groups[0..count) into rows [at, at + count); failed (a bitmap) gets those without one. */
+static wr_flow
+results_put(aggregate *a, wr_batch *b, char **groups, uint32_t count, uint32_t at, uint64_t *failed)
+{
+    uint32_t keys = a->config->key_count;
+    for (uint32_t i = 0; i < a->calls.count; i++)
+        if (result_column(a, &a->calls.calls[i], groups, count, b->columns[keys + i], at, failed) !=
+            WR_FLOW_NEXT)
+            return WR_FLOW_FAIL;
+    return WR_FLOW_NEXT;
+}
+
+/* The keys of groups[0..count), which are the batch's rows. */
+static wr_flow
+results_keys(aggregate *a, const wr_pane *pane, wr_batch *b, char **groups, uint32_t count)
+{
+    b->row_count = count;
+    b->physical_count = count;
+    for (uint32_t k = 0; k < a->config->key_count; k++)
+        if ((b->columns[k] = key_column(a, pane, k, groups, count)) == NULL)
+            return results_nomem(a, count);
     return WR_FLOW_NEXT;
 }
 
@@ -96,28 +143,13 @@ result_column(aggregate *a, agg_call *call, char **groups, uint32_t count, wr_co
 static wr_batch *
 results(aggregate *a, const wr_pane *pane, char **groups, uint32_t count, uint64_t *failed)
 {
-    uint32_t  keys = a->config->key_count;
-    wr_batch *b = wr_batch_create(a->ctx->flow, keys + a->calls.count);
+    wr_batch *b = results_create(a, count);
     memset(failed, 0, WR_BATCH_ROWS_MAX / 8);
-    if (b == NULL) {
-        (void) wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u results", count);
-        return NULL;
-    }
-    b->row_count = count;
-    b->physical_count = count;
-    for (uint32_t k = 0; k < keys; k++)
-        if ((b->columns[k] = key_column(a, pane, k, groups, count)) == NULL) {
-            (void) wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u results", count);
-            wr_batch_release(b);
-            return NULL;
-        }
-    for (uint32_t i = 0; i < a->calls.count; i++)
-        if (result_column(a, &a->calls.calls[i], groups, count, &b->columns[keys + i], failed) !=
-            WR_FLOW_NEXT) {
-            wr_batch_release(b);
-            return NULL;
-        }
-    return b;
+    if (b != NULL && results_keys(a, pane, b, groups, count) == WR_FLOW_NEXT &&
+        results_put(a, b, groups, count, 0, failed) == WR_FLOW_NEXT)
+        return b;
+    wr_batch_release(b);
+    return NULL;
 }
 
 /* --- pending batches --- */
@@ -172,180 +204,179 @@ pend_good(aggregate *a, wr_batch *batch, const uint64_t *failed)
 
 /* --- changes --- */
 
-wr_flow
-wr_agg_before_take(aggregate *a, wr_pane *pane, agg_before *before)
+/* Dirty groups [first, *until) go into one batch, old rows and new. */
+static uint32_t
+part_first(uint32_t part)
 {
-    agg_step       *s = a->step;
-    wr_group_table *table = &pane->tables[0];
-    wr_arena       *arena = &a->ctx->eval.step;
-    char          **groups = wr_arena_alloc(arena, s->dirty_count * sizeof *groups);
-    uint64_t        failed[WR_BATCH_ROWS_MAX / 64];
-    uint32_t        count = 0;
-    before->of = wr_arena_alloc(arena, s->dirty_count * sizeof *before->of);
-    if (groups == NULL || before->of == NULL)
-        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u changes", s->dirty_count);
-    for (uint32_t i = 0; i < s->dirty_count; i++) {
-        wr_group *g = wr_group_table_row(table, s->dirty[i]);
+    return part * PAIRS_MAX;
+}
+
+static uint32_t
+part_until(const agg_step *s, uint32_t part)
+{
+    return WR_MIN(s->dirty_count, (part + 1) * PAIRS_MAX);
+}
+
+/* What the groups of a part show, into the first rows of what may become its changes. */
+static wr_flow
+part_before(aggregate *a, wr_pane *pane, agg_before *before, uint32_t part, char **groups)
+{
+    agg_step *s = a->step;
+    uint32_t  first = part_first(part), until = part_until(s, part), count = 0;
+    uint64_t  failed[WR_BATCH_ROWS_MAX / 64] = { 0 };
+    for (uint32_t i = first; i < until; i++) {
+        wr_group *g = wr_group_table_row(&pane->tables[0], s->dirty[i]);
         bool      shown = (g->flags & WR_GROUP_EMITTED) != 0; /* E3 */
         before->of[i] = shown ? (uint16_t) count : (uint16_t) AGG_NO_ROW;
         groups[count] = (char *) g;
         count += shown;
     }
-    if (count == 0)
-        return WR_FLOW_NEXT;
-    before->batch = results(a, pane, groups, count, failed);
-    return before->batch != NULL ? WR_FLOW_NEXT : WR_FLOW_FAIL;
+    before->shown[part] = count;
+    before->batches[part] = results_create(a, 2 * (until - first));
+    if (before->batches[part] == NULL)
+        return WR_FLOW_FAIL;
+    return results_put(a, before->batches[part], groups, count, 0, failed);
+}
+
+wr_flow
+wr_agg_before_take(aggregate *a, wr_pane *pane, agg_before *before)
+{
+    agg_step *s = a->step;
+    wr_arena *arena = &a->ctx->eval.step;
+    char    **groups = wr_arena_alloc(arena, PAIRS_MAX * sizeof *groups);
+    wr_flow   flow = WR_FLOW_NEXT;
+    before->of = wr_arena_alloc(arena, s->dirty_count * sizeof *before->of);
+    if (groups == NULL || before->of == NULL)
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u changes", s->dirty_count);
+    for (uint32_t p = 0; part_first(p) < s->dirty_count && flow == WR_FLOW_NEXT; p++)
+        flow = part_before(a, pane, before, p, groups);
+    return flow;
 }
 
 void
 wr_agg_before_release(agg_before *before)
 {
-    wr_batch_release(before->batch);
-    before->batch = NULL;
+    for (uint32_t p = 0; p < WR_COUNT(before->batches); p++) {
+        wr_batch_release(before->batches[p]);
+        before->batches[p] = NULL;
+    }
 }
 
 /* A result that only looks alike (1.0, 1.00) is a change. */
 static bool
-results_same(const aggregate *a, const wr_batch *old, uint32_t i, const wr_batch *now, uint32_t j)
+results_same(const aggregate *a, const wr_batch *b, uint32_t i, uint32_t j)
 {
-    for (uint32_t c = a->config->key_count; c < old->column_count; c++)
-        if (!wr_column_same(old->columns[c], i, now->columns[c], j))
+    for (uint32_t c = a->config->key_count; c < b->column_count; c++)
+        if (!wr_column_same(b->columns[c], i, b->columns[c], j))
             return false;
     return true;
 }
 
-static wr_column *
-column_join(aggregate *a, const wr_column *old, const uint16_t *old_rows, uint32_t old_count,
-            const wr_column *now, const uint16_t *now_rows, uint32_t now_count)
+/* What a part's groups show now, behind what they showed; now_of[i]: of the part's i-th dirty group, its row. */
+static wr_flow
+part_now(aggregate *a, wr_pane *pane, const agg_before *before, uint32_t part, uint16_t *now_of)
 {
-    const wr_column *model = wr_column_base(now != NULL ? now : old);
-    wr_column       *c =
-        model->type.id == WR_NUMERIC
-            ? wr_column_create_decimal(a->ctx->flow, model->type, (wr_decimal_form) model->form,
-                                       model->scale, old_count + now_count)
-            : wr_column_create(a->ctx->flow, model->type, old_count + now_count);
-    if (c == NULL)
-        return NULL;
-    if ((old_count > 0 &&
-         wr_column_append(c, 0, old, old_rows, old_count, false) != WEIR_OK) ||
-        (now_count > 0 &&
-         wr_column_append(c, old_count, now, now_rows, now_count, false) != WEIR_OK)) {
-        wr_column_release(c);
-        return NULL;
+    agg_step *s = a->step;
+    wr_batch *b = before->batches[part];
+    uint32_t  first = part_first(part), until = part_until(s, part), old = before->shown[part];
+    uint32_t  count = old;
+    uint64_t  failed[WR_BATCH_ROWS_MAX / 64] = { 0 };
+    char    **groups = wr_arena_alloc(&a->ctx->eval.step, 2 * PAIRS_MAX * sizeof *groups);
+    if (groups == NULL)
+        return results_nomem(a, until - first);
+    for (uint32_t i = first; i < until; i++) {
+        wr_group *g = wr_group_table_row(&pane->tables[0], s->dirty[i]);
+        bool      shows = g->count > 0 || a->config->global;
+        if (before->of[i] != AGG_NO_ROW)
+            groups[before->of[i]] = (char *) g;
+        now_of[i - first] = shows ? (uint16_t) count : (uint16_t) AGG_NO_ROW;
+        groups[count] = (char *) g;
+        count += shows;
     }
-    return c;
+    if (results_keys(a, pane, b, groups, count) != WR_FLOW_NEXT ||
+        results_put(a, b, groups + old, count - old, old, failed) != WR_FLOW_NEXT)
+        return WR_FLOW_FAIL;
+    for (uint32_t i = first; i < until; i++) {
+        wr_group *g = wr_group_table_row(&pane->tables[0], s->dirty[i]);
+        uint16_t *now = &now_of[i - first];
+        if (*now != AGG_NO_ROW && wr_bitmap_get(failed, *now)) {
+            if (wr_ctx_bad_result(a->ctx, b, *now) != WR_FLOW_NEXT)
+                return WR_FLOW_FAIL;
+            *now = AGG_NO_ROW;
+        }
+        g->flags &= ~(uint32_t) (WR_GROUP_DIRTY | WR_GROUP_EMITTED);
+        g->flags |= *now != AGG_NO_ROW ? WR_GROUP_EMITTED : 0; /* E3 */
+    }
+    return WR_FLOW_NEXT;
 }
 
-/* The list of rows, or NULL when it says 0, 1, 2 ...: as a rule every dirty group has changed. */
-static const uint16_t *
-rows_listed(const uint16_t *rows, uint32_t count)
+/* The rows of a part's batch that are changes, ascending; returns how many. */
+static uint32_t
+part_changed(const aggregate *a, const agg_before *before, uint32_t part, const uint16_t *now_of,
+             uint16_t *rows)
 {
-    for (uint32_t i = 0; i < count; i++)
-        if (rows[i] != i)
-            return rows;
-    return NULL;
+    const agg_step *s = a->step;
+    const wr_batch *b = before->batches[part];
+    uint32_t        first = part_first(part), until = part_until(s, part), kept = 0;
+    uint16_t        now_rows[PAIRS_MAX];
+    uint32_t        now_count = 0;
+    for (uint32_t i = first; i < until; i++) {
+        uint16_t old = before->of[i], now = now_of[i - first];
+        if (old != AGG_NO_ROW && now != AGG_NO_ROW && results_same(a, b, old, now))
+            continue;
+        if (old != AGG_NO_ROW)
+            rows[kept++] = old;
+        if (now != AGG_NO_ROW)
+            now_rows[now_count++] = now;
+    }
+    memcpy(rows + kept, now_rows, now_count * sizeof *now_rows);
+    return kept + now_count;
 }
 
 /* E2: the old rows, then the new ones, as one batch of changes. */
 static wr_flow
-pend_changes(aggregate *a, const wr_batch *old, const uint16_t *old_rows, uint32_t old_count,
-             const wr_batch *now, const uint16_t *now_rows, uint32_t now_count)
+part_pend(aggregate *a, agg_before *before, uint32_t part, const uint16_t *rows, uint32_t count)
 {
-    uint32_t  count = old_count + now_count, columns = a->config->key_count + a->calls.count;
-    wr_batch *b = count > 0 ? wr_batch_create(a->ctx->flow, columns) : NULL;
-    if (count == 0)
-        return WR_FLOW_NEXT;
-    if (b == NULL)
-        goto memory;
-    b->row_count = count;
-    b->physical_count = count;
-    old_rows = rows_listed(old_rows, old_count);
-    now_rows = rows_listed(now_rows, now_count);
-    for (uint32_t c = 0; c < columns; c++) {
-        b->columns[c] = column_join(a, old != NULL ? old->columns[c] : NULL, old_rows, old_count,
-                                    now != NULL ? now->columns[c] : NULL, now_rows, now_count);
-        if (b->columns[c] == NULL)
-            goto memory;
+    wr_batch *b = before->batches[part];
+    uint32_t  old = before->shown[part];
+    before->batches[part] = NULL;
+    if (count < b->row_count) {
+        wr_batch *some = count > 0 ? wr_batch_select(a->ctx->flow, b, rows, count) : NULL;
+        wr_batch_release(b);
+        if (count == 0)
+            return WR_FLOW_NEXT;
+        if (some == NULL)
+            return results_nomem(a, count);
+        b = some;
     }
-    if (old_count > 0) {
-        b->diff = wr_alloc(a->ctx->flow, count * sizeof *b->diff);
-        if (b->diff == NULL)
-            goto memory;
-        for (uint32_t i = 0; i < count; i++)
-            b->diff[i] = i < old_count ? -1 : 1;
+    if (old > 0) {
+        wr_assert(b->diff == NULL);
+        b->diff = wr_alloc(a->ctx->flow, b->physical_count * sizeof *b->diff);
+        if (b->diff == NULL) {
+            wr_batch_release(b);
+            return results_nomem(a, count);
+        }
+        for (uint32_t i = 0; i < b->physical_count; i++)
+            b->diff[i] = i < old ? -1 : 1;
     }
     pend(a, b);
     return WR_FLOW_NEXT;
-memory:
-    wr_batch_release(b);
-    return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u changes", count);
-}
-
-/* Results of the dirty groups that still show; now_of as in agg_before. */
-static wr_batch *
-results_now(aggregate *a, wr_pane *pane, uint16_t *now_of)
-{
-    agg_step       *s = a->step;
-    wr_group_table *table = &pane->tables[0];
-    char          **groups = wr_arena_alloc(&a->ctx->eval.step, s->dirty_count * sizeof *groups);
-    uint64_t        failed[WR_BATCH_ROWS_MAX / 64];
-    uint32_t        count = 0;
-    if (groups == NULL) {
-        (void) wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u changes", s->dirty_count);
-        return NULL;
-    }
-    for (uint32_t i = 0; i < s->dirty_count; i++) {
-        wr_group *g = wr_group_table_row(table, s->dirty[i]);
-        bool      shows = g->count > 0 || a->config->global;
-        now_of[i] = shows ? (uint16_t) count : (uint16_t) AGG_NO_ROW;
-        groups[count] = (char *) g;
-        count += shows;
-    }
-    wr_batch *now = results(a, pane, groups, count, failed);
-    for (uint32_t i = 0; now != NULL && i < s->dirty_count; i++) {
-        wr_group *g = wr_group_table_row(table, s->dirty[i]);
-        if (now_of[i] != AGG_NO_ROW && wr_bitmap_get(failed, now_of[i])) {
-            if (wr_ctx_bad_result(a->ctx, now, now_of[i]) != WR_FLOW_NEXT) {
-                wr_batch_release(now);
-                return NULL;
-            }
-            now_of[i] = AGG_NO_ROW;
-        }
-        g->flags &= ~(uint32_t) (WR_GROUP_DIRTY | WR_GROUP_EMITTED);
-        g->flags |= now_of[i] != AGG_NO_ROW ? WR_GROUP_EMITTED : 0; /* E3 */
-    }
-    return now;
 }
 
 wr_flow
-wr_agg_after_emit(aggregate *a, wr_pane *pane, const agg_before *before)
+wr_agg_after_emit(aggregate *a, wr_pane *pane, agg_before *before)
 {
-    agg_step *s = a->step;
-    uint16_t *now_of = wr_arena_alloc(&a->ctx->eval.step, s->dirty_count * sizeof *now_of);
-    uint16_t  old_rows[PAIRS_MAX], now_rows[PAIRS_MAX];
-    uint32_t  old_count = 0, now_count = 0;
+    wr_arena *arena = &a->ctx->eval.step;
+    uint16_t *now_of = wr_arena_alloc(arena, PAIRS_MAX * sizeof *now_of);
+    uint16_t *rows = wr_arena_alloc(arena, 2 * PAIRS_MAX * sizeof *rows);
     wr_flow   flow = WR_FLOW_NEXT;
-    if (now_of == NULL)
-        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u changes", s->dirty_count);
-    wr_batch *now = results_now(a, pane, now_of);
-    if (now == NULL)
-        return WR_FLOW_FAIL;
-    for (uint32_t i = 0; i < s->dirty_count && flow == WR_FLOW_NEXT; i++) {
-        bool old = before->of[i] != AGG_NO_ROW, new = now_of[i] != AGG_NO_ROW;
-        if (old && new && results_same(a, before->batch, before->of[i], now, now_of[i]))
-            continue;
-        if (old)
-            old_rows[old_count++] = before->of[i];
-        if (new)
-            now_rows[now_count++] = now_of[i];
-        if (old_count == PAIRS_MAX || now_count == PAIRS_MAX) {
-            flow = pend_changes(a, before->batch, old_rows, old_count, now, now_rows, now_count);
-            old_count = now_count = 0;
-        }
+    if (now_of == NULL || rows == NULL)
+        return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u changes", a->step->dirty_count);
+    for (uint32_t p = 0; part_first(p) < a->step->dirty_count && flow == WR_FLOW_NEXT; p++) {
+        flow = part_now(a, pane, before, p, now_of);
+        if (flow == WR_FLOW_NEXT)
+            flow = part_pend(a, before, p, rows, part_changed(a, before, p, now_of, rows));
     }
-    if (flow == WR_FLOW_NEXT)
-        flow = pend_changes(a, before->batch, old_rows, old_count, now, now_rows, now_count);
-    wr_batch_release(now);
     return flow;
 }
 

@@ -36,6 +36,7 @@ typedef struct agg_call {
     wr_row_keys        value_keys;
     /* DISTINCT, unless in sessions (aggregate_distinct.c): */
     struct agg_call   *set;          /* whose layout and keys its set has            */
+    bool               compact;      /* a leader's: it is one of a pane's value sets */
     uint32_t           place;        /* among those that share the set               */
     bool               implied;      /* its state is the group's count               */
     uint32_t           sharer_count; /* of a set's leader, itself the first          */
@@ -213,16 +214,18 @@ agg_value_count(const agg_call *call, const wr_group *value)
 }
 
 /* --- aggregate_emit.c --- */
-/* What the dirty groups of a step showed before it. */
+/* What the dirty groups of a step showed before it: the first rows of batches that their changes will fill.  A part
+ * is as many groups as one batch holds twice. */
+enum { AGG_PARTS = 2, AGG_NO_ROW = UINT16_MAX };
 typedef struct agg_before {
-    wr_batch *batch; /* NULL: nothing                                   */
-    uint16_t *of;    /* row in batch of dirty[i], or AGG_NO_ROW         */
+    wr_batch *batches[AGG_PARTS]; /* NULL: handed on                                     */
+    uint32_t  shown[AGG_PARTS];   /* rows that show what was                             */
+    uint16_t *of;                 /* row of dirty[i] in the batch of its part, or AGG_NO_ROW */
 } agg_before;
-enum { AGG_NO_ROW = UINT16_MAX };
 wr_flow     wr_agg_before_take(aggregate *a, wr_pane *pane, agg_before *before);
 void        wr_agg_before_release(agg_before *before);
 /* What they show now, against before, as changes into pending; marks of the step are cleared. */
-wr_flow     wr_agg_after_emit(aggregate *a, wr_pane *pane, const agg_before *before);
+wr_flow     wr_agg_after_emit(aggregate *a, wr_pane *pane, agg_before *before);
 /* Hand pending batches on; false while there is no room. */
 bool        wr_agg_drain(aggregate *a);
 /* All groups of pane, from emit_next on.  AGAIN: no room. */

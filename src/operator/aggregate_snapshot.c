@@ -30,7 +30,8 @@ enum { GROUP_FLAGS_KEPT = WR_GROUP_EMITTED };
 typedef struct frozen_pane {
     wr_time        start, end, open_after;
     uint64_t       flags;
-    wr_group_view *views; /* one a table */
+    wr_group_view *views; /* one a table ...               */
+    wr_value_view *sets;  /* ... or here, where it is a set */
 } frozen_pane;
 
 struct wr_frozen {
@@ -132,10 +133,28 @@ buckets_by_group(buckets *b, const aggregate *a, const frozen_pane *pane)
 }
 
 static weir_status
+buckets_of_set(buckets *b, const aggregate *a, const frozen_pane *pane, const wr_value_view *view)
+{
+    wr_budget *budget = a->ctx->state;
+    uint32_t  *of = wr_alloc(budget, view->count * sizeof *of);
+    if (of == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = 0; i < view->count; i++) {
+        of[i] = wr_value_view_entry(view, i)->owner;
+        wr_assert(of[i] < pane->views[0].high);
+    }
+    weir_status status = buckets_sort(b, budget, of, view->count, pane->views[0].high);
+    wr_free(of);
+    return status;
+}
+
+static weir_status
 buckets_by_owner(buckets *b, const aggregate *a, const frozen_pane *pane, uint32_t table)
 {
     const wr_group_view *view = &pane->views[table];
     wr_budget           *budget = a->ctx->state;
+    if (a->tables[table].is_set)
+        return buckets_of_set(b, a, pane, &pane->sets[table]);
     uint32_t            *of = wr_alloc(budget, view->high * sizeof *of);
     if (of == NULL)
         return WEIR_MEMORY;
@@ -182,6 +201,30 @@ put_values(const agg_call *call, const wr_group_view *view, const buckets *owner
     return WEIR_OK;
 }
 
+/* The same of a compact set: a value counts once. */
+static weir_status
+put_marked(const agg_call *call, const wr_value_view *view, const buckets *owners, uint32_t owner,
+           wr_snapshot_writer *to)
+{
+    uint32_t from = owners->starts[owner], until = owners->starts[owner + 1], seen = 0;
+    for (uint32_t i = from; i < until; i++)
+        seen += wr_value_view_entry(view, owners->ids[i])->marks >> call->place & 1;
+    wr_snapshot_put_u64(to, seen);
+    for (uint32_t i = from; i < until; i++) {
+        const wr_value_entry *e = wr_value_view_entry(view, owners->ids[i]);
+        if ((e->marks >> call->place & 1) == 0)
+            continue;
+        wr_value value = { .type = call->set->values.columns[0].type };
+        if (value.type.id == WR_BOOL)
+            value.boolean = e->value != 0;
+        else
+            value.integer = (int64_t) e->value;
+        wr_snapshot_put_i64(to, 1);
+        WR_TRY(wr_snapshot_put_value(to, &value));
+    }
+    return WEIR_OK;
+}
+
 static weir_status
 put_group(const aggregate *a, const frozen_pane *pane, const buckets *owners, uint32_t id,
           wr_snapshot_writer *to)
@@ -197,7 +240,9 @@ put_group(const aggregate *a, const frozen_pane *pane, const buckets *owners, ui
     wr_agg_calls_encode(&a->calls, g, to);
     for (uint32_t i = 0; i < a->calls.count; i++) {
         const agg_call *call = &a->calls.calls[i];
-        if (call->set != NULL)
+        if (call->set != NULL && call->set->compact)
+            WR_TRY(put_marked(call, &pane->sets[call->table], &owners[call->table], id, to));
+        else if (call->set != NULL)
             WR_TRY(put_values(call, &pane->views[call->table], &owners[call->table], id, to));
     }
     return WEIR_OK;
@@ -256,7 +301,10 @@ wr_agg_thaw(wr_frozen *f)
     for (uint32_t i = 0; i < f->pane_count; i++) {
         for (uint32_t t = 0; f->panes[i].views != NULL && t < f->a->table_count; t++)
             wr_group_view_release(&f->panes[i].views[t]);
+        for (uint32_t t = 0; f->panes[i].sets != NULL && t < f->a->table_count; t++)
+            wr_value_view_release(&f->panes[i].sets[t]);
         wr_free(f->panes[i].views);
+        wr_free(f->panes[i].sets);
     }
     wr_snapshot_writer_fini(&f->eager);
     wr_free(f);
@@ -285,10 +333,12 @@ wr_agg_freeze(void *self, wr_epoch epoch, wr_frozen **out)
         to->open_after = pane->open_after;
         to->flags = (pane->null_time ? PANE_NULL_TIME : 0) | (pane->closed ? PANE_CLOSED : 0);
         to->views = wr_calloc(a->ctx->state, a->table_count, sizeof *to->views);
-        if (to->views == NULL)
+        to->sets = wr_calloc(a->ctx->state, a->table_count, sizeof *to->sets);
+        if (to->views == NULL || to->sets == NULL)
             status = WEIR_MEMORY;
         for (uint32_t t = 0; t < a->table_count && status == WEIR_OK; t++)
-            status = wr_group_table_freeze(&pane->tables[t], &to->views[t]);
+            status = a->tables[t].is_set ? wr_value_set_freeze(&pane->sets[t], &to->sets[t])
+                                         : wr_group_table_freeze(&pane->tables[t], &to->views[t]);
     }
     if (status == WEIR_OK && a->calls.nested) { /* S1 */
         status = put_all(f, &f->eager);
@@ -375,6 +425,15 @@ get_distinct(restorer *r, wr_snapshot_reader *from, wr_pane *pane, agg_call *cal
             for (uint32_t c = 0; c < set->values.column_count; c++)
                 WR_TRY(get_value(r, from, set->values.columns[c].type, &values[c]));
             WR_TRY(wr_row_keys_set(&set->value_keys, values, owner));
+        }
+        if (set->compact) {
+            uint64_t word = values[0].type.id == WR_BOOL ? values[0].boolean
+                                                         : (uint64_t) values[0].integer;
+            uint8_t  mark = (uint8_t) (1u << call->place), gained;
+            if (values[0].is_null || n <= 0)
+                return WEIR_CHECKPOINT_CORRUPT;
+            WR_TRY(wr_value_set_add(&pane->sets[set->table], &word, &owner, &mark, 1, &gained));
+            continue;
         }
         WR_TRY(wr_group_table_find(table, &set->value_keys, NULL, 1, &id, NULL, NULL));
         char *value = (char *) wr_group_table_row(table, id);

@@ -72,6 +72,15 @@ wr_agg_refuse_retract(aggregate *a, const agg_call *call)
 
 /* --- one call --- */
 
+/* A count with a FILTER, or of values that may be NULL. */
+static void
+call_count(const agg_call *call, wr_rows rows, char *const *groups)
+{
+    for (uint32_t i = 0; i < rows.count; i++)
+        *(int64_t *) (void *) (groups[i] + call->offset) +=
+            wr_bitmap_get(call->pass, agg_row(rows, i));
+}
+
 static wr_flow
 call_update(aggregate *a, agg_call *call, const wr_batch *in, wr_pane *pane, wr_rows rows,
             char *const *groups)
@@ -85,6 +94,10 @@ call_update(aggregate *a, agg_call *call, const wr_batch *in, wr_pane *pane, wr_
                                  : WR_FLOW_NEXT;
     if (!call->narrowed && in->diff == NULL) {
         g->update(&call->ctx, groups, call->offset, call->args, rows);
+        return WR_FLOW_NEXT;
+    }
+    if (g->counts && in->diff == NULL) {
+        call_count(call, rows, groups);
         return WR_FLOW_NEXT;
     }
     for (int64_t times = 1;; times++) { /* U1: mostly once */

@@ -292,7 +292,7 @@ seek_time(dedup *d, const wr_bag *bag, wr_time time)
     }
     wr_text_clear(&d->bytes);
     wr_order_key_put(&d->bytes, &v, false, false);
-    (void)wr_bag_seek(bag, d->bytes.data, (uint32_t)d->bytes.length, &at);
+    (void)wr_bag_seek(&d->waiting, bag, d->bytes.data, 0, (uint32_t)d->bytes.length, &at);
     return at;
 }
 

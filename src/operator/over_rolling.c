@@ -259,7 +259,7 @@ bag_seek_time(rolling *r, const wr_bag *bag, wr_time time)
     if (time == WR_TIME_END)
         return (wr_bag_at){ bag->block_count, 0 };
     time_key(r, time, &r->bytes);
-    (void)wr_bag_seek(bag, r->bytes.data, (uint32_t)r->bytes.length, &at);
+    (void)wr_bag_seek(&r->bags, bag, r->bytes.data, 0, (uint32_t)r->bytes.length, &at);
     return at;
 }
 

@@ -27,7 +27,7 @@
 
 #include <string.h>
 
-enum { SLOTS_AHEAD = 24, BAGS_AHEAD = 12 };
+enum { SLOTS_AHEAD = 24, BAGS_AHEAD = 12, TEXTS_AHEAD = 6 };
 
 struct wr_frozen {
     wr_bag_view view;
@@ -48,10 +48,11 @@ top_n_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
     wr_batch_builder_init(&t->builder, ctx->flow, t->config->output);
     t->keys = wr_alloc(ctx->state, sizeof *t->keys);
     t->values = wr_calloc(ctx->state, t->config->output->field_count + 1, sizeof *t->values);
-    bool ok = t->keys != NULL && t->values != NULL;
+    bool ok = t->keys != NULL && t->values != NULL && wr_top_n_tail_open(t) == WEIR_OK;
     if (ok && t->config->over != NULL)
         ok = wr_over_calc_open(&t->calc, ctx, t->config->over) == WEIR_OK;
     if (!ok) {
+        wr_top_n_tail_close(t);
         wr_free(t->keys);
         wr_free(t->values);
         t->keys = NULL;
@@ -75,6 +76,7 @@ top_n_close(void *self)
     wr_text_fini(&t->bytes);
     wr_text_fini(&t->rival);
     wr_top_n_words_close(t);
+    wr_top_n_tail_close(t);
     wr_arena_fini(&t->arena);
     wr_batch_builder_fini(&t->builder);
     wr_over_calc_close(&t->calc);
@@ -101,14 +103,14 @@ last_row(const top_n *t, const wr_bag *bag)
     return wr_bag_last(bag);
 }
 
-/* The order key into bytes; *out when the row surely stays out, as soon as that is known. */
+/* The keys that are kept into bytes; *out when the row surely stays out, as soon as that is known. */
 static weir_status
 order_key_make(top_n *t, const wr_bag *bag, const wr_batch *in, uint32_t row, bool *out)
 {
     const wr_bag_row *last = last_row(t, bag);
     wr_text_clear(&t->bytes);
     *out = false;
-    for (uint32_t k = 0; k < t->config->key_count && !*out; k++) {
+    for (uint32_t k = 0; k < t->keys_kept && !*out; k++) {
         const wr_sort_key *key = &t->config->keys[k];
         WR_TRY(wr_order_key_put_row(&t->bytes, in->columns[key->column], row, key->descending,
                                     key->nulls_first, &t->ctx->eval.step));
@@ -154,9 +156,15 @@ row_add(top_n *t, wr_bag *bag, const wr_batch *in, uint32_t row)
     WR_TRY(wr_row_put(&t->bytes, in, row, &t->ctx->eval.step));
     if (t->bytes.length > UINT32_MAX)
         return WEIR_MEMORY;
+    const wr_bag_row *last = t->tail_values != NULL ? last_row(t, bag) : NULL;
+    if (last != NULL && wr_bag_compare(&t->bags, last, t->bytes.data, order_length,
+                                       (uint32_t)t->bytes.length) < 0)
+        return t->tail_failed ? WEIR_MEMORY : WEIR_OK;
     WR_TRY(wr_top_n_touch(t, bag));
     WR_TRY(wr_bag_add(&t->bags, bag, t->bytes.data, order_length, (uint32_t)t->bytes.length,
                       wr_batch_diff(in, row), &missing));
+    if (t->tail_failed)
+        return WEIR_MEMORY;
     if (missing > 0) /* T3 */
         atomic_fetch_add_explicit(&t->ctx->counters.rows_unknown, missing, memory_order_relaxed);
     if (!t->config->insert_only)
@@ -211,7 +219,21 @@ row_in(top_n *t, const wr_batch *in, uint32_t i, bool *again)
     return WEIR_OK;
 }
 
-/* The partitions of rows to come, on their way into the cache. */
+/* The strings of a row, wherever they stand. */
+static void
+texts_prefetch(const wr_batch *in, uint32_t row)
+{
+    for (uint32_t c = 0; c < in->column_count; c++) {
+        const wr_column *column = in->columns[c];
+        if (column == NULL || column->layout != WR_FLAT || column->type.id != WR_TEXT)
+            continue;
+        const wr_string *s = (const wr_string *)column->data + row;
+        if (s->length > WR_STRING_INLINE_MAX)
+            __builtin_prefetch(s->pointer);
+    }
+}
+
+/* The partitions of rows to come, and their strings, on their way into the cache. */
 static void
 rows_ahead(const top_n *t, const wr_batch *in, uint32_t i)
 {
@@ -221,6 +243,8 @@ rows_ahead(const top_n *t, const wr_batch *in, uint32_t i)
         wr_bags_prefetch_slot(&t->bags, t->keys->hashes[i + SLOTS_AHEAD]);
     if (i + BAGS_AHEAD < in->row_count)
         wr_bags_prefetch_bag(&t->bags, t->keys->hashes[i + BAGS_AHEAD]);
+    if (i + TEXTS_AHEAD < in->row_count)
+        texts_prefetch(in, wr_batch_row(in, i + TEXTS_AHEAD));
 }
 
 static weir_status

@@ -31,7 +31,9 @@ wr_top_n_list_add(top_n *t, top_list *list, wr_bag_row *row, int64_t count, int6
         list->items = grown;
         list->capacity = more;
     }
-    list->items[list->count++] = (top_item){ wr_bag_row_retain(row), count, number };
+    if (!list->borrowed)
+        wr_bag_row_retain(row);
+    list->items[list->count++] = (top_item){ row, count, number };
     return WEIR_OK;
 }
 
@@ -44,6 +46,7 @@ same_order(const wr_bag_row *a, const wr_bag_row *b)
 /* A walk along a partition: ranks of the entry at hand. */
 typedef struct rank_walk {
     const wr_bag *bag;
+    bool peers; /* equal order keys matter */
     wr_bag_at at;
     const wr_bag_row *before;
     uint64_t passed;      /* copies before the entry            */
@@ -54,11 +57,18 @@ static const wr_bag_entry *
 walk_here(rank_walk *w)
 {
     const wr_bag_entry *e = wr_bag_entry_at(w->bag, &w->at);
-    if (e != NULL && (w->before == NULL || !same_order(w->before, e->row))) {
+    if (w->peers && e != NULL && (w->before == NULL || !same_order(w->before, e->row))) {
         w->rank = w->passed + 1;
         w->dense++;
     }
     return e;
+}
+
+static rank_walk
+walk_begin(const top_n *t, const wr_bag *bag)
+{
+    const wr_top_n_config *c = t->config;
+    return (rank_walk){ .bag = bag, .peers = c->function != WR_RANK_ROW_NUMBER || c->with_ties };
 }
 
 static void
@@ -90,12 +100,13 @@ walk_within(const wr_top_n_config *c, const rank_walk *w, const wr_bag_entry *e,
     return last >= first ? last - first + 1 : 0;
 }
 
+/* borrowed: the bag does not change before the list is let go. */
 static weir_status
-list_make(top_n *t, const wr_bag *bag, top_list *list)
+list_make(top_n *t, const wr_bag *bag, top_list *list, bool borrowed)
 {
-    rank_walk w = { .bag = bag };
+    rank_walk w = walk_begin(t, bag);
     const wr_bag_entry *e;
-    *list = (top_list){ 0 };
+    *list = (top_list){ .borrowed = borrowed && t->config->over == NULL };
     if (t->config->over != NULL)
         return wr_top_n_list_over(t, bag, list);
     while ((e = walk_here(&w)) != NULL) {
@@ -130,7 +141,7 @@ weir_status
 wr_top_n_trim(top_n *t, wr_bag *bag)
 {
     const wr_top_n_config *c = t->config;
-    rank_walk w = { .bag = bag };
+    rank_walk w = walk_begin(t, bag);
     const wr_bag_entry *e;
     if (c->function != WR_RANK_DENSE && (uint64_t)bag->weight <= c->high)
         return WEIR_OK;
@@ -152,7 +163,8 @@ list_release(top_list *list)
 {
     for (uint32_t i = 0; i < list->count; i++) {
         list->items[i].row->mark = 0; /* M3 */
-        wr_bag_row_release(list->items[i].row);
+        if (!list->borrowed)
+            wr_bag_row_release(list->items[i].row);
     }
     list->count = 0;
 }
@@ -188,7 +200,7 @@ wr_top_n_touch(top_n *t, wr_bag *bag)
     if (bag->mark != 0 || t->restoring || t->config->at_end)
         return WEIR_OK;
     WR_TRY(dirty_add(t, bag));
-    return list_make(t, bag, &t->dirty[t->dirty_count - 1].old);
+    return list_make(t, bag, &t->dirty[t->dirty_count - 1].old, false);
 }
 
 weir_status
@@ -272,12 +284,9 @@ item_differ(top_n *t, const top_item *a, const top_item *b, int64_t sign)
 }
 
 static int
-rows_compare(const wr_bag_row *a, const wr_bag_row *b)
+rows_compare(const top_n *t, const wr_bag_row *a, const wr_bag_row *b)
 {
-    if (a == b)
-        return 0;
-    int order = memcmp(a->bytes, b->bytes, WR_MIN(a->length, b->length));
-    return order != 0 ? order : a->length < b->length ? -1 : a->length > b->length;
+    return a == b ? 0 : wr_bag_compare(&t->bags, a, b->bytes, b->order_length, b->length);
 }
 
 /* Everything of `from` that is not in `other`, by sign; both are in order (M1). */
@@ -286,9 +295,9 @@ lists_differ(top_n *t, const top_list *from, const top_list *other, int64_t sign
 {
     uint32_t k = 0;
     for (uint32_t i = 0; i < from->count; i++) {
-        while (k < other->count && rows_compare(other->items[k].row, from->items[i].row) < 0)
+        while (k < other->count && rows_compare(t, other->items[k].row, from->items[i].row) < 0)
             k++;
-        bool same = k < other->count && rows_compare(other->items[k].row, from->items[i].row) == 0;
+        bool same = k < other->count && rows_compare(t, other->items[k].row, from->items[i].row) == 0;
         WR_TRY(item_differ(t, &from->items[i], same ? &other->items[k] : NULL, sign));
     }
     return WEIR_OK;
@@ -299,7 +308,7 @@ static weir_status
 changes_make(top_n *t, top_dirty *d)
 {
     t->change_count = t->change_at = 0;
-    WR_TRY(list_make(t, d->bag, &d->now));
+    WR_TRY(list_make(t, d->bag, &d->now, true));
     WR_TRY(lists_differ(t, &d->old, &d->now, -1));
     return lists_differ(t, &d->now, &d->old, 1);
 }

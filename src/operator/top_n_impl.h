@@ -5,6 +5,7 @@
  *     top_n.c       rows into partitions, partitions that are forgotten, snapshots
  *     top_n_words.c which rows surely stay out, by their first order key alone; the best of each
  *                   partition in a batch
+ *     top_n_tail.c  order keys that are compared in the contents
  *     top_n_emit.c  what is among the first, and how that differs from before
  *     top_n_over.c  the rows of a partition with the answers of window functions (over_changes)
  */
@@ -23,12 +24,13 @@ typedef struct top_item {
 typedef struct top_list {
     top_item *items;
     uint32_t count, capacity;
+    bool borrowed; /* its rows are not retained: they stay in the bag as long as it is there */
 } top_list;
 
 /* A partition that changes in this step, and what was among its first. */
 typedef struct top_dirty {
     wr_bag *bag;
-    top_list old, now; /* rows retained; now: while its changes are handed on */
+    top_list old, now; /* now: while its changes are handed on */
     int32_t best;      /* first_only: the row of the batch that is its first now; -1: none is */
 } top_dirty;
 
@@ -44,6 +46,10 @@ typedef struct top_n {
     wr_keys *keys;
     wr_text bytes;    /* of the row at work */
     wr_text rival;    /* of the row it is compared with */
+    uint32_t keys_kept; /* order keys that stand before the contents; the others are the tail */
+    wr_text tail_keys[2];
+    wr_value *tail_values; /* NULL: there is no tail */
+    bool tail_failed;      /* memory ran out in a comparison */
     uint64_t *words;  /* of the visible rows of the batch at work */
     bool first_only;  /* only one row of a partition counts, and rows only come */
     wr_time time_min; /* of the partitions; time_column only */
@@ -67,11 +73,15 @@ typedef struct top_n {
     wr_batch *good; /* over_changes: the rows of the step that are not bad */
 } top_n;
 
-/* One more item at the end; retains row. */
+/* One more item at the end; retains row, unless the list borrows. */
 weir_status
 wr_top_n_list_add(top_n *t, top_list *list, wr_bag_row *row, int64_t count, int64_t number);
 /* What comes out of a partition, with the answers; in order. */
 weir_status wr_top_n_list_over(top_n *t, const wr_bag *bag, top_list *list);
+
+/* Which order keys are kept, and how the others compare.  What a failure leaves, close frees. */
+weir_status wr_top_n_tail_open(top_n *t);
+void wr_top_n_tail_close(top_n *t);
 
 /* Words of the rows of a batch: w(a) < w(b) means that a comes before b. */
 void wr_top_n_words_close(top_n *t);

@@ -122,7 +122,8 @@ make_config(lower_state *s, const wr_plan *plan, const wr_plan_time *time, const
     if (c == NULL || keys == NULL || types == NULL)
         return wr_lower_nomem(s);
     WR_TRY(remap_calls(s, plan, map, &calls));
-    WR_TRY(wrap_calls(s, plan->inputs[0]->schema->kind, calls, plan->aggregate.call_count));
+    wr_relation_kind input_kind = plan->inputs[0]->schema->kind;
+    WR_TRY(wrap_calls(s, input_kind, calls, plan->aggregate.call_count));
     for (uint32_t i = 0; i < k; i++) {
         uint32_t column = plan->aggregate.keys[i];
         bool bound = time->fused && time->key_bounds[i] != 0;
@@ -141,6 +142,7 @@ make_config(lower_state *s, const wr_plan *plan, const wr_plan_time *time, const
         .late = s->options->late_given ? s->options->late : inherited_late(plan),
         .lateness_us = s->options->lateness_us,
         .ttl_us = s->options->bounded ? 0 : s->options->ttl_us,
+        .insert_only = input_kind == WR_INSERT_ONLY,
         .global = plan->aggregate.global,
         .input = input,
         .output = plan->schema,

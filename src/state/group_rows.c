@@ -31,7 +31,7 @@ chunk_create(wr_group_table *t, uint32_t capacity)
     size_t bytes = chunk_bytes(t, capacity);
     bool   pooled = chunk_is_for_pool(t, capacity);
     if (pooled && t->pool == NULL)
-        t->pool = wr_pool_create_for(t->budget, bytes);
+        t->pool = wr_pool_create_for(t->budget, bytes, true);
     pooled = pooled && t->pool != NULL;
     wr_group_chunk *c = pooled ? wr_pool_alloc(t->pool, bytes) : wr_alloc(t->budget, bytes);
     if (c != NULL) {

@@ -38,8 +38,8 @@ wr_group_table_fini(wr_group_table *table)
 
 /* --- slots --- */
 
-static inline uint32_t
-slot_limit(uint32_t bits)
+uint32_t
+wr_group_slot_limit(uint32_t bits)
 {
     uint64_t slots = 1ull << bits;
     return (uint32_t) (bits <= SLOT_BITS_CACHED ? slots * 19 / 128 : slots / 4); /* G1 */
@@ -68,17 +68,26 @@ slots_fill(const wr_group_table *t, uint32_t *slots, uint32_t bits)
     }
 }
 
+uint32_t *
+wr_group_slots_create(wr_budget *budget, uint32_t bits)
+{
+    uint32_t *slots = wr_calloc(budget, (size_t) 1 << bits, sizeof *slots);
+    if (slots == NULL)
+        return NULL;
+    wr_memory_is_dense(slots, sizeof *slots << bits);
+    for (size_t i = 0; i < (size_t) 1 << bits; i += PAGE_SLOTS) /* one fault a page, not two */
+        ((volatile uint32_t *) slots)[i] = 0;
+    return slots;
+}
+
 weir_status
 wr_group_slots_resize(wr_group_table *t, uint32_t bits)
 {
     if (bits > SLOT_BITS_MAX)
         return WEIR_MEMORY;
-    uint32_t *slots = wr_calloc(t->budget, (size_t) 1 << bits, sizeof *slots);
+    uint32_t *slots = wr_group_slots_create(t->budget, bits);
     if (slots == NULL)
         return WEIR_MEMORY;
-    wr_memory_is_dense(slots, sizeof *slots << bits);
-    for (size_t i = 0; i < (size_t) 1 << bits; i += PAGE_SLOTS) /* one fault a page, not two */
-        ((volatile uint32_t *) slots)[i] = 0;
     slots_fill(t, slots, bits);
     wr_free(t->slots);
     t->slots = slots;
@@ -90,7 +99,7 @@ weir_status
 wr_group_table_reserve(wr_group_table *table, uint32_t groups)
 {
     uint32_t bits = WR_MAX(table->slot_bits, (uint32_t) SLOT_BITS_MIN);
-    while (bits < SLOT_BITS_MAX && slot_limit(bits) < groups)
+    while (bits < SLOT_BITS_MAX && wr_group_slot_limit(bits) < groups)
         bits++;
     return bits > table->slot_bits ? wr_group_slots_resize(table, bits) : WEIR_OK;
 }
@@ -99,7 +108,7 @@ void
 wr_group_table_reset(wr_group_table *table)
 {
     uint32_t bits = SLOT_BITS_MIN;
-    while (bits < SLOT_BITS_MAX && slot_limit(bits) < table->live)
+    while (bits < SLOT_BITS_MAX && wr_group_slot_limit(bits) < table->live)
         bits++;
     if (table->slot_bits > bits + 1) { /* it had room for several times what it held */
         wr_free(table->slots);
@@ -154,7 +163,7 @@ weir_status
 wr_group_make(wr_group_table *t, uint32_t tag, wr_group **made)
 {
     uint32_t id;
-    if (t->live + 1 > slot_limit(t->slot_bits))
+    if (t->live + 1 > wr_group_slot_limit(t->slot_bits))
         WR_TRY(wr_group_slots_resize(t, t->slot_bits + 1));
     WR_TRY(wr_group_rows_take(t, &id));
     wr_group *g = wr_group_table_row(t, id);

@@ -38,6 +38,10 @@ slot_may_be(uint32_t slot, uint32_t bits, uint32_t tag)
     return (slot ^ tag << bits) >> bits == 0;
 }
 
+/* Groups that so many slots are for: load <= 0.25 (<= 0.15 up to 256 KB). */
+uint32_t    wr_group_slot_limit(uint32_t bits);
+/* All empty; NULL: no memory. */
+uint32_t   *wr_group_slots_create(wr_budget *budget, uint32_t bits);
 weir_status wr_group_slots_resize(wr_group_table *table, uint32_t bits);
 /* A new group with the tag, zeroed behind its header, in no slot yet: `enter` follows, or `unmake`, which returns
  * status.  at: the empty slot a search has found in a table of so many bits. */

@@ -39,7 +39,7 @@ wr_key_layout_init(wr_key_layout *layout, wr_budget *budget, const wr_type *type
     bool texts = true;
     for (uint32_t c = 0; c < count; c++) {
         layout->encoded |= word_count(types[c]) == 0;
-        texts = texts && wr_type_is_string(types[c]);
+        texts = texts && word_count(types[c]) == WR_KEY_TEXT_WORDS;
     }
     layout->keeps_values = !layout->encoded || keeps_values;
     layout->null_words = layout->keeps_values && !texts ? (count + 63) / 64 : 0;

@@ -15,8 +15,10 @@ wr_pane_ring_init(wr_pane_ring *ring, wr_budget *budget, const wr_pane_table *sp
 static void
 pane_destroy(wr_pane_ring *ring, wr_pane *pane)
 {
-    for (uint32_t i = 0; i < ring->table_count; i++)
+    for (uint32_t i = 0; i < ring->table_count; i++) {
         wr_group_table_fini(&pane->tables[i]);
+        wr_value_set_fini(&pane->sets[i]);
+    }
     wr_free(pane);
 }
 
@@ -37,13 +39,17 @@ wr_pane_ring_borrow(wr_pane_ring *ring)
     if (ring->pool_count > 0)
         return ring->pool[--ring->pool_count];
     wr_pane *pane =
-        wr_calloc(ring->budget, 1, sizeof *pane + ring->table_count * sizeof *pane->tables);
+        wr_calloc(ring->budget, 1,
+                  sizeof *pane + ring->table_count * (sizeof *pane->tables + sizeof *pane->sets));
     if (pane == NULL)
         return NULL;
     pane->tables = (wr_group_table *) (pane + 1);
-    for (uint32_t i = 0; i < ring->table_count; i++)
+    pane->sets = (wr_value_set *) (pane->tables + ring->table_count);
+    for (uint32_t i = 0; i < ring->table_count; i++) {
         wr_group_table_init(&pane->tables[i], ring->budget, ring->specs[i].layout,
                             ring->specs[i].user_bytes);
+        wr_value_set_init(&pane->sets[i], ring->budget);
+    }
     return pane;
 }
 
@@ -56,10 +62,11 @@ wr_pane_ring_return(wr_pane_ring *ring, wr_pane *pane)
         pane_destroy(ring, pane);
         return;
     }
-    for (uint32_t i = 0; i < ring->table_count; i++)
+    for (uint32_t i = 0; i < ring->table_count; i++) {
         wr_group_table_reset(&pane->tables[i]);
-    wr_group_table *tables = pane->tables;
-    *pane = (wr_pane){ .tables = tables };
+        wr_value_set_reset(&pane->sets[i]);
+    }
+    *pane = (wr_pane){ .tables = pane->tables, .sets = pane->sets };
     ring->pool[ring->pool_count++] = pane; /* P2 */
 }
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "state/group_table.h"
+#include "state/value_set.h"
 
 enum { WR_PANE_TABLES_MAX = 65 };
 
@@ -22,13 +23,15 @@ typedef struct wr_pane {
     bool            touched;    /* the owner's: has rows of the step                         */
     bool            slid;       /* the owner's: is part of its sliding window                */
     uint32_t        first, last; /* the owner's: the list of them                            */
-    wr_group_table *tables;     /* [0] the groups, then the sets of distinct values          */
+    wr_group_table *tables;     /* [0] the groups, then the sets of distinct values ...      */
+    wr_value_set   *sets;       /* ... which stand here where their spec says so             */
 } wr_pane;
 
 /* What each table of a pane is made of. */
 typedef struct wr_pane_table {
     const wr_key_layout *layout;
     size_t               user_bytes;
+    bool                 is_set; /* a wr_value_set                 */
 } wr_pane_table;
 
 typedef struct wr_pane_ring {

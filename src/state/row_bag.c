@@ -116,7 +116,7 @@ block_own(wr_bags *bags, wr_bag *bag, uint32_t index, uint32_t more)
 void
 wr_bags_init(wr_bags *bags, wr_budget *budget)
 {
-    *bags = (wr_bags){ .budget = budget };
+    *bags = (wr_bags){ .budget = budget, .block_first = 1 };
 }
 
 static void
@@ -134,7 +134,11 @@ wr_bags_fini(wr_bags *bags)
 {
     wr_pool_release(bags->pool);
     wr_free(bags->slots);
-    wr_bags_init(bags, bags->budget);
+    bags->pool = NULL;
+    bags->slots = NULL;
+    bags->capacity = bags->count = 0;
+    bags->rows = 0;
+    bags->made = NULL;
 }
 
 /* The key group is in the hash's low bits: the slot comes from its high ones. */
@@ -252,20 +256,37 @@ wr_bags_remove(wr_bags *bags, wr_bag *bag)
 /* --- rows of a partition --- */
 
 static int
-bytes_compare(const wr_bag_row *row, const char *bytes, uint32_t length)
+bytes_compare(const char *a, size_t a_length, const char *b, size_t b_length)
 {
-    int order = memcmp(row->bytes, bytes, WR_MIN(row->length, length));
-    return order != 0 ? order : row->length < length ? -1 : row->length > length;
+    int order = memcmp(a, b, WR_MIN(a_length, b_length));
+    return order != 0 ? order : a_length < b_length ? -1 : a_length > b_length;
+}
+
+int
+wr_bag_compare(const wr_bags *bags, const wr_bag_row *row, const char *bytes, uint32_t order_length,
+               uint32_t length)
+{
+    if (bags->tail == NULL)
+        return bytes_compare(row->bytes, row->length, bytes, length);
+    uint32_t own = row->order_length, rest = row->length - own;
+    int order = bytes_compare(row->bytes, own, bytes, order_length);
+    if (order == 0)
+        order = bags->tail(bags->tail_user, row->bytes + own, rest, bytes + order_length,
+                           length - order_length);
+    return order != 0
+               ? order
+               : bytes_compare(row->bytes + own, rest, bytes + order_length, length - order_length);
 }
 
 bool
-wr_bag_seek(const wr_bag *bag, const char *bytes, uint32_t length, wr_bag_at *at)
+wr_bag_seek(const wr_bags *bags, const wr_bag *bag, const char *bytes, uint32_t order_length,
+            uint32_t length, wr_bag_at *at)
 {
     uint32_t low = 0, high = bag->block_count;
     while (low < high) { /* the first block whose last row is not below */
         uint32_t middle = (low + high) / 2;
         const wr_bag_block *b = bag->blocks[middle];
-        if (bytes_compare(b->entries[b->count - 1].row, bytes, length) < 0)
+        if (wr_bag_compare(bags, b->entries[b->count - 1].row, bytes, order_length, length) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -277,13 +298,13 @@ wr_bag_seek(const wr_bag *bag, const char *bytes, uint32_t length, wr_bag_at *at
     uint32_t from = 0, to = b->count;
     while (from < to) {
         uint32_t middle = (from + to) / 2;
-        if (bytes_compare(b->entries[middle].row, bytes, length) < 0)
+        if (wr_bag_compare(bags, b->entries[middle].row, bytes, order_length, length) < 0)
             from = middle + 1;
         else
             to = middle;
     }
     at->entry = from;
-    return bytes_compare(b->entries[from].row, bytes, length) == 0;
+    return wr_bag_compare(bags, b->entries[from].row, bytes, order_length, length) == 0;
 }
 
 static weir_status
@@ -337,7 +358,7 @@ row_insert(wr_bags *bags, wr_bag *bag, wr_bag_at at, wr_bag_row *row, int64_t co
 {
     if (at.block == bag->block_count) { /* behind all */
         if (bag->block_count == 0) {
-            wr_bag_block *first = block_create(bags, wr_key_group(bag->hash), 1);
+            wr_bag_block *first = block_create(bags, wr_key_group(bag->hash), bags->block_first);
             if (first == NULL)
                 return WEIR_MEMORY;
             weir_status status = blocks_insert(bags, bag, 0, first);
@@ -400,7 +421,7 @@ wr_bag_add(wr_bags *bags, wr_bag *bag, const char *bytes, uint32_t order_length,
     bags->made = NULL;
     if (diff > 0 && __builtin_add_overflow(bag->weight, diff, &sum))
         return WEIR_ROW_OVERFLOW;
-    if (!wr_bag_seek(bag, bytes, length, &at)) {
+    if (!wr_bag_seek(bags, bag, bytes, order_length, length, &at)) {
         if (diff < 0) {
             *missing = -(uint64_t)diff;
             return WEIR_OK;

@@ -5,7 +5,8 @@
  * Layout      partitions in a hash table by the bytes of their key; a partition's rows in order in
  *             blocks of up to 128 entries {row, count}; a row is immutable bytes: its order key, then
  *             its contents (data/row_code.h).
- * Invariants  B1  entries ascend strictly by their rows' bytes, in a block and from block to block
+ * Invariants  B1  entries ascend strictly by their rows' bytes (with a tail: by the order key's, the tail, the
+ *                 contents'), in a block and from block to block
  *             B2  a block's and a partition's weight is the sum of its entries' counts; counts > 0
  *             B3  a block that a snapshot holds is never written: it is copied first
  *             B4  no block is empty
@@ -53,8 +54,15 @@ typedef struct wr_bag {
     char key[];
 } wr_bag;
 
+/* How the rest of the order keys of two rows compare, which is not in their bytes but in their contents. */
+typedef int (*wr_bag_tail)(void *user, const char *a, size_t a_length, const char *b,
+                           size_t b_length);
+
 typedef struct wr_bags {
     wr_budget *budget;
+    wr_bag_tail tail; /* NULL: the order keys are whole.  The owner's, like block_first; set before the first row */
+    void *tail_user;
+    uint32_t block_first; /* entries of a partition's first block, at first */
     wr_pool *pool;  /* of partitions, blocks and rows; NULL before the first */
     wr_bag **slots; /* open addressing, linear probing, load <= 0.5 */
     uint32_t capacity, count;
@@ -79,8 +87,12 @@ typedef struct wr_bag_at {
     uint32_t block, entry;
 } wr_bag_at;
 
+/* A row against bytes of which order_length are the order key: which comes first (B1). */
+int wr_bag_compare(const wr_bags *bags, const wr_bag_row *row, const char *bytes,
+                   uint32_t order_length, uint32_t length);
 /* The first entry that is not below the bytes; whether it is equal. */
-bool wr_bag_seek(const wr_bag *bag, const char *bytes, uint32_t length, wr_bag_at *at);
+bool wr_bag_seek(const wr_bags *bags, const wr_bag *bag, const char *bytes, uint32_t order_length,
+                 uint32_t length, wr_bag_at *at);
 static inline const wr_bag_entry *
 wr_bag_entry_at(const wr_bag *bag, const wr_bag_at *at) /* NULL: behind the last */
 {

@@ -6,7 +6,7 @@ enum {
     STEP = 16,          /* sizes of pieces, their heads included, are multiples of it */
     PIECE_MAX = 1024,   /* larger ones are allocations of their own                   */
     SLAB_MAX = 1 << 16, /* bytes of pieces in a slab                                  */
-    LARGE_FROM = 4 << 20, /* bytes in slabs of a size from which on new ones are large pages */
+    LARGE_FROM = 4 << 20, /* bytes in slabs from which on new ones are large pages    */
     LARGE_BYTES = WR_LARGE_PAGE - WR_LARGE_HEAD,
     SIZES = PIECE_MAX / STEP + 1,
     SIZE_OWN = SIZES, /* the place of pieces of wr_pool.own_bytes */
@@ -50,6 +50,7 @@ struct wr_pool {
     _Atomic uint32_t holds;
     _Atomic(spare *) elsewhere;
     uint32_t own_bytes;         /* 0: none; their heads included */
+    bool large;
     slab *some[SIZES + 1];      /* P2 */
     uint32_t pieces[SIZES + 1]; /* of the next slab */
     uint64_t bytes[SIZES + 1];  /* in slabs */
@@ -69,12 +70,14 @@ wr_pool_create(wr_budget *budget)
 }
 
 wr_pool *
-wr_pool_create_for(wr_budget *budget, size_t piece_bytes)
+wr_pool_create_for(wr_budget *budget, size_t piece_bytes, bool large)
 {
     wr_pool *pool = wr_pool_create(budget);
     wr_assert(piece_bytes >= PIECE_MAX && piece_bytes < LARGE_BYTES / 8);
-    if (pool != NULL)
-        pool->own_bytes = (uint32_t)((piece_bytes + sizeof(head) + 63) / 64 * 64);
+    if (pool == NULL)
+        return NULL;
+    pool->own_bytes = (uint32_t)((piece_bytes + sizeof(head) + 63) / 64 * 64);
+    pool->large = large;
     return pool;
 }
 
@@ -147,7 +150,7 @@ slab_create(wr_pool *pool, uint32_t size, uint32_t piece_bytes)
     size_t bytes = sizeof(slab) + (size_t)count * piece_bytes;
     slab *s = NULL;
     bool is_large = false;
-    if (pool->bytes[size] >= LARGE_FROM) {
+    if (pool->large && size == SIZE_OWN && pool->bytes[size] >= LARGE_FROM) {
         s = wr_alloc_large(pool->budget, LARGE_BYTES);
         is_large = s != NULL;
     }

@@ -247,6 +247,42 @@ distinct_sets_are_shared(void **state)
     wr_optest_verify(t);
 }
 
+/* Compact sets: marks instead of counts, in tables of every size. */
+static void
+distinct_where_rows_only_come(void **state)
+{
+    (void) state;
+    agg_case   c;
+    wr_optest *t;
+    case_begin(&c, "k int8, v int8, d date, b boolean, w int8");
+    case_key(&c, "k");
+    for (int i = 0; i < 10; i++) { /* more than one set takes */
+        wr_agg_call *call = case_call(&c, i == 3 ? "sum" : "count", "v");
+        char         bound[4] = { (char) ('0' + i), 0 };
+        call->distinct = true;
+        call->filter = wr_optest_call(c.t, ">", wr_optest_column(c.t, c.in, "w"),
+                                      wr_optest_constant(c.t, "int8", bound));
+    }
+    case_call(&c, "count", "d")->distinct = true;
+    case_call(&c, "count", "b")->distinct = true;
+    t = case_ready(&c, &wr_aggregate_ops,
+                   "k int8, a int8, b int8, c int8, d numeric, e int8, f int8, g int8, h int8, "
+                   "i int8, j int8, dd int8, bb int8",
+                   "k");
+    c.config.emit = WR_EMIT_CHANGES;
+    c.config.insert_only = true;
+    wr_optest_rows(t, 0, "1|7|2026-01-01|t|2; 1|7|2026-01-02|t|5; 1|8|2026-01-01|f|10; 1|9|null|null|null; "
+                         "1|null|infinity|t|10; 2|7|2026-01-01|null|0");
+    wr_optest_expect(t, "1|2|2|2|15|2|1|1|1|1|1|3|2; 2|0|0|0|null|0|0|0|0|0|0|1|0");
+    wr_optest_rows(t, 0, "1|7|2026-01-01|t|5; 1|8|infinity|f|9; 2|7|2026-01-01|null|0");
+    wr_optest_expect(t, "");
+    wr_optest_rows(t, 0, "1|7|2026-01-01|t|6; 2|-7|2026-02-01|f|9");
+    wr_optest_expect(t, "[-1] 1|2|2|2|15|2|1|1|1|1|1|3|2; 1|2|2|2|15|2|2|1|1|1|1|3|2; "
+                        "[-1] 2|0|0|0|null|0|0|0|0|0|0|1|0; 2|1|1|1|-7|1|1|1|1|1|0|2|1");
+    wr_optest_end(t);
+    wr_optest_verify(t);
+}
+
 /* D2: arguments that are computed for the rows of their own filter alone are not shared. */
 static void
 distinct_arguments_fail_apart(void **state)
@@ -456,6 +492,7 @@ WR_TESTS = { WR_TEST(keys_group_as_postgres_does),
              WR_TEST(aggregate_that_cannot_take_back_says_so),
              WR_TEST(filter_and_distinct),
              WR_TEST(distinct_sets_are_shared),
+             WR_TEST(distinct_where_rows_only_come),
              WR_TEST(distinct_arguments_fail_apart),
              WR_TEST(distinct_of_encoded_values),
              WR_TEST(nested_states_survive),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* top_n_test.c -- T1..T5 of operator/top_n.c, M1..M3 of top_n_emit.c, W1..W3 of top_n_words.c, B1..B4 of state/row_bag.c. */
+/* top_n_test.c -- T1..T5 of operator/top_n.c, M1..M3 of top_n_emit.c, W1..W3 of top_n_words.c, R1..R2 of top_n_tail.c,
+ * B1..B4 of state/row_bag.c. */
 #include "support/test.h"
 
 #include "operator/top_n.h"
@@ -379,7 +380,46 @@ rows_that_came_before_move_behind(void **state) /* M3 */
     wr_optest_verify(f.t);
 }
 
+/* R1, R2: keys behind a text are compared in the contents; every one of them decides somewhere. */
+static void
+keys_behind_the_first_text(void **state)
+{
+    for (int insert_only = 0; insert_only < 2; insert_only++) {
+        fixture f;
+        wr_sort_key keys[] = { { .column = 1 },
+                               { .column = 2, .descending = true, .nulls_first = true },
+                               { .column = 3 },
+                               { .column = 4, .descending = true } };
+        (void)state;
+        fixture_init(&f, WR_RANK_ROW_NUMBER, 1, 3, true);
+        f.config.input = wr_optest_schema(f.t, "k int4, v int8, s text, n numeric, i int8");
+        f.config.output =
+            wr_optest_schema(f.t, "k int4, v int8, s text, n numeric, i int8, r int8");
+        f.config.keys = keys;
+        f.config.key_count = 4;
+        f.config.insert_only = insert_only;
+        fixture_open(&f);
+        wr_optest_rows(f.t, 0, "1|5|b|1|1; 1|5|a|1|1; 1|5|ba|1|1; 1|6|z|0|0");
+        wr_optest_expect(f.t, "1|5|ba|1|1|1; 1|5|b|1|1|2; 1|5|a|1|1|3");
+        wr_optest_rows(f.t, 0, "1|5|b|0.5|9");
+        wr_optest_expect(f.t, "[-1] 1|5|b|1|1|2; [-1] 1|5|a|1|1|3; 1|5|b|0.5|9|2; 1|5|b|1|1|3");
+        wr_optest_rows(f.t, 0, "1|5|b|1|2; 1|5|b|1|0");
+        wr_optest_expect(f.t, "[-1] 1|5|b|1|1|3; 1|5|b|1|2|3");
+        wr_optest_rows(f.t, 0, "1|5|null|7|7; 1|5|null|null|8; 2|5|null|null|null");
+        wr_optest_expect(f.t, "[-1] 1|5|ba|1|1|1; [-1] 1|5|b|0.5|9|2; [-1] 1|5|b|1|2|3; "
+                              "1|5|null|7|7|1; 1|5|null|null|8|2; 1|5|ba|1|1|3; "
+                              "2|5|null|null|null|1");
+        wr_optest_rows(f.t, 0, "1|4|a text that is much longer than twenty bytes|1|1");
+        wr_optest_expect(f.t, "[-1] 1|5|null|7|7|1; [-1] 1|5|null|null|8|2; [-1] 1|5|ba|1|1|3; "
+                              "1|4|a text that is much longer than twenty bytes|1|1|1; "
+                              "1|5|null|7|7|2; 1|5|null|null|8|3");
+        wr_optest_end(f.t);
+        wr_optest_verify(f.t);
+    }
+}
+
 WR_TESTS = {
+    WR_TEST(keys_behind_the_first_text),
     WR_TEST(the_first_two_change_as_rows_come),
     WR_TEST(ranks_shift),
     WR_TEST(ties_are_settled_by_contents),

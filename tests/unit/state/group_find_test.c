@@ -152,6 +152,48 @@ texts_of_every_length(void **state)
     wr_key_layout_fini(&layout);
 }
 
+/* A NULL of every type as the only key: found, read back, moved. */
+static void
+nulls_of_every_type(void **state)
+{
+    static const uint8_t ids[] = { WR_BOOL,   WR_INT2, WR_INT8, WR_FLOAT8,   WR_NUMERIC, WR_TEXT,
+                                   WR_BPCHAR, WR_UUID, WR_DATE, WR_INTERVAL, WR_BYTEA,   WR_JSONB };
+    (void)state;
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        wr_type type = { ids[i], 0, 0, -1 };
+        wr_key_layout layout;
+        wr_group_table t, other;
+        wr_row_keys keys;
+        wr_value value = wr_value_null(type);
+        uint32_t id, again;
+        bool created;
+        assert_int_equal(wr_key_layout_init(&layout, NULL, &type, 1, false, true), WEIR_OK);
+        wr_group_table_init(&t, NULL, &layout, 8);
+        wr_group_table_init(&other, NULL, &layout, 8);
+        wr_row_keys_init(&keys, &layout, NULL);
+        for (int round = 0; round < 2; round++) {
+            assert_int_equal(wr_row_keys_set(&keys, &value, 0), WEIR_OK);
+            assert_int_equal(wr_group_table_find(&t, &keys, NULL, 1, &id, NULL, NULL), WEIR_OK);
+            assert_int_equal(id, 0);
+        }
+        if (layout.encoded || layout.has_views) {
+            assert_non_null(wr_group_table_arena(&t));
+            assert_int_equal(wr_group_table_compact(&t, NULL, NULL), WEIR_OK);
+        }
+        for (int round = 0; round < 2; round++) {
+            assert_int_equal(
+                wr_group_table_adopt(&other, wr_group_table_row(&t, 0), &again, &created), WEIR_OK);
+            assert_int_equal(created, round == 0);
+        }
+        wr_value kept = wr_key_value(&layout, wr_group_key(wr_group_table_row(&other, again)), 0);
+        assert_true(kept.is_null);
+        wr_row_keys_fini(&keys);
+        wr_group_table_fini(&t);
+        wr_group_table_fini(&other);
+        wr_key_layout_fini(&layout);
+    }
+}
+
 /* Keys of a column, many at once, beyond the nearest cache; NULLs among them. */
 static void
 many_texts(void **state) /* F1 */
@@ -197,6 +239,8 @@ many_texts(void **state) /* F1 */
     wr_key_layout_fini(&layout);
 }
 
-WR_TESTS = {
-    WR_TEST(words_come_and_go), WR_TEST(texts_of_every_length), WR_TEST(many_texts), { NULL, NULL }
-};
+WR_TESTS = { WR_TEST(words_come_and_go),
+             WR_TEST(texts_of_every_length),
+             WR_TEST(nulls_of_every_type),
+             WR_TEST(many_texts),
+             { NULL, NULL } };

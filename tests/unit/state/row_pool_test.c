@@ -111,7 +111,7 @@ pieces_of_kilobytes(void **state)
     enum { LENGTH = 16000, COUNT = 1000 };
     static char *pieces[COUNT];
     wr_budget *budget = wr_budget_create(NULL, "pool", 0);
-    wr_pool *pool = wr_pool_create_for(budget, LENGTH);
+    wr_pool *pool = wr_pool_create_for(budget, LENGTH, true);
     uint32_t aligned = 0;
     (void)state;
     for (int round = 0; round < 3; round++) {
