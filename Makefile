@@ -216,7 +216,7 @@ $(O)/bench_sockets: $(patsubst %,$(O)/obj/tools/bench/%.o,sockets sockets_in soc
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-bench-state: $(O)/bench_state ## rows per CPU-second of groups, windows and joins, beside bare loops: make bench-state T="group 1M"
+bench-state: $(O)/bench_state ## rows per CPU-second of groups and windows, beside bare loops: make bench-state T="group 1M"
 	@$(O)/bench_state "$(T)"
 $(O)/bench_state: $(O)/obj/tools/bench/state.o $(O)/obj/tools/bench/state_limit.o $(O)/libweir.a
 	$(call say,LD)

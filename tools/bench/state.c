@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tools/bench/state.c -- how fast are groups, windows and joins kept?  Rows per second of thread CPU time.
+ * tools/bench/state.c -- how fast are groups and windows kept?  Rows per second of thread CPU time.
  *
  *     bench_state [WORD [RUNS]]        only settings whose name has WORD; median of RUNS (5)
  * The operators are fed prepared batches of 4,096 rows by direct calls, as a chain would, and what they emit is

@@ -23,7 +23,3 @@ typedef struct limit_panes limit_panes;
 limit_panes *limit_panes_create(uint32_t keys, uint64_t rows_a_pane, int64_t size, int64_t slide);
 void limit_panes_destroy(limit_panes *panes);
 uint64_t limit_windows(limit_panes *panes, wr_batch *const *batches, uint32_t count);
-
-/* Symmetric hash join on the key: each row enters its side and looks at the other; returns the pairs.  Rows of
- * batches 2i and 2i + 1 are the left's and the right's; every key comes once a side. */
-uint64_t limit_join(wr_batch *const *batches, uint32_t count, uint32_t keys);
