@@ -93,6 +93,8 @@ def facts(q):
             times = [n for n, e in q.query.keys if e.op == "col" and e.value in bounds]
             return Facts(True, times, False, f.streams)
         f = facts(q.query)
+        if isinstance(q.query, Group) and isinstance(q.query.source, (Window, Bucket)):
+            f.prompt = q.name is not None and facts(q.query.source).prompt  # emit: changes is of a view's last step alone
         return f if not getattr(q, "forgets", False) else Facts(f.insert, f.times, False, f.streams)
     if isinstance(q, Select):
         return select_facts(q)
@@ -115,8 +117,8 @@ def facts(q):
     inner = [facts(r) for r in below(getattr(q, "where", None))]
     out = changes(f, *inner)
     out.prompt = out.prompt and not moves(getattr(q, "where", None))
-    if isinstance(q, Group) and (not q.keys or [] in (q.sets or [])):
-        out.prompt = False  # the answer of no rows has no moment of its own
+    if isinstance(q, Group) and (not q.keys or [] in (q.sets or []) or isinstance(q.source, (Window, Bucket))):
+        out.prompt = False  # the answer of no rows has no moment of its own; a window within a view has its end
     if isinstance(q, First) and any(n in f.times for n in q.on):
         out.prompt = False  # the watermark ends it
     return out

@@ -150,13 +150,5 @@ wr_bind_dedup(sql_query *q, const PgQuery__FuncCall *call, sql_scope *up, wr_pla
                                call->location);
     if (*plan == NULL)
         return SQL_NOMEM(q->b);
-    if (scope->plan->schema->field_count == width)
-        return WEIR_OK;
-    uint32_t *columns = wr_arena_alloc(q->b->arena, (width + 1) * sizeof *columns); /* D2 */
-    if (columns == NULL)
-        return SQL_NOMEM(q->b);
-    for (uint32_t i = 0; i < width; i++)
-        columns[i] = i;
-    *plan = wr_plan_make_pick(q->b->arena, *plan, columns, width);
-    return *plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
+    return wr_bind_without_computed(q, plan, width, 0); /* D2 */
 }

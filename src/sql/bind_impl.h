@@ -318,6 +318,8 @@ weir_status wr_bind_length(sql_query *q, const tree_node *node, const char *what
                            int64_t *us);
 /* A column of scope's plan holding expr; appended by a project when it is not one already. */
 weir_status wr_bind_column_for(sql_query *q, sql_scope *scope, wr_expr *expr, uint32_t *column);
+/* *plan without what wr_bind_column_for appended behind its first `width` columns; the last `added` ones stay. */
+weir_status wr_bind_without_computed(sql_query *q, wr_plan **plan, uint32_t width, uint32_t added);
 /* bind_dedup.c: dedup(relation, key [, key ...], span). */
 weir_status wr_bind_dedup(sql_query *q, const PgQuery__FuncCall *call, sql_scope *up,
                           wr_plan **plan, const char **relation);

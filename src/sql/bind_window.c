@@ -217,8 +217,33 @@ wr_bind_column_for(sql_query *q, sql_scope *scope, wr_expr *expr, uint32_t *colu
     exprs[base] = expr;
     names[base] = "?column?";
     *column = base;
+    const wr_schema *input = scope->plan->schema;
     scope->plan = wr_plan_make_project(b->arena, scope->plan, exprs, names, base + 1, -1);
-    return scope->plan != NULL ? WEIR_OK : SQL_NOMEM(b);
+    if (scope->plan == NULL)
+        return SQL_NOMEM(b);
+    for (uint32_t i = 0; i <= base; i++)
+        scope->plan->schema->fields[i].hidden = i == base || input->fields[i].hidden; /* not in `*` */
+    return WEIR_OK;
+}
+
+weir_status
+wr_bind_without_computed(sql_query *q, wr_plan **plan, uint32_t width, uint32_t added)
+{
+    const wr_schema *all = (*plan)->schema;
+    uint32_t kept = width + added;
+    if (all->field_count == kept)
+        return WEIR_OK;
+    uint32_t *columns = wr_arena_alloc(q->b->arena, kept * sizeof *columns);
+    if (columns == NULL)
+        return SQL_NOMEM(q->b);
+    for (uint32_t i = 0; i < kept; i++)
+        columns[i] = i < width ? i : all->field_count - kept + i;
+    *plan = wr_plan_make_pick(q->b->arena, *plan, columns, kept);
+    if (*plan == NULL)
+        return SQL_NOMEM(q->b);
+    for (uint32_t i = 0; i < width; i++)
+        (*plan)->schema->fields[i].hidden = all->fields[i].hidden;
+    return WEIR_OK;
 }
 
 /* The WINDOW over scope's plan. */
@@ -301,18 +326,7 @@ wr_bind_window(sql_query *q, const PgQuery__FuncCall *call, sql_scope *up, wr_pl
     WR_TRY(wr_sql_scope_add_columns(q->b, scope, scope->plan->schema, 0));
     WR_TRY(plan_window(q, kind, &args, scope, call->location));
     *plan = scope->plan;
-
-    uint32_t now = scope->plan->schema->field_count;
-    if (now == width + 2)
-        return WEIR_OK;
-    /* leave out what was computed for the window alone */
-    uint32_t *columns = wr_arena_alloc(q->b->arena, (width + 2) * sizeof *columns);
-    if (columns == NULL)
-        return SQL_NOMEM(q->b);
-    for (uint32_t i = 0; i < width + 2; i++)
-        columns[i] = i < width ? i : now - 2 + (i - width);
-    *plan = wr_plan_make_pick(q->b->arena, scope->plan, columns, width + 2);
-    return *plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
+    return wr_bind_without_computed(q, plan, width, 2);
 }
 
 weir_status
