@@ -466,7 +466,7 @@ get_group(restorer *r, wr_snapshot_reader *from, wr_pane *pane)
     } else {
         if (!a->calls.mergeable)
             return WEIR_CHECKPOINT_CORRUPT;
-        memset(r->spare, 0, table->row_bytes);
+        memset(r->spare, 0, wr_group_user_offset(&a->layout) + a->tables[0].user_bytes);
         wr_agg_calls_init(&a->calls, r->spare);
         WR_TRY(wr_agg_calls_decode(&a->calls, r->spare, from));
         r->spare->count = count;

@@ -170,7 +170,7 @@ watermarks_pass_through_expressions(void **state)
         { "SELECT window_end, count(*) FROM session(bids, ts, interval '1 s', bidder) GROUP BY "
           "window_end, "
           "window_start, bidder",
-          1 },
+          0 },
         { "SELECT ts FROM bids UNION ALL SELECT ts - interval '1 s' FROM auctions", -1000000 },
         { "SELECT b.ts FROM bids b JOIN auctions a ON a.ts BETWEEN b.ts AND b.ts + interval '1 s'",
           -1000000 },
