@@ -343,7 +343,6 @@ build_segment_shard(wr_runtime *rt, uint32_t segment, uint32_t shard)
     c->ports = s->in.ports;
     c->sent = WR_TIME_START;
     c->keep_state = rt->store != NULL;
-    c->keep_last = rt->store != NULL && rt->ends;
     c->error = &s->t.worker->error;
     c->out.task = &s->t;
     c->out.flow = rt->config.flow;

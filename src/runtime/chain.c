@@ -136,26 +136,10 @@ step_process(chain *c, chain_op *op, step_flow *result)
     return true;
 }
 
-/* What the last checkpoint has of it: all rows, but not the end, which another run may take back. */
-static bool
-op_freeze_last(chain *c, chain_op *op, step_flow *result)
-{
-    if (!c->keep_last || op->job->ops->freeze == NULL || op->last != NULL || op->done)
-        return true;
-    weir_status status = op->job->ops->freeze(op->self, 0, &op->last);
-    if (status == WEIR_OK)
-        return true;
-    (void) wr_error_set(c->error, status, "operator %s cannot freeze its state", op->job->ops->name);
-    *result = FLOW_FAILED;
-    return false;
-}
-
 static bool
 step_advance(chain *c, chain_op *op, step_flow *result)
 {
     wr_time to = op->in->mark == WR_MARK_END ? WR_TIME_END : op->in->watermark_after;
-    if (op->in->mark == WR_MARK_END && !op_freeze_last(c, op, result))
-        return false;
     if (to <= op->ctx.watermark)
         return true;
     if (op == c->ops && c->ports != NULL)
@@ -522,9 +506,7 @@ wr_chain_close(chain *c)
         op->in = NULL;
         if (op->frozen != NULL)
             op->job->ops->thaw(op->frozen);
-        if (op->last != NULL)
-            op->job->ops->thaw(op->last);
-        op->frozen = op->last = NULL;
+        op->frozen = NULL;
         if (op->opened && op->job->ops->close != NULL)
             op->job->ops->close(op->self);
         wr_ctx_fini(&op->ctx);

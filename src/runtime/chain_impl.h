@@ -38,7 +38,6 @@ typedef struct chain_op {
     chain_step       step;
     wr_time          sent; /* watermark_after of the newest batch that left     */
     wr_frozen       *frozen; /* of the barrier under way                        */
-    wr_frozen       *last;   /* as it stood before the end; see keep_last       */
     bool             opened, done, ended; /* done: said DONE; ended: END is emitted */
     bool             settled; /* has told its end in an earlier run, and no row has come since (H4) */
     uint32_t         calls;  /* for sampling CPU                                */
@@ -54,7 +53,6 @@ typedef struct chain {
     const wr_time *ports;   /* watermarks of the first operator's ports     */
     wr_time   sent;         /* watermark handed to the output               */
     bool      keep_state;   /* checkpoints are kept: freeze at barriers     */
-    bool      keep_last;    /* the job ends: freeze before the end, for the last checkpoint */
     bool      ended;        /* END is handed to the output                  */
     bool      failed;       /* *error says why                              */
     wr_epoch  barrier;      /* has left; 0 none.  The task clears it        */

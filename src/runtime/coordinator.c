@@ -10,8 +10,10 @@
  *             C2  a task that ended stands with its last parts in every later checkpoint
  *             C3  a checkpoint that could not be written is counted and told; the job runs on, positions
  *                 are not committed, and the next one holds everything anyway
- *             C4  when every source ends, the last checkpoint is written after all tasks have ended and
- *                 says so (a part FINAL): all rows, no end; another run adds to it, or adds nothing
+ *             C4  a job all of whose sources end cuts its last checkpoint when every source has come to
+ *                 its end and none has told it: all rows, no end.  The ends follow behind that barrier, and what it froze is
+ *                 written when all tasks have ended (a part FINAL): another run adds to it, or adds nothing.  So no
+ *                 checkpoint has an operator that has heard of an end which a source may yet take back
  */
 #include "runtime/runtime_impl.h"
 
@@ -94,9 +96,6 @@ checkpoint_write(wr_runtime *rt, wr_epoch epoch, uint64_t *bytes, weir_error *er
         uint32_t   part_count;
         task_part *parts = task_parts_of(rt, t, epoch, &part_count);
         status = parts_list(rt, parts, part_count, list, &count);
-        if (status == WEIR_OK && final && t->ops == &wr_segment_task_ops)
-            status = parts_list(rt, t->parts, wr_segment_last_states((segment_task *) t), list,
-                                &count);
         if (status != WEIR_OK)
             (void) wr_error_set(err, status, "the state of %s cannot be written: %s", t->name,
                                 weir_status_text(status));
@@ -189,11 +188,13 @@ epoch_write(wr_runtime *rt)
     epoch_finish(rt, epoch, status, bytes, &err);
 }
 
-/* Everybody has acknowledged. */
+/* Everybody has acknowledged; the last one waits for what its ends bring about, too (C4). */
 static void
 epoch_complete(wr_runtime *rt)
 {
     coordinator *c = &rt->coordinator;
+    if (c->under_way == c->last && atomic_load(&rt->live_tasks) > 0)
+        return;
     if (rt->store == NULL)
         epoch_finish(rt, c->under_way, WEIR_OK, 0, NULL);
     else if (!c->thread.started)
@@ -278,14 +279,57 @@ wr_coordinator_task_ended(wr_runtime *rt, task *t)
         epoch_complete(rt);
 }
 
-void
-wr_coordinator_finish(wr_runtime *rt)
+bool
+wr_coordinator_keeps_last(const wr_runtime *rt)
+{
+    return rt->store != NULL && rt->ends;
+}
+
+static void
+coordinator_request_last(wr_runtime *rt)
 {
     coordinator *c = &rt->coordinator;
     wr_mutex_lock(&c->lock);
     c->finishing = true;
     wr_mutex_unlock(&c->lock);
     (void) wr_coordinator_request(rt);
+}
+
+void
+wr_coordinator_source_done(wr_runtime *rt)
+{
+    coordinator *c = &rt->coordinator;
+    uint32_t     shards = 0;
+    for (uint32_t i = 0; i < rt->source_count; i++)
+        shards += rt->sources[i].shard_count;
+    wr_mutex_lock(&c->lock);
+    bool all = ++c->sources_done == shards;
+    wr_mutex_unlock(&c->lock);
+    if (all)
+        coordinator_request_last(rt);
+}
+
+bool
+wr_coordinator_is_last(wr_runtime *rt, wr_epoch epoch)
+{
+    coordinator *c = &rt->coordinator;
+    wr_mutex_lock(&c->lock);
+    bool is = c->last != 0 && c->last == epoch;
+    wr_mutex_unlock(&c->lock);
+    return is;
+}
+
+void
+wr_coordinator_finish(wr_runtime *rt)
+{
+    coordinator *c = &rt->coordinator;
+    wr_mutex_lock(&c->lock);
+    bool cut = c->last != 0;
+    wr_mutex_unlock(&c->lock);
+    if (cut)
+        epoch_complete(rt);
+    else
+        coordinator_request_last(rt); /* there are no sources */
 }
 
 static void

@@ -59,8 +59,9 @@ typedef struct coordinator {
     _Atomic wr_epoch   done;
     _Atomic wr_epoch   durable;    /* newest in the store: sources hear `committed` */
     uint32_t           waiting;    /* tasks that have not acknowledged              */
-    bool               finishing;  /* every task has ended                          */
+    bool               finishing;  /* every source has come to its end              */
     wr_epoch           last;       /* the epoch that says so; 0: not begun          */
+    uint32_t           sources_done; /* shards of sources that have                 */
     int64_t            begun;      /* monotonic */
     wr_timer           timer;
     bool               write_now, quit; /* for the checkpoint thread */
@@ -148,7 +149,6 @@ void        wr_runtime_unbuild(wr_runtime *rt);
 extern const task_ops wr_segment_task_ops, wr_sink_task_ops;
 weir_status wr_segment_open(segment_task *s, weir_error *err);
 /* Hand what the operators held before the end over to the task's parts; how many there are. */
-uint32_t    wr_segment_last_states(segment_task *s);
 weir_status wr_sink_open(sink_task *s, weir_error *err);
 /* Tell whoever listens. */
 void wr_runtime_event(wr_runtime *rt, int what, const weir_error *err);
@@ -174,6 +174,10 @@ void     wr_coordinator_ack(wr_runtime *rt, task *t, wr_epoch epoch);
 void     wr_coordinator_finish(wr_runtime *rt);
 /* The task is over; its parts, as they are now, stand for it in every later checkpoint. */
 void     wr_coordinator_task_ended(wr_runtime *rt, task *t);
+/* C4: is there to be a last checkpoint?  A shard of a source is at its end.  The epoch behind which ends are told. */
+bool     wr_coordinator_keeps_last(const wr_runtime *rt);
+void     wr_coordinator_source_done(wr_runtime *rt);
+bool     wr_coordinator_is_last(wr_runtime *rt, wr_epoch epoch);
 static inline wr_epoch
 coordinator_wanted(wr_runtime *rt)
 {

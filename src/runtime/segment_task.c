@@ -92,16 +92,6 @@ segment_write_parts(segment_task *s, task_part *parts)
     return WEIR_OK;
 }
 
-uint32_t
-wr_segment_last_states(segment_task *s)
-{
-    for (uint32_t i = 0; i < s->chain.count; i++) {
-        s->t.parts[i].frozen = s->chain.ops[i].last;
-        s->chain.ops[i].last = NULL;
-    }
-    return s->chain.count;
-}
-
 static bool
 segment_ack(segment_task *s)
 {

@@ -389,6 +389,9 @@ source_poll(source_task *s, wr_flow *flow)
     WR_TRY(wr_source_bad_flush(s));
     if (*flow == WR_FLOW_DONE && s->t.rt->config.hold_end) {
         s->held = true; /* nobody is told: what the watermark has not closed stays open */
+    } else if (*flow == WR_FLOW_DONE && wr_coordinator_keeps_last(s->t.rt)) {
+        s->held = true; /* C4: told behind the last barrier */
+        wr_coordinator_source_done(s->t.rt);
     } else if (*flow == WR_FLOW_DONE) {
         s->done = true;
         return source_put_end(s);
@@ -420,6 +423,10 @@ source_attend(source_task *s)
     wr_epoch wanted = coordinator_wanted(s->t.rt);
     if (wanted > s->epoch)
         WR_TRY(source_put_barrier(s, wanted));
+    if (s->held && wr_coordinator_is_last(s->t.rt, s->epoch)) {
+        s->done = true;
+        return source_put_end(s);
+    }
     wr_time before, now = wr_source_catch_up(s, &before);
     return source_queue_watermark(s, before, now);
 }
@@ -513,7 +520,7 @@ source_ctx_init(source_task *s)
                               .flow = rt->config.flow,
                               .clock = rt->config.clock,
                               .bounded = rt->config.bounded,
-                              .renewed = rt->renewed,
+                              .renewed = rt->renewed || wr_coordinator_keeps_last(rt),
                               .aside = rt->config.aside,
                               .lane = ctx_lane,
                               .lanes_coming = ctx_lanes_coming,

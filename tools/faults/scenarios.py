@@ -391,18 +391,19 @@ class OnceChanges(Once):
 
 
 class Again(Once):
-    """A run that goes on from a checkpoint, with more rows and other workers."""
+    """A run that goes on from a checkpoint, with more rows and other workers; there is an older checkpoint, too."""
     name = "again"
     views = ("tumbled", "hopped", "visits", "joined", "left_over", "teams", "mates", "best", "running")
     workers = 3
 
     def prepare(self, d, clean):
         super().prepare(d, clean)
-        r = self.run(d, ["run", "--once", "-q", "-w", "2", "p.yaml"], {**clean, "WEIR_FAULT_SLOW": "1500 4000"})
-        assert r.code == 0, r.err
-        lines(d + "/e.jsonl", events(self.sizes[0], self.sizes[0] + 60), "a")
-        lines(d + "/f.jsonl", others(self.sizes[1], self.sizes[1] + 60), "a")
-        lines(d + "/u.jsonl", changes(self.sizes[2], self.sizes[2] + 60), "a")
+        for n in (0, 30):
+            r = self.run(d, ["run", "--once", "-q", "-w", "2", "p.yaml"], clean)
+            assert r.code == 0, r.err
+            lines(d + "/e.jsonl", events(self.sizes[0] + n, self.sizes[0] + n + 30), "a")
+            lines(d + "/f.jsonl", others(self.sizes[1] + n, self.sizes[1] + n + 30), "a")
+            lines(d + "/u.jsonl", changes(self.sizes[2] + n, self.sizes[2] + n + 30), "a")
 
 
 class Follow(Once):
