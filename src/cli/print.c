@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -295,8 +296,12 @@ cell_of_rows(void *user, uint32_t column)
 static bool
 printer_good(cli_printer *p)
 {
-    if (ferror(p->to) && p->error == 0)
-        p->error = errno != 0 ? errno : EIO;
+    if (ferror(p->to) && p->error == 0) { /* errno may be that of a call since: ask the pipe itself */
+        struct pollfd to = { .fd = fileno(p->to), .events = POLLOUT };
+        int last = errno;
+        bool gone = poll(&to, 1, 0) == 1 && (to.revents & POLLERR) != 0;
+        p->error = gone ? EPIPE : last != 0 ? last : EIO;
+    }
     return !p->failed && p->error == 0;
 }
 
