@@ -27,10 +27,10 @@ names_slot(const wr_names *names, const char *name, size_t length, uint32_t hash
 }
 
 static bool
-names_grow(wr_names *names)
+names_grow(wr_names *names, uint32_t capacity)
 {
     wr_names grown = *names;
-    grown.capacity = names->capacity == 0 ? CAPACITY_MIN : 2 * names->capacity;
+    grown.capacity = capacity;
     grown.slots = wr_arena_calloc(names->arena, grown.capacity, sizeof *grown.slots);
     if (grown.slots == NULL)
         return false;
@@ -44,18 +44,43 @@ names_grow(wr_names *names)
 }
 
 weir_status
+wr_names_reserve(wr_names *names, uint32_t count)
+{
+    uint32_t capacity = WR_MAX(names->capacity, (uint32_t) CAPACITY_MIN);
+    while (4 * (uint64_t) count > 3 * (uint64_t) capacity)
+        capacity *= 2;
+    return capacity <= names->capacity || names_grow(names, capacity) ? WEIR_OK : WEIR_MEMORY;
+}
+
+weir_status
 wr_names_add(wr_names *names, const char *name, uint32_t value)
 {
     size_t   length = strlen(name);
     uint32_t hash = (uint32_t) wr_hash_bytes(name, length);
-    if (4 * (names->count + 1) > 3 * names->capacity && !names_grow(names))
-        return WEIR_MEMORY;
+    WR_TRY(wr_names_reserve(names, names->count + 1));
     wr_name_slot *s = names_slot(names, name, length, hash);
     if (s->name != NULL) /* K1 */
         return WEIR_OK;
     *s = (wr_name_slot){ name, hash, value };
     names->count++;
     return WEIR_OK;
+}
+
+const char *
+wr_names_intern(wr_names *names, const char *text)
+{
+    size_t   length = strlen(text);
+    uint32_t hash = (uint32_t) wr_hash_bytes(text, length);
+    if (wr_names_reserve(names, names->count + 1) != WEIR_OK)
+        return NULL;
+    wr_name_slot *s = names_slot(names, text, length, hash);
+    if (s->name == NULL) {
+        const char *copy = wr_arena_strndup(names->arena, text, length);
+        if (copy == NULL)
+            return NULL;
+        *s = (wr_name_slot){ copy, hash, names->count++ };
+    }
+    return s->name;
 }
 
 bool

@@ -413,7 +413,7 @@ view_bind(weir_pipeline *p, wr_spec_view *sv, wr_sql_statement *parsed, wr_arena
     if (st == WEIR_OK)
         st = wr_plan_bound(statement, &v->options, plan, err);
     if (st == WEIR_OK &&
-        ((v->plan = wr_plan_detach(&p->arena, plan)) == NULL || !wr_arena_ok(statement)))
+        ((v->plan = wr_plan_detach(&p->arena, &p->lowering.strings, plan)) == NULL || !wr_arena_ok(statement)))
         st = wr_error_set(err, WEIR_MEMORY, "no memory for the plan");
     return st;
 }
@@ -715,6 +715,10 @@ wr_pipeline_plan(weir_pipeline *p, wr_report *report)
         return WEIR_MEMORY;
     p->bounded = p->engine->options.once;
     WR_TRY(wr_sides_note(p));
+    uint32_t views = spec->view_count, sources = spec->source_count;
+    WR_TRY(wr_names_reserve(&p->catalog.names, views + 2 * sources));
+    WR_TRY(wr_names_reserve(&p->view_names, views));
+    WR_TRY(wr_lowering_reserve(&p->lowering, views + 2 * sources, 2 * views));
     weir_status first = WEIR_OK, st; /* all mistakes are in the report but the want of memory */
     for (uint32_t i = 0; i < spec->source_count; i++) {
         st = plan_source_once(p, i, report);

@@ -89,6 +89,7 @@ static weir_status
 spec_names(wr_spec_reader *r, wr_spec *spec)
 {
     wr_names_init(&spec->names, r->arena);
+    WR_TRY(wr_names_reserve(&spec->names, spec->view_count + spec->source_count));
     for (uint32_t i = 0; i < spec->view_count + spec->source_count; i++) {
         const char *name = i < spec->view_count ? spec->views[i].name
                                                 : spec->sources[i - spec->view_count].name;

@@ -45,10 +45,11 @@ wr_ctx_init(wr_ctx *ctx, wr_budget *state, wr_budget *flow, wr_groups groups, ui
     ctx->error = error;
     ctx->watermark = WR_TIME_START;
     ctx->wake_at = WR_TIME_END;
-    for (int p = 0; p < WR_OP_PORTS_MAX; p++)
-        ctx->port_watermark[p] = WR_TIME_START;
     wr_eval_init(&ctx->eval, flow);
-    return outbox_init(&ctx->out[WR_PORT_MAIN], flow, capacity);
+    if (capacity > WR_OUTBOX_FEW)
+        return outbox_init(&ctx->out[WR_PORT_MAIN], flow, capacity);
+    ctx->out[WR_PORT_MAIN] = (wr_outbox){ .slots = ctx->few, .capacity = capacity };
+    return WEIR_OK;
 }
 
 weir_status
@@ -73,7 +74,8 @@ wr_ctx_fini(wr_ctx *ctx)
         wr_outbox *box = &ctx->out[p];
         for (uint32_t i = 0; i < box->count; i++)
             wr_batch_release(box->slots[i]);
-        wr_free(box->slots);
+        if (box->slots != ctx->few)
+            wr_free(box->slots);
         *box = (wr_outbox){ 0 };
     }
     wr_scratch_gone(ctx->scratch, ctx);

@@ -54,6 +54,7 @@ typedef struct wr_outbox {
     wr_batch **slots;
     uint32_t   capacity, count; /* FIFO from index 0 */
 } wr_outbox;
+enum { WR_OUTBOX_FEW = 4 }; /* so many need no memory of their own */
 
 typedef struct wr_row_sample wr_row_sample;
 
@@ -66,10 +67,12 @@ typedef struct wr_ctx {
     wr_row_policy   on_row_error;
     wr_time         watermark;   /* minimum over ports, as of the last finished advance */
     wr_time         arrived;     /* of what is at hand (the runner's): what is made of it is as old */
-    /* Of each input port, moved by the runner before the advance that follows; ports without an input
-     * are at WR_TIME_END.  Operators of several inputs judge a row by min(its own, the other ports'). */
-    wr_time         port_watermark[WR_OP_PORTS_MAX];
+    /* Of each input port (WR_OP_PORTS_MAX, the runner's), moved by the runner before the advance that follows; ports
+     * without an input are at WR_TIME_END.  Operators of several inputs judge a row by min(its own, the other ports').
+     * NULL: there is but one port. */
+    wr_time        *port_watermark;
     wr_outbox       out[WR_PORT_COUNT];
+    wr_batch       *few[WR_OUTBOX_FEW]; /* slots of the main one */
     bool            late_wanted; /* somebody reads the late port: emit late rows there */
     bool            keeps_order; /* from the operator's traits                        */
     bool            shed;        /* when the state is full leave rows out instead of failing */
@@ -84,7 +87,7 @@ typedef struct wr_ctx {
     _Atomic(wr_row_sample *) sample; /* newest message of a failed row; NULL: none failed */
 } wr_ctx;
 
-/* capacity: slots of the main outbox (1 in tests, 8 in production).  Borrows error. */
+/* capacity: slots of the main outbox (1 in tests, WR_OUTBOX_FEW in production).  Borrows error. */
 weir_status wr_ctx_init(wr_ctx *ctx, wr_budget *state, wr_budget *flow, wr_groups groups,
                         uint32_t capacity, weir_error *error);
 void        wr_ctx_fini(wr_ctx *ctx);

@@ -5,6 +5,7 @@
  * Place       the engine binds and optimises in a statement arena and keeps this copy: a tenth of it.
  * Invariants  Y1  the copy shares nothing with the original but relations, functions and aggregates
  *             Y2  a node that stands twice in the original stands twice in the copy, as one node
+ *             Y3  a node whose schema is its input's shares it
  */
 #include "plan/plan.h"
 
@@ -14,6 +15,7 @@ enum { SHARED_MAX = 256 };
 
 typedef struct copier {
     wr_arena *arena;
+    wr_names *strings; /* NULL: each gets a copy of its own */
     const wr_plan *from[SHARED_MAX];
     wr_plan *to[SHARED_MAX];
     uint32_t count;
@@ -97,6 +99,61 @@ values_copy(copier *c, wr_plan *p)
         p->values.rows[r] = exprs_copy(c, p->values.rows[r], p->schema->field_count);
 }
 
+/* --- schemas --- */
+
+static const char *
+string_copy(copier *c, const char *text)
+{
+    const char *copy = text == NULL         ? NULL
+                       : c->strings != NULL ? wr_names_intern(c->strings, text)
+                                            : wr_arena_strdup(c->arena, text);
+    c->failed = c->failed || (text != NULL && copy == NULL);
+    return copy;
+}
+
+static wr_schema *
+schema_copy(copier *c, const wr_schema *from)
+{
+    wr_schema *to = bytes_copy(c, from, sizeof *from);
+    if (to == NULL)
+        return NULL;
+    to->fields = bytes_copy(c, from->fields, from->field_count * sizeof *from->fields);
+    to->key = from->key_count > 0 ? bytes_copy(c, from->key, from->key_count * sizeof *from->key)
+                                  : NULL;
+    for (uint32_t i = 0; !c->failed && i < from->field_count; i++) {
+        to->fields[i].name = string_copy(c, from->fields[i].name);
+        to->fields[i].path = string_copy(c, from->fields[i].path);
+    }
+    return to;
+}
+
+static bool
+text_is_same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+field_is_same(const wr_field *a, const wr_field *b)
+{
+    return text_is_same(a->name, b->name) && text_is_same(a->path, b->path) &&
+           memcmp(&a->type, &b->type, sizeof a->type) == 0 && a->not_null == b->not_null &&
+           a->hidden == b->hidden && a->watermark_offset == b->watermark_offset;
+}
+
+static bool
+schema_is_same(const wr_schema *a, const wr_schema *b)
+{
+    bool same = a->field_count == b->field_count && a->kind == b->kind &&
+                a->key_count == b->key_count && a->key_ages == b->key_ages &&
+                a->time_column == b->time_column;
+    for (uint32_t i = 0; same && i < a->field_count; i++)
+        same = field_is_same(&a->fields[i], &b->fields[i]);
+    for (uint32_t i = 0; same && i < a->key_count; i++)
+        same = a->key[i] == b->key[i];
+    return same;
+}
+
 /* What hangs on the node besides schema and inputs. */
 static void
 parts_copy(copier *c, wr_plan *p)
@@ -153,11 +210,13 @@ node_copy(copier *c, const wr_plan *from)
     wr_plan *to = bytes_copy(c, from, sizeof *from);
     if (to == NULL)
         return NULL;
-    to->schema = wr_schema_copy(c->arena, from->schema);
     to->inputs = bytes_copy(c, from->inputs, from->input_count * sizeof *from->inputs);
-    c->failed = c->failed || to->schema == NULL;
     for (uint32_t i = 0; !c->failed && i < from->input_count; i++)
         to->inputs[i] = node_copy(c, from->inputs[i]);
+    if (!c->failed) /* Y3 */
+        to->schema = from->input_count == 1 && schema_is_same(from->schema, from->inputs[0]->schema)
+                         ? to->inputs[0]->schema
+                         : schema_copy(c, from->schema);
     if (!c->failed)
         parts_copy(c, to);
     if (c->count < SHARED_MAX) {
@@ -168,9 +227,9 @@ node_copy(copier *c, const wr_plan *from)
 }
 
 wr_plan *
-wr_plan_detach(wr_arena *arena, const wr_plan *plan)
+wr_plan_detach(wr_arena *arena, wr_names *strings, const wr_plan *plan)
 {
-    copier c = { .arena = arena };
+    copier c = { .arena = arena, .strings = strings };
     wr_plan *copy = node_copy(&c, plan);
     return c.failed ? NULL : copy;
 }

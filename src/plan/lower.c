@@ -32,17 +32,53 @@ wr_lower_nomem(lower_state *s)
 
 /* --- the lists of the job --- */
 
-/* Room for one more; the capacity is the next power of two from ARRAY_FIRST. */
+/* A copy with room for `wanted` in all; NULL: no memory. */
 static void *
-grow(wr_arena *arena, void *array, uint32_t count, size_t bytes)
+grow(wr_arena *arena, const void *array, uint32_t count, uint32_t *capacity, uint32_t wanted,
+     size_t bytes)
 {
-    bool full = count == 0 || (count >= ARRAY_FIRST && (count & (count - 1)) == 0);
-    if (!full)
-        return array;
-    void *grown = wr_arena_calloc(arena, count == 0 ? ARRAY_FIRST : 2 * (size_t)count, bytes);
-    if (grown != NULL && count > 0)
+    uint32_t more = WR_MAX(*capacity, (uint32_t)ARRAY_FIRST);
+    while (more < wanted)
+        more *= 2;
+    void *grown = wr_arena_alloc(arena, more * bytes); /* not touched before it is used */
+    if (grown == NULL)
+        return NULL;
+    if (count > 0)
         memcpy(grown, array, count * bytes);
+    *capacity = more;
     return grown;
+}
+
+static weir_status
+grow_streams(wr_lowering *l, uint32_t wanted)
+{
+    wr_job *job = l->job;
+    if (wanted <= l->stream_capacity)
+        return WEIR_OK;
+    wr_job_stream *grown = grow(l->arena, job->streams, job->stream_count, &l->stream_capacity,
+                                wanted, sizeof *grown);
+    job->streams = grown != NULL ? grown : job->streams;
+    return grown != NULL ? WEIR_OK : WEIR_MEMORY;
+}
+
+static weir_status
+grow_segments(wr_lowering *l, uint32_t wanted)
+{
+    wr_job *job = l->job;
+    if (wanted <= l->segment_capacity)
+        return WEIR_OK;
+    wr_job_segment *grown = grow(l->arena, job->segments, job->segment_count, &l->segment_capacity,
+                                 wanted, sizeof *grown);
+    job->segments = grown != NULL ? grown : job->segments;
+    return grown != NULL ? WEIR_OK : WEIR_MEMORY;
+}
+
+weir_status
+wr_lowering_reserve(wr_lowering *l, uint32_t streams, uint32_t segments)
+{
+    WR_TRY(wr_names_reserve(&l->streams, streams));
+    WR_TRY(grow_streams(l, streams));
+    return grow_segments(l, segments);
 }
 
 void
@@ -51,6 +87,7 @@ wr_lowering_init(wr_lowering *l, wr_arena *arena, wr_job *job)
     l->arena = arena;
     l->job = job;
     wr_names_init(&l->streams, arena);
+    wr_names_init(&l->strings, arena);
 }
 
 weir_status
@@ -59,12 +96,7 @@ wr_lowering_add_stream(wr_lowering *l, const wr_job_stream *stream, uint32_t *in
     wr_job *job = l->job;
     if (stream->name == NULL || stream->schema == NULL) /* the caller's memory was out */
         return WEIR_MEMORY;
-    wr_job_stream *streams = grow(l->arena, job->streams, job->stream_count, sizeof *streams);
-    if (streams == NULL)
-        return WEIR_MEMORY;
-    job->streams = streams;
-    if (stream->name == NULL)
-        return WEIR_MEMORY;
+    WR_TRY(grow_streams(l, job->stream_count + 1));
     WR_TRY(wr_names_add(&l->streams, stream->name, job->stream_count));
     *index = job->stream_count;
     job->streams[job->stream_count++] = *stream;
@@ -103,13 +135,13 @@ wr_lowering_needed(const wr_lowering *l, uint32_t stream_index, uint64_t *bitmap
 lower_chain *
 wr_lower_chain(lower_state *s, const wr_schema *schema)
 {
-    lower_chain *chain = wr_lower_alloc(s, sizeof *chain);
+    lower_chain *chain = wr_arena_calloc(&s->scratch, 1, sizeof *chain);
     if (chain == NULL)
         return NULL;
     chain->segment.stream = -1;
     chain->schema = schema;
     chain->op_capacity = OPS_FIRST;
-    chain->segment.ops = wr_lower_alloc(s, OPS_FIRST * sizeof *chain->segment.ops);
+    chain->segment.ops = wr_arena_calloc(&s->scratch, OPS_FIRST, sizeof *chain->segment.ops);
     return chain->segment.ops != NULL ? chain : NULL;
 }
 
@@ -119,7 +151,8 @@ wr_lower_append(lower_state *s, lower_chain *chain, const wr_operator_ops *ops, 
 {
     wr_job_segment *g = &chain->segment;
     if (g->op_count == chain->op_capacity) {
-        wr_job_op *grown = wr_lower_alloc(s, 2 * chain->op_capacity * sizeof *grown);
+        wr_job_op *grown =
+            wr_arena_calloc(&s->scratch, 2 * (size_t)chain->op_capacity, sizeof *grown);
         if (grown == NULL)
             return wr_lower_nomem(s);
         memcpy(grown, g->ops, g->op_count * sizeof *grown);
@@ -145,11 +178,13 @@ weir_status
 wr_lower_close(lower_state *s, lower_chain *chain, int32_t stream, uint32_t *index)
 {
     wr_job *job = s->l->job;
-    wr_job_segment *segments =
-        grow(s->l->arena, job->segments, job->segment_count, sizeof *segments);
-    if (segments == NULL)
+    uint32_t ops = chain->segment.op_count;
+    wr_job_op *kept = ops > 0 ? wr_arena_alloc(s->l->arena, ops * sizeof *kept) : NULL;
+    if (grow_segments(s->l, job->segment_count + 1) != WEIR_OK || (ops > 0 && kept == NULL))
         return wr_lower_nomem(s);
-    job->segments = segments;
+    if (ops > 0)
+        memcpy(kept, chain->segment.ops, ops * sizeof *kept);
+    chain->segment.ops = kept;
     chain->segment.stream = stream;
     chain->segment.name = wr_arena_printf(s->l->arena, "%s/%u", s->name, ++s->segment_count);
     if (chain->segment.name == NULL)
@@ -219,8 +254,8 @@ scan_columns(lower_state *s, const wr_plan *plan, uint32_t **columns, uint32_t *
 {
     const wr_schema *source = plan->scan.relation->schema;
     uint32_t n = source->field_count, at = plan->scan.column_count;
-    uint32_t *list = wr_lower_alloc(s, (n + at + 1) * sizeof *list);
-    uint64_t *bits = wr_lower_alloc(s, (n / 64 + 1) * sizeof *bits);
+    uint32_t *list = wr_arena_alloc(&s->scratch, (n + at + 1) * sizeof *list);
+    uint64_t *bits = wr_arena_calloc(&s->scratch, n / 64 + 1, sizeof *bits);
     if (list == NULL || bits == NULL)
         return wr_lower_nomem(s);
     memcpy(list, plan->scan.columns, at * sizeof *list);
@@ -233,8 +268,11 @@ scan_columns(lower_state *s, const wr_plan *plan, uint32_t **columns, uint32_t *
         if (!have)
             list[at++] = c;
     }
-    *columns = list;
+    *columns = wr_arena_alloc(s->l->arena, at * sizeof *list);
     *count = at;
+    if (*columns == NULL)
+        return wr_lower_nomem(s);
+    memcpy(*columns, list, at * sizeof *list);
     return WEIR_OK;
 }
 
@@ -247,16 +285,19 @@ lower_scan(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
         return wr_error_at(s->err, WEIR_QUERY_NO_RELATION, plan->location,
                            "relation \"%s\" has no stream", plan->scan.relation->name);
     WR_TRY(scan_columns(s, plan, &columns, &count));
-    wr_schema *schema = wr_schema_create(s->l->arena, count);
+    bool more = count > plan->scan.column_count; /* than it gives: the predicate's */
+    wr_schema *schema = more ? wr_schema_create(s->l->arena, count) : plan->schema;
     lower_chain *chain = wr_lower_chain(s, schema);
-    uint32_t *map = wr_lower_alloc(s, (source->field_count + 1) * sizeof *map);
+    uint32_t *map = wr_arena_calloc(&s->scratch, source->field_count + 1, sizeof *map);
     if (schema == NULL || chain == NULL || map == NULL)
         return wr_lower_nomem(s);
     for (uint32_t i = 0; i < count; i++) {
-        schema->fields[i] = source->fields[columns[i]];
         map[columns[i]] = i;
+        if (more)
+            schema->fields[i] = source->fields[columns[i]];
     }
-    schema->kind = source->kind;
+    if (more)
+        schema->kind = source->kind;
     WR_TRY(wr_lower_inputs(s, chain, 1));
     chain->segment.inputs[0] = (wr_job_input){
         .from_stream = true, .index = stream, .columns = columns, .column_count = count
@@ -264,16 +305,14 @@ lower_scan(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
     if (plan->scan.route != NULL)
         chain->segment.inputs[0].select = &plan->scan.route->selector;
     *out = chain;
-    if (plan->scan.predicate == NULL) {
-        chain->schema = plan->schema;
+    if (plan->scan.predicate == NULL)
         return WEIR_OK;
-    }
     wr_expr *predicate = NULL; /* the filter stands there though an index did all its work: to be counted */
     if (scan_filter(plan) != NULL &&
         (predicate = wr_expr_remap(s->l->arena, scan_filter(plan), map)) == NULL)
         return wr_lower_nomem(s);
     WR_TRY(append_filter(s, chain, predicate, id));
-    if (count == plan->scan.column_count)
+    if (!more)
         return WEIR_OK;
     wr_expr **exprs = wr_lower_alloc(s, (plan->scan.column_count + 1) * sizeof *exprs);
     if (exprs == NULL)
@@ -359,12 +398,14 @@ wr_lowering_add_plan(wr_lowering *l, const wr_plan *plan, const wr_plan_options 
     lower_state s = { .l = l, .options = options, .name = name, .err = err };
     lower_chain *chain;
     uint32_t index;
+    wr_arena_init(&s.scratch, l->arena->budget);
     weir_status status = wr_lower_node(&s, plan, &chain);
     if (status == WEIR_OK)
         status = wr_lower_close(&s, chain, (int32_t)stream_index, &index);
+    if (status == WEIR_OK)
+        l->job->streams[stream_index].origin_index = index;
     for (lower_chain *c = s.rows; c != NULL; c = c->next_rows)
         wr_batch_release(c->segment.values);
-    WR_TRY(status);
-    l->job->streams[stream_index].origin_index = index;
-    return WEIR_OK;
+    wr_arena_fini(&s.scratch);
+    return status;
 }

@@ -15,9 +15,13 @@ typedef struct wr_lowering {
     wr_arena *arena;
     wr_job   *job; /* grows; streams of the relations a plan scans must be there already */
     wr_names  streams; /* of the job, by name */
+    wr_names  strings; /* names in schemas of plans and jobs, each once */
+    uint32_t  stream_capacity, segment_capacity;
 } wr_lowering;
 
 void        wr_lowering_init(wr_lowering *l, wr_arena *arena, wr_job *job);
+/* Room for so many in all: lists that do not grow leave nothing behind in the arena. */
+weir_status wr_lowering_reserve(wr_lowering *l, uint32_t streams, uint32_t segments);
 /* Add a stream; returns its index in *index.  Of several with one name the first is found. */
 weir_status wr_lowering_add_stream(wr_lowering *l, const wr_job_stream *stream, uint32_t *index);
 /* By name; false: there is none. */

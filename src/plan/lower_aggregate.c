@@ -34,9 +34,9 @@ fused_input(lower_state *s, const wr_plan *plan, const wr_plan_time *time, wr_pl
         return wr_lower_nomem(s);
     uint32_t n = stripped->schema->field_count, old = plan->inputs[0]->schema->field_count, at = 0;
     uint32_t width = WR_MAX(n, old);
-    uint64_t *bits = wr_lower_alloc(s, (width / 64 + 1) * sizeof *bits);
-    uint32_t *columns = wr_lower_alloc(s, (n + 1) * sizeof *columns);
-    uint32_t *map = wr_lower_alloc(s, (width + 1) * sizeof *map);
+    uint64_t *bits = wr_arena_calloc(&s->scratch, width / 64 + 1, sizeof *bits);
+    uint32_t *columns = wr_arena_calloc(&s->scratch, n + 1, sizeof *columns);
+    uint32_t *map = wr_arena_calloc(&s->scratch, width + 1, sizeof *map);
     if (bits == NULL || columns == NULL || map == NULL)
         return wr_lower_nomem(s);
     for (uint32_t i = 0; i < plan->aggregate.call_count; i++) {
@@ -159,7 +159,7 @@ wr_lower_aggregate(lower_state *s, const wr_plan *plan, int32_t id, lower_chain 
     uint32_t *map = NULL, time_column = 0, hashed = 0;
     lower_chain *chain = NULL;
     wr_aggregate_config *config = NULL;
-    if (wr_plan_aggregate_time(s->l->arena, s->options, plan, &time) != WEIR_OK)
+    if (wr_plan_aggregate_time(&s->scratch, s->options, plan, &time) != WEIR_OK)
         return wr_lower_nomem(s);
     if (time.fused)
         WR_TRY(fused_input(s, plan, &time, &input, &map, &time_column));

@@ -23,6 +23,7 @@ typedef struct lower_state {
     int32_t within; /* number of the node that is being lowered; 0: none has one */
     lower_chain *rows; /* chains whose segments have values: these are ours until the job has them */
     weir_error *err;
+    wr_arena scratch; /* until the plan is lowered */
 } lower_state;
 
 weir_status wr_lower_node(lower_state *s, const wr_plan *plan, lower_chain **out);

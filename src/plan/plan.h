@@ -173,8 +173,9 @@ typedef struct wr_plan_options {
 
 wr_plan *wr_plan_create(wr_arena *arena, wr_plan_kind kind, uint32_t input_count, uint32_t field_count);
 
-/* A deep copy in another arena; shares relations, functions and aggregates alone.  NULL: no memory. */
-wr_plan *wr_plan_detach(wr_arena *arena, const wr_plan *plan);
+/* A deep copy in another arena; shares relations, functions and aggregates alone, and names with other copies by way of
+ * strings (NULL: with none).  NULL: no memory. */
+wr_plan *wr_plan_detach(wr_arena *arena, wr_names *strings, const wr_plan *plan);
 
 /*
  * Run the rules (plan/rules.c, one rule a file) until nothing changes: constant folding, predicate

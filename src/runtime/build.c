@@ -40,9 +40,7 @@ wr_build_task(wr_runtime *rt, task *t, const task_ops *ops, const char *name,
     if (rt->store == NULL)
         part_count = last_count = 0;
     t->parts = part_count > 0 ? wr_build_array(rt, part_count, sizeof *t->parts) : NULL;
-    t->last_parts = last_count > 0 ? wr_build_array(rt, last_count, sizeof *t->last_parts) : NULL;
-    if (name == NULL || (part_count > 0 && t->parts == NULL) ||
-        (last_count > 0 && t->last_parts == NULL))
+    if (name == NULL || (part_count > 0 && t->parts == NULL))
         return WEIR_MEMORY;
     t->ops = ops;
     t->rt = rt;
@@ -156,10 +154,13 @@ wr_build_reader(wr_runtime *rt, task *t, inputs *in, int port, uint32_t stream, 
 static weir_status
 build_op_part(wr_runtime *rt, segment_task *s, const segment_origin *from, uint32_t index)
 {
-    const wr_operator_ops *ops = s->chain.ops[from->first_op + index].job->ops;
-    if (s->t.part_count == 0)
+    chain_op              *op = &s->chain.ops[from->first_op + index];
+    const wr_operator_ops *ops = op->job->ops;
+    op->part = -1;
+    if (s->t.part_count == 0 || ops->freeze == NULL)
         return WEIR_OK;
-    task_part *part = &s->t.parts[from->first_op + index];
+    op->part = (int16_t) s->state_parts++;
+    task_part *part = &s->t.parts[op->part];
     part->ops = ops;
     part->name =
         wr_arena_printf(&rt->arena, "%s#%u/%u.%s", from->segment->name, s->shard, index, ops->name);
@@ -259,9 +260,11 @@ build_op(wr_runtime *rt, segment_task *s, const segment_origin *from, uint32_t i
         WR_TRY(build_bad(rt, from, index, op));
     wr_random_init(&op->ctx.eval.random,
                    rt->config.seed ^ wr_mix64(((uint64_t) s->shard << 32) + index + 1));
-    for (int p = 1; p < WR_OP_PORTS_MAX; p++)
-        op->ctx.port_watermark[p] = WR_TIME_END;
-    return WEIR_OK;
+    if (at > 0 || s->in.port_count < 2)
+        return WEIR_OK;
+    op->ctx.port_watermark =
+        wr_build_array(rt, WR_OP_PORTS_MAX, sizeof *op->ctx.port_watermark);
+    return op->ctx.port_watermark != NULL ? WEIR_OK : WEIR_MEMORY;
 }
 
 /* The publisher's side of a stream's shard. */
@@ -308,16 +311,27 @@ build_origins(wr_runtime *rt, segment_task *s, uint32_t host, uint32_t *op_count
 
 /* Behind the operators' parts a part for each segment: how far it has come. */
 static weir_status
-build_task_parts(wr_runtime *rt, segment_task *s, uint32_t op_count)
+build_task_parts(wr_runtime *rt, segment_task *s)
 {
     for (uint32_t i = 0; i < s->t.last_count; i++) {
         const char *name = wr_arena_printf(&rt->arena, "%s#%u/task", s->origins[i].segment->name,
                                            s->shard);
         if (name == NULL)
             return WEIR_MEMORY;
-        s->t.parts[op_count + i].name = s->t.last_parts[i].name = name;
+        s->t.parts[s->t.part_count - s->t.last_count + i].name = name;
     }
     return WEIR_OK;
+}
+
+/* Operators that have something to write to a checkpoint. */
+static uint32_t
+count_states(const segment_task *s)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < s->origin_count; i++)
+        for (uint32_t k = 0; k < s->origins[i].segment->op_count; k++)
+            count += s->origins[i].segment->ops[k].ops->freeze != NULL;
+    return count;
 }
 
 static weir_status
@@ -335,8 +349,8 @@ build_segment_shard(wr_runtime *rt, uint32_t segment, uint32_t shard)
     s->in.flow = rt->config.flow;
     atomic_store(&s->watermark_view, WR_TIME_START);
     WR_TRY(wr_build_task(rt, &s->t, &wr_segment_task_ops, name, g->count == 1 ? segment : shard,
-                         op_count + s->origin_count, s->origin_count));
-    WR_TRY(build_task_parts(rt, s, op_count));
+                         count_states(s) + s->origin_count, s->origin_count));
+    WR_TRY(build_task_parts(rt, s));
     chain *c = &s->chain;
     c->task = &s->t;
     c->clock = rt->config.clock;
@@ -411,7 +425,7 @@ open_segments(wr_runtime *rt, weir_error *err)
             segment_task *s = &rt->segments[g].shards[k];
             WR_TRY(wr_output_open(&s->chain.out, &rt->arena));
             wr_inputs_settle(&s->in);
-            if (s->chain.count > 0)
+            if (s->chain.count > 0 && s->chain.ops[0].ctx.port_watermark != NULL)
                 memcpy(s->chain.ops[0].ctx.port_watermark, s->in.ports, sizeof s->in.ports);
             WR_TRY(wr_segment_open(s, err));
         }

@@ -85,7 +85,7 @@ build_source_shard(wr_runtime *rt, source *s, uint32_t shard)
                          b->worker >= 0 ? (uint32_t) b->worker : shard, 2, 2));
     const char *lanes = wr_arena_printf(&rt->arena, "%s/lanes", name);
     for (uint32_t i = 0; i < t->t.part_count; i++)
-        t->t.parts[i].name = t->t.last_parts[i].name = i == 0 ? name : lanes;
+        t->t.parts[i].name = i == 0 ? name : lanes;
     t->self = wr_build_alloc(rt, 1, WR_MAX(b->ops->self_bytes, (size_t) 1));
     if (lanes == NULL || t->self == NULL)
         return WEIR_MEMORY;

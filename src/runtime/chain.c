@@ -142,10 +142,8 @@ step_advance(chain *c, chain_op *op, step_flow *result)
     wr_time to = op->in->mark == WR_MARK_END ? WR_TIME_END : op->in->watermark_after;
     if (to <= op->ctx.watermark)
         return true;
-    if (op == c->ops && c->ports != NULL)
-        memcpy(op->ctx.port_watermark, c->ports, sizeof op->ctx.port_watermark);
-    else
-        op->ctx.port_watermark[0] = to;
+    if (op == c->ops && c->ports != NULL && op->ctx.port_watermark != NULL)
+        memcpy(op->ctx.port_watermark, c->ports, WR_OP_PORTS_MAX * sizeof c->ports[0]);
     if (op->job->ops->advance != NULL && !op->done && !op->settled) {
         op_begin_call(c, op);
         int64_t begun = op_clock_begin(op, 0);
@@ -472,7 +470,7 @@ wr_chain_offer(chain *c, int port, wr_batch *batch)
     if (c->count > 0) {
         wr_assert(c->ops[0].in == NULL);
         c->ops[0].in = batch;
-        c->ops[0].port = port;
+        c->ops[0].port = (int16_t) port;
         return;
     }
     if (c->ended) {

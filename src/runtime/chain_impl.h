@@ -34,7 +34,8 @@ typedef struct chain_op {
     wr_budget       *state; /* of this operator in this shard                   */
     wr_ctx           ctx;
     wr_batch        *in;   /* under work, owned; NULL: idle                     */
-    int              port;
+    int16_t          port;
+    int16_t          part; /* of its task's parts: its state; -1: none            */
     chain_step       step;
     wr_time          sent; /* watermark_after of the newest batch that left     */
     wr_frozen       *frozen; /* of the barrier under way                        */

@@ -47,7 +47,7 @@ task_parts_of(wr_runtime *rt, task *t, wr_epoch epoch, uint32_t *count)
     wr_mutex_lock(&c->lock);
     bool live = t->acked == epoch;
     wr_mutex_unlock(&c->lock);
-    *count = live ? t->part_count : t->last_count;
+    *count = live ? t->part_count : t->last_parts != NULL ? t->last_count : 0;
     return live ? t->parts : t->last_parts;
 }
 
@@ -105,6 +105,16 @@ checkpoint_write(wr_runtime *rt, wr_epoch epoch, uint64_t *bytes, weir_error *er
                                 wr_clock_now(rt->config.clock), list, count, bytes, err);
     wr_free(list);
     return status;
+}
+
+weir_status
+wr_task_last_parts(task *t)
+{
+    if (t->last_parts == NULL)
+        t->last_parts = wr_calloc(t->rt->budget, t->last_count, sizeof *t->last_parts);
+    for (uint32_t p = 0; t->last_parts != NULL && p < t->last_count; p++)
+        t->last_parts[p].name = t->parts[t->part_count - t->last_count + p].name;
+    return t->last_parts != NULL ? WEIR_OK : WEIR_MEMORY;
 }
 
 /* --- the course of an epoch --- */
@@ -396,9 +406,12 @@ void
 wr_coordinator_fini(wr_runtime *rt)
 {
     tasks_forget_parts(rt);
-    for (uint32_t i = 0; i < rt->task_count; i++)
-        for (uint32_t p = 0; p < rt->tasks[i]->last_count; p++)
-            wr_snapshot_writer_fini(&rt->tasks[i]->last_parts[p].bytes);
+    for (uint32_t i = 0; i < rt->task_count; i++) {
+        task *t = rt->tasks[i];
+        for (uint32_t p = 0; t->last_parts != NULL && p < t->last_count; p++)
+            wr_snapshot_writer_fini(&t->last_parts[p].bytes);
+        wr_free(t->last_parts);
+    }
     wr_cond_fini(&rt->coordinator.changed);
     wr_mutex_fini(&rt->coordinator.lock);
 }

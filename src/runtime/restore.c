@@ -116,10 +116,8 @@ restore_settle(segment_task *s, uint32_t origin, const standing *at)
     for (uint32_t i = 0; i < o->segment->op_count; i++) {
         chain_op *op = &s->chain.ops[o->first_op + i];
         op->ctx.watermark = op->sent = at->watermark;
-        if (op == s->chain.ops)
-            memcpy(op->ctx.port_watermark, s->in.ports, sizeof op->ctx.port_watermark);
-        else
-            op->ctx.port_watermark[0] = at->watermark;
+        if (op == s->chain.ops && op->ctx.port_watermark != NULL)
+            memcpy(op->ctx.port_watermark, s->in.ports, sizeof s->in.ports);
         op->done = op->ended;
     }
     s->chain.ended = at->ended; /* the last segment's counts */
@@ -161,9 +159,9 @@ restore_origin(wr_runtime *rt, segment_task *s, uint32_t origin, weir_error *err
     restore_settle(s, origin, &at);
     for (uint32_t k = o->first_op; k < o->first_op + o->segment->op_count; k++) {
         chain_op   *op = &s->chain.ops[k];
-        const char *suffix = strrchr(s->t.parts[k].name, '/');
         if (op->job->ops->restore == NULL)
             continue;
+        const char *suffix = strrchr(s->t.parts[op->part].name, '/');
         for (uint32_t i = 0; i < c->part_count; i++) {
             int64_t shard = part_shard(c->parts[i].name, name, suffix);
             if (shard >= 0 && (!same || shard == s->shard))

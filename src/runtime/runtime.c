@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-    OUTBOX_SLOTS_DEFAULT = 8,
+    OUTBOX_SLOTS_DEFAULT = WR_OUTBOX_FEW,
     STOP_WAIT_US = 10 * 1000000,
 };
 

@@ -73,7 +73,7 @@ typedef struct wr_runtime_config {
     bool              aside;          /* wr_source_ctx has it                           */
     bool              hold_end;       /* a source that is done publishes no end: windows stay open */
     wr_row_policy     on_row_error;
-    uint32_t          outbox_slots;   /* 0: 8; tests: 1                                */
+    uint32_t          outbox_slots;   /* 0: 4; tests: 1                                */
     uint32_t          ring_batches_max; /* exchange rings and streams; 0: default; tests: 1 */
     uint32_t          batch_rows_max; /* 0: 4096; tests: 1                              */
     /* Called on a worker thread (or in step) when the job ends, fails, or completes a checkpoint. */

@@ -26,6 +26,7 @@ typedef struct segment_task {
                                     * stream and the edges out the last one's (build_fuse.c) */
     uint32_t              origin_count;
     uint32_t              shard, shard_count;
+    uint32_t              state_parts; /* of its parts, those of operators; one a segment follows */
     inputs                in;
     chain                 chain;
     bool                  values_offered, end_offered;
@@ -148,7 +149,6 @@ void        wr_runtime_unbuild(wr_runtime *rt);
 /* segment_task.c, sink_task.c */
 extern const task_ops wr_segment_task_ops, wr_sink_task_ops;
 weir_status wr_segment_open(segment_task *s, weir_error *err);
-/* Hand what the operators held before the end over to the task's parts; how many there are. */
 weir_status wr_sink_open(sink_task *s, weir_error *err);
 /* Tell whoever listens. */
 void wr_runtime_event(wr_runtime *rt, int what, const weir_error *err);

@@ -100,10 +100,11 @@ segment_ack(segment_task *s)
     c->barrier = 0;
     if (c->keep_state) {
         for (uint32_t i = 0; i < c->count; i++) {
-            s->t.parts[i].frozen = c->ops[i].frozen;
+            if (c->ops[i].part >= 0)
+                s->t.parts[c->ops[i].part].frozen = c->ops[i].frozen;
             c->ops[i].frozen = NULL;
         }
-        if (segment_write_parts(s, s->t.parts + c->count) != WEIR_OK)
+        if (segment_write_parts(s, s->t.parts + s->state_parts) != WEIR_OK)
             return false;
     }
     wr_coordinator_ack(s->t.rt, &s->t, epoch);
@@ -226,7 +227,8 @@ segment_turn(task *t)
         if (c->barrier != 0 && !segment_ack(s)) /* G2 */
             return segment_out_of_memory(s);
         if (s->end_offered && c->ended) {
-            if (c->keep_state && segment_write_parts(s, t->last_parts) != WEIR_OK)
+            if (c->keep_state && (wr_task_last_parts(t) != WEIR_OK ||
+                                  segment_write_parts(s, t->last_parts) != WEIR_OK))
                 return segment_out_of_memory(s);
             return TASK_ENDED;
         }

@@ -323,8 +323,10 @@ source_put_end(source_task *s)
     for (; l != NULL; l = l->next)
         if (l->owner == s && !l->ended)
             wr_source_lane_ended(s, l);
-    if (s->t.rt->store != NULL)
+    if (s->t.rt->store != NULL) {
+        WR_TRY(wr_task_last_parts(&s->t));
         WR_TRY(source_freeze(s, s->t.last_parts, 0));
+    }
     s->end_sealed = true;
     return source_queue_mark(s, 0);
 }

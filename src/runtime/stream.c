@@ -13,13 +13,14 @@
 
 #include <string.h>
 
-enum { BYTES_MAX_DEFAULT = 8 << 20, BATCHES_MAX_DEFAULT = 1024, SLOTS_MIN = 8 };
+enum { BYTES_MAX_DEFAULT = 8 << 20, BATCHES_MAX_DEFAULT = 1024, SLOTS_MIN = 2 };
 
 weir_status
 wr_stream_create(const wr_stream_config *config, wr_stream **out)
 {
     wr_assert(config->shard_count > 0);
-    wr_stream *s = wr_calloc(config->budget, 1, sizeof *s);
+    wr_stream *s =
+        wr_calloc(config->budget, 1, sizeof *s + config->shard_count * sizeof s->shards[0]);
     if (s == NULL)
         return WEIR_MEMORY;
     s->config = *config;
@@ -28,22 +29,12 @@ wr_stream_create(const wr_stream_config *config, wr_stream **out)
         s->config.bytes_max = BYTES_MAX_DEFAULT;
     if (s->config.batches_max == 0)
         s->config.batches_max = BATCHES_MAX_DEFAULT;
-    s->config.name = wr_strdup(s->budget, config->name);
-    s->shards = wr_calloc(s->budget, config->shard_count, sizeof *s->shards);
-    bool made = s->config.name != NULL && s->shards != NULL;
-    for (uint32_t i = 0; s->shards != NULL && i < config->shard_count; i++) {
+    for (uint32_t i = 0; i < config->shard_count; i++) {
         stream_shard *shard = &s->shards[i];
         wr_mutex_init(&shard->lock);
         shard->tail = 1;
         shard->watermark = WR_TIME_START;
         shard->arrived = WR_TIME_START;
-        shard->capacity = SLOTS_MIN;
-        shard->slots = wr_calloc(s->budget, SLOTS_MIN, sizeof *shard->slots);
-        made = made && shard->slots != NULL;
-    }
-    if (!made) {
-        wr_stream_destroy(s);
-        return WEIR_MEMORY;
     }
     *out = s;
     return WEIR_OK;
@@ -54,10 +45,10 @@ wr_stream_destroy(wr_stream *stream)
 {
     if (stream == NULL)
         return;
-    for (uint32_t i = 0; stream->shards != NULL && i < stream->config.shard_count; i++) {
+    for (uint32_t i = 0; i < stream->config.shard_count; i++) {
         stream_shard *shard = &stream->shards[i];
         wr_assert(shard->places == NULL);
-        for (; shard->slots != NULL && shard->tail <= shard->head; shard->tail++) {
+        for (; shard->tail <= shard->head; shard->tail++) {
             wr_routes_release(shard_slot(shard, shard->tail)->routes);
             wr_batch_release(shard_slot(shard, shard->tail)->batch);
         }
@@ -65,8 +56,6 @@ wr_stream_destroy(wr_stream *stream)
         wr_mutex_fini(&shard->lock);
     }
     wr_route_close(stream);
-    wr_free(stream->shards);
-    wr_free((void *) (uintptr_t) stream->config.name);
     wr_free(stream);
 }
 
@@ -172,7 +161,7 @@ shard_reserve(wr_stream *stream, stream_shard *shard)
     uint64_t count = shard->head + 1 - shard->tail;
     if (count < shard->capacity)
         return true;
-    uint32_t     capacity = shard->capacity * 2;
+    uint32_t     capacity = WR_MAX(shard->capacity * 2, (uint32_t) SLOTS_MIN);
     stream_slot *grown = wr_calloc(stream->budget, capacity, sizeof *grown);
     if (grown == NULL)
         return false;

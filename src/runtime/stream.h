@@ -23,7 +23,7 @@ typedef struct wr_stream wr_stream;
 typedef struct wr_reader wr_reader;
 
 typedef struct wr_stream_config {
-    const char      *name;
+    const char      *name;   /* borrowed, as the schema is */
     const wr_schema *schema;
     uint32_t         shard_count;
     uint64_t         bytes_max;  /* each shard; 0: 8 MiB */

@@ -32,7 +32,7 @@ typedef struct reader_place {
 
 typedef struct stream_shard {
     wr_mutex         lock;
-    stream_slot     *slots;      /* sequence s lies in slots[s & (capacity - 1)]  */
+    stream_slot     *slots;      /* sequence s lies in slots[s & (capacity - 1)]; NULL before the first */
     uint32_t         capacity;   /* a power of two                                */
     uint64_t         tail, head; /* kept: tail..head; none when tail == head + 1  */
     uint64_t         floor;      /* no required reader has to read one before it  */
@@ -49,9 +49,9 @@ typedef struct stream_shard {
 struct wr_stream {
     wr_stream_config config;
     wr_budget       *budget;
-    stream_shard    *shards;
     struct stream_router *router; /* readers that want rows of their own (route_impl.h); NULL: none */
     _Atomic uint32_t followers;   /* readers that follow its progress */
+    stream_shard     shards[];
 };
 
 struct wr_reader {

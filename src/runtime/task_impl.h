@@ -58,7 +58,7 @@ struct task {
     wr_timer         timer;
     wr_epoch         acked;    /* under the coordinator's lock                        */
     task_part       *parts;    /* the task's between barriers, the coordinator's from ack to done */
-    task_part       *last_parts; /* written once, at the end: they stand for an ended task */
+    task_part       *last_parts; /* written once, at the end: they stand for an ended task; NULL before */
     uint32_t         part_count, last_count; /* 0 without a store */
 };
 
@@ -82,6 +82,8 @@ struct worker {
     _Atomic(task *)  woken; /* by anybody, newest first; taken whole by the worker   */
 };
 
+/* Room for the last parts, named like the last of its parts.  At its end. */
+weir_status wr_task_last_parts(task *t);
 /* From any thread. */
 void wr_task_wake(task *t);
 void wr_task_wake_user(void *t); /* the same, as a callback */

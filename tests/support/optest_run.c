@@ -49,6 +49,7 @@ static const way ways[] = {
 typedef struct instance {
     void      *self;
     wr_ctx     ctx;
+    wr_time    ports[WR_OP_PORTS_MAX];
     weir_error error;
     wr_budget *whole, *state, *flow;
     wr_time    stamped; /* watermark_after of the newest batch out */
@@ -108,6 +109,7 @@ instance_open(runner *r, instance *in, wr_groups groups)
         assert_int_equal(wr_ctx_want_bad(&in->ctx, &origin), WEIR_OK);
     in->ctx.on_row_error = t->on_row_error;
     wr_time least = WR_TIME_END;
+    in->ctx.port_watermark = in->ports;
     for (int p = 0; p < WR_OP_PORTS_MAX; p++) {
         in->ctx.port_watermark[p] = p < t->port_count ? r->watermarks[p] : WR_TIME_END;
         least = WR_MIN(least, in->ctx.port_watermark[p]);

@@ -39,8 +39,7 @@ rows_keep_the_watermark_that_judges_them(void **state) /* M2 */
     assert_int_equal(wr_ctx_init(&ctx, budget, budget, WR_GROUPS_ALL, 4, &err), WEIR_OK);
     assert_int_equal(wr_merge_ops.open(self, &ctx, &config, &err), WEIR_OK);
     ctx.watermark = 5;
-    ctx.port_watermark[0] = 5;
-    ctx.port_watermark[1] = 8;
+    ctx.port_watermark = (wr_time[]){ 5, 8 };
     wr_batch *in = wr_batch_create(budget, 0);
     in->row_count = in->physical_count = 3;
     in->watermark_before = 5;

@@ -93,6 +93,7 @@ run(const wr_operator_ops *ops, const void *config, const wr_schema *schema, int
     void      *self = wr_calloc(NULL, 1, ops->self_size);
     wr_random_init(&random, 11);
     assert_int_equal(wr_ctx_init(&ctx, NULL, NULL, WR_GROUPS_ALL, 4, &err), WEIR_OK);
+    ctx.port_watermark = (wr_time[WR_OP_PORTS_MAX]){ WR_TIME_START, WR_TIME_START };
     assert_int_equal(ops->open(self, &ctx, config, &err), WEIR_OK);
     for (int round = 0; round < 10; round++) {
         writing            w = { .ops = ops };
