@@ -406,6 +406,8 @@ wr_lowering_add_plan(wr_lowering *l, const wr_plan *plan, const wr_plan_options 
         l->job->streams[stream_index].origin_index = index;
     for (lower_chain *c = s.rows; c != NULL; c = c->next_rows)
         wr_batch_release(c->segment.values);
+    if (status == WEIR_OK && !wr_arena_ok(&s.scratch))
+        status = wr_lower_nomem(&s);
     wr_arena_fini(&s.scratch);
     return status;
 }

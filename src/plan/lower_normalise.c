@@ -35,6 +35,8 @@ wr_lowering_add_normalise(wr_lowering *l, uint32_t upserts, const char *name,
     lower_state s = { .l = l, .options = &options, .name = name, .err = err };
     wr_arena_init(&s.scratch, l->arena->budget);
     weir_status status = lower_normalise(&s, upserts, config, output, stream_index);
+    if (status == WEIR_OK && !wr_arena_ok(&s.scratch))
+        status = wr_lower_nomem(&s);
     wr_arena_fini(&s.scratch);
     return status;
 }
