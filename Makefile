@@ -208,6 +208,7 @@ bench: $(O)/bench $(O)/bench_sockets $(O)/weir ## records per CPU-second, by que
 	@$(O)/bench $(ARGS)
 	@tools/bench/kafka $(O)/weir $(ARGS)
 	@$(O)/bench_sockets $(O)/weir $(ARGS)
+	@tools/bench/many $(O)/weir $(ARGS)
 $(O)/bench: $(O)/obj/tools/bench/bench.o $(O)/libweir.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(O)/libweir.a $(LDLIBS)

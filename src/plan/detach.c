@@ -5,7 +5,6 @@
  * Place       the engine binds and optimises in a statement arena and keeps this copy: a tenth of it.
  * Invariants  Y1  the copy shares nothing with the original but relations, functions and aggregates
  *             Y2  a node that stands twice in the original stands twice in the copy, as one node
- *             Y3  a node whose schema is its input's shares it
  */
 #include "plan/plan.h"
 
@@ -127,33 +126,6 @@ schema_copy(copier *c, const wr_schema *from)
     return to;
 }
 
-static bool
-text_is_same(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static bool
-field_is_same(const wr_field *a, const wr_field *b)
-{
-    return text_is_same(a->name, b->name) && text_is_same(a->path, b->path) &&
-           memcmp(&a->type, &b->type, sizeof a->type) == 0 && a->not_null == b->not_null &&
-           a->hidden == b->hidden && a->watermark_offset == b->watermark_offset;
-}
-
-static bool
-schema_is_same(const wr_schema *a, const wr_schema *b)
-{
-    bool same = a->field_count == b->field_count && a->kind == b->kind &&
-                a->key_count == b->key_count && a->key_ages == b->key_ages &&
-                a->time_column == b->time_column;
-    for (uint32_t i = 0; same && i < a->field_count; i++)
-        same = field_is_same(&a->fields[i], &b->fields[i]);
-    for (uint32_t i = 0; same && i < a->key_count; i++)
-        same = a->key[i] == b->key[i];
-    return same;
-}
-
 /* What hangs on the node besides schema and inputs. */
 static void
 parts_copy(copier *c, wr_plan *p)
@@ -213,10 +185,8 @@ node_copy(copier *c, const wr_plan *from)
     to->inputs = bytes_copy(c, from->inputs, from->input_count * sizeof *from->inputs);
     for (uint32_t i = 0; !c->failed && i < from->input_count; i++)
         to->inputs[i] = node_copy(c, from->inputs[i]);
-    if (!c->failed) /* Y3 */
-        to->schema = from->input_count == 1 && schema_is_same(from->schema, from->inputs[0]->schema)
-                         ? to->inputs[0]->schema
-                         : schema_copy(c, from->schema);
+    if (!c->failed)
+        to->schema = schema_copy(c, from->schema);
     if (!c->failed)
         parts_copy(c, to);
     if (c->count < SHARED_MAX) {

@@ -84,8 +84,7 @@ wr_lowering_reserve(wr_lowering *l, uint32_t streams, uint32_t segments)
 void
 wr_lowering_init(wr_lowering *l, wr_arena *arena, wr_job *job)
 {
-    l->arena = arena;
-    l->job = job;
+    *l = (wr_lowering){ .arena = arena, .job = job };
     wr_names_init(&l->streams, arena);
     wr_names_init(&l->strings, arena);
 }

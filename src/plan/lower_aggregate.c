@@ -56,6 +56,11 @@ fused_input(lower_state *s, const wr_plan *plan, const wr_plan_time *time, wr_pl
             columns[at++] = c;
         }
     *time_column = map[*time_column];
+    if (stripped->kind == WR_PLAN_SCAN && at == n) { /* it is what it has to be */
+        *out = stripped;
+        *map_out = map;
+        return WEIR_OK;
+    }
     wr_plan *pick = wr_plan_make_pick(arena, stripped, columns, at);
     if (pick == NULL)
         return wr_lower_nomem(s);
