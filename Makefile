@@ -164,9 +164,22 @@ check: ## all of it: no warnings, tidy, the suite under ASan and UBSan, recovery
 	@$(MAKE) --no-print-directory -j2 SAN=asan all tests-built
 	@$(MAKE) --no-print-directory SAN=asan suite
 	@$(MAKE) --no-print-directory recovery
+	@$(MAKE) --no-print-directory faults-sample
 
 recovery: $(O)/weir ## kill -9 at random instants over files: nothing lost, nothing late that was not
 	@tools/kill_loop $(O)/weir $(or $(N),20)
+
+faults: $(O)/faults/weir $(O)/faults/embed ## every allocation and system call of ours fails, in 28 scenarios: ARGS="--only again --sites"
+	@python3 tools/faults/run.py $(O) $(ARGS)
+
+kill-points: $(O)/faults/weir $(O)/faults/embed ## kill -9 at every write, sync, rename and open of a checkpoint: ARGS="--step 10"
+	@python3 tools/faults/kill_points.py $(O) $(ARGS)
+
+# A part of both that a change can wait for.
+faults-sample: $(O)/faults/weir $(O)/faults/embed
+	@python3 tools/faults/run.py $(O) --sample 300 --seconds 45 --seed $(or $(SEED),1)
+	@python3 tools/faults/kill_points.py $(O) --only once --step 12
+.PHONY: faults faults-sample kill-points
 
 oracle: $(O)/weir ## every bounded SQL test, and every function on generated values, against PostgreSQL
 	@tools/oracle

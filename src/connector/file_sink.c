@@ -12,6 +12,7 @@
  *             between two batches.
  */
 #include "connector/file.h"
+#include "base/log.h"
 #include "connector/output_impl.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ typedef struct file_sink {
     uint64_t                   size; /* of the file, all pending bytes included */
     uint64_t                   rotated;
     bool                       dirty; /* written since the last fsync */
+    bool                       full;  /* it waits for room on the disk */
 } file_sink;
 
 /* Fsync the folder, so that the file's name survives. */
@@ -111,6 +113,7 @@ sink_drain(file_sink *s, wr_sink_ctx *ctx, wr_flow blocked)
     atomic_fetch_add_explicit(&ctx->bytes, written, memory_order_relaxed);
     s->dirty |= written > 0;
     s->size += written;
+    s->full = s->full && written == 0;
     if (state == WR_OUTPUT_CLEAR)
         return WR_FLOW_NEXT;
     if (state == WR_OUTPUT_BLOCKED) {
@@ -121,6 +124,9 @@ sink_drain(file_sink *s, wr_sink_ctx *ctx, wr_flow blocked)
         return sink_fail(s, ctx, WEIR_CLOSED, "nobody reads the pipe");
     if (error == ENOSPC || error == EDQUOT) { /* what is written stays; the rest waits for room */
         wr_error_set(&ctx->error, WEIR_DISK_FULL, "\"%s\": %s", s->config->path, strerror(error));
+        if (!s->full)
+            wr_log(WR_LOG_WARN, "file", "\"%s\": %s: waiting for room", s->config->path, strerror(error));
+        s->full = true;
         atomic_fetch_add_explicit(&ctx->retries, 1, memory_order_relaxed);
         ctx->wake_after(ctx, RETRY_US);
         return blocked;

@@ -26,7 +26,7 @@ VIEWS = ("tumbled", "hopped", "visits", "running", "late", "joined", "left_over"
 
 
 class KillFollow(scenarios.Follow):
-    name, views = "follow", VIEWS
+    name, views = "follow", VIEWS[:-1]  # an endless top-n by team has no key that the sink could fold by
 
 
 class KillOnce(scenarios.Once):

@@ -37,7 +37,7 @@ def events(first, last):
     for i in range(first, last):
         late = i % 97 == 96
         second = i // 4 - (3 if i % 11 == 0 else 0) - (40 if late else 0)
-        yield {"id": i, "k": "key of late rows" if late else "key number %d of many" % (i * 7 % 13), "v": i * 31 % 101, "n": "%d.%02d" % (i % 50, i % 100), "ts": at(max(second, 0))}
+        yield {"id": i, "k": "key number 13 of late rows" if late else "key number %d of many" % (i * 7 % 13), "v": i * 31 % 101, "n": "%d.%02d" % (i % 50, i % 100), "ts": at(max(second, 0))}
 
 
 def others(first, last):
@@ -299,9 +299,9 @@ views:
   hopped: {{ sql: "SELECT window_start, sum(v) AS s, max(v) AS top, count(DISTINCT k) AS d FROM hop(e, ts, interval '10 seconds', interval '30 seconds') GROUP BY window_start" }}
   visits: {{ sql: "SELECT window_start, window_end, k, count(*) AS n, min(id) AS first FROM session(e, ts, interval '4 seconds', k) GROUP BY window_start, window_end, k" }}
   joined: {{ sql: "SELECT e.id, e.k, e.v, f.id AS other, f.w FROM e JOIN f ON e.k = f.k AND f.ts BETWEEN e.ts AND e.ts + interval '5 seconds'" }}
-  left_over: {{ sql: "SELECT e.id, f.id AS other FROM e LEFT JOIN f ON e.k = f.k AND f.w = e.v AND f.ts BETWEEN e.ts - interval '3 seconds' AND e.ts WHERE e.k <> 'key of late rows'" }}
-  teams: {{ sql: "SELECT team, count(*) AS n, max(score) AS top, sum(score) AS s FROM u GROUP BY team" }}
-  mates: {{ sql: "SELECT a.id, b.id AS mate, a.team FROM u a JOIN u b ON a.team = b.team AND a.score = b.score AND a.id < b.id" }}
+  left_over: {{ sql: "SELECT e.id, f.id AS other FROM e LEFT JOIN f ON e.k = f.k AND f.w = e.v AND f.ts BETWEEN e.ts - interval '3 seconds' AND e.ts WHERE e.k <> 'key number 13 of late rows'" }}
+  teams: {{ state: {{ unbounded: true }}, sql: "SELECT team, count(*) AS n, max(score) AS top, sum(score) AS s FROM u GROUP BY team" }}
+  mates: {{ state: {{ unbounded: true }}, sql: "SELECT a.id, b.id AS mate, a.team FROM u a JOIN u b ON a.team = b.team AND a.score = b.score AND a.id < b.id" }}
   best: {{ sql: "SELECT id, team, score FROM (SELECT *, row_number() OVER (PARTITION BY team ORDER BY score DESC, id) AS r FROM u) q WHERE r <= 2" }}
   running: {{ sql: "SELECT id, sum(v) OVER (PARTITION BY k ORDER BY ts RANGE interval '10 seconds' PRECEDING) AS s FROM e" }}
   tagged: {{ sql: "SELECT id, t.tag FROM u, unnest(tags) AS t(tag) WHERE score > 20" }}

@@ -218,14 +218,14 @@ each_damage(const char *name, uint64_t newest)
     char     *bytes = slurp(path, &length);
     wr_store *store = open_store();
     bool      told;
-    for (size_t i = 0; i < length; i++) { /* K3: a flipped bit anywhere */
-        bytes[i] ^= (char) (1 << (i % 8));
+    for (size_t bit = 0; bit < 8 * length; bit++) { /* K3: a flipped bit anywhere */
+        bytes[bit / 8] ^= (char) (1 << (bit % 8));
         spew(path, bytes, length);
-        bytes[i] ^= (char) (1 << (i % 8));
+        bytes[bit / 8] ^= (char) (1 << (bit % 8));
         assert_int_equal(served(store, NULL, &told), newest - 1);
         assert_true(told);
     }
-    for (size_t cut = 0; cut < length; cut += 1 + length / 64) { /* cut short */
+    for (size_t cut = 0; cut < length; cut++) { /* cut short anywhere */
         spew(path, bytes, cut);
         assert_int_equal(served(store, NULL, &told), newest - 1);
         assert_true(told);
@@ -263,10 +263,14 @@ current_is_a_hint_that_is_checked(void **state)
     assert_int_equal(write_nth(store, 2), WEIR_OK);
     snprintf(path, sizeof path, "%s/CURRENT", directory);
     char *bytes = slurp(path, &length);
-    for (size_t i = 0; i < length; i++) {
-        bytes[i] ^= 4;
+    for (size_t bit = 0; bit < 8 * length; bit++) {
+        bytes[bit / 8] ^= (char) (1 << (bit % 8));
         spew(path, bytes, length);
-        bytes[i] ^= 4;
+        bytes[bit / 8] ^= (char) (1 << (bit % 8));
+        assert_int_equal(served(store, NULL, NULL), 2);
+    }
+    for (size_t cut = 0; cut < length; cut++) {
+        spew(path, bytes, cut);
         assert_int_equal(served(store, NULL, NULL), 2);
     }
     unlink(path);
@@ -298,6 +302,37 @@ nothing_readable_is_an_error_not_a_fresh_start(void **state)
     snprintf(path, sizeof path, "%s/ckpt-0000000001.m", directory);
     unlink(path); /* CURRENT still says that there was one */
     assert_int_equal(served(store, &status, NULL), -1);
+    wr_store_close(store);
+    end();
+}
+
+/* Whatever bit of the only checkpoint is wrong, or wherever it ends: an error with words, never a fresh start. */
+static void
+a_damaged_only_one_is_an_error(void **state)
+{
+    static const char *const names[] = { "ckpt-0000000001.m", "ckpt-0000000001-0.d" };
+    begin();
+    char      path[256];
+    wr_store *store = open_store();
+    assert_int_equal(write_nth(store, 1), WEIR_OK);
+    for (size_t f = 0; f < WR_COUNT(names); f++) {
+        size_t      length;
+        weir_status status;
+        snprintf(path, sizeof path, "%s/%s", directory, names[f]);
+        char *bytes = slurp(path, &length);
+        for (size_t i = 0; i < length; i++) {
+            bytes[i] ^= (char) (1 << (i % 8));
+            spew(path, bytes, length);
+            bytes[i] ^= (char) (1 << (i % 8));
+            assert_int_equal(served(store, &status, NULL), -1);
+            assert_int_equal(status, WEIR_CHECKPOINT_UNREADABLE);
+            spew(path, bytes, i);
+            assert_int_equal(served(store, &status, NULL), -1);
+        }
+        spew(path, bytes, length);
+        assert_int_equal(served(store, NULL, NULL), 1);
+        free(bytes);
+    }
     wr_store_close(store);
     end();
 }
@@ -408,6 +443,7 @@ WR_TESTS = {
     WR_TEST(every_flipped_byte_is_found_and_an_older_one_serves),
     WR_TEST(current_is_a_hint_that_is_checked),
     WR_TEST(nothing_readable_is_an_error_not_a_fresh_start),
+    WR_TEST(a_damaged_only_one_is_an_error),
     WR_TEST(a_changed_version_is_refused),
     WR_TEST(a_crash_at_any_io_leaves_the_old_or_the_new),
     WR_TEST(a_full_disk_is_told_and_the_old_one_serves),
