@@ -177,7 +177,7 @@ kill-points: $(O)/faults/weir $(O)/faults/embed ## kill -9 at every write, sync,
 
 # A part of both that a change can wait for.
 faults-sample: $(O)/faults/weir $(O)/faults/embed
-	@python3 tools/faults/run.py $(O) --sample 300 --seconds 45 --seed $(or $(SEED),1)
+	@python3 tools/faults/run.py $(O) --sample 250 --seconds 40 --seed $(or $(SEED),1) --only query,explain,check,bad,once,again
 	@python3 tools/faults/kill_points.py $(O) --only once --step 12
 .PHONY: faults faults-sample kill-points
 

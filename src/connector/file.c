@@ -173,7 +173,10 @@ file_open(void *self, wr_source_ctx *ctx, const void *config, void *shared, weir
     }
     if (f->config->follow && access(f->config->path, F_OK) != 0)
         return WEIR_OK; /* it will come */
-    return file_begin(f, err);
+    weir_status status = file_begin(f, err);
+    if (status != WEIR_OK)
+        file_end(f);
+    return status;
 }
 
 static void

@@ -44,7 +44,7 @@ typedef struct wr_sink_ops {
     wr_flow        (*flush)(void *self, wr_sink_ctx *ctx);
     /* Now and then, and after a wake: serve callbacks, push out what lingers. NULL. */
     wr_flow        (*service)(void *self, wr_sink_ctx *ctx);
-    void           (*close)(void *self);
+    void           (*close)(void *self); /* after an open that failed, too */
 } wr_sink_ops;
 
 const wr_sink_ops *wr_sink_find(const char *name);

@@ -78,8 +78,8 @@ wr_sink_open(sink_task *s, weir_error *err)
     if (b->encoder != NULL)
         WR_TRY(b->encoder->create(b->encoder_config, s->ctx.schema, rt->config.flow,
                                   &s->ctx.encoder, err));
+    s->opened = true; /* close undoes a half-made open */
     weir_status status = b->ops->open(s->self, &s->ctx, b->config, err);
-    s->opened = status == WEIR_OK;
     if (status != WEIR_OK && err != NULL && err->code == WEIR_OK)
         *err = s->ctx.error;
     return status;
