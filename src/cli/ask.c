@@ -171,8 +171,8 @@ put_notes(const part *p, char to[CELL_BYTES])
         { "bad", p->bad }, { "late", p->late }, { "failed", p->failed }, { "errors", p->errors }
     };
     to[0] = '\0';
-    if (p->blocked)
-        at += (size_t)snprintf(to, CELL_BYTES, "BLOCKED ");
+    if (p->blocked || p->error != NULL)
+        at += (size_t)snprintf(to, CELL_BYTES, p->blocked ? "BLOCKED " : "FAILED: weir why ");
     for (size_t i = 0; i < WR_COUNT(notes) && at < CELL_BYTES; i++)
         if (notes[i].count > 0) {
             status_amount(notes[i].count, n);

@@ -75,6 +75,9 @@ parts_read(status *s, const request *pipeline, const char *list_name, const char
         p->watermark = request_string(&m, "watermark");
         p->watermark_us = time_of(p->watermark);
         p->blocked = request_flag(&m, "blocked");
+        p->error = request_string(&m, "error");
+        if (p->error != NULL)
+            p->state = "failed";
         if (p->pipeline == NULL || p->state == NULL || p->name == NULL)
             return false;
     }

@@ -11,6 +11,7 @@ typedef struct part {
     double rows_in, rows_out, bytes, bad, late, failed, errors, state_bytes, state_keys, cpu_s;
     const char *watermark; /* ISO 8601; NULL: none */
     wr_time watermark_us;
+    const char *error; /* a view that has failed: why; NULL */
     bool blocked;
 } part;
 

@@ -508,7 +508,8 @@ wr_pipeline_lower_views(weir_pipeline *p, wr_report *report)
                              .retain_us = (uint64_t)sv->common.retain_us,
                              .bytes_max = (uint64_t)sv->common.buffer_bytes,
                              .state_bytes_max = (uint64_t)sv->limits.memory_bytes,
-                             .shed = sv->limits.on_memory == 1 };
+                             .shed = sv->limits.on_memory == 1,
+                             .view = true };
         uint32_t first = p->job.segment_count;
         weir_status st = wr_pipeline_lower(p, v, &js, &err);
         for (uint32_t i = first; i < p->job.segment_count; i++)

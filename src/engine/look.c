@@ -210,6 +210,7 @@ metrics_views(weir *engine, wr_text *to)
         { "weir_view_state_bytes", "gauge", "Bytes of state." },
         { "weir_view_state_keys", "gauge", "Groups and rows held." },
         { "weir_view_cpu_seconds_total", "counter", "CPU time of the view's operators." },
+        { "weir_view_failed", "gauge", "1: the view has failed, or one that it reads." },
     };
     for (size_t m = 0; m < WR_COUNT(rows); m++) {
         metric_head(to, rows[m].name, rows[m].type, rows[m].help);
@@ -227,7 +228,8 @@ metrics_views(weir *engine, wr_text *to)
                                : m == 6 ? (double)c.rows_shed
                                : m == 7 ? (double)bytes
                                : m == 8 ? (double)c.state_keys
-                                        : (double)c.cpu_us / 1e6;
+                               : m == 9 ? (double)c.cpu_us / 1e6
+                                        : wr_runtime_view_failure(p->runtime, p->views[i].stream, NULL);
                 wr_text_printf(to, "%s{pipeline=\"%s\",view=\"%s\"} %.17g\n", rows[m].name, p->name,
                                p->views[i].name, value);
             }
@@ -372,6 +374,11 @@ status_pipeline(weir_pipeline *p, wr_text *to)
             (unsigned long long)c.rows_failed, (unsigned long long)bytes,
             (unsigned long long)c.state_keys, (double)c.cpu_us / 1e6);
         put_time(to, wr_stream_watermark(wr_runtime_stream(p->runtime, p->views[i].stream)));
+        weir_error failure = { 0 };
+        if (wr_runtime_view_failure(p->runtime, p->views[i].stream, &failure)) {
+            wr_text_puts(to, ",\"error\":");
+            wr_text_put_json(to, failure.text, strlen(failure.text));
+        }
         wr_text_putc(to, '}');
     }
     wr_text_puts(to, "],\"sinks\":[");

@@ -311,6 +311,7 @@ weir_pipeline_start(weir_pipeline *p, weir_error *err)
                                                  ? p->spec->checkpoint.interval_us
                                                  : p->engine->options.checkpoint_us,
                             .bounded = p->engine->options.once,
+                            .isolates = !p->engine->options.once,
                             .final_checkpoint = true,
                             .on_row_error = WR_ROW_DEAD_LETTER };
     wr_error_clear(err);

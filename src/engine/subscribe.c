@@ -25,6 +25,7 @@ struct weir_subscription {
     wr_reader *reader;
     const wr_schema *schema; /* the stream's: rows given out hold it longer than this lives */
     bool by_key;             /* rows replace each other */
+    uint32_t index;          /* of the stream */
     uint32_t relation;       /* the stream's number, and how it is read: part of the rows' names */
     uint32_t shard_count, turn; /* turn: the shard to ask first */
     bool within;                /* the shard to ask first is within a change */
@@ -99,6 +100,7 @@ weir_subscribe(weir_pipeline *pipeline, const char *view, const weir_subscribe_o
         wr_free(s);
         return wr_error_set(err, WEIR_USAGE, "no key of \"%.100s\" is known to read it by", view);
     }
+    s->index = (uint32_t)index;
     s->relation = (uint32_t)index * 2 + s->by_key;
     wr_whole_init(&s->whole, pipeline->flow, s->schema);
     s->shard_count = wr_stream_shards(s->stream);
@@ -294,6 +296,9 @@ weir_subscription_next(weir_subscription *s, weir_message *m, weir_error *err)
             break; /* its rest comes */
         s->turn = (s->turn + 1) % s->shard_count;
     }
+    weir_error why = { 0 };
+    if (wr_runtime_view_failure(s->pipeline->runtime, s->index, &why))
+        return wr_error_set(err, why.code, "%s has failed: %.200s", wr_stream_name(s->stream), why.text);
     wr_time least = s->within ? s->progress : least_watermark(s);
     m->event = WEIR_NOTHING;
     if (least > s->progress) {

@@ -52,6 +52,7 @@ test_start(test *t)
                             .state = p->state,
                             .flow = p->flow,
                             .data_dir = t->dir,
+                            .isolates = true,
                             .on_row_error = WR_ROW_DEAD_LETTER,
                             .batch_rows_max = t->one_slot ? 1 : 0,
                             .outbox_slots = t->one_slot ? 1 : 0,

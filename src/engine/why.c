@@ -113,6 +113,11 @@ why_view(why *y, const wr_planned *v)
         wr_text_printf(&y->body, "view %s: watermark ", v->name);
     put_watermark(&y->body, wr_stream_watermark(stream));
     wr_text_putc(&y->body, '\n');
+    weir_error failure = { 0 };
+    if (wr_runtime_view_failure(rt, v->stream, &failure)) {
+        wr_text_printf(&y->verdict, "%s has failed: %s\n", v->name, failure.text);
+        wr_text_printf(&y->body, "  failed: %s\n", failure.text);
+    }
     for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
         for (uint32_t o = 0; o < y->pipeline->job.segments[s].op_count; o++) {
             const wr_job_op *op = &y->pipeline->job.segments[s].ops[o];

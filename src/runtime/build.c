@@ -84,9 +84,8 @@ build_workers(wr_runtime *rt, uint32_t task_max, weir_error *err)
     return WEIR_OK;
 }
 
-/* The stream that a segment's rows end in: its own, or that of whoever reads it.  -1: none. */
-static int32_t
-segment_final_stream(const wr_runtime *rt, uint32_t segment)
+int32_t
+wr_build_final_stream(const wr_runtime *rt, uint32_t segment)
 {
     const wr_job *job = rt->job;
     while (job->segments[segment].stream < 0 && rt->segments[segment].edges > 0)
@@ -106,7 +105,7 @@ wr_build_stream_shards(const wr_runtime *rt, const wr_source_binding *sources, u
             return sources[i].worker >= 0 ? 1 : rt->config.workers;
     if (js->origin == WR_FROM_SIDE)
         for (uint32_t g = 0; g < rt->job->segment_count; g++)
-            if (!rt->segments[g].fused && segment_final_stream(rt, g) == (int32_t) js->origin_index)
+            if (!rt->segments[g].fused && wr_build_final_stream(rt, g) == (int32_t) js->origin_index)
                 count += wr_build_segment_shards(rt, g);
     return WR_MAX(count, 1u);
 }
@@ -116,7 +115,9 @@ build_streams(wr_runtime *rt, const wr_source_binding *sources)
 {
     uint32_t count = rt->job->stream_count;
     rt->streams = wr_build_array(rt, count + 1, sizeof *rt->streams);
-    if (rt->streams == NULL)
+    rt->failures = wr_build_array(rt, count + 1, sizeof *rt->failures);
+    (void) wr_error_set(&rt->failure_untold, WEIR_MEMORY, "it failed, and there was no memory to say why");
+    if (rt->streams == NULL || rt->failures == NULL)
         return WEIR_MEMORY;
     for (uint32_t i = 0; i < count; i++) {
         const wr_job_stream *js = &rt->job->streams[i];
@@ -192,7 +193,7 @@ segment_input_schema(wr_runtime *rt, const wr_job_segment *segment)
 static weir_status
 build_bad(wr_runtime *rt, const segment_origin *from, uint32_t index, chain_op *op)
 {
-    int32_t         stream = segment_final_stream(rt, (uint32_t) (from->segment - rt->job->segments));
+    int32_t         stream = wr_build_final_stream(rt, (uint32_t) (from->segment - rt->job->segments));
     wr_bad_origin   origin = { .view = stream >= 0 ? rt->job->streams[stream].name : NULL,
                                .operator_name = op->job->ops->name,
                                .output = op->job->output };
@@ -205,7 +206,7 @@ build_bad(wr_runtime *rt, const segment_origin *from, uint32_t index, chain_op *
 static weir_status
 view_state(wr_runtime *rt, const wr_job_segment *segment, wr_budget **parent, bool *shed)
 {
-    int32_t stream = segment_final_stream(rt, (uint32_t) (segment - rt->job->segments));
+    int32_t stream = wr_build_final_stream(rt, (uint32_t) (segment - rt->job->segments));
     if (stream < 0)
         return WEIR_OK;
     const wr_job_stream *js = &rt->job->streams[stream];
@@ -388,7 +389,7 @@ build_side_places(wr_runtime *rt)
         wr_assert(js->side_port == WR_PORT_LATE || js->side_port == WR_PORT_BAD);
         for (uint32_t g = 0; g < segments; g++) {
             if (rt->segments[g].fused ||
-                segment_final_stream(rt, g) != (int32_t) js->origin_index)
+                wr_build_final_stream(rt, g) != (int32_t) js->origin_index)
                 continue;
             rt->segments[g].side_stream[js->side_port] = (int32_t) k;
             rt->segments[g].side_shard[js->side_port] = next;

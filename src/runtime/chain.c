@@ -52,9 +52,11 @@ static step_flow
 op_failed(chain *c, chain_op *op)
 {
     const wr_budget *full = op->state != NULL ? wr_budget_tightest(op->state) : NULL;
+    bool             memory = c->error->code == WEIR_MEMORY;
+    bool             is_full = memory && full != NULL && wr_budget_room(full) < wr_budget_limit(full) / 2;
     c->failed = true;
-    if (c->error->code == WEIR_MEMORY && full != NULL &&
-        wr_budget_room(full) < wr_budget_limit(full) / 2) {
+    c->op_failed = memory ? is_full : c->error->code != WEIR_OK && c->error->code != WEIR_INTERNAL;
+    if (is_full) {
         char text[WEIR_ERROR_TEXT_MAX / 2];
         snprintf(text, sizeof text, "%.255s", c->error->text);
         (void) wr_error_set(c->error, WEIR_MEMORY,
@@ -414,7 +416,7 @@ wr_time
 wr_chain_wake_at(const chain *c)
 {
     wr_time at = WR_TIME_END;
-    for (uint32_t i = 0; i < c->count; i++)
+    for (uint32_t i = 0; i < c->count && !c->dead; i++)
         if (c->ops[i].job->ops->tick != NULL && !c->ops[i].done && !c->ops[i].ended)
             at = WR_MIN(at, c->ops[i].ctx.wake_at);
     return at;
@@ -445,10 +447,22 @@ chain_sweep(chain *c, bool *failed, bool *idle)
     return moved;
 }
 
+/* Only marks come, and what was on its way. */
+static chain_flow
+dead_run(chain *c)
+{
+    bool idle = wr_output_flush(&c->out);
+    for (int p = WR_PORT_LATE; p <= WR_PORT_BAD; p++)
+        idle = (c->sides[p] == NULL || wr_output_flush(c->sides[p])) && idle;
+    return c->failed ? CHAIN_FAILED : idle ? CHAIN_IDLE : CHAIN_BLOCKED;
+}
+
 chain_flow
 wr_chain_run(chain *c)
 {
     bool failed = c->failed, idle = false;
+    if (c->dead)
+        return dead_run(c);
     while (!failed && chain_sweep(c, &failed, &idle))
         ;
     if (failed) {
@@ -467,7 +481,7 @@ wr_chain_run(chain *c)
 void
 wr_chain_offer(chain *c, int port, wr_batch *batch)
 {
-    if (c->count > 0) {
+    if (c->count > 0 && !c->dead) {
         wr_assert(c->ops[0].in == NULL);
         c->ops[0].in = batch;
         c->ops[0].port = (int16_t) port;
@@ -477,8 +491,63 @@ wr_chain_offer(chain *c, int port, wr_batch *batch)
         if (batch->mark == WR_MARK_BARRIER)
             c->barrier = batch->epoch;
         wr_batch_release(batch);
-    } else if (!chain_leave(c, batch))
+    } else if (c->dead && batch->row_count > 0)
+        wr_batch_release(batch);
+    else if (!chain_leave(c, batch))
         (void) chain_out_of_memory(c);
+}
+
+/* Takes batch (NULL: none). */
+static void
+drop_batch(wr_batch *batch, wr_epoch *barrier, bool *end)
+{
+    if (batch == NULL)
+        return;
+    if (batch->mark == WR_MARK_BARRIER)
+        *barrier = batch->epoch;
+    *end = *end || batch->mark == WR_MARK_END;
+    wr_batch_release(batch);
+}
+
+void
+wr_chain_die(chain *c, wr_epoch *barrier, bool *end)
+{
+    for (uint32_t i = 0; i < c->count; i++) {
+        chain_op *op = &c->ops[i];
+        drop_batch(op->in, barrier, end);
+        op->in = NULL;
+        op->step = STEP_TICK;
+        for (int p = 0; p < WR_PORT_COUNT; p++) {
+            wr_outbox *box = &op->ctx.out[p];
+            while (box->count > 0)
+                drop_batch(outbox_take(box), barrier, end);
+        }
+        if (op->frozen != NULL && c->barrier == 0) {
+            op->job->ops->thaw(op->frozen);
+            op->frozen = NULL;
+        }
+    }
+    wr_batch_release(c->out.held); /* part of a change that will not be whole */
+    c->out.held = NULL;
+    c->failed = c->op_failed = false;
+    c->dead = true;
+}
+
+bool
+wr_chain_close_operators(chain *c)
+{
+    for (uint32_t i = 0; i < c->count; i++)
+        if (c->ops[i].frozen != NULL)
+            return false;
+    for (uint32_t i = 0; i < c->count; i++) {
+        chain_op *op = &c->ops[i];
+        if (op->opened)
+            op->job->ops->close(op->self);
+        op->opened = false;
+        atomic_store_explicit(&op->ctx.counters.state_keys, 0, memory_order_relaxed);
+        atomic_store_explicit(&op->ctx.counters.state_panes, 0, memory_order_relaxed);
+    }
+    return true;
 }
 
 void

@@ -56,6 +56,8 @@ typedef struct chain {
     bool      keep_state;   /* checkpoints are kept: freeze at barriers     */
     bool      ended;        /* END is handed to the output                  */
     bool      failed;       /* *error says why                              */
+    bool      op_failed;    /* an operator has, and not for want of flow memory */
+    bool      dead;         /* rows are dropped, marks pass (isolate.c)     */
     wr_epoch  barrier;      /* has left; 0 none.  The task clears it        */
     weir_error *error;      /* the worker's                                 */
 } chain;
@@ -68,6 +70,11 @@ chain_flow wr_chain_run(chain *c);
 void       wr_chain_offer(chain *c, int port, wr_batch *batch);
 /* When an operator wants to be ticked, by the engine clock; WR_TIME_END: none does.  While IDLE. */
 wr_time    wr_chain_wake_at(const chain *c);
+/* Drop what is under way and be dead; a mark that was is told. */
+void       wr_chain_die(chain *c, wr_epoch *barrier, bool *end);
+/* Dead: close the operators, and give back their state; false: something that they have frozen is still to
+ * be handed over. */
+bool       wr_chain_close_operators(chain *c);
 /* Before the first run, after a restore: operators that had ended stay so, and END goes out. */
 void       wr_chain_resume(chain *c);
 /* Close the operators and release everything but their budgets: batches under way may share strings with state. */

@@ -85,12 +85,17 @@ checkpoint_write(wr_runtime *rt, wr_epoch epoch, uint64_t *bytes, weir_error *er
     bool     final = epoch == rt->coordinator.last;
     for (uint32_t i = 0; i < rt->task_count; i++)
         total += rt->tasks[i]->part_count + rt->tasks[i]->last_count;
-    wr_store_part *list = wr_alloc(rt->budget, (total + 1) * sizeof *list);
+    wr_store_part *list = wr_alloc(rt->budget, (total + 2) * sizeof *list);
     if (list == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for a checkpoint of %u parts", total);
-    weir_status status = WEIR_OK;
+    wr_snapshot_writer dead;
+    bool               any;
+    wr_snapshot_writer_init(&dead, rt->budget);
+    weir_status status = wr_isolate_write(rt, epoch, &dead, &any);
     if (final)
         list[count++] = (wr_store_part){ WR_PART_FINAL, "1", 1 };
+    if (status == WEIR_OK && any)
+        list[count++] = (wr_store_part){ WR_PART_FAILED, dead.bytes.data, dead.bytes.length };
     for (uint32_t i = 0; i < rt->task_count && status == WEIR_OK; i++) {
         task      *t = rt->tasks[i];
         uint32_t   part_count;
@@ -103,6 +108,9 @@ checkpoint_write(wr_runtime *rt, wr_epoch epoch, uint64_t *bytes, weir_error *er
     if (status == WEIR_OK)
         status = wr_store_write(rt->store, epoch, rt->job->fingerprint,
                                 wr_clock_now(rt->config.clock), list, count, bytes, err);
+    else if (err->code == WEIR_OK)
+        (void) wr_error_set(err, status, "no memory for a checkpoint");
+    wr_snapshot_writer_fini(&dead);
     wr_free(list);
     return status;
 }

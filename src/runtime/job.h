@@ -68,6 +68,7 @@ typedef struct wr_job_stream {
     uint64_t          bytes_max;    /* of each shard's ring                                 */
     uint64_t          state_bytes_max; /* SEGMENT: of all operators whose rows end here; 0: none */
     bool              shed;         /* at that limit leave rows out instead of failing      */
+    bool              view;         /* somebody asked for it: when all of these have failed, so has the job */
 } wr_job_stream;
 
 typedef struct wr_job {

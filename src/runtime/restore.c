@@ -186,6 +186,12 @@ wr_restore_segments(wr_runtime *rt, weir_error *err)
     for (uint32_t g = 0; g < rt->job->segment_count; g++)
         for (uint32_t k = 0; k < rt->segments[g].count; k++)
             WR_TRY(restore_segment(rt, &rt->segments[g].shards[k], err));
+    for (uint32_t i = 0; i < rt->restored.part_count; i++) {
+        const wr_store_part *part = &rt->restored.parts[i];
+        if (strcmp(part->name, WR_PART_FAILED) == 0 &&
+            wr_isolate_restore(rt, part->bytes, part->length) != WEIR_OK)
+            return restore_damaged(err, part->name);
+    }
     return WEIR_OK;
 }
 

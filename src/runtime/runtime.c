@@ -216,6 +216,7 @@ wr_runtime_destroy(wr_runtime *rt)
         return;
     wr_runtime_kill(rt);
     wr_runtime_unbuild(rt);
+    wr_isolate_fini(rt);
     wr_coordinator_fini(rt);
     if (rt->has_restored)
         wr_checkpoint_fini(&rt->restored);

@@ -71,6 +71,7 @@ typedef struct wr_runtime_config {
     bool              bounded;        /* --once: sources end                            */
     bool              final_checkpoint; /* when every source has ended: one that another run goes on from */
     bool              aside;          /* wr_source_ctx has it                           */
+    bool              isolates;       /* a view that fails ends alone, with what reads it; the rest goes on */
     bool              hold_end;       /* a source that is done publishes no end: windows stay open */
     wr_row_policy     on_row_error;
     uint32_t          outbox_slots;   /* 0: 4; tests: 1                                */
@@ -80,7 +81,13 @@ typedef struct wr_runtime_config {
     void            (*event)(void *user, int what, const weir_error *err);
     void             *user;
 } wr_runtime_config;
-enum { WR_EVENT_FINISHED = 1, WR_EVENT_FAILED, WR_EVENT_CHECKPOINT, WR_EVENT_STALLED };
+enum {
+    WR_EVENT_FINISHED = 1,
+    WR_EVENT_FAILED,
+    WR_EVENT_CHECKPOINT,
+    WR_EVENT_STALLED,
+    WR_EVENT_VIEW_FAILED, /* isolates: one of them */
+};
 
 /* Borrows job, bindings and config's pointers until destroy.  Restores from the newest good
  * checkpoint in data_dir; err tells what was skipped when an older one had to serve. */
@@ -107,6 +114,8 @@ bool        wr_runtime_held(const wr_runtime *runtime);
 weir_status wr_runtime_wait(wr_runtime *runtime, int64_t timeout_us, weir_error *err);
 bool        wr_runtime_finished(const wr_runtime *runtime);
 weir_status wr_runtime_status(const wr_runtime *runtime, weir_error *err); /* the first failure, or OK */
+/* isolates: has the view whose rows go to this stream failed, or something it reads?  err (may be NULL): why. */
+bool        wr_runtime_view_failure(wr_runtime *runtime, uint32_t stream, weir_error *err);
 
 /* Ask for a barrier; its epoch. The checkpoint (when data_dir) is complete at WR_EVENT_CHECKPOINT. */
 wr_epoch    wr_runtime_barrier(wr_runtime *runtime);

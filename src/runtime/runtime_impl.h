@@ -31,6 +31,13 @@ typedef struct segment_task {
     chain                 chain;
     bool                  values_offered, end_offered;
     _Atomic wr_time       watermark_view; /* for whoever looks in */
+    /* isolate.c */
+    _Atomic bool          doomed;      /* its view has failed                              */
+    bool                  dead;        /* drops what comes                                 */
+    bool                  closing;     /* its operators are still to be closed             */
+    wr_epoch              alive_epoch; /* frozen before it died; 0: none                   */
+    wr_batch             *last_words;  /* the mark that was under way when it died         */
+    _Atomic wr_epoch      dead_since;  /* first epoch it acknowledged dead; 0: none        */
 } segment_task;
 
 typedef struct sink_task {
@@ -126,6 +133,8 @@ struct wr_runtime {
     wr_mutex                 lock;       /* error; waiters          */
     wr_cond                  changed;
     weir_error               error;
+    weir_error             **failures;   /* by stream, under the lock: its view has failed (isolate.c) */
+    weir_error               failure_untold;
 };
 
 /* build.c, build_fuse.c, build_edges.c, build_ends.c, build_routes.c */
@@ -146,10 +155,22 @@ weir_status wr_build_sinks(wr_runtime *rt, const wr_sink_binding *bindings);
 weir_status wr_runtime_build(wr_runtime *rt, const wr_source_binding *sources,
                              const wr_sink_binding *sinks, weir_error *err);
 void        wr_runtime_unbuild(wr_runtime *rt);
+/* The stream that a segment's rows end in: its own, or that of whoever reads it.  -1: none. */
+int32_t     wr_build_final_stream(const wr_runtime *rt, uint32_t segment);
 /* segment_task.c, sink_task.c */
 extern const task_ops wr_segment_task_ops, wr_sink_task_ops;
 weir_status wr_segment_open(segment_task *s, weir_error *err);
 weir_status wr_sink_open(sink_task *s, weir_error *err);
+/* isolate.c */
+/* The view of a task whose operator has failed ends, with what reads it; false: the whole job has to. */
+bool        wr_runtime_isolate(wr_runtime *rt, segment_task *s, const weir_error *err);
+/* The task's own thread: it is doomed.  Then, until its operators are closed, before each run. */
+void        wr_segment_die(segment_task *s);
+void        wr_segment_bury(segment_task *s);
+#define WR_PART_FAILED "failed" /* the part that names the views that are dead in a checkpoint */
+weir_status wr_isolate_write(wr_runtime *rt, wr_epoch epoch, wr_snapshot_writer *w, bool *any);
+weir_status wr_isolate_restore(wr_runtime *rt, const char *bytes, size_t length);
+void        wr_isolate_fini(wr_runtime *rt);
 /* Tell whoever listens. */
 void wr_runtime_event(wr_runtime *rt, int what, const weir_error *err);
 void wr_runtime_fail(wr_runtime *rt, const weir_error *err);

@@ -98,6 +98,8 @@ segment_ack(segment_task *s)
     chain   *c = &s->chain;
     wr_epoch epoch = c->barrier;
     c->barrier = 0;
+    if (s->dead && s->alive_epoch != epoch && atomic_load(&s->dead_since) == 0)
+        atomic_store(&s->dead_since, epoch);
     if (c->keep_state) {
         for (uint32_t i = 0; i < c->count; i++) {
             if (c->ops[i].part >= 0)
@@ -193,6 +195,21 @@ segment_wake_later(segment_task *s)
     wr_task_wake_after(&s->t, at <= now ? 0 : at - WR_MAX(now, (wr_time)0));
 }
 
+/* Its operator has failed: does the view alone end? */
+static bool
+segment_isolated(segment_task *s)
+{
+    chain     *c = &s->chain;
+    weir_error why = { 0 };
+    if (!c->op_failed)
+        return false;
+    (void) wr_error_set(&why, c->error->code, "%s: %.200s", s->t.name, c->error->text);
+    if (!wr_runtime_isolate(s->t.rt, s, &why))
+        return false;
+    wr_error_clear(c->error);
+    return true;
+}
+
 /* Nothing there. */
 static task_result
 segment_rest(segment_task *s)
@@ -216,20 +233,33 @@ segment_turn(task *t)
     segment_task *s = (segment_task *) t;
     chain        *c = &s->chain;
     bool          failed = false;
+    if (!s->dead && atomic_load_explicit(&s->doomed, memory_order_acquire))
+        wr_segment_die(s);
+    wr_segment_bury(s);
     for (int n = 0; n < BATCHES_A_RUN; n++) {
         if (!wr_flow_gate_enter(t))
             return TASK_WAIT;
         switch (wr_chain_run(c)) {
-        case CHAIN_FAILED: return wr_task_fail(t, c->error->code, "%s: %s", t->name, c->error->text);
+        case CHAIN_FAILED:
+            if (!segment_isolated(s))
+                return wr_task_fail(t, c->error->code, "%s: %s", t->name, c->error->text);
+            return TASK_MORE;
         case CHAIN_BLOCKED: task_set_blocked(t, true); return TASK_WAIT;
         case CHAIN_IDLE: task_set_blocked(t, false); break;
         }
         if (c->barrier != 0 && !segment_ack(s)) /* G2 */
             return segment_out_of_memory(s);
+        if (s->last_words != NULL) {
+            wr_chain_offer(c, 0, s->last_words);
+            s->last_words = NULL;
+            continue;
+        }
         if (s->end_offered && c->ended) {
             if (c->keep_state && (wr_task_last_parts(t) != WEIR_OK ||
                                   segment_write_parts(s, t->last_parts) != WEIR_OK))
                 return segment_out_of_memory(s);
+            if (s->dead && atomic_load(&s->dead_since) == 0)
+                atomic_store(&s->dead_since, 1);
             return TASK_ENDED;
         }
         bool taken = segment_take(s, &failed); /* G1 */
@@ -257,6 +287,8 @@ static void
 segment_close(task *t)
 {
     segment_task *s = (segment_task *) t;
+    wr_batch_release(s->last_words);
+    s->last_words = NULL;
     wr_chain_close(&s->chain);
     for (uint32_t i = 0; i < s->in.count; i++) {
         wr_reader_destroy(s->in.list[i].reader);
