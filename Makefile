@@ -238,7 +238,7 @@ $(O)/bench_state: $(O)/obj/tools/bench/state.o $(O)/obj/tools/bench/state_limit.
 
 bench-formats: $(O)/bench_json ## rows per CPU-second of the decoders and encoders, beside a loop made for one schema
 	@$(O)/bench_json
-$(O)/bench_json: $(O)/obj/tools/bench/json.o $(O)/obj/tools/bench/json_limit.o $(O)/libweir.a
+$(O)/bench_json: $(patsubst %,$(O)/obj/tools/bench/%.o,json json_limit msgpack_limit) $(O)/libweir.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

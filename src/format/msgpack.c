@@ -51,6 +51,9 @@ decoder_create(const void *config, const wr_schema *schema, const uint64_t *need
     d->seen = wr_arena_calloc(&d->arena, schema->field_count + 1, sizeof *d->seen);
     if (status == WEIR_OK && (d->cells == NULL || d->seen == NULL))
         status = WEIR_MEMORY;
+    d->kernel = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")
+                    ? wr_msgpack_kernel_avx2
+                    : wr_msgpack_kernel_sse;
     d->lists_rows = !first_takes_containers(schema);
     for (uint32_t i = 0; i < schema->field_count && status == WEIR_OK; i++)
         wr_cell_init(&d->cells[i], &schema->fields[i], (wr_time_unit) c->time_unit);
@@ -427,7 +430,7 @@ decoder_decode(wr_decoder *self, const char *bytes, size_t length, bool last, wr
         bool        longer = (size_t) (end - p) > d->record_bytes_max;
         const char *limit = longer ? p + d->record_bytes_max : end, *after;
         d->shapes.row = to->count;
-        if ((after = wr_shapes_read(&d->shapes, wr_msgpack_kernel, d, p, limit)) != NULL) {
+        if ((after = wr_shapes_read(&d->shapes, d->kernel, d, p, limit)) != NULL) {
             to->count = d->shapes.row + 1;
             p = after;
             continue;

@@ -4,7 +4,7 @@
  *
  *   msgpack.c         options, records, the stream of them
  *   msgpack_token.c   tags and what follows them; skipping; values as JSON text
- *   msgpack_kernel.c  records by shape
+ *   msgpack_kernel_*  records by shape, compiled for SSE and for AVX2
  *
  * Invariants  M1  no declared length or count is believed: lengths are checked against the bytes
  *                 that are there and the record limit, counts allocate nothing
@@ -52,6 +52,7 @@ typedef struct msgpack_decoder {
     wr_budget       *budget;
     size_t           record_bytes_max;
     bool             lists_rows; /* an array of containers is rows */
+    wr_shape_kernel  kernel;
     wr_arena         arena;
     wr_cell         *cells;
     uint32_t        *seen;
@@ -82,8 +83,10 @@ const char *wr_msgpack_to_json(msgpack_decoder *d, const char *p, const char *en
 const char *wr_msgpack_leaf(msgpack_decoder *d, const char *p, const char *end, int32_t field,
                             uint32_t depth);
 /* wr_shape_kernel's; decoder is a msgpack_decoder. */
-const char *wr_msgpack_kernel(void *decoder, const wr_shape *shape, const char *p,
-                              const char *end);
+const char *wr_msgpack_kernel_sse(void *decoder, const wr_shape *shape, const char *p,
+                                  const char *end);
+const char *wr_msgpack_kernel_avx2(void *decoder, const wr_shape *shape, const char *p,
+                                   const char *end);
 /* Before a record: no fault, nothing bad. */
 static inline void
 wr_msgpack_begin(msgpack_decoder *d)

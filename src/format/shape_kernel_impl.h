@@ -56,8 +56,14 @@ shape_keep(wr_shapes *s, wr_column *c, uint32_t field, const char *bytes, size_t
     open->length += n;
     if (WR_UNLIKELY(n > 64))
         return memcpy(to, bytes, n);
-    for (int i = 0; i < 64; i += 16) /* mostly that short, and no branch asks how short */
+    /* mostly that short, and no branch asks how short */
+#ifdef __AVX2__
+    for (int i = 0; i < 64; i += 32)
+        _mm256_storeu_si256((__m256i *)(to + i), _mm256_loadu_si256((const __m256i *)(bytes + i)));
+#else
+    for (int i = 0; i < 64; i += 16)
         _mm_storeu_si128((__m128i *)(to + i), _mm_loadu_si128((const __m128i *)(bytes + i)));
+#endif
     return to;
 }
 
@@ -89,7 +95,10 @@ static inline bool
 shape_end(wr_shapes *s, const wr_shape *shape, const wr_cell *cells, wr_column *const *columns,
           wr_cell_scratch *scratch, const char *p)
 {
-    if (memcmp(p, shape->literals + shape->tail, shape->tail_length) != 0)
+    uint32_t n = shape->tail_length;
+    const char *tail = shape->literals + shape->tail;
+    if (!shape_equal(p, tail, n >= 32 ? UINT32_MAX : (1u << n) - 1) ||
+        (WR_UNLIKELY(n > 32) && memcmp(p + 32, tail + 32, n - 32) != 0))
         return false;
     for (uint32_t i = 0; i < shape->missing_count; i++) {
         uint32_t field = shape->missing[i];

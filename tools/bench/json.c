@@ -2,17 +2,20 @@
 /*
  * tools/bench/json.c -- how fast are bids decoded and encoded?  Rows per second of thread CPU time.
  *
- *     bench_json [ROWS [RUNS]]
+ *     bench_json [ROWS [RUNS [FORMAT]]]
  * Makes ROWS (200,000) distinct bids of about 222 bytes and 7 fields, decodes them RUNS (5) times
  * into batches of 4,096 rows, and prints the median of each setting beside the yardstick of
- * json_limit.c, which runs turn about with the first; then every format out and back in.
+ * json_limit.c, which runs turn about with the first; then every format out and back in.  FORMAT:
+ * that part alone, of the formats that begin with it.
  */
 #include "base/clock.h"
 #include "base/random.h"
 #include "data/batch.h"
 #include "format/json.h"
+#include "format/msgpack.h"
 
 #include "json_limit.h"
+#include "msgpack_limit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,25 +163,23 @@ batches_make(const char *bytes, size_t length, const wr_schema *schema)
     decoder->ops->destroy(decoder);
 }
 
-/* One format: all batches out, and what came out in again. */
+static const char *only;
+
+/* One format: all batches out, and what came out in again; `usual`: another reader of the bytes. */
 static void
-format_run(const char *format, const wr_schema *schema, uint32_t rows, int runs)
+format_run(const char *name, const char *format, const void *config, const void *config_in,
+           const wr_schema *schema, uint32_t rows, int runs,
+           uint64_t (*usual)(const char *bytes, size_t length))
 {
-    static struct {
-        bool        header;
-        const char *delimiter, *quote, *null_text;
-        int         op;
-        int64_t     more[4];
-    } csv = { .delimiter = ",", .quote = "\"", .null_text = "" };
-    static const int64_t  none[8];
     const wr_encoder_ops *out = wr_encoder_find(format);
     const wr_decoder_ops *in = wr_decoder_find(format);
-    const void           *config = strcmp(format, "csv") == 0 ? (const void *) &csv : none;
     wr_encoder           *encoder;
     wr_decoder           *decoder;
     wr_text               text;
-    double                outs[64], ins[64];
+    double                outs[64], ins[64], usuals[64];
     uint64_t              needed = UINT64_MAX;
+    if (only != NULL && strncmp(name, only, strlen(only)) != 0)
+        return;
     wr_text_init(&text, NULL);
     if (out->create(config, schema, NULL, &encoder, NULL) != WEIR_OK)
         exit(1);
@@ -189,7 +190,7 @@ format_run(const char *format, const wr_schema *schema, uint32_t rows, int runs)
             if (out->encode(encoder, batches[b], 0, batches[b]->row_count, &text, NULL) != WEIR_OK)
                 exit(1);
         outs[i] = rows / (double) (wr_cpu_thread_us() - from);
-        if (in->create(config, schema, &needed, NULL, &decoder, NULL) != WEIR_OK)
+        if (in->create(config_in, schema, &needed, NULL, &decoder, NULL) != WEIR_OK)
             exit(1);
         from = wr_cpu_thread_us();
         for (size_t at = 0, used; at < text.length; at += used) {
@@ -203,13 +204,51 @@ format_run(const char *format, const wr_schema *schema, uint32_t rows, int runs)
         }
         ins[i] = rows / (double) (wr_cpu_thread_us() - from);
         in->destroy(decoder);
+        if (usual == NULL)
+            continue;
+        from = wr_cpu_thread_us();
+        if (usual(text.data, text.length) != rows)
+            exit(1);
+        usuals[i] = rows / (double) (wr_cpu_thread_us() - from);
     }
     qsort(outs, (size_t) runs, sizeof outs[0], by_rate);
     qsort(ins, (size_t) runs, sizeof ins[0], by_rate);
-    printf("%-8s out %6.2f Mrow/s  in %6.2f Mrow/s  %.1f B a row\n", format, outs[runs / 2],
+    printf("%-24s out %6.2f Mrow/s  in %6.2f Mrow/s  %.1f B a row", name, outs[runs / 2],
            ins[runs / 2], (double) text.length / rows);
+    if (usual != NULL) {
+        qsort(usuals, (size_t) runs, sizeof usuals[0], by_rate);
+        printf("  in: %.1f times msgpack-c's %.2f", ins[runs / 2] / usuals[runs / 2],
+               usuals[runs / 2]);
+    }
+    putchar('\n');
     out->destroy(encoder);
     wr_text_fini(&text);
+}
+
+/* What the batches hold, in every format. */
+static void
+formats_run(const wr_schema *schema, uint32_t rows, int runs)
+{
+    /* clang-format off */
+    static const struct {
+        bool        header;
+        const char *delimiter, *quote, *null_text;
+        int         op;
+        int64_t     more[4];
+    } csv = { .delimiter = ",", .quote = "\"", .null_text = "" };
+    /* clang-format on */
+    static const wr_json_encode_config    json = { 0 };
+    static const wr_json_decode_config    json_in = { 0 };
+    static const wr_msgpack_encode_config map = { 0 }, list = { .layout = 1 };
+    static const wr_msgpack_decode_config in = { 0 };
+    wr_schema                             numbers = *schema;
+    numbers.field_count = 3;
+    format_run("json", "json", &json, &json_in, schema, rows, runs, NULL);
+    format_run("csv", "csv", &csv, &csv, schema, rows, runs, NULL);
+    format_run("msgpack, maps", "msgpack", &map, &in, schema, rows, runs, msgpack_limit_run);
+    format_run("msgpack, arrays", "msgpack", &list, &in, schema, rows, runs, msgpack_limit_run);
+    format_run("msgpack, 3 integers", "msgpack", &list, &in, &numbers, rows, runs,
+               msgpack_limit_run);
 }
 
 int
@@ -241,7 +280,8 @@ main(int argc, char **argv)
         { "a record a message", false, true, 0, 0x7f },
     };
     double limit = 0;
-    for (size_t s = 0; s < WR_COUNT(settings); s++) {
+    only = argc > 3 ? argv[3] : NULL;
+    for (size_t s = 0; only == NULL && s < WR_COUNT(settings); s++) {
         size_t   length;
         double   rates[64];
         uint64_t digest = 0;
@@ -274,9 +314,7 @@ main(int argc, char **argv)
     char  *bytes = bids_make(rows, true, false, &length);
     batches_make(bytes, length, &schema);
     wr_free(bytes);
-    format_run("json", &schema, rows, runs);
-    format_run("csv", &schema, rows, runs);
-    format_run("msgpack", &schema, rows, runs);
+    formats_run(&schema, rows, runs);
     for (uint32_t b = 0; b < batch_count; b++)
         wr_batch_release(batches[b]);
     return 0;

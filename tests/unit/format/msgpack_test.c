@@ -399,7 +399,79 @@ random_records(void **state)
     random_records_of("a int8, b jsonb, c text, d timestamptz '$.a.b', e int8[] '$.x'", true);
 }
 
+/* A record of 8 values, mostly what its columns want. */
+static void
+plain_record(wr_random *r, msgpack_packer *to, bool map, uint32_t odd)
+{
+    static const char text[] = "0123456789012345678901234567890123456789012345678901234567890123"
+                               "4567890123456789012345678901234567890123456789012345678901234567\0"
+                               "abcdefghijklm\xc3\xa4nopqrstuvwxyz";
+    if (map)
+        msgpack_pack_map(to, 8);
+    else
+        msgpack_pack_array(to, 8);
+    for (int i = 0; i < 8; i++) {
+        if (map) {
+            msgpack_pack_str(to, 1);
+            msgpack_pack_str_body(to, &"abcdefgh"[i], 1);
+        }
+        if (wr_random_below(r, odd) == 0) {
+            value_make(r, to, 3);
+        } else if (i == 0 || i == 6) {
+            unsigned shift = (i == 0 ? 0 : 22) + (unsigned) wr_random_below(r, 42);
+            msgpack_pack_int64(to, (int64_t) (wr_random_next(r) >> shift) - (i == 0 ? 1000 : 0));
+        } else if (i == 1 || i == 7) {
+            size_t at = wr_random_below(r, 8) == 0 ? 100 : 0;
+            size_t n = wr_random_below(r, i == 1 ? 14 : sizeof text - at);
+            n = at + n > sizeof text - 1 ? sizeof text - 1 - at : n;
+            msgpack_pack_str(to, n);
+            msgpack_pack_str_body(to, text + at, n);
+        } else if (i == 2 || i == 3) {
+            static const uint64_t top[] = { 1ull << 32, 1ull << 34, 1ull << 36 };
+            msgpack_timestamp     t = { (int64_t) (wr_random_next(r) % top[wr_random_below(r, 3)]), 0 };
+            if (wr_random_below(r, 2) == 0)
+                t.tv_nsec = (uint32_t) wr_random_below(r, 1000000000);
+            msgpack_pack_timestamp(to, &t);
+        } else if (i == 4) {
+            wr_random_below(r, 2) == 0 ? msgpack_pack_true(to) : msgpack_pack_false(to);
+        } else {
+            msgpack_pack_double(to, (double) wr_random_below(r, 1000) / 8);
+        }
+    }
+}
+
+/* Runs of records of one shape, as the parser reads each by itself. */
+static void
+runs_by_shape_are_what_the_parser_reads(void **state)
+{
+    for (uint32_t round = 0; round < 24; round++) {
+        wr_decoding     a, b;
+        wr_random       r;
+        msgpack_sbuffer buffer;
+        msgpack_packer  packer;
+        const char     *columns = "a int8, b text, c timestamptz, d timestamp(3), e bool, f float8, g numeric(15,2), h text";
+        wr_decoding_open(&a, "msgpack", columns, NULL);
+        wr_decoding_open(&b, "msgpack", columns, NULL);
+        b.fresh = true;
+        b.capacity = 1;
+        wr_random_init(&r, wr_mix64(77 + round));
+        msgpack_sbuffer_init(&buffer);
+        msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
+        for (int i = 0; i < 200; i++)
+            plain_record(&r, &packer, round % 2 == 0, round < 12 ? 1000 : 60);
+        assert_int_equal(wr_decoding_run(&a, buffer.data, buffer.size, 0), WEIR_OK);
+        assert_int_equal(wr_decoding_run(&b, buffer.data, buffer.size, 0), WEIR_OK);
+        assert_string_equal(wr_text_string(&a.rows), wr_text_string(&b.rows));
+        assert_string_equal(wr_text_string(&a.bad), wr_text_string(&b.bad));
+        assert_true(a.row_count > 100);
+        msgpack_sbuffer_destroy(&buffer);
+        wr_decoding_close(&a);
+        wr_decoding_close(&b);
+    }
+}
+
 WR_TESTS = {
+    WR_TEST(runs_by_shape_are_what_the_parser_reads),
     WR_TEST(maps_and_arrays_are_records),
     WR_TEST(an_array_of_rows_is_rows),
     WR_TEST(numbers_of_all_widths),
