@@ -4,8 +4,10 @@
  *
  * Place       the consumer's thread hears of assignments; a shard sees them when it polls.
  * State       of a partition: AWAY -> OFFERED (assigned) -> TAKEN (by its shard) -> REVOKED -> AWAY (given back).
- *             No shard reads, and no watermark moves, while any partition is OFFERED: all lanes stand first, or
- *             the watermark could pass a lane not yet there.
+ * Invariants  T1  no shard reads, and no watermark moves, while any partition is OFFERED: all lanes stand first, or
+ *                 the watermark could pass a lane not yet there
+ *             T2  nor from when partitions are taken away until what the group assigns instead is there: whichever
+ *                 comes back goes on behind what the others had reached
  */
 #include "base/log.h"
 #include "connector/dev_kafka.h"
@@ -86,6 +88,7 @@ wr_kafka_partitions_assign(kafka_consumer *c, rd_kafka_topic_partition_list_t *l
         c->partitions[i].restored = false; /* others may move on what we do not get */
     for (int i = 0; i < list->cnt; i++)
         partition_offer(c, &c->partitions[list->elems[i].partition]);
+    c->between = false;
     wr_mutex_unlock(&c->lock);
     rd_kafka_resp_err_t code = rd_kafka_assign(c->rk, list);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -99,6 +102,7 @@ static void
 partitions_revoke(kafka_consumer *c)
 {
     wr_mutex_lock(&c->lock);
+    c->between = true; /* T2 */
     for (int32_t i = 0; i < c->partition_count; i++) {
         kafka_partition *p = &c->partitions[i];
         if (p->state == PARTITION_TAKEN)
@@ -181,7 +185,7 @@ wr_kafka_source_look(kafka_source *s)
     if (changes == s->changes_seen)
         return WR_FLOW_NEXT;
     wr_mutex_lock(&c->lock);
-    if (c->offered > 0)
+    if (c->offered > 0 || c->between)
         s->ctx->lanes_coming(s->ctx, true);
     for (int32_t i = 0; i < c->partition_count && flow == WR_FLOW_NEXT; i++) {
         kafka_partition *p = &c->partitions[i];
@@ -200,7 +204,7 @@ wr_kafka_source_look(kafka_source *s)
         s->ctx->error = c->failure;
         flow = WR_FLOW_FAIL;
     }
-    bool dealt = c->offered == 0;
+    bool dealt = c->offered == 0 && !c->between;
     if (flow == WR_FLOW_NEXT && !dealt)
         flow = WR_FLOW_WAIT;
     else

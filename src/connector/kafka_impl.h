@@ -112,6 +112,7 @@ typedef struct kafka_consumer {
     kafka_partition              *partitions; /* by number */
     int32_t                       partition_count;
     uint32_t                      offered; /* partitions in that state */
+    bool                          between; /* taken away; what is assigned instead is still to come */
     kafka_memory                  memory;  /* what is reserved is for its queues */
     bool                          begun, grouped, bounded;
     _Atomic bool                  stopping, down;

@@ -147,6 +147,7 @@ static void
 lanes_lane_end(wr_source_ctx *ctx, wr_lane *lane)
 {
     lane->ended = true;
+    ((wr_lanes *) ctx)->lost += !((wr_lanes *) ctx)->coming;
 }
 
 static void

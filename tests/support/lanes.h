@@ -41,6 +41,7 @@ typedef struct wr_lanes {
     uint32_t              lane_count;
     int64_t               room; /* rows there is room for yet; -1: any */
     bool                  coming; /* lanes are being dealt out */
+    uint32_t              lost;   /* lanes that ended while no others were said to come */
     int                   fd;   /* wake_on */
     int                   bell[2];
     int64_t               wake_at; /* monotonic us; 0: none */
