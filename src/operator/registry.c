@@ -21,6 +21,7 @@
 #include "operator/settled.h"
 #include "operator/sort.h"
 #include "operator/top_n.h"
+#include "operator/unchanged.h"
 #include "operator/unnest.h"
 #include "operator/window_assign.h"
 
@@ -45,6 +46,7 @@ static const wr_operator_ops *const operators[] = {
     &wr_settled_ops,
     &wr_sort_ops,
     &wr_top_n_ops,
+    &wr_unchanged_ops,
     &wr_unnest_ops,
     &wr_window_assign_ops,
 };

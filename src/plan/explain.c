@@ -382,6 +382,10 @@ put_node(explain_state *s, const wr_plan *plan, uint32_t depth)
     case WR_PLAN_PROJECT:
         wr_text_puts(to, "project");
         put_exprs(s, plan);
+        if (plan->project.quiet) {
+            put_indent(to, depth + 1);
+            wr_text_puts(to, "changes of these columns alone\n");
+        }
         break;
     case WR_PLAN_WINDOW:
         wr_text_puts(to, "window ");

@@ -120,6 +120,8 @@ put_node(wr_text *to, const wr_plan *plan)
     case WR_PLAN_PROJECT:
         for (uint32_t i = 0; i < n; i++)
             put_expr(to, plan->project.exprs[i]);
+        if (plan->project.quiet)
+            wr_text_putc(to, 'Q');
         break;
     case WR_PLAN_WINDOW: put_window(to, plan); break;
     case WR_PLAN_AGGREGATE: put_aggregate(to, plan); break;

@@ -10,6 +10,7 @@
 
 #include "operator/filter.h"
 #include "operator/project.h"
+#include "operator/unchanged.h"
 #include "operator/unnest.h"
 #include "operator/window_assign.h"
 #include "plan/route.h"
@@ -240,6 +241,18 @@ append_project(lower_state *s, lower_chain *chain, wr_expr *const *exprs, const 
     return wr_lower_append(s, chain, &wr_project_ops, config, schema, id);
 }
 
+/* An old row and its new one that show the same, by the key of what the project gives. */
+static weir_status
+append_unchanged(lower_state *s, lower_chain *chain, const wr_plan *plan, int32_t id)
+{
+    wr_unchanged_config *config = wr_lower_alloc(s, sizeof *config);
+    if (config == NULL)
+        return wr_lower_nomem(s);
+    config->key_count = plan->schema->key_count;
+    config->keys = plan->schema->key;
+    return wr_lower_append(s, chain, &wr_unchanged_ops, config, plan->schema, id);
+}
+
 /* What of the scan's predicate is left to a filter; NULL: nothing. */
 static wr_expr *
 scan_filter(const wr_plan *plan)
@@ -373,7 +386,9 @@ lower_node(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
         WR_TRY(append_filter(s, *out, plan->filter.predicate, id));
         (*out)->schema = plan->schema;
         return WEIR_OK;
-    case WR_PLAN_PROJECT: return append_project(s, *out, plan->project.exprs, plan->schema, id);
+    case WR_PLAN_PROJECT:
+        WR_TRY(append_project(s, *out, plan->project.exprs, plan->schema, id));
+        return plan->project.quiet ? append_unchanged(s, *out, plan, id) : WEIR_OK;
     case WR_PLAN_WINDOW: return append_window(s, *out, plan, id);
     default: return append_unnest(s, *out, plan, id);
     }

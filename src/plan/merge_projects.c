@@ -59,7 +59,7 @@ wr_rule_merge_projects(wr_rule_context *c, wr_plan **plan)
     wr_plan *p = *plan;
     for (uint32_t i = 0; i < p->input_count; i++)
         WR_TRY(wr_rule_merge_projects(c, &p->inputs[i]));
-    if (p->kind != WR_PLAN_PROJECT)
+    if (p->kind != WR_PLAN_PROJECT || p->project.quiet)
         return WEIR_OK;
     if (is_identity(p)) {
         /* names live on the node: the one below takes them */
@@ -72,7 +72,7 @@ wr_rule_merge_projects(wr_rule_context *c, wr_plan **plan)
     }
     wr_plan *lower = p->inputs[0];
     bool can = false;
-    if (lower->kind == WR_PLAN_PROJECT)
+    if (lower->kind == WR_PLAN_PROJECT && !lower->project.quiet)
         WR_TRY(can_merge(c->arena, p, lower, &can));
     if (!can)
         return WEIR_OK;

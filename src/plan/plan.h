@@ -89,6 +89,7 @@ struct wr_plan {
         } filter;
         struct {
             wr_expr **exprs; /* schema->field_count */
+            bool      quiet; /* only columns; what changes in other columns alone is left out, by the key */
         } project;
         struct {
             wr_window_spec spec;     /* SESSION: keys too */

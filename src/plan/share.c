@@ -6,6 +6,8 @@
  *     b: join(scan t, aggregate(scan t))    becomes          b: join(scan t, scan shared.1)
  *                                                     shared.1: aggregate(scan t)
  *
+ * Aggregates that differ in their calls alone are one already (plan/share_calls.c).
+ *
  * All nodes are listed parents first, so that a node's subtree is a run of the list.  Nodes worth
  * sharing are sorted by size, largest first, then by what they are: equal ones stand together.  The
  * first of a group moves into the shared part, the others go, and with them all that is below them.
@@ -16,10 +18,9 @@
  *             H3  a part with a volatile function is never shared: each place draws its own values
  * Cost        the canonical bytes of each node worth sharing: nodes x depth
  */
-#include "plan/share.h"
+#include "plan/share_impl.h"
 
 #include "base/hash.h"
-#include "plan/rules_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -68,17 +69,15 @@ note_volatile(wr_expr *e, void *user)
     return e;
 }
 
-/* Of the node alone. */
-static bool
-is_volatile(wr_plan *plan)
+bool
+wr_share_is_volatile(wr_plan *plan)
 {
     volatile_state v = { .sets = plan->kind == WR_PLAN_UNNEST };
     return !wr_plan_map_exprs(plan, note_volatile, &v) || v.found;
 }
 
-/* What the rows depend on besides the plan. */
-static void
-put_options(const wr_plan_options *o, wr_text *to)
+void
+wr_share_put_options(const wr_plan_options *o, wr_text *to)
 {
     wr_text_printf(to, "%d %d %d %d %d %llu %d %llu ", o->bounded, o->emit_given, (int)o->emit,
                    o->late_given, (int)o->late, (unsigned long long)o->lateness_us,
@@ -88,7 +87,7 @@ put_options(const wr_plan_options *o, wr_text *to)
 static void
 put_part(const share_state *s, const share_node *n, wr_text *to)
 {
-    put_options(s->users[n->user].options, to);
+    wr_share_put_options(s->users[n->user].options, to);
     wr_plan_shape_text(*n->slot, to);
 }
 
@@ -128,7 +127,7 @@ list_nodes(share_state *s, wr_plan **slot, uint32_t user, bool *fixed)
 {
     wr_plan *plan = *slot;
     uint32_t index = s->count++;
-    *fixed = !is_volatile(plan);
+    *fixed = !wr_share_is_volatile(plan);
     for (uint32_t i = 0; i < plan->input_count; i++) {
         bool below;
         WR_TRY(list_nodes(s, &plan->inputs[i], user, &below));
@@ -264,6 +263,7 @@ wr_plan_share(wr_arena *arena, const wr_plan_user *users, uint32_t user_count,
     uint32_t total = 0;
     *shared = NULL;
     *shared_count = 0;
+    WR_TRY(wr_share_calls(arena, users, user_count));
     for (uint32_t u = 0; u < user_count; u++)
         total += users[u].alone ? 0 : count_nodes(*users[u].plan);
     s.nodes = wr_arena_calloc(arena, total + 1, sizeof *s.nodes);

@@ -30,7 +30,8 @@ typedef struct wr_plan_shared {
 } wr_plan_shared;
 
 /*
- * Cut out what stands more than once: aggregates, joins, window functions, top-n, with all below them.
+ * Cut out what stands more than once: aggregates, joins, window functions, top-n, with all below them; of
+ * aggregates over the same rows by the same keys, all calls together.
  * *shared: in no particular order; a part may read other parts.  Arena, plans: changed in place.
  */
 weir_status wr_plan_share(wr_arena *arena, const wr_plan_user *users, uint32_t user_count,
