@@ -12,8 +12,9 @@ enum { PASSES_MAX = 16 };
 
 static const wr_rule rules[] = {
     wr_rule_fold_constants,  wr_rule_common_conjuncts, wr_rule_merge_projects,
-    wr_rule_push_predicates, wr_rule_window_conditions, wr_rule_join_order,
-    wr_rule_join_keys,       wr_rule_join_constants,    wr_rule_prune_columns,
+    wr_rule_outer_to_inner,  wr_rule_push_predicates,  wr_rule_window_conditions,
+    wr_rule_join_order,      wr_rule_join_keys,        wr_rule_join_constants,
+    wr_rule_prune_columns,
 };
 
 /* The names the query gives its columns, whatever node ends up on top. */

@@ -20,6 +20,7 @@ typedef weir_status (*wr_rule)(wr_rule_context *c, wr_plan **plan);
 
 weir_status wr_rule_fold_constants(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_common_conjuncts(wr_rule_context *c, wr_plan **plan);
+weir_status wr_rule_outer_to_inner(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_push_predicates(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_join_order(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_join_keys(wr_rule_context *c, wr_plan **plan);
