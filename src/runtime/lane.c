@@ -112,6 +112,7 @@ wr_lane_destroy(wr_lane *lane)
     if (lane->decoder != NULL)
         lane->decoder->ops->destroy(lane->decoder);
     wr_free(lane->columns);
+    wr_free(lane->key_faults);
     wr_free(lane);
 }
 

@@ -8,7 +8,8 @@
  *             "payload" where a schema stands beside it); a JSON list, in the key's order; any
  *             other text is the only column of the key, without the quotes of a JSON string.
  * Invariants  K1  a row that leaves here has diff 1 or -1 and no NULL in its key
- *             K2  one that does not leave is a bad record, counted and sampled
+ *             K2  one that does not leave is a bad record, counted and sampled, with what was wrong with its message's key
+ *                 (of the first FAULTS_MAX such messages of a batch)
  */
 #include "runtime/runtime_impl.h"
 
@@ -17,6 +18,19 @@
 
 #include <stdio.h>
 #include <string.h>
+
+enum { FAULTS_MAX = 8 };
+
+/* Why rows [from, to) of the batch under way have no key. */
+typedef struct key_fault {
+    uint32_t from, to;
+    char     text[160];
+} key_fault;
+
+struct wr_key_faults {
+    uint32_t  count;
+    key_fault list[FAULTS_MAX];
+};
 
 /* --- the message's key --- */
 
@@ -77,6 +91,31 @@ key_read(const wr_schema *schema, const wr_record_meta *meta, wr_arena *arena, w
     return WEIR_OK;
 }
 
+/* Without memory the reason is not kept, the fault is. */
+static void
+fault_keep(source_task *t, wr_lane *lane, uint32_t from, uint32_t to, const weir_error *err)
+{
+    if (lane->key_faults == NULL)
+        lane->key_faults = wr_calloc(t->source->rt->budget, 1, sizeof *lane->key_faults);
+    struct wr_key_faults *f = lane->key_faults;
+    if (f == NULL || f->count == FAULTS_MAX)
+        return;
+    key_fault *fault = &f->list[f->count++];
+    fault->from = from;
+    fault->to = to;
+    snprintf(fault->text, sizeof fault->text, "%.159s", err->text);
+}
+
+static const char *
+fault_find(const wr_lane *lane, uint32_t row)
+{
+    const struct wr_key_faults *f = lane->key_faults;
+    for (uint32_t i = 0; f != NULL && i < f->count; i++)
+        if (row >= f->list[i].from && row < f->list[i].to)
+            return f->list[i].text;
+    return NULL;
+}
+
 weir_status
 wr_lane_key_fill(source_task *t, wr_lane *lane, const wr_record_meta *meta, uint32_t from, uint32_t to)
 {
@@ -94,9 +133,10 @@ wr_lane_key_fill(source_task *t, wr_lane *lane, const wr_record_meta *meta, uint
     wr_arena_init(&arena, t->source->rt->config.flow);
     wr_value   *values = wr_arena_alloc(&arena, schema->key_count * sizeof *values);
     weir_status status = values != NULL ? key_read(schema, meta, &arena, values, &err) : WEIR_MEMORY;
-    if (status != WEIR_OK && status != WEIR_MEMORY)
-        status = WEIR_OK; /* the key stays NULL: K2 */
-    else
+    if (status != WEIR_OK && status != WEIR_MEMORY) {
+        fault_keep(t, lane, from, to, &err); /* the key stays NULL: K2 */
+        status = WEIR_OK;
+    } else
         for (uint32_t k = 0; k < schema->key_count && status == WEIR_OK; k++)
             for (uint32_t r = from; r < to && status == WEIR_OK && !values[k].is_null; r++)
                 if (wr_column_is_null(lane->columns[schema->key[k]], r))
@@ -196,10 +236,13 @@ static void
 row_bad(source_task *t, wr_lane *lane, const wr_batch *b, uint32_t row, int sign, int32_t null)
 {
     const wr_schema *schema = t->source->binding->schema;
-    char             text[160] = "_op is none of + - c u r i d";
+    char             text[240] = "_op is none of + - c u r i d";
     wr_text          sample;
     wr_arena         arena;
-    if (sign != 0)
+    const char *fault = sign != 0 ? fault_find(lane, row) : NULL;
+    if (fault != NULL)
+        snprintf(text, sizeof text, "the message's key gives no %.60s: %s", schema->fields[null].name, fault);
+    else if (sign != 0)
         snprintf(text, sizeof text, "column %.60s is NULL%s", schema->fields[null].name,
                  sign > 0 ? "" : ", and a deletion needs its key");
     wr_arena_init(&arena, t->source->rt->config.flow);
@@ -239,5 +282,7 @@ wr_lane_keyed(source_task *t, wr_lane *lane, wr_batch *b, uint16_t *rows, uint32
         rows[kept++] = rows[i];
     }
     *count = kept;
+    if (lane->key_faults != NULL)
+        lane->key_faults->count = 0;
     return WEIR_OK;
 }

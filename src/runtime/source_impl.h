@@ -64,6 +64,7 @@ struct wr_lane {
     uint32_t     room;        /* rows that all of them hold; 0: not known         */
     uint32_t     rows_last;   /* of the batch before: how large to begin          */
     const wr_record_meta *meta; /* of the feed under way; NULL */
+    struct wr_key_faults *key_faults; /* of the batch under way (lane_keyed.c); NULL: none was ever */
     _Atomic uint64_t rows, bad, null_time;
     _Atomic uint32_t view; /* LANE_CAUGHT_UP | LANE_PAUSED | LANE_HELD, for whoever looks in */
     _Atomic int64_t  moved_at; /* monotonic: rows came, or it could not be read until then */

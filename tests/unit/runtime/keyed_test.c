@@ -116,6 +116,8 @@ static const wr_sink_ops written_ops = { .name = "written", .doc = "rows", .self
 
 /* --- the cases --- */
 
+static char last_bad[200]; /* what was said of the newest bad record */
+
 /* Columns k int8, j text, v text; the key is the first key_count of them.  bad: how many records. */
 static void
 check(const char *format, uint32_t key_count, const message *list, uint32_t count, const char *want,
@@ -162,6 +164,7 @@ check(const char *format, uint32_t key_count, const message *list, uint32_t coun
     }
     wr_runtime_source_view(rt, 0, &view);
     assert_int_equal(view.bad, bad);
+    snprintf(last_bad, sizeof last_bad, "%s", view.last_bad);
     assert_string_equal(wr_text_string(&rows), want);
     wr_runtime_kill(rt);
     wr_runtime_destroy(rt);
@@ -210,6 +213,32 @@ key_columns_come_from_the_message_key(void **state)
 }
 
 static void
+what_is_wrong_with_a_message_key_is_told(void **state)
+{
+    static const struct {
+        uint32_t   key_count;
+        message    message;
+        const char *wanting;
+    } cases[] = {
+        { 1, { "x", "{\"v\":\"f\"}" }, "the message's key gives no k: invalid input syntax for type bigint: \"x\"" },
+        { 1, { "[1,2]", NULL }, "the message's key gives no k: the message's key has 2 values, not 1" },
+        { 1, { "99999999999999999999", NULL }, "out of range" },
+        { 2, { "7", NULL }, "must be a JSON object or list of 2 columns" },
+        { 1, { NULL, "{\"v\":\"g\"}" }, "column k is NULL" },
+        { 1, { "{\"j\":1}", NULL }, "column k is NULL, and a deletion needs its key" },
+    };
+    (void) state;
+    for (size_t i = 0; i < WR_COUNT(cases); i++) {
+        check("json", cases[i].key_count, &cases[i].message, 1, "", 1);
+        if (strstr(last_bad, cases[i].wanting) == NULL)
+            fail_msg("\"%s\" is not said in \"%s\"", cases[i].wanting, last_bad);
+    }
+    static const message several[] = { { "x", "{\"v\":\"f\"}" }, { "1", "{\"v\":\"f\"}" }, { NULL, "{\"v\":\"f\"}" } };
+    CHECK("json", 1, several, "+1|null|f\n", 2);
+    assert_non_null(strstr(last_bad, "column k is NULL")); /* each its own reason */
+}
+
+static void
 change_events_have_a_tombstone_behind(void **state)
 {
     static const message list[] = {
@@ -228,6 +257,7 @@ change_events_have_a_tombstone_behind(void **state)
 WR_TESTS = {
     WR_TEST(tombstones_delete_by_the_message_key),
     WR_TEST(key_columns_come_from_the_message_key),
+    WR_TEST(what_is_wrong_with_a_message_key_is_told),
     WR_TEST(change_events_have_a_tombstone_behind),
     { NULL, NULL },
 };
