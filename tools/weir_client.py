@@ -160,14 +160,14 @@ class Client:
             raise WeirError(answer)
         return answer
 
-    def subscribe(self, view, snapshot=False, cursor=None, credit=None, gaps=False, upserts=False):
+    def subscribe(self, view, snapshot=False, cursor=None, credit=None, gaps=False, upserts=False, epochs=False):
         """Follow a view, source, VIEW.late or SOURCE.dead_letter.
 
         snapshot: begin with the rows that the view still keeps; cursor: go on after this place; credit: how many rows
         may be on their way (None: no limit but the socket's); gaps: when too slow, go on after the loss;
-        upserts: new rows and deletions by the view's key, instead of old and new rows.
+        upserts: new rows and deletions by the view's key, instead of old and new rows; epochs: whole epochs alone.
         """
-        return Subscription(self, view, snapshot, cursor, credit, gaps, upserts)
+        return Subscription(self, view, snapshot, cursor, credit, gaps, upserts, epochs)
 
     def push(self, source, rows):
         """Rows (an iterable of dicts) into a source declared `push: {}`; returns when the last is taken."""
@@ -194,16 +194,18 @@ class Client:
 
 class Subscription:
     """Iterate over it for Changes.  columns: [(name, type)]; kind: insert_only, upsert or changelog; key: names;
-    cursor: where to go on later (after the last row of a message was taken); watermark: complete up to here; lost:
-    batches lost (gaps=True); ended: why it ended."""
+    cursor: where to go on later (after the last row of a message was taken); watermark: complete up to here; epoch: the
+    newest that has ended; lost: batches lost (gaps=True); ended: why it ended.  states() gives whole states instead."""
 
-    def __init__(self, client, view, snapshot, cursor, credit, gaps, upserts=False):
+    def __init__(self, client, view, snapshot, cursor, credit, gaps, upserts=False, epochs=False):
         self.client, self.view, self.credit, self.left = client, view, credit, credit
-        self.cursor, self.watermark, self.lost, self.ended = cursor, None, 0, None
+        self.cursor, self.watermark, self.lost, self.ended, self.epoch = cursor, None, 0, None, None
         self.id = next(client.ids)
         request = {"op": "sub", "id": self.id, "view": view, "snapshot": snapshot, "gaps": gaps}
         if upserts:
             request["upserts"] = True
+        if epochs:
+            request["epochs"] = True
         if cursor is not None:
             request["cursor"] = cursor
         if credit is not None:
@@ -222,6 +224,16 @@ class Subscription:
         while self.ended is None:
             yield from self.changes(self.client.next(self.id))
 
+    def states(self):
+        """Lists of Changes: those of an epoch, after which what they add up to is whole across workers."""
+        changes, epoch = [], self.epoch
+        while self.ended is None:
+            changes += self.changes(self.client.next(self.id))
+            if self.epoch != epoch:
+                epoch = self.epoch
+                yield changes
+                changes = []
+
     def changes(self, message):
         """The Changes of one message; what it says of cursor and watermark afterwards."""
         op = message["op"]
@@ -230,7 +242,7 @@ class Subscription:
                 yield Change(sign, dict(zip(self.names, values)))
             self.grant(len(message["rows"]))
         elif op == "progress":
-            self.watermark = message["watermark"]
+            self.watermark, self.epoch = message["watermark"], message.get("epoch", self.epoch)
         elif op == "gap":
             self.lost += message["lost_batches"]
         elif op in ("end", "error"):
@@ -262,7 +274,7 @@ class Subscription:
 
 
 def run_sub(weir, a):
-    view = weir.subscribe(a.view, a.snapshot, a.cursor, a.credit, a.gaps, a.upserts)
+    view = weir.subscribe(a.view, a.snapshot, a.cursor, a.credit, a.gaps, a.upserts, a.epochs)
     try:
         for change in itertools.islice(view, a.count):
             op = {} if view.kind == "insert_only" else {"_op": change.op}
@@ -295,6 +307,7 @@ def main():
     sub.add_argument("--credit", type=int)
     sub.add_argument("--gaps", action="store_true")
     sub.add_argument("--upserts", action="store_true")
+    sub.add_argument("--epochs", action="store_true")
     sub.add_argument("-n", "--count", type=int)
     push = verbs.add_parser("push", help="JSON lines from standard input into a source")
     push.add_argument("source")

@@ -188,7 +188,7 @@ WEIR_API weir_status weir_rows_encode(weir_rows *rows, weir_encoding encoding, b
 
 typedef enum weir_event {
     WEIR_ROWS,      /* rows are there                                                     */
-    WEIR_PROGRESS,  /* complete up to `watermark`                                         */
+    WEIR_PROGRESS,  /* complete up to `watermark`; and whole, where it has an `epoch`      */
     WEIR_GAP,       /* `lost` batches were overwritten before they were read              */
     WEIR_END,       /* the view has ended                                                 */
     WEIR_NOTHING,   /* nothing yet; the wake will be called                               */
@@ -198,6 +198,7 @@ typedef struct weir_subscribe_options {
     bool        snapshot;   /* begin with what the view holds now                              */
     const char *cursor;     /* go on after this place (see weir_message.cursor); NULL: from now */
     bool        upserts;    /* of a view that changes: new rows and deletions by its key, not old and new rows */
+    bool        epochs;     /* whole epochs alone: rows of all workers up to a mark, then WEIR_PROGRESS with it     */
     bool        required;   /* hold the stream back when slow (in-process readers); else lose and be told */
     void      (*wake)(void *user); /* any thread; once after WEIR_NOTHING                      */
     void       *user;
@@ -208,9 +209,11 @@ typedef struct weir_message {
     weir_rows *rows;       /* ROWS: owned by the caller (weir_rows_release)                 */
     bool       snapshot;   /* ROWS: part of the snapshot                                    */
     int64_t    watermark;  /* PROGRESS: microseconds since 1970; INT64_MAX: the end         */
+    uint64_t   epoch;      /* PROGRESS: all rows so far are a whole state, across workers; 0: not said.  Ascending, of
+                              this run of the process                                        */
     uint64_t   lost;       /* GAP                                                           */
     char       cursor[256]; /* ROWS, PROGRESS: opaque; resume after this message.  "": the rows are part of
-                               a change that goes on in the next message                    */
+                               a change (or with `epochs` an epoch) that goes on in the next message */
 } weir_message;
 
 /* Returns (owned: weir_unsubscribe).  Errors: WEIR_QUERY_NO_RELATION, WEIR_SNAPSHOT_REQUIRED, WEIR_USAGE (upserts

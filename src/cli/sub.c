@@ -22,7 +22,8 @@ typedef struct sub_run {
     const char *heads[COLUMNS_MAX]; /* "name": as JSON */
     uint32_t count;
     bool changes;
-    long long limit, rows; /* limit 0: none */
+    int epochs;            /* whole ones alone; as JSON lines, each ends with a line that names it */
+    long long limit, rows; /* limit 0: none; with epochs it is looked at between them */
     char cursor[512];
     const char *values[COLUMNS_MAX]; /* of the row at hand */
     size_t lengths[COLUMNS_MAX];
@@ -135,7 +136,7 @@ on_rows(sub_run *s, const request *m)
     if (rows == NULL || rows->kind != REQUEST_RAW)
         return false;
     const char *at = rows->text, *end = at + rows->length;
-    while ((s->limit == 0 || s->rows < s->limit) && request_json_item(&at, end, &row, &n))
+    while ((s->limit == 0 || s->epochs || s->rows < s->limit) && request_json_item(&at, end, &row, &n))
         if (!on_row(s, row, n))
             return false;
     return true;
@@ -162,17 +163,32 @@ say_cursor(const sub_run *s)
         fprintf(stderr, "  go on with: weir sub %s --from '%s'\n", s->view, s->cursor);
 }
 
+/* True: an epoch ends here. */
+static bool
+on_progress(const sub_run *s, const request *m)
+{
+    int64_t epoch = 0;
+    const char *watermark = request_string(m, "watermark");
+    if (!request_whole(m, "epoch", &epoch))
+        return false;
+    if (s->epochs && s->format == CLI_JSONL && watermark != NULL)
+        printf("{\"_epoch\":%lld,\"_watermark\":\"%s\"}\n", (long long)epoch, watermark);
+    return true;
+}
+
 /* -1: go on; else the exit code. */
 static int
 on_message(sub_run *s, const request *m)
 {
     const char *op = request_string(m, "op"), *cursor = request_string(m, "cursor"), *text;
     int64_t lost = 0;
-    bool good = op != NULL;
+    bool good = op != NULL, between = !s->epochs;
     if (good && strcmp(op, "schema") == 0) {
         good = on_schema(s, m);
     } else if (good && strcmp(op, "rows") == 0) {
         good = on_rows(s, m);
+    } else if (good && strcmp(op, "progress") == 0) {
+        between = on_progress(s, m) || between;
     } else if (good && strcmp(op, "gap") == 0) {
         (void)request_whole(m, "lost_batches", &lost);
         cli_say("%lld batches of rows were overwritten before they were read", (long long)lost);
@@ -199,7 +215,7 @@ on_message(sub_run *s, const request *m)
     }
     if (cursor != NULL)
         snprintf(s->cursor, sizeof s->cursor, "%s", cursor);
-    return s->limit > 0 && s->rows >= s->limit ? CLI_OK : -1;
+    return s->limit > 0 && s->rows >= s->limit && between ? CLI_OK : -1;
 }
 
 static int
@@ -241,6 +257,7 @@ sub_verb(int argc, char **argv)
         { "format", 'o', 's', &format },
         { "gaps", 0, 'f', &gaps },
         { "upserts", 0, 'f', &upserts },
+        { "epochs", 0, 'f', &s.epochs },
         { "color", 0, 's', &colour },
         { 0 },
     };
@@ -269,6 +286,7 @@ sub_verb(int argc, char **argv)
     wr_text_puts(&text, snapshot ? ",\"snapshot\":true" : "");
     wr_text_puts(&text, gaps ? ",\"gaps\":true" : "");
     wr_text_puts(&text, upserts ? ",\"upserts\":true" : "");
+    wr_text_puts(&text, s.epochs ? ",\"epochs\":true" : "");
     wr_arena_init(&s.arena, NULL);
     if (client_send(s.client, &text)) {
         rc = follow(&s);
@@ -301,7 +319,8 @@ const cli_verb cli_sub = {
     "stopped)\n"
     "      --gaps             when too slow, go on after the rows that were lost\n"
     "      --upserts          of a view that changes: new rows and deletions by its key\n"
-    "  -n, --count ROWS       end after so many rows\n"
+    "      --epochs           whole epochs alone: states of the view that stood, across workers\n"
+    "  -n, --count ROWS       end after so many rows (with --epochs, and those of their epoch)\n"
     "  -o, --format FORMAT    table, jsonl, raw, csv or markdown\n"
     "\n"
     "  weir sub per_auction\n"

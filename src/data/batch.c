@@ -52,6 +52,15 @@ wr_batch_create_barrier(wr_budget *budget, wr_epoch epoch, wr_time watermark)
 }
 
 wr_batch *
+wr_batch_create_epoch(wr_budget *budget, wr_epoch epoch, wr_time watermark)
+{
+    wr_batch *b = wr_batch_create_barrier(budget, epoch, watermark);
+    if (b != NULL)
+        b->mark = WR_MARK_EPOCH;
+    return b;
+}
+
+wr_batch *
 wr_batch_create_end(wr_budget *budget, wr_time watermark_before)
 {
     wr_batch *b = wr_batch_create_watermark(budget, watermark_before, WR_TIME_END);

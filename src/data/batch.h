@@ -26,6 +26,7 @@ typedef uint64_t wr_epoch;
 typedef enum wr_batch_mark {
     WR_MARK_NONE,
     WR_MARK_BARRIER, /* `epoch` ends here: snapshot, then go on         */
+    WR_MARK_EPOCH,   /* `epoch` ends here, and nothing is asked for     */
     WR_MARK_END,     /* nothing follows; watermark_after is WR_TIME_END */
 } wr_batch_mark;
 
@@ -43,7 +44,8 @@ typedef struct wr_batch {
     wr_time         *row_watermark;  /* by physical row, or NULL                           */
     wr_time          watermark_before, watermark_after;
     wr_time          time_min, time_max; /* of the time column; START/END when unknown     */
-    wr_epoch         epoch;
+    wr_epoch         epoch;          /* of a mark: the one that ends; in a stream: the newest that has
+                                        ended in the shard, set on publish               */
     uint64_t         sequence;       /* in its stream shard, set on publish                */
     wr_time          arrived;        /* engine clock when the source made it: latency      */
     wr_budget       *budget;         /* that its parts are charged to                      */
@@ -56,6 +58,7 @@ wr_batch *wr_batch_create(wr_budget *budget, uint32_t column_count);
 /* An empty batch that only carries a watermark (before..after), or a barrier, or the end. */
 wr_batch *wr_batch_create_watermark(wr_budget *budget, wr_time before, wr_time after);
 wr_batch *wr_batch_create_barrier(wr_budget *budget, wr_epoch epoch, wr_time watermark);
+wr_batch *wr_batch_create_epoch(wr_budget *budget, wr_epoch epoch, wr_time watermark);
 wr_batch *wr_batch_create_end(wr_budget *budget, wr_time watermark_before);
 static inline wr_batch *
 wr_batch_retain(wr_batch *b)
@@ -64,6 +67,12 @@ wr_batch_retain(wr_batch *b)
     return b;
 }
 void wr_batch_release(wr_batch *batch); /* NULL is allowed */
+
+static inline bool
+wr_batch_ends_epoch(const wr_batch *b)
+{
+    return b->mark == WR_MARK_BARRIER || b->mark == WR_MARK_EPOCH;
+}
 
 static inline uint32_t
 wr_batch_row(const wr_batch *b, uint32_t i) /* i-th visible row -> physical row */

@@ -98,6 +98,8 @@ struct weir_pipeline {
     wr_time started;
     uint32_t workers;
     wr_encoded_cache encoded;
+    _Atomic uint64_t epochs_split; /* given to subscribers in pieces: larger than half of a ring  */
+    _Atomic uint32_t epoch_fill;   /* of that half, the most that was held back, in thousandths   */
     wr_names side_names; /* side streams that a statement or a sink names */
 };
 

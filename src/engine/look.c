@@ -288,6 +288,30 @@ metrics_checkpoints(weir *engine, wr_text *to)
         }
 }
 
+static void
+metrics_epochs(weir *engine, wr_text *to)
+{
+    metric_head(to, "weir_epochs_total", "counter",
+                "Epochs ended for subscribers, beside those that checkpoints end.");
+    for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
+        if (p->runtime != NULL) {
+            wr_checkpoint_view v;
+            wr_runtime_checkpoint_view(p->runtime, &v);
+            wr_text_printf(to, "weir_epochs_total{pipeline=\"%s\"} %llu\n", p->name,
+                           (unsigned long long)v.epochs);
+        }
+    metric_head(to, "weir_epochs_split_total", "counter",
+                "Epochs given to a subscriber in pieces: they filled half of a view's buffer.");
+    for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
+        wr_text_printf(to, "weir_epochs_split_total{pipeline=\"%s\"} %llu\n", p->name,
+                       (unsigned long long)atomic_load(&p->epochs_split));
+    metric_head(to, "weir_epoch_fill_ratio", "gauge",
+                "The most of that half that rows held back for a whole epoch have filled.");
+    for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
+        wr_text_printf(to, "weir_epoch_fill_ratio{pipeline=\"%s\"} %.3f\n", p->name,
+                       atomic_load(&p->epoch_fill) / 1e3);
+}
+
 weir_status
 weir_metrics(weir *engine, char **text, weir_error *err)
 {
@@ -318,6 +342,7 @@ weir_metrics(weir *engine, char **text, weir_error *err)
     metrics_views(engine, &to);
     metrics_sinks(engine, &to);
     metrics_checkpoints(engine, &to);
+    metrics_epochs(engine, &to);
     pthread_mutex_unlock(&engine->mutex);
     return text_give(&to, text, err);
 }

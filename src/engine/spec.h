@@ -78,6 +78,7 @@ typedef struct wr_spec {
     struct {
         const char *http, *tcp, *token;
         bool insecure, tls;
+        int64_t epoch_us; /* between ends of epochs, while somebody reads by them */
         const char *tls_cert, *tls_key, *tls_client_ca; /* paths; NULL: none */
     } serve;
     struct {

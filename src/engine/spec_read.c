@@ -24,6 +24,8 @@ static const wr_option serve_options[] = {
     { "token", WR_OPT_SECRET, SERVE(token), .doc = "clients must send it" },
     { "insecure", WR_OPT_BOOL, SERVE(insecure), .fallback = "false",
       .doc = "allow a public address without TLS or without a token" },
+    { "epoch_interval", WR_OPT_DURATION, SERVE(epoch_us), .fallback = "1s", .low = 10e3, .high = 86400e6,
+      .doc = "between two marks behind which subscribers have seen whole states, across workers" },
     { "tls", WR_OPT_GROUP, SERVE(tls), .group = tls_options, .doc = "Both ports speak TLS." },
     { 0 },
 };

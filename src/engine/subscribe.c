@@ -8,8 +8,15 @@
  *
  * A change of several batches is told as one: from its first batch on its shard alone is read, and until
  * its last there is no cursor and no progress.
+ *
+ * Epochs (runtime/epochs.h).  The shards of a view that changes are read from mark to mark, and each mark is told as
+ * progress: what came before it is whole across workers.  With the option `epochs` nothing is read but whole epochs:
+ * rows stay in the stream's rings until the mark behind them is there in all shards, or until they fill half of a ring
+ * (WR_EPOCH_FILL_MAX); by key, an epoch is one change.  Until the mark there is no cursor.  Rows before the first mark are
+ * passed over unless they are all there are.
  */
 #include "engine/engine_impl.h"
+#include "runtime/epochs.h"
 #include "runtime/whole.h"
 
 #include <inttypes.h>
@@ -17,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHARDS_MAX = 64 };
+enum { SHARDS_MAX = WR_EPOCH_SHARDS_MAX };
 
 struct weir_subscription {
     weir_pipeline *pipeline;
@@ -35,6 +42,13 @@ struct weir_subscription {
     uint64_t snapshot_until[SHARDS_MAX];
     wr_time watermarks[SHARDS_MAX];
     wr_time progress; /* the last one told */
+    bool aligned;     /* read from mark to mark                        */
+    bool holds;       /* whole epochs alone (option `epochs`)          */
+    bool open;        /* holds: one is being given out                 */
+    bool passing;     /* holds: up to the first mark nothing is given  */
+    bool news;        /* something was given since the last mark       */
+    wr_epochs epochs;
+    wr_epoch snapshot_epoch; /* holds: the last of the snapshot        */
     bool ended[SHARDS_MAX], told_end, broken;
 };
 
@@ -72,6 +86,22 @@ cursor_seek(weir_subscription *s, const char *cursor, weir_error *err)
                 "the rows after the cursor are no longer kept: start from a snapshot");
     }
     return WEIR_OK;
+}
+
+/* Once the reader is where it begins. */
+static void
+epochs_begin(weir_subscription *s, const weir_subscribe_options *options)
+{
+    bool all = options->snapshot;
+    wr_epochs_init(&s->epochs, s->reader, s->shard_count);
+    s->whole.until_end = s->holds;
+    if (!s->holds || options->cursor != NULL)
+        return;
+    for (uint32_t i = 0; i < s->shard_count; i++)
+        all = all && wr_reader_position(s->reader, i) == 1;
+    s->passing = !all;
+    if (options->snapshot)
+        (void)wr_epochs_look(&s->epochs, s->reader, &s->snapshot_epoch);
 }
 
 weir_status
@@ -114,11 +144,16 @@ weir_subscribe(weir_pipeline *pipeline, const char *view, const weir_subscribe_o
                            .shard = -1,
                            .wake = options->wake,
                            .user = options->user };
+    s->holds = options->epochs;
+    s->aligned = s->holds || (s->schema->kind != WR_INSERT_ONLY && s->shard_count > 1);
+    c.epochs = s->aligned;
     weir_status st = wr_reader_create(s->stream, &c, &s->reader);
     if (st == WEIR_OK && options->cursor != NULL)
         st = cursor_seek(s, options->cursor, err);
     else if (st != WEIR_OK)
         (void)!wr_error_set(err, st, "no memory for a subscription");
+    if (st == WEIR_OK && s->aligned)
+        epochs_begin(s, options);
     for (uint32_t i = 0; i < s->shard_count; i++) {
         s->watermarks[i] = WR_TIME_START;
         s->snapshot_until[i] =
@@ -186,17 +221,21 @@ static weir_status
 give_rows(weir_subscription *s, wr_batch *b, weir_message *m)
 {
     uint32_t shard = s->turn;
-    bool whole = b->goes_on == 0, apart = s->pieces > 1;
+    bool folds = s->by_key && s->holds; /* an epoch of all shards is under way, not a change of one */
+    bool whole = b->goes_on == 0 || folds, apart = s->pieces > 1 || folds;
     const weir_rows_id name = { s->pipeline->boot, s->sequence, s->relation, shard };
     m->event = WEIR_ROWS;
-    m->snapshot = s->sequence <= s->snapshot_until[shard];
+    m->snapshot = s->holds ? s->epochs.told < s->snapshot_epoch
+                           : s->sequence <= s->snapshot_until[shard];
     m->rows = apart ? wr_rows_create(b, s->schema)
                     : wr_rows_create_shared(&s->pipeline->encoded, b, s->schema, &name);
     if (m->rows == NULL)
         return WEIR_MEMORY;
     s->within = !whole;
+    s->news = true;
     if (whole) {
-        cursor_print(s, m->cursor, sizeof m->cursor);
+        if (!s->holds)
+            cursor_print(s, m->cursor, sizeof m->cursor);
         s->turn = (shard + 1) % s->shard_count;
         s->pieces = 0;
     }
@@ -246,18 +285,21 @@ ask_shard(weir_subscription *s, weir_message *m, bool *none)
             if (!*none)
                 return WEIR_OK;
         }
-        wr_batch *b = wr_reader_next(s->reader, s->turn, &lost);
-        if (lost > 0)
+        *none = s->aligned && !wr_epochs_may_read(&s->epochs, s->turn);
+        wr_batch *b = *none ? NULL : wr_reader_next(s->reader, s->turn, &lost);
+        if (lost > 0 && !s->passing)
             return give_gap(s, b, lost, m);
         *none = b == NULL;
         if (b == NULL)
             return WEIR_OK;
+        if (s->aligned)
+            wr_epochs_read(&s->epochs, s->turn, b);
         s->watermarks[s->turn] = WR_MAX(s->watermarks[s->turn], b->watermark_after);
         if (b->mark == WR_MARK_END) {
             s->watermarks[s->turn] = WR_TIME_END;
             s->ended[s->turn] = true;
         }
-        if (b->row_count == 0) {
+        if (b->row_count == 0 || s->passing) {
             wr_batch_release(b);
             continue; /* only its watermark moved */
         }
@@ -265,7 +307,7 @@ ask_shard(weir_subscription *s, weir_message *m, bool *none)
         s->pieces++;
         if (!s->by_key)
             return give_rows(s, b, m);
-        s->within = true;
+        s->within = !s->holds;
         weir_status st = wr_whole_put(&s->whole, b);
         wr_batch_release(b);
         WR_TRY(st);
@@ -280,26 +322,96 @@ next_failed(weir_subscription *s, weir_error *err)
     return wr_error_set(err, WEIR_MEMORY, "no memory for rows");
 }
 
+/* --- epochs --- */
+
+/* Holds: is there something to be given out? */
+static bool
+epoch_opens(weir_subscription *s)
+{
+    wr_epoch newest;
+    if (s->open || s->passing)
+        return true;
+    wr_epochs_ahead ahead = wr_epochs_look(&s->epochs, s->reader, &newest);
+    uint32_t fill = (uint32_t)(WR_MIN(ahead.fill / WR_EPOCH_FILL_MAX, 1.0) * 1000);
+    uint32_t most = atomic_load_explicit(&s->pipeline->epoch_fill, memory_order_relaxed);
+    while (fill > most && !atomic_compare_exchange_weak(&s->pipeline->epoch_fill, &most, fill))
+        ;
+    s->open = ahead.whole || ahead.fill >= WR_EPOCH_FILL_MAX;
+    if (s->open && !ahead.whole)
+        atomic_fetch_add_explicit(&s->pipeline->epochs_split, 1, memory_order_relaxed);
+    return s->open;
+}
+
+/* The next rows of any shard; *none: there are none to be read now. */
+static weir_status
+ask_shards(weir_subscription *s, weir_message *m, bool *none)
+{
+    *none = true;
+    if (s->holds && !epoch_opens(s))
+        return WEIR_OK;
+    for (uint32_t tried = 0; tried < s->shard_count; tried++) {
+        WR_TRY(ask_shard(s, m, none));
+        if (!*none || s->within)
+            return WEIR_OK; /* within: its rest comes */
+        s->turn = (s->turn + 1) % s->shard_count;
+    }
+    return WEIR_OK;
+}
+
+/* With nothing left to be read: the epoch that all before is whole by; 0: none.  The end of the stream is one. */
+static wr_epoch
+epoch_reached(const weir_subscription *s)
+{
+    if (!s->aligned || s->within)
+        return 0;
+    wr_epoch epoch = wr_epochs_reached(&s->epochs);
+    if (epoch == 0 && wr_epochs_ended(&s->epochs) && s->progress < WR_TIME_END)
+        epoch = s->epochs.told + 1;
+    return epoch;
+}
+
+/* False: nothing has come since the last one, and nobody has to hear of it. */
+static bool
+tell_epoch(weir_subscription *s, wr_epoch epoch, weir_message *m)
+{
+    wr_time least = least_watermark(s);
+    bool news = s->news || s->passing || least > s->progress;
+    wr_epochs_tell(&s->epochs, epoch);
+    s->open = s->passing = s->news = false;
+    s->progress = WR_MAX(s->progress, least);
+    if (!news)
+        return false;
+    m->event = WEIR_PROGRESS;
+    m->epoch = epoch;
+    m->watermark = s->progress;
+    cursor_print(s, m->cursor, sizeof m->cursor);
+    return true;
+}
+
 weir_status
 weir_subscription_next(weir_subscription *s, weir_message *m, weir_error *err)
 {
     memset(m, 0, sizeof *m);
     if (s->broken)
         return next_failed(s, err);
-    for (uint32_t tried = 0; tried < s->shard_count; tried++) {
+    for (;;) {
         bool none;
-        if (ask_shard(s, m, &none) != WEIR_OK)
+        if (ask_shards(s, m, &none) != WEIR_OK)
             return next_failed(s, err);
         if (!none)
             return WEIR_OK;
-        if (s->within)
-            break; /* its rest comes */
-        s->turn = (s->turn + 1) % s->shard_count;
+        wr_epoch epoch = epoch_reached(s);
+        if (epoch == 0)
+            break;
+        if (s->by_key && s->holds && wr_whole_end(&s->whole) != WEIR_OK)
+            return next_failed(s, err);
+        if (!s->whole.ready && tell_epoch(s, epoch, m))
+            return WEIR_OK;
     }
     weir_error why = { 0 };
     if (wr_runtime_view_failure(s->pipeline->runtime, s->index, &why))
         return wr_error_set(err, why.code, "%s has failed: %.200s", wr_stream_name(s->stream), why.text);
-    wr_time least = s->within ? s->progress : least_watermark(s);
+    wr_time least = s->within || s->holds ? s->progress : least_watermark(s);
     m->event = WEIR_NOTHING;
     if (least > s->progress) {
         s->progress = least;

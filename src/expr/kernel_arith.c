@@ -24,7 +24,7 @@ typedef struct arith_loops {
 } arith_loops;
 
 #define LOOP(NAME, T, A, B, STEP)                                                                  \
-    KERNEL_CLONES static uint64_t NAME(const void *pa, const void *pb, uint32_t count, void *to)   \
+    WR_CLONES static uint64_t NAME(const void *pa, const void *pb, uint32_t count, void *to)   \
     {                                                                                              \
         const T *restrict a = pa, *restrict b = pb;                                                \
         T *restrict out = to;                                                                      \
@@ -323,7 +323,7 @@ VECTOR(wr_negate_vector)
 #define SAFE_SHIFT_US (1ll << 60)
 #define SAFE_TIME_MIN (-210866803200000000LL) /* 4714-11-24 BC */
 
-KERNEL_CLONES static uint64_t
+WR_CLONES static uint64_t
 shift_loop(const int64_t *restrict from, int64_t shift, uint32_t count, int64_t *restrict to)
 {
     uint64_t edges = 0;

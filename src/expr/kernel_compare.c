@@ -38,7 +38,7 @@ typedef struct compare_loops {
 } compare_loops;
 
 #define COMPARE(NAME, T, HOLDS)                                                                    \
-    KERNEL_CLONES static void NAME##_flat(const void *a, const void *b, uint32_t count,            \
+    WR_CLONES static void NAME##_flat(const void *a, const void *b, uint32_t count,            \
                                           uint8_t *restrict out)                                   \
     {                                                                                              \
         const T *left = a, *right = b;                                                             \
@@ -47,7 +47,7 @@ typedef struct compare_loops {
             out[i] = (uint8_t) (HOLDS);                                                            \
         }                                                                                          \
     }                                                                                              \
-    KERNEL_CLONES static void NAME##_constant(const void *a, const void *b, uint32_t count,        \
+    WR_CLONES static void NAME##_constant(const void *a, const void *b, uint32_t count,        \
                                               uint8_t *restrict out)                               \
     {                                                                                              \
         const T *left = a, y = *(const T *) b;                                                     \

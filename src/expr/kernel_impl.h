@@ -11,16 +11,9 @@
  */
 #pragma once
 
+#include "base/clones.h"
 #include "expr/eval_impl.h"
 #include "expr/fn_impl.h"
-
-/* The same loop for newer processors, chosen when the program starts.  Sanitizers cannot run the
- * choice that early. */
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define KERNEL_CLONES __attribute__((target_clones("default", "arch=x86-64-v3")))
-#else
-#define KERNEL_CLONES
-#endif
 
 /* Arguments as FLAT or CONSTANT columns, none of them NULL throughout. */
 typedef struct wr_kernel {

@@ -128,6 +128,7 @@ build_streams(wr_runtime *rt, const wr_source_binding *sources)
                                         .batches_max = rt->config.ring_batches_max,
                                         .retain_us = js->retain_us,
                                         .followers = &rt->followers,
+                                        .epochs = &rt->epochs,
                                         .budget = rt->config.flow };
         WR_TRY(wr_stream_create(&config, &rt->streams[i]));
     }

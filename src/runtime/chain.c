@@ -222,7 +222,8 @@ step_mark(chain *c, chain_op *op, step_flow *result)
         mark->arrived = op->in->arrived;
         op->ended = true;
     } else {
-        if (c->keep_state && op->job->ops->freeze != NULL && op->frozen == NULL) {
+        if (c->keep_state && op->in->mark == WR_MARK_BARRIER && op->job->ops->freeze != NULL &&
+            op->frozen == NULL) {
             weir_status status = op->job->ops->freeze(op->self, op->in->epoch, &op->frozen);
             if (status != WEIR_OK) {
                 c->failed = true;
@@ -304,9 +305,11 @@ chain_leave(chain *c, wr_batch *batch)
     task_moved(c->task);
     for (int p = WR_PORT_LATE; p <= WR_PORT_BAD; p++) /* marks go to the sides too; see sides_flush */
         if (c->sides[p] != NULL && batch->mark != WR_MARK_NONE) {
-            wr_batch *mark = batch->mark == WR_MARK_END
-                                 ? wr_batch_create_end(c->out.flow, WR_TIME_START)
-                                 : wr_batch_create_barrier(c->out.flow, batch->epoch, WR_TIME_START);
+            wr_batch *mark =
+                batch->mark == WR_MARK_END ? wr_batch_create_end(c->out.flow, WR_TIME_START)
+                : batch->mark == WR_MARK_EPOCH
+                    ? wr_batch_create_epoch(c->out.flow, batch->epoch, WR_TIME_START)
+                    : wr_batch_create_barrier(c->out.flow, batch->epoch, WR_TIME_START);
             if (mark == NULL || wr_output_put(c->sides[p], mark) != WEIR_OK) {
                 wr_batch_release(batch);
                 return false;

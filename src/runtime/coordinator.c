@@ -6,7 +6,11 @@
  *   parts -> the parts are written to the store (a thread of its own; inline when SEEDED) ->
  *   durable: sources hear `committed` -> the event.
  *
- * Invariants  C1  one epoch is under way at a time; a request meanwhile is the next one
+ * An epoch may also end without a checkpoint, so that readers see whole ones (epochs.h): sources put in
+ * a mark of another kind, which is aligned like a barrier, freezes nothing, and is nobody's to acknowledge.
+ *
+ * Invariants  C1  one checkpoint is under way at a time; a request meanwhile is the next one.  Sources put in
+ *                 one mark at a time, each of them every one, in ascending order
  *             C2  a task that ended stands with its last parts in every later checkpoint
  *             C3  a checkpoint that could not be written is counted and told; the job runs on, positions
  *                 are not committed, and the next one holds everything anyway
@@ -127,20 +131,42 @@ wr_task_last_parts(task *t)
 
 /* --- the course of an epoch --- */
 
-/* With the lock held: put `epoch` under way; true when nobody has to acknowledge. */
+/* With the lock held: sources are to put in the mark of the next epoch. */
+static wr_epoch
+epoch_put(wr_runtime *rt, bool freezes)
+{
+    coordinator *c = &rt->coordinator;
+    wr_epoch     epoch = atomic_load(&c->wanted) + 1;
+    wr_assert(c->putting == 0); /* C1 */
+    for (uint32_t i = 0; i < rt->source_count; i++)
+        for (uint32_t k = 0; k < rt->sources[i].shard_count; k++)
+            c->putting += !rt->sources[i].shards[k].t.ended_told;
+    atomic_store_explicit(&c->freezes, freezes, memory_order_relaxed);
+    atomic_store_explicit(&c->wanted, epoch, memory_order_release);
+    return epoch;
+}
+
+/* With the lock held: put the next checkpoint under way; true when nobody has to acknowledge. */
 static bool
-epoch_begin(wr_runtime *rt, wr_epoch epoch)
+epoch_begin(wr_runtime *rt)
 {
     coordinator *c = &rt->coordinator;
     wr_assert(c->under_way == 0); /* C1 */
-    c->under_way = epoch;
-    c->last = c->finishing ? epoch : 0;
+    c->requested = 0;
     c->waiting = 0;
     c->begun = wr_clock_monotonic(rt->config.clock);
     for (uint32_t i = 0; i < rt->task_count; i++)
         c->waiting += !rt->tasks[i]->ended_told;
-    atomic_store_explicit(&c->wanted, epoch, memory_order_release);
+    c->under_way = epoch_put(rt, true);
+    c->last = c->finishing ? c->under_way : 0;
     return c->waiting == 0;
+}
+
+/* With the lock held: can a checkpoint begin? */
+static bool
+epoch_may_begin(const coordinator *c)
+{
+    return c->under_way == 0 && c->putting == 0;
 }
 
 static void
@@ -175,10 +201,9 @@ epoch_finish(wr_runtime *rt, wr_epoch epoch, weir_status status, uint64_t bytes,
         snprintf(c->view.last_error, sizeof c->view.last_error, "%.199s", err->text);
     }
     c->under_way = 0;
-    bool again = c->requested != 0, nobody = false;
-    c->requested = 0;
+    bool again = c->requested != 0 && epoch_may_begin(c), nobody = false;
     if (again)
-        nobody = epoch_begin(rt, epoch + 1);
+        nobody = epoch_begin(rt);
     wr_cond_broadcast(&c->changed);
     wr_mutex_unlock(&c->lock);
     if (status == WEIR_OK)
@@ -255,11 +280,11 @@ wr_coordinator_request(wr_runtime *rt)
     wr_epoch epoch;
     if (c->last != 0) /* C4: nothing comes behind it */
         epoch = c->last;
-    else if (c->under_way != 0)
-        epoch = c->requested = c->under_way + 1;
+    else if (!epoch_may_begin(c)) /* no other mark comes between */
+        epoch = c->requested = atomic_load(&c->wanted) + 1;
     else {
-        epoch = atomic_load(&c->wanted) + 1;
-        nobody = epoch_begin(rt, epoch);
+        nobody = epoch_begin(rt);
+        epoch = c->under_way;
         begun = true;
     }
     wr_mutex_unlock(&c->lock);
@@ -268,6 +293,34 @@ wr_coordinator_request(wr_runtime *rt)
     if (nobody)
         epoch_complete(rt);
     return epoch;
+}
+
+/* With the lock held: one shard less is to put in the mark.  Did what was waiting for that begin?  *nobody: nobody has to
+ * acknowledge it. */
+static bool
+epoch_was_put(wr_runtime *rt, bool *nobody)
+{
+    coordinator *c = &rt->coordinator;
+    wr_assert(c->putting > 0);
+    c->putting--;
+    bool begins = c->requested != 0 && epoch_may_begin(c);
+    *nobody = begins && epoch_begin(rt);
+    return begins;
+}
+
+void
+wr_coordinator_put(wr_runtime *rt, task *t, wr_epoch epoch)
+{
+    coordinator *c = &rt->coordinator;
+    bool         nobody = false;
+    wr_mutex_lock(&c->lock);
+    t->put = epoch;
+    bool begun = epoch_was_put(rt, &nobody);
+    wr_mutex_unlock(&c->lock);
+    if (begun)
+        sources_wake(rt);
+    if (nobody)
+        epoch_complete(rt);
 }
 
 void
@@ -287,13 +340,17 @@ void
 wr_coordinator_task_ended(wr_runtime *rt, task *t)
 {
     coordinator *c = &rt->coordinator;
-    bool         complete = false;
+    bool         complete = false, nobody = false, begun = false;
     wr_mutex_lock(&c->lock);
     t->ended_told = true;
     if (c->under_way != 0 && t->acked < c->under_way)
         complete = --c->waiting == 0;
+    if (t->ops == &wr_source_task_ops && c->putting > 0 && t->put < atomic_load(&c->wanted))
+        begun = epoch_was_put(rt, &nobody);
     wr_mutex_unlock(&c->lock);
-    if (complete)
+    if (begun)
+        sources_wake(rt);
+    if (complete || nobody)
         epoch_complete(rt);
 }
 
@@ -367,6 +424,32 @@ coordinator_tick(void *user)
         wr_log(WR_LOG_ERROR, "checkpoint", "no memory for the timer: checkpoints on request only");
 }
 
+/* Somebody reads by epochs, and there is something to see: end one. */
+static void
+epoch_tick(void *user)
+{
+    wr_runtime  *rt = user;
+    coordinator *c = &rt->coordinator;
+    bool         begun = false;
+    if (atomic_load(&rt->finished) || atomic_load(&rt->failed) || atomic_load(&rt->stopping))
+        return;
+    if (atomic_load_explicit(&rt->epochs.readers, memory_order_relaxed) > 0 &&
+        atomic_exchange_explicit(&rt->epochs.news, 0, memory_order_relaxed) != 0) {
+        wr_mutex_lock(&c->lock);
+        begun = c->putting == 0 && c->requested == 0 && !c->finishing;
+        if (begun)
+            (void) epoch_put(rt, false);
+        c->view.epochs += begun;
+        wr_mutex_unlock(&c->lock);
+        if (!begun) /* the next time */
+            atomic_store_explicit(&rt->epochs.news, 1, memory_order_relaxed);
+    }
+    if (begun)
+        sources_wake(rt);
+    if (wr_timer_set_after(&c->epoch_timer, rt->config.epoch_us) != WEIR_OK)
+        wr_log(WR_LOG_ERROR, "epoch", "no memory for the timer: epochs end with checkpoints only");
+}
+
 void
 wr_coordinator_init(wr_runtime *rt)
 {
@@ -387,6 +470,9 @@ wr_coordinator_start(wr_runtime *rt, weir_error *err)
 {
     coordinator *c = &rt->coordinator;
     wr_timer_init(&c->timer, rt->workers[0].loop, coordinator_tick, rt);
+    wr_timer_init(&c->epoch_timer, rt->workers[0].loop, epoch_tick, rt);
+    if (rt->config.epoch_us > 0)
+        WR_TRY(wr_timer_set_after(&c->epoch_timer, rt->config.epoch_us));
     if (rt->store == NULL)
         return WEIR_OK;
     if (rt->config.checkpoint_us > 0)
@@ -405,8 +491,10 @@ wr_coordinator_stop(wr_runtime *rt)
     wr_cond_broadcast(&c->changed);
     wr_mutex_unlock(&c->lock);
     wr_thread_join(&c->thread);
-    if (c->timer.loop != NULL)
+    if (c->timer.loop != NULL) {
         wr_timer_cancel(&c->timer);
+        wr_timer_cancel(&c->epoch_timer);
+    }
     tasks_forget_parts(rt); /* of an epoch that nobody will write: before its operators close */
 }
 

@@ -133,10 +133,11 @@ inputs_after_mark(inputs *in)
 }
 
 static take_result
-inputs_take_barrier(inputs *in, input *from, wr_epoch epoch)
+inputs_take_barrier(inputs *in, input *from, wr_epoch epoch, bool freezes)
 {
-    wr_assert(in->epoch == 0 || in->epoch == epoch);
+    wr_assert(in->epoch == 0 || (in->epoch == epoch && in->freezes == freezes));
     in->epoch = epoch;
+    in->freezes = freezes;
     from->aligned = true;
     in->aligned_count++;
     return inputs_after_mark(in);
@@ -156,10 +157,11 @@ wr_inputs_take(inputs *in, int *port, wr_batch **out)
     wr_batch *batch = input_read(from);
     wr_time   before = in->watermark;
     in->within = in->keeps_whole && batch->goes_on != 0 ? from : NULL;
-    if (batch->mark == WR_MARK_BARRIER) {
+    if (wr_batch_ends_epoch(batch)) {
         wr_epoch epoch = batch->epoch;
+        bool     freezes = batch->mark == WR_MARK_BARRIER;
         wr_batch_release(batch);
-        return inputs_take_barrier(in, from, epoch);
+        return inputs_take_barrier(in, from, epoch, freezes);
     }
     wr_assert(batch->watermark_after >= from->watermark || batch->row_count == 0);
     in->arrived = WR_MAX(in->arrived, batch->arrived);

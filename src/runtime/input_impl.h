@@ -42,6 +42,7 @@ typedef struct inputs {
     uint32_t   count, cursor;
     uint32_t   ended_count, aligned_count;
     wr_epoch   epoch;      /* under alignment; 0: none */
+    bool       freezes;    /* it is a barrier, not the end of an epoch alone */
     wr_time    arrived;    /* of the newest batch      */
     wr_time    watermark;  /* least over ports         */
     uint32_t   port_count;

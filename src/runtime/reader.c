@@ -42,6 +42,13 @@ place_leave(reader_place *p, stream_shard *s)
 static void
 reader_follow(const wr_reader *r, int by)
 {
+    if (r->config.epochs) {
+        atomic_fetch_add(&r->stream->epoch_readers, (uint32_t) by);
+        if (r->stream->config.epochs != NULL) {
+            atomic_fetch_add(&r->stream->config.epochs->readers, (uint32_t) by);
+            atomic_store(&r->stream->config.epochs->news, 1);
+        }
+    }
     if (!r->config.follows)
         return;
     atomic_fetch_add(&r->stream->followers, (uint32_t) by);
@@ -170,6 +177,34 @@ wr_reader_peek(wr_reader *reader, uint32_t shard)
         atomic_store_explicit(&p->armed, 1, memory_order_relaxed); /* D2 */
     wr_mutex_unlock(&s->lock);
     return p->held;
+}
+
+void
+wr_reader_look(wr_reader *reader, uint32_t shard, wr_reader_view *view)
+{
+    const wr_stream *stream = reader->stream;
+    stream_shard    *s = &reader->stream->shards[shard];
+    reader_place    *p = reader_place_of(reader, shard);
+    uint64_t         bytes = 0;
+    wr_assert(p->held == NULL);
+    wr_mutex_lock(&s->lock);
+    uint64_t from = WR_MAX(p->next, s->tail); /* what was overwritten is told by the next read */
+    uint64_t count = s->head + 1 - from;
+    *view = (wr_reader_view){ .before = s->epoch,
+                              .newest = s->epoch,
+                              .ended = s->ended,
+                              .batches = (uint32_t) count,
+                              .fill = (double) count / stream->config.batches_max };
+    if (count > 0) {
+        const wr_batch *first = shard_slot(s, from)->batch;
+        view->before = first->epoch - wr_batch_ends_epoch(first);
+    }
+    if (count > 0 && s->bytes > stream->config.bytes_max / 4)
+        for (uint64_t i = from; i <= s->head; i++)
+            bytes += shard_slot(s, i)->bytes;
+    view->fill = WR_MAX(view->fill, (double) bytes / (double) stream->config.bytes_max);
+    atomic_store_explicit(&p->armed, 1, memory_order_relaxed); /* D2 */
+    wr_mutex_unlock(&s->lock);
 }
 
 uint64_t

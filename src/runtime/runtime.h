@@ -68,6 +68,7 @@ typedef struct wr_runtime_config {
     wr_budget        *state, *flow;
     const char       *data_dir;       /* NULL: no checkpoints                           */
     int64_t           checkpoint_us;  /* interval; 0: only on request                   */
+    int64_t           epoch_us;       /* between ends of epochs while somebody reads by them; 0: checkpoints alone */
     bool              bounded;        /* --once: sources end                            */
     bool              final_checkpoint; /* when every source has ended: one that another run goes on from */
     bool              aside;          /* wr_source_ctx has it                           */
@@ -169,6 +170,7 @@ typedef struct wr_checkpoint_view {
     wr_time  at;
     int64_t  duration_us;
     uint64_t bytes, count, failures;
+    uint64_t epochs; /* that ended without a checkpoint */
     char     last_error[200];
 } wr_checkpoint_view;
 void     wr_runtime_checkpoint_view(wr_runtime *runtime, wr_checkpoint_view *view);

@@ -57,13 +57,15 @@ typedef struct sink_task {
     char                   last_error[200];
 } sink_task;
 
-/* Barriers to checkpoints.  One epoch is under way at a time. */
+/* Barriers to checkpoints, of which one is under way at a time; and epochs that end without one. */
 typedef struct coordinator {
     wr_mutex           lock;
     wr_cond            changed;
-    _Atomic wr_epoch   wanted;     /* sources put in a barrier when they have not seen this one */
-    wr_epoch           under_way;  /* 0: none                                       */
-    wr_epoch           requested;  /* asked for while one was under way; 0: none    */
+    _Atomic wr_epoch   wanted;     /* sources put in a mark when they have not seen this one */
+    _Atomic bool       freezes;    /* it is a barrier, not the end of an epoch alone */
+    uint32_t           putting;    /* shards of sources that have not put it in     */
+    wr_epoch           under_way;  /* the checkpoint; 0: none                       */
+    wr_epoch           requested;  /* asked for while it could not begin; 0: none   */
     _Atomic wr_epoch   done;
     _Atomic wr_epoch   durable;    /* newest in the store: sources hear `committed` */
     uint32_t           waiting;    /* tasks that have not acknowledged              */
@@ -71,7 +73,7 @@ typedef struct coordinator {
     wr_epoch           last;       /* the epoch that says so; 0: not begun          */
     uint32_t           sources_done; /* shards of sources that have                 */
     int64_t            begun;      /* monotonic */
-    wr_timer           timer;
+    wr_timer           timer, epoch_timer;
     bool               write_now, quit; /* for the checkpoint thread */
     wr_thread          thread;
     wr_checkpoint_view view;
@@ -129,6 +131,7 @@ struct wr_runtime {
     _Atomic bool             failed, finished;
     _Atomic uint32_t         live_tasks;
     _Atomic uint32_t         followers;  /* readers that follow some stream */
+    wr_stream_epochs         epochs;     /* readers that want whole ones    */
     _Atomic(task *)          flow_holder; /* works alone in what is left of the flow pool; NULL */
     wr_mutex                 lock;       /* error; waiters          */
     wr_cond                  changed;
@@ -191,6 +194,13 @@ void     wr_coordinator_fini(wr_runtime *rt);
 wr_epoch wr_coordinator_request(wr_runtime *rt);
 /* The task has put everything before the barrier behind it; its parts are the coordinator's now. */
 void     wr_coordinator_ack(wr_runtime *rt, task *t, wr_epoch epoch);
+/* A source has put in the mark of `epoch`.  Before: is it a barrier? */
+void     wr_coordinator_put(wr_runtime *rt, task *t, wr_epoch epoch);
+static inline bool
+wr_coordinator_freezes(wr_runtime *rt)
+{
+    return atomic_load_explicit(&rt->coordinator.freezes, memory_order_relaxed);
+}
 /* Every task has ended: the last checkpoint, then the end is told (or that it was not written). */
 void     wr_coordinator_finish(wr_runtime *rt);
 /* The task is over; its parts, as they are now, stand for it in every later checkpoint. */

@@ -9,6 +9,7 @@
  *             "<segment>#<shard>/task", as if the segment had a task of its own.
  * Invariants  G1  a new batch is taken when the one before has left entirely (R2)
  *             G2  a barrier is acknowledged when it and everything before it are in the output
+ *                 (the end of an epoch alone is handed on by the chain, and nobody waits for it)
  *             G3  a task that has seen the end of its inputs but whose END was taken early (an operator
  *                 said DONE) reads on and discards, so that nobody upstream waits for it
  */
@@ -164,7 +165,9 @@ segment_take(segment_task *s, bool *failed)
     case TAKE_MOVED: return true;
     case TAKE_BATCH: wr_chain_offer(&s->chain, port, batch); return true;
     case TAKE_BARRIER:
-        batch = wr_batch_create_barrier(s->t.rt->config.flow, s->in.epoch, s->in.watermark);
+        batch = s->in.freezes
+                    ? wr_batch_create_barrier(s->t.rt->config.flow, s->in.epoch, s->in.watermark)
+                    : wr_batch_create_epoch(s->t.rt->config.flow, s->in.epoch, s->in.watermark);
         *failed = batch == NULL;
         if (batch != NULL) {
             batch->arrived = s->in.arrived;

@@ -169,7 +169,12 @@ sink_take(sink_task *s, bool *failed)
     case TAKE_NONE: return false;
     case TAKE_MOVED: return true;
     case TAKE_BATCH: *failed = !sink_offer(s, batch); return true;
-    case TAKE_BARRIER: s->flushing = s->in.epoch; return true;
+    case TAKE_BARRIER:
+        if (s->in.freezes)
+            s->flushing = s->in.epoch;
+        else
+            wr_inputs_release_barrier(&s->in);
+        return true;
     case TAKE_END: s->ending = true; return true;
     case TAKE_FAILED: *failed = true; return true;
     }

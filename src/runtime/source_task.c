@@ -253,14 +253,21 @@ source_queue_watermark(source_task *s, wr_time before, wr_time after)
     return wr_batch_queue_put(&s->pending, flow, b);
 }
 
+static wr_batch *
+mark_create(wr_budget *flow, wr_batch_mark mark, wr_epoch epoch, wr_time watermark)
+{
+    return mark == WR_MARK_END       ? wr_batch_create_end(flow, watermark)
+           : mark == WR_MARK_BARRIER ? wr_batch_create_barrier(flow, epoch, watermark)
+                                     : wr_batch_create_epoch(flow, epoch, watermark);
+}
+
 /* Queue a mark behind everything, for the stream and for the dead letters. */
 static weir_status
-source_queue_mark(source_task *s, wr_epoch barrier)
+source_queue_mark(source_task *s, wr_batch_mark mark, wr_epoch epoch)
 {
     wr_budget *flow = s->source->rt->config.flow;
     wr_time    now = wr_clock_now(s->source->rt->config.clock);
-    wr_batch  *b = barrier != 0 ? wr_batch_create_barrier(flow, barrier, s->stamped)
-                                : wr_batch_create_end(flow, s->stamped);
+    wr_batch  *b = mark_create(flow, mark, epoch, s->stamped);
     if (b == NULL)
         return WEIR_MEMORY;
     b->arrived = now;
@@ -268,8 +275,7 @@ source_queue_mark(source_task *s, wr_epoch barrier)
     if (s->bad_stream == NULL)
         return WEIR_OK;
     WR_TRY(wr_source_bad_flush(s));
-    b = barrier != 0 ? wr_batch_create_barrier(flow, barrier, WR_TIME_START)
-                     : wr_batch_create_end(flow, WR_TIME_START);
+    b = mark_create(flow, mark, epoch, WR_TIME_START);
     if (b == NULL)
         return WEIR_MEMORY;
     b->arrived = now;
@@ -305,10 +311,13 @@ source_put_barrier(source_task *s, wr_epoch epoch)
     WR_TRY(wr_lanes_seal(s));
     wr_time cut = wr_source_cut(s, epoch, &before);
     WR_TRY(source_queue_watermark(s, before, cut));
-    if (s->t.rt->store != NULL)
+    bool freezes = wr_coordinator_freezes(s->t.rt);
+    if (freezes && s->t.rt->store != NULL)
         WR_TRY(source_freeze(s, s->t.parts, epoch));
-    WR_TRY(source_queue_mark(s, epoch));
-    wr_coordinator_ack(s->t.rt, &s->t, epoch);
+    WR_TRY(source_queue_mark(s, freezes ? WR_MARK_BARRIER : WR_MARK_EPOCH, epoch));
+    if (freezes)
+        wr_coordinator_ack(s->t.rt, &s->t, epoch);
+    wr_coordinator_put(s->t.rt, &s->t, epoch);
     return WEIR_OK;
 }
 
@@ -328,7 +337,7 @@ source_put_end(source_task *s)
         WR_TRY(source_freeze(s, s->t.last_parts, 0));
     }
     s->end_sealed = true;
-    return source_queue_mark(s, 0);
+    return source_queue_mark(s, WR_MARK_END, 0);
 }
 
 static void

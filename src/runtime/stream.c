@@ -204,6 +204,10 @@ wr_stream_publish_routed(wr_stream *stream, uint32_t shard, wr_batch *batch, wr_
     wr_assert(s->head + 1 - s->tail < s->capacity);    /* has_room was asked */
     wr_assert(batch->watermark_before >= s->watermark); /* B3 */
     batch->sequence = ++s->head;                       /* T1 */
+    s->epoch = wr_batch_ends_epoch(batch) ? batch->epoch : s->epoch;
+    batch->epoch = s->epoch;
+    bool news = atomic_load_explicit(&stream->epoch_readers, memory_order_relaxed) > 0 &&
+                (batch->row_count > 0 || batch->watermark_after > s->watermark);
     s->watermark = batch->watermark_after;
     s->arrived = WR_MAX(s->arrived, batch->arrived);
     s->ended = batch->mark == WR_MARK_END;
@@ -218,6 +222,8 @@ wr_stream_publish_routed(wr_stream *stream, uint32_t shard, wr_batch *batch, wr_
     wr_routes_enter(stream, shard, s->head);
     wr_stream_shard_trim(stream, s);
     wr_mutex_unlock(&s->lock);
+    if (news && stream->config.epochs != NULL)
+        atomic_store_explicit(&stream->config.epochs->news, 1, memory_order_relaxed);
 }
 
 void

@@ -22,6 +22,12 @@
 typedef struct wr_stream wr_stream;
 typedef struct wr_reader wr_reader;
 
+/* Of all streams of a job: is it worth while to end an epoch? */
+typedef struct wr_stream_epochs {
+    _Atomic uint32_t readers; /* want to see whole epochs                         */
+    _Atomic uint32_t news;    /* 1: what one of them reads has moved, or one came */
+} wr_stream_epochs;
+
 typedef struct wr_stream_config {
     const char      *name;   /* borrowed, as the schema is */
     const wr_schema *schema;
@@ -31,6 +37,7 @@ typedef struct wr_stream_config {
     uint64_t         retain_us;  /* keep batches that old (by `arrived`) for late readers, within bytes_max */
     wr_budget       *budget;
     _Atomic uint32_t *followers; /* of all streams of a job: counts readers that follow; NULL: nobody does */
+    wr_stream_epochs *epochs;   /* NULL: none are asked for */
 } wr_stream_config;
 
 weir_status wr_stream_create(const wr_stream_config *config, wr_stream **stream);
@@ -67,6 +74,7 @@ typedef enum wr_start { WR_START_TAIL, WR_START_HEAD } wr_start;
 typedef struct wr_reader_config {
     bool     required;      /* holds the tail                                             */
     bool     follows;       /* wants to hear how far the stream stands, though no rows come */
+    bool     epochs;        /* wants epochs to end (epochs.h)                             */
     wr_start start;
     int32_t  shard;         /* one shard, or -1: all                                       */
     /* Called by publishers after the reader had seen "empty"; any thread.  The shard is locked meanwhile:
@@ -84,6 +92,14 @@ void        wr_reader_destroy(wr_reader *reader);
 wr_batch   *wr_reader_next(wr_reader *reader, uint32_t shard, uint64_t *lost);
 const wr_batch *wr_reader_peek(wr_reader *reader, uint32_t shard); /* borrowed until next */
 uint64_t    wr_reader_position(const wr_reader *reader, uint32_t shard); /* sequence of the next one */
+/* What is there that has not been read; arms the wake, as NULL does.  The reader holds nothing. */
+typedef struct wr_reader_view {
+    wr_epoch before, newest; /* epochs that have ended before the reader's place; in the shard */
+    bool     ended;          /* END is published                                           */
+    uint32_t batches;        /* not read                                                   */
+    double   fill;           /* of what the ring keeps for it, how much is not read: 1 is all */
+} wr_reader_view;
+void        wr_reader_look(wr_reader *reader, uint32_t shard, wr_reader_view *view);
 /* SNAPSHOT_REQUIRED when the sequence is not kept any more (or not yet published beyond head+1). */
 weir_status wr_reader_seek(wr_reader *reader, uint32_t shard, uint64_t sequence);
 

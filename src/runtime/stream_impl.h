@@ -38,6 +38,7 @@ typedef struct stream_shard {
     uint64_t         floor;      /* no required reader has to read one before it  */
     uint64_t         bytes;
     wr_time          watermark, arrived; /* newest                                */
+    wr_epoch         epoch;      /* the newest that has ended                     */
     bool             ended, refused; /* refused: has_room said no and nobody was told since */
     _Atomic uint64_t head_seen;  /* == head                                       */
     reader_place    *places;
@@ -51,6 +52,7 @@ struct wr_stream {
     wr_budget       *budget;
     struct stream_router *router; /* readers that want rows of their own (route_impl.h); NULL: none */
     _Atomic uint32_t followers;   /* readers that follow its progress */
+    _Atomic uint32_t epoch_readers; /* readers that want whole epochs  */
     stream_shard     shards[];
 };
 

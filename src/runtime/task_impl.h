@@ -57,6 +57,7 @@ struct task {
     bool             ended, ended_told; /* ended_told: under the coordinator's lock   */
     wr_timer         timer;
     wr_epoch         acked;    /* under the coordinator's lock                        */
+    wr_epoch         put;      /* of a source: newest it has put in; under that lock, too */
     task_part       *parts;    /* the task's between barriers, the coordinator's from ack to done */
     task_part       *last_parts; /* written once, at the end: they stand for an ended task; NULL before */
     uint32_t         part_count, last_count; /* 0 without a store */

@@ -203,7 +203,7 @@ wr_whole_put(wr_whole *w, wr_batch *batch)
     }
     w->batches[w->count++] = wr_batch_retain(batch);
     w->bytes += wr_batch_bytes(batch);
-    w->within = batch->goes_on != 0;
+    w->within = w->until_end || batch->goes_on != 0;
     return w->within && w->bytes < WR_WHOLE_BYTES ? WEIR_OK : settle(w); /* W2 */
 }
 

@@ -10,6 +10,7 @@
  *             change is whole, then of any.
  * State       the batches of the change under way.
  * Invariants  W1  of a whole change each key comes at most once: the row that stands, or its deletion
+ *                 (of what its owner makes one: an epoch of a subscription)
  *             W2  a change of more than WR_WHOLE_BYTES is given out in pieces, each as if it were whole
  */
 #pragma once
@@ -26,13 +27,14 @@ typedef struct wr_whole {
     uint64_t         bytes;
     bool             ready; /* to be taken         */
     bool             within; /* the change goes on */
+    bool             until_end; /* all that is put is one change, until wr_whole_end */
 } wr_whole;
 
 void wr_whole_init(wr_whole *w, wr_budget *budget, const wr_schema *schema);
 void wr_whole_fini(wr_whole *w);
 /* One more batch, with rows; borrows it.  All has been taken before.  MEMORY. */
 weir_status wr_whole_put(wr_whole *w, wr_batch *batch);
-/* The change will not be continued (what follows was lost).  MEMORY. */
+/* The change will not be continued (what follows was lost, or is another one).  MEMORY. */
 weir_status wr_whole_end(wr_whole *w);
 /* The next batch of rows by key (owned; goes_on says whether the change does); NULL: put more.  MEMORY. */
 weir_status wr_whole_take(wr_whole *w, wr_batch **out);

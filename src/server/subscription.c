@@ -28,6 +28,7 @@ struct subscription {
     const char *ending; /* why it ends once all is read; NULL: it goes on */
     bool owes;          /* progress that is not told yet */
     int64_t watermark, told_us;
+    uint64_t epoch; /* of that progress; 0: none */
     char cursor[256]; /* "": nothing was sent yet */
 };
 
@@ -241,6 +242,8 @@ tell_progress(subscription *s)
     s->told_us = wr_clock_monotonic(wr_loop_clock(s->conn->server->loop));
     reply_begin(&r, s->conn, s->id, "progress");
     put_time(&r, "watermark", s->watermark);
+    if (s->epoch != 0)
+        reply_int(&r, "epoch", (int64_t)s->epoch);
     reply_string(&r, "cursor", s->cursor);
     reply_end(&r);
 }
@@ -307,6 +310,10 @@ subscription_step(subscription *s)
     case WEIR_PROGRESS:
         s->owes = true;
         s->watermark = m.watermark;
+        s->epoch = m.epoch;
+        memcpy(s->cursor, m.cursor, sizeof s->cursor);
+        if (m.epoch != 0)
+            tell_progress(s); /* of just this place */
         break;
     case WEIR_GAP: return send_gap(s, &m) ? STEP_MORE : STEP_OVER;
     case WEIR_END:
@@ -421,6 +428,7 @@ op_sub(conn *c, const request *q, int64_t id)
             s->credit = INT64_MAX;
         weir_subscribe_options o = { .snapshot = request_flag(q, "snapshot"),
                                      .upserts = request_flag(q, "upserts"),
+                                     .epochs = request_flag(q, "epochs"),
                                      .cursor = request_string(q, "cursor"),
                                      .wake = subscription_wake,
                                      .user = s };

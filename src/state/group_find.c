@@ -11,6 +11,7 @@
  *             F2  guesses are made anew when a chunk has moved, for the old one may be gone
  * Cost        a key: its hash, two loads from tables, one comparison; 2-4 ns in cache, 10-15 ns beyond it.
  */
+#include "base/clones.h"
 #include "state/group_table_impl.h"
 
 enum { BLOCK = 256 };
@@ -117,7 +118,8 @@ wanted_found(const wanted *w, uint32_t i, char *row, kind k)
     w->rows[i] = row;
     if (k != KIND_WORD)
         w->ids[i] = g->id;
-    g->count += w->by;
+    if (w->by != 0) /* not even that: a snapshot may be reading the row */
+        g->count += w->by;
 }
 
 /* --- many --- */
@@ -174,15 +176,14 @@ far_loop(const wr_group_table *t, wanted w, uint32_t i, uint32_t count, kind k, 
 }
 
 /* One loop for each kind, and for each sort of processor. */
-#define LOOPS __attribute__((target_clones("default", "arch=x86-64-v3")))
 #define LOOPS_OF(NAME, KIND)                                                                       \
-    LOOPS static uint32_t near_##NAME(const wr_group_table *t, const wanted *w, uint32_t i,        \
+    WR_CLONES static uint32_t near_##NAME(const wr_group_table *t, const wanted *w, uint32_t i,    \
                                       uint32_t count)                                              \
     {                                                                                              \
         return w->which != NULL ? near_loop(t, *w, i, count, KIND, true)                           \
                                 : near_loop(t, *w, i, count, KIND, false);                         \
     }                                                                                              \
-    LOOPS static void guess_##NAME(const wr_group_table *t, const wanted *w, uint32_t i,           \
+    WR_CLONES static void guess_##NAME(const wr_group_table *t, const wanted *w, uint32_t i,       \
                                    uint32_t count)                                                 \
     {                                                                                              \
         if (w->which != NULL)                                                                      \
@@ -190,7 +191,7 @@ far_loop(const wr_group_table *t, wanted w, uint32_t i, uint32_t count, kind k, 
         else                                                                                       \
             guess_loop(t, *w, i, count, KIND, false);                                              \
     }                                                                                              \
-    LOOPS static uint32_t far_##NAME(const wr_group_table *t, const wanted *w, uint32_t i,         \
+    WR_CLONES static uint32_t far_##NAME(const wr_group_table *t, const wanted *w, uint32_t i,     \
                                      uint32_t count)                                               \
     {                                                                                              \
         return w->which != NULL ? far_loop(t, *w, i, count, KIND, true)                            \

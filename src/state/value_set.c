@@ -2,6 +2,7 @@
 /* state/value_set.c -- values seen, group by group (see value_set.h). */
 #include "state/value_set.h"
 
+#include "base/clones.h"
 #include "base/hash.h"
 #include "data/column.h"
 #include "state/group_table_impl.h"
@@ -230,9 +231,7 @@ typedef struct block {
     wr_value_entry *entries[BLOCK];
 } block;
 
-#define LOOPS __attribute__((target_clones("default", "arch=x86-64-v3")))
-
-LOOPS static void
+WR_CLONES static void
 block_tags(const wr_value_set *s, block *b)
 {
     const uint32_t *slots = s->slots;
@@ -244,7 +243,7 @@ block_tags(const wr_value_set *s, block *b)
 }
 
 /* NULL: the home slot is empty, or surely another's. */
-LOOPS static void
+WR_CLONES static void
 block_guess(const wr_value_set *s, block *b, uint32_t from)
 {
     const uint32_t *slots = s->slots;

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * epochs_test.c -- epochs that end between checkpoints change nothing, whatever is killed and restarted; and
+ * a reader of all shards stands at each (runtime/epochs.h, coordinator.c: C1).
+ */
+#include "support/test.h"
+
+#include "runtime/epochs.h"
+#include "support/rig.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PARTITIONS = 4, EVENTS = 300, KEYS = 5, WINDOW = 50, EPOCH_US = 100 };
+
+static test_event events[PARTITIONS][EVENTS];
+static char       directory[64];
+
+static void
+clean(void)
+{
+    char           path[512];
+    struct dirent *e;
+    snprintf(directory, sizeof directory, "/tmp/weir-epochs-%d", (int) getpid());
+    DIR *dir = opendir(directory);
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
+        snprintf(path, sizeof path, "%s/%s", directory, e->d_name);
+        if (e->d_name[0] != '.')
+            unlink(path);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    rmdir(directory);
+}
+
+static void
+init(rig *r, rig_kind kind, bool data)
+{
+    wr_random random;
+    clean();
+    wr_random_init(&random, 3);
+    rig_init(r, kind);
+    r->window_us = WINDOW;
+    test_delay_us = 20;
+    r->config.data_dir = data ? directory : NULL;
+    for (int p = 0; p < PARTITIONS; p++) {
+        for (int i = 0; i < EVENTS; i++)
+            events[p][i] = (test_event){ (int64_t) wr_random_below(&random, KEYS),
+                                         (int64_t) wr_random_below(&random, 100),
+                                         i * 3 + (int64_t) wr_random_below(&random, 20) };
+        for (uint32_t s = 0; s < r->source_count; s++)
+            rig_partition_of(r, s, p, events[p], EVENTS);
+    }
+}
+
+/* A reader of all shards of the last stream. */
+typedef struct follower {
+    wr_reader *reader;
+    wr_epochs  epochs;
+    uint64_t   marks;
+} follower;
+
+static void
+follower_open(follower *f, rig *r)
+{
+    wr_stream       *stream = wr_runtime_stream(r->rt, r->sinks[r->sink_count - 1].stream);
+    wr_reader_config config = { .start = WR_START_HEAD, .shard = -1, .epochs = true };
+    assert_int_equal(wr_reader_create(stream, &config, &f->reader), WEIR_OK);
+    wr_epochs_init(&f->epochs, f->reader, wr_stream_shards(stream));
+}
+
+static void
+follower_read(follower *f)
+{
+    for (uint32_t s = 0; s < f->epochs.count; s++) {
+        wr_batch *b;
+        while (wr_epochs_may_read(&f->epochs, s) &&
+               (b = wr_reader_next(f->reader, s, NULL)) != NULL) {
+            wr_epochs_read(&f->epochs, s, b);
+            wr_batch_release(b);
+        }
+    }
+    wr_epoch epoch = wr_epochs_reached(&f->epochs);
+    if (epoch == 0)
+        return;
+    assert_true(epoch > f->epochs.told);
+    for (uint32_t s = 0; s < f->epochs.count; s++) /* E1 */
+        assert_true(f->epochs.at[s] == epoch || f->epochs.ended[s]);
+    wr_epochs_tell(&f->epochs, epoch);
+    f->marks++;
+}
+
+/* One step, now and then with a barrier, the clock going on; the epochs' timer fires by it. */
+static void
+step(rig *r, wr_random *random, bool barriers)
+{
+    if (barriers && wr_random_below(random, 40) == 0)
+        (void) wr_runtime_barrier(r->rt);
+    if (wr_random_below(random, 4) == 0)
+        wr_clock_virtual_set(&r->clock, r->clock.now + EPOCH_US / 2);
+    (void) wr_runtime_step(r->rt);
+}
+
+/* Lives that are killed at random, until one gets to the end; how many marks its followers saw. */
+static uint64_t
+live_and_die(rig *r, uint64_t seed, bool smallest)
+{
+    wr_random random;
+    follower  f = { 0 };
+    int       lives = 0;
+    wr_random_init(&random, seed);
+    r->config.epoch_us = EPOCH_US;
+    r->source_config[0].rows_a_poll = 7;
+    if (smallest)
+        rig_smallest(r);
+    do {
+        r->config.workers = 1 + (uint32_t) wr_random_below(&random, 4);
+        r->config.seed = wr_random_next(&random);
+        rig_start(r);
+        follower_open(&f, r);
+        bool alive = true;
+        while (alive && atomic_load(&r->finished) == 0) {
+            alive = r->config.data_dir == NULL || lives > 20 || wr_random_below(&random, 300) != 0;
+            step(r, &random, r->config.data_dir != NULL);
+            follower_read(&f);
+        }
+        lives++;
+        wr_reader_destroy(f.reader);
+        if (atomic_load(&r->finished) == 0)
+            rig_crash(r);
+    } while (atomic_load(&r->finished) == 0);
+    assert_int_equal(atomic_load(&r->failed), 0);
+    return f.marks;
+}
+
+static void
+epochs_between_checkpoints_change_nothing(void **state)
+{
+    static const rig_kind kinds[] = { RIG_PASS, RIG_WINDOWS, RIG_UNION, RIG_DIAMOND };
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        rig r;
+        init(&r, kinds[k], false);
+        rig_start(&r);
+        rig_run(&r);
+        char *want = strdup(rig_distinct(&r));
+        rig_fini(&r);
+        uint64_t marks = 0;
+        for (uint64_t seed = 1; seed <= 6; seed++)
+            for (int data = 0; data < 2; data++) {
+                init(&r, kinds[k], data != 0);
+                marks += live_and_die(&r, seed, seed % 3 == 0);
+                rig_assert_same(rig_distinct(&r), want);
+                rig_fini(&r);
+            }
+        assert_true(marks > 10);
+        free(want);
+    }
+    clean();
+}
+
+/* A checkpoint that is asked for while an epoch ends, and an epoch that is due while a checkpoint is under way. */
+static void
+each_mark_has_a_number_of_its_own(void **state)
+{
+    rig       r;
+    wr_random random;
+    follower  f = { 0 };
+    init(&r, RIG_WINDOWS, true);
+    wr_random_init(&random, 11);
+    r.config.epoch_us = EPOCH_US;
+    r.config.workers = 3;
+    r.source_config[0].rows_a_poll = 3;
+    rig_start(&r);
+    follower_open(&f, &r);
+    for (int i = 0; i < 400 && atomic_load(&r.finished) == 0; i++) {
+        wr_epoch asked = wr_runtime_barrier(r.rt), again = wr_runtime_barrier(r.rt);
+        assert_true(again >= asked && again <= asked + 1);
+        for (int n = 0; n < 3; n++) {
+            step(&r, &random, false);
+            follower_read(&f);
+        }
+        for (int n = 0; wr_runtime_epoch_done(r.rt) < asked && atomic_load(&r.finished) == 0; n++) {
+            assert_true(n < 100000);
+            step(&r, &random, false);
+            follower_read(&f);
+        }
+    }
+    wr_reader_destroy(f.reader);
+    wr_checkpoint_view view;
+    wr_runtime_checkpoint_view(r.rt, &view);
+    assert_true(view.epochs > 0);
+    assert_true(view.count > 10);
+    assert_int_equal(view.failures, 0);
+    rig_fini(&r);
+    clean();
+}
+
+/* The mark of an epoch that one shard has lost is skipped; the next is told (E2). */
+static void
+a_mark_that_was_lost_is_skipped(void **state)
+{
+    wr_schema        schema = { 0 };
+    wr_budget       *budget = wr_budget_create(NULL, "test", 0);
+    wr_stream       *stream;
+    wr_stream_config config = { .name = "s", .schema = &schema, .shard_count = 2, .batches_max = 2,
+                                .budget = budget };
+    wr_reader_config how = { .shard = -1, .epochs = true };
+    follower         f = { 0 };
+    assert_int_equal(wr_stream_create(&config, &stream), WEIR_OK);
+    assert_int_equal(wr_reader_create(stream, &how, &f.reader), WEIR_OK);
+    wr_epochs_init(&f.epochs, f.reader, 2);
+    for (wr_epoch e = 1; e <= 4; e++) { /* of shard 0 the first two are overwritten */
+        assert_true(wr_stream_has_room(stream, 0));
+        wr_stream_publish(stream, 0, wr_batch_create_epoch(budget, e, 0));
+    }
+    wr_stream_publish(stream, 1, wr_batch_create_epoch(budget, 1, 0));
+    follower_read(&f);
+    assert_int_equal(f.marks, 0);
+    wr_stream_publish(stream, 1, wr_batch_create_epoch(budget, 2, 0));
+    follower_read(&f);
+    assert_int_equal(f.marks, 0);
+    wr_stream_publish(stream, 1, wr_batch_create_barrier(budget, 3, 0));
+    follower_read(&f);
+    assert_int_equal(f.epochs.told, 3);
+    wr_stream_publish(stream, 1, wr_batch_create_end(budget, 0)); /* who has ended holds nobody back */
+    follower_read(&f);
+    assert_int_equal(f.epochs.told, 4);
+    assert_int_equal(f.marks, 2);
+    assert_false(wr_epochs_ended(&f.epochs));
+    wr_reader_destroy(f.reader);
+    wr_stream_destroy(stream);
+    wr_budget_destroy(budget);
+}
+
+WR_TESTS = { WR_TEST(epochs_between_checkpoints_change_nothing),
+             WR_TEST(each_mark_has_a_number_of_its_own),
+             WR_TEST(a_mark_that_was_lost_is_skipped),
+             { NULL, NULL } };
