@@ -502,28 +502,32 @@ wr_chain_offer(chain *c, int port, wr_batch *batch)
 
 /* Takes batch (NULL: none). */
 static void
-drop_batch(wr_batch *batch, wr_epoch *barrier, bool *end)
+drop_batch(wr_batch *batch, wr_batch_mark *mark, wr_epoch *epoch)
 {
     if (batch == NULL)
         return;
-    if (batch->mark == WR_MARK_BARRIER)
-        *barrier = batch->epoch;
-    *end = *end || batch->mark == WR_MARK_END;
+    if (wr_batch_ends_epoch(batch)) {
+        *mark = (wr_batch_mark) batch->mark;
+        *epoch = batch->epoch;
+    } else if (*mark == WR_MARK_NONE)
+        *mark = (wr_batch_mark) batch->mark;
     wr_batch_release(batch);
 }
 
 void
-wr_chain_die(chain *c, wr_epoch *barrier, bool *end)
+wr_chain_die(chain *c, wr_batch_mark *mark, wr_epoch *epoch)
 {
+    *mark = WR_MARK_NONE;
+    *epoch = 0;
     for (uint32_t i = 0; i < c->count; i++) {
         chain_op *op = &c->ops[i];
-        drop_batch(op->in, barrier, end);
+        drop_batch(op->in, mark, epoch);
         op->in = NULL;
         op->step = STEP_TICK;
         for (int p = 0; p < WR_PORT_COUNT; p++) {
             wr_outbox *box = &op->ctx.out[p];
             while (box->count > 0)
-                drop_batch(outbox_take(box), barrier, end);
+                drop_batch(outbox_take(box), mark, epoch);
         }
         if (op->frozen != NULL && c->barrier == 0) {
             op->job->ops->thaw(op->frozen);

@@ -71,7 +71,7 @@ void       wr_chain_offer(chain *c, int port, wr_batch *batch);
 /* When an operator wants to be ticked, by the engine clock; WR_TIME_END: none does.  While IDLE. */
 wr_time    wr_chain_wake_at(const chain *c);
 /* Drop what is under way and be dead; a mark that was is told. */
-void       wr_chain_die(chain *c, wr_epoch *barrier, bool *end);
+void       wr_chain_die(chain *c, wr_batch_mark *mark, wr_epoch *epoch);
 /* Dead: close the operators, and give back their state; false: something that they have frozen is still to
  * be handed over. */
 bool       wr_chain_close_operators(chain *c);

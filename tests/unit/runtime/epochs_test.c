@@ -197,6 +197,14 @@ each_mark_has_a_number_of_its_own(void **state)
     clean();
 }
 
+static void
+publish(wr_stream *stream, uint32_t shard, wr_batch *mark)
+{
+    assert_non_null(mark);
+    assert_true(wr_stream_has_room(stream, shard));
+    wr_stream_publish(stream, shard, mark);
+}
+
 /* The mark of an epoch that one shard has lost is skipped; the next is told (E2). */
 static void
 a_mark_that_was_lost_is_skipped(void **state)
@@ -212,19 +220,18 @@ a_mark_that_was_lost_is_skipped(void **state)
     assert_int_equal(wr_reader_create(stream, &how, &f.reader), WEIR_OK);
     wr_epochs_init(&f.epochs, f.reader, 2);
     for (wr_epoch e = 1; e <= 4; e++) { /* of shard 0 the first two are overwritten */
-        assert_true(wr_stream_has_room(stream, 0));
-        wr_stream_publish(stream, 0, wr_batch_create_epoch(budget, e, 0));
+        publish(stream, 0, wr_batch_create_epoch(budget, e, 0));
     }
-    wr_stream_publish(stream, 1, wr_batch_create_epoch(budget, 1, 0));
+    publish(stream, 1, wr_batch_create_epoch(budget, 1, 0));
     follower_read(&f);
     assert_int_equal(f.marks, 0);
-    wr_stream_publish(stream, 1, wr_batch_create_epoch(budget, 2, 0));
+    publish(stream, 1, wr_batch_create_epoch(budget, 2, 0));
     follower_read(&f);
     assert_int_equal(f.marks, 0);
-    wr_stream_publish(stream, 1, wr_batch_create_barrier(budget, 3, 0));
+    publish(stream, 1, wr_batch_create_barrier(budget, 3, 0));
     follower_read(&f);
     assert_int_equal(f.epochs.told, 3);
-    wr_stream_publish(stream, 1, wr_batch_create_end(budget, 0)); /* who has ended holds nobody back */
+    publish(stream, 1, wr_batch_create_end(budget, 0)); /* who has ended holds nobody back */
     follower_read(&f);
     assert_int_equal(f.epochs.told, 4);
     assert_int_equal(f.marks, 2);
