@@ -135,6 +135,8 @@ aggregate_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
     weir_status status = open_parts(a, err);
     if (status != WEIR_OK)
         aggregate_close(a);
+    else if (a->config->global && a->mode == AGG_WHOLE && a->config->emit == WR_EMIT_CHANGES)
+        ctx->wake_at = WR_TIME_START; /* the answer of no rows is one already */
     return status;
 }
 
@@ -378,6 +380,21 @@ global_open(aggregate *a)
     return flow;
 }
 
+/* Once, before anything comes: not every input ever has a row, and what is above may wait for this one. */
+static wr_flow
+aggregate_tick(void *self, wr_ctx *ctx)
+{
+    aggregate *a = self;
+    if (!wr_agg_drain(a))
+        return WR_FLOW_AGAIN;
+    ctx->wake_at = WR_TIME_END;
+    wr_flow flow = global_open(a);
+    if (flow != WR_FLOW_NEXT)
+        return flow;
+    wr_agg_count_state(a);
+    return wr_agg_drain(a) ? WR_FLOW_NEXT : WR_FLOW_AGAIN;
+}
+
 static wr_flow
 aggregate_finish(void *self, wr_ctx *ctx)
 {
@@ -462,6 +479,7 @@ const wr_operator_ops wr_aggregate_ops = {
     .open = aggregate_open,
     .process = aggregate_process,
     .advance = aggregate_advance,
+    .tick = aggregate_tick,
     .finish = aggregate_finish,
     .freeze = wr_agg_freeze,
     .write = wr_agg_write,

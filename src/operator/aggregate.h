@@ -35,7 +35,7 @@ typedef struct wr_aggregate_config {
     uint64_t           lateness_us; /* UPDATE: how long closed panes are kept for late rows  */
     uint64_t           ttl_us;     /* unwindowed groups idle for longer are dropped; 0: never */
     bool               insert_only; /* the input: nothing is ever taken back                 */
-    bool               global;     /* no GROUP BY: one row even without input (at the end)  */
+    bool               global;     /* no GROUP BY: one row even without input (of changes at once, else at the end) */
     const wr_schema   *input, *output;
 } wr_aggregate_config;
 

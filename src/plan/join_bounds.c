@@ -150,9 +150,10 @@ wr_plan_join_bounds(const wr_plan *join, wr_plan_bounds *bounds)
         for (uint32_t i = 0; i < WR_MIN(n, (uint32_t)CONJUNCTS_MAX); i++)
             read_conjunct(&s, parts[i], left, right);
     }
-    if (!s.has_low || !s.has_high || s.b.low_us > s.b.high_us)
+    if (!s.has_low || !s.has_high)
         return false;
     *bounds = s.b;
+    bounds->high_us = WR_MAX(s.b.low_us, s.b.high_us); /* no pair can be: the residual says so, and time passes */
     bounds->left_offset = left->fields[s.b.left_time].watermark_offset;
     bounds->right_offset = right->fields[s.b.right_time].watermark_offset;
     return true;

@@ -7,6 +7,7 @@
  *
  * Invariants  C1  ON of an as-of join is its residual, of an inner one, too: it says which right row is
  *                 chosen, and no filter above does
+ *                 A condition that reads neither side stands below the join, on the right: no row is chosen where it is not true
  *             C2  the LATERAL form becomes an as-of join only where nothing is lost: all its conditions
  *                 are ones such a join takes, and what it selects is computed below the join, so that a
  *                 row without partner has NULLs for all of it
@@ -122,6 +123,27 @@ check_asof(sql_query *q, const wr_plan *join, int32_t location)
                   "be (q.ts >= t.ts - interval '1 minute') and conditions on q alone");
 }
 
+/* C1: conditions of *residual that read no column go to a filter on the join's right input. */
+static weir_status
+place_constants(sql_query *q, wr_plan *join, wr_expr **residual)
+{
+    wr_expr *parts[CONJUNCTS_MAX], *kept = NULL, *placed = NULL;
+    uint32_t count = wr_expr_conjuncts(*residual, parts, CONJUNCTS_MAX);
+    if (count > CONJUNCTS_MAX)
+        return WEIR_OK; /* refused by the check */
+    for (uint32_t i = 0; i < count; i++) {
+        bool constant = wr_expr_is_constant(parts[i]);
+        wr_expr **to = constant ? &placed : &kept;
+        if ((*to = wr_expr_and(q->b->arena, *to, parts[i])) == NULL)
+            return SQL_NOMEM(q->b);
+    }
+    *residual = kept;
+    if (placed == NULL)
+        return WEIR_OK;
+    join->inputs[1] = wr_plan_make_filter(q->b->arena, join->inputs[1], placed, join->location);
+    return join->inputs[1] != NULL ? WEIR_OK : SQL_NOMEM(q->b);
+}
+
 weir_status
 wr_bind_asof(sql_query *q, wr_join_kind kind, sql_scope *left, sql_scope *right,
              const tree_node *quals, int32_t location)
@@ -137,6 +159,7 @@ wr_bind_asof(sql_query *q, wr_join_kind kind, sql_scope *left, sql_scope *right,
     WR_TRY(wr_sql_merge_scopes(q, left, right, offset, location));
     sql_query on = { .b = q->b, .scope = left, .clause = "JOIN/ON" };
     WR_TRY(wr_bind_bool(&on, quals, &residual));
+    WR_TRY(place_constants(q, join, &residual));
     join->join.residual = residual; /* C1 */
     WR_TRY(check_asof(q, join, location));
     return wr_sql_versions(q->b, &left->plan, location);
