@@ -83,8 +83,8 @@ print_function(const wr_function *f, void *user)
     help       *h = user;
     const char *topic = f->topic != NULL ? f->topic : "other";
     wr_text     call;
-    if (strcmp(topic, "internal") == 0) /* what only the binder names */
-        return;
+    if (strcmp(topic, "internal") == 0 || strcmp(topic, "cast") == 0)
+        return; /* what only the binder names; casts are written x::type */
     wr_text_init(&call, NULL);
     put_call(&call, f);
     if (h->json) {

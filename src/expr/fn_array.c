@@ -282,10 +282,6 @@ const wr_function wr_fn_array[] = {
     FN("array_ndims", T_INT4, array_ndims, 0, "number of dimensions", T_ARRAY),
     FN("array_dims", T_TEXT, array_dims, FN_FAILS, "bounds of the dimensions", T_ARRAY),
     FN("cardinality", T_INT4, array_cardinality, 0, "number of items", T_ARRAY),
-    FN("array_subscript", T_ELEMENT, array_subscript, FN_VARIADIC, "the item of a subscript",
-       T_ARRAY, T_INT8),
-    FN("array_slice", T_ARRAY, array_slice, FN_FAILS | FN_VARIADIC,
-       "the items between two subscripts (pairs for more dimensions)", T_ARRAY, T_INT8, T_INT8),
     FN("array_position", T_INT4, array_position, FN_FAILS | FN_NULLS | FN_OPTIONAL(1),
        "subscript of the first item that is the value", T_ARRAY, T_ELEMENT, T_INT4),
     FN("array_positions", T_INT4S, array_positions, FN_FAILS | FN_NULLS,
@@ -297,5 +293,16 @@ const wr_function wr_fn_array[] = {
     FN("&&", T_BOOL, array_overlaps, 0, "have they an item in common?", T_ARRAY, T_ARRAY),
     FN("width_bucket", T_INT4, array_width_bucket, FN_FAILS,
        "how many of the ascending thresholds are at or below the value", T_ELEMENT, T_ARRAY),
+    FN_END,
+};
+
+/* x[i], x[i:j] */
+#undef FN_TOPIC
+#define FN_TOPIC "internal"
+const wr_function wr_fn_array_part[] = {
+    FN("array_subscript", T_ELEMENT, array_subscript, FN_VARIADIC, "the item of a subscript",
+       T_ARRAY, T_INT8),
+    FN("array_slice", T_ARRAY, array_slice, FN_FAILS | FN_VARIADIC,
+       "the items between two subscripts (pairs for more dimensions)", T_ARRAY, T_INT8, T_INT8),
     FN_END,
 };

@@ -305,7 +305,7 @@ FN_KERNEL(array_fill)
 const wr_function wr_fn_array_edit[] = {
     { .name = "array_make", .arg_count = 1, .variadic = true, .called_on_null = true,
       .can_fail = true, .args = { T_ELEMENT }, .result = T_ARRAY, .result_of = make_result,
-      .scalar = array_make, .topic = FN_TOPIC, .doc = "an array of the values", .optional = 1 },
+      .scalar = array_make, .topic = "internal", .doc = "an array of the values", .optional = 1 },
     FN("array_append", T_ARRAY, array_append, FN_FAILS | FN_NULLS, "the item added at the end",
        T_ARRAY, T_ELEMENT),
     FN("array_prepend", T_ARRAY, array_prepend, FN_FAILS | FN_NULLS, "the item added in front",

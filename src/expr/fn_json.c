@@ -220,6 +220,13 @@ const wr_function wr_fn_json[] = {
     FIELD_ROWS(T_JSONB, T_INT4, "the item of an index"),
     PATH_ROWS(T_JSON, "json_extract_path"),
     PATH_ROWS(T_JSONB, "jsonb_extract_path"),
+    FN_END,
+};
+
+/* document[key] */
+#undef FN_TOPIC
+#define FN_TOPIC "internal"
+const wr_function wr_fn_json_subscript[] = {
     FN("jsonb_subscript", T_JSONB, json_extract_path, 0, "the member of a key, or item of an index",
        T_JSONB, T_TEXT),
     FN("jsonb_subscript", T_JSONB, jsonb_subscript_integer, 0, "the item of an index", T_JSONB,

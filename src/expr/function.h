@@ -68,6 +68,8 @@ weir_status wr_function_resolve(const char *name, const wr_type *args, uint32_t 
                                 weir_error *err);
 /* Does any function of the name exist? */
 bool wr_function_exists(const char *name);
+/* Is it one that the binder alone names: the part of another spelling? */
+bool wr_function_is_internal(const char *name);
 
 typedef enum wr_cast_context { WR_CAST_IMPLICIT, WR_CAST_ASSIGNMENT, WR_CAST_EXPLICIT } wr_cast_context;
 /* NULL: there is no such cast in this context.  It converts to the bare type; what stands in parentheses is a

@@ -23,7 +23,7 @@ static const wr_function *const tables[] = {
     wr_fn_json,            wr_fn_json_query,    wr_fn_json_edit,
     wr_fn_json_build,      wr_fn_array,         wr_fn_array_edit,
     wr_fn_misc,            wr_fn_json_set,      wr_fn_json_part,
-    wr_fn_json_row,
+    wr_fn_json_row,        wr_fn_array_part,    wr_fn_json_subscript,
 };
 
 static bool
@@ -49,6 +49,16 @@ wr_function_exists(const char *name)
         for (const wr_function *f = tables[t]; f->name != NULL; f++)
             if (strcmp(f->name, name) == 0)
                 return true;
+    return false;
+}
+
+bool
+wr_function_is_internal(const char *name)
+{
+    for (size_t t = 0; t < WR_COUNT(tables); t++)
+        for (const wr_function *f = tables[t]; f->name != NULL; f++)
+            if (strcmp(f->name, name) == 0)
+                return strcmp(f->topic, "internal") == 0;
     return false;
 }
 

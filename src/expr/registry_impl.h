@@ -25,6 +25,7 @@ extern const wr_function wr_fn_extract[];
 extern const wr_function wr_fn_datetime_format[], wr_fn_datetime_moment[];
 extern const wr_function wr_fn_json[], wr_fn_json_edit[], wr_fn_json_build[], wr_fn_json_query[];
 extern const wr_function wr_fn_json_set[], wr_fn_json_part[], wr_fn_json_row[];
+extern const wr_function wr_fn_array_part[], wr_fn_json_subscript[];
 extern const wr_function wr_fn_array[], wr_fn_array_edit[], wr_fn_misc[];
 
 /* --- tables of aggregates --- */

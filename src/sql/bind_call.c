@@ -413,6 +413,13 @@ bind_scalar(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_ex
     if (is_over_only(name) && !wr_function_exists(name))
         return wr_error_at(q->b->err, WEIR_QUERY, call->location,
                            "window function %s requires an OVER clause", name);
+    if (wr_function_is_internal(name)) {
+        weir_status status = wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
+                                         "function %s does not exist", name);
+        if (strncmp(name, "array", 5) == 0)
+            wr_error_hint(q->b->err, "ARRAY[a, b] makes an array; x[i] and x[i:j] are its parts");
+        return status;
+    }
     uint32_t count = (uint32_t)call->n_args;
     WR_TRY(refuse_modifiers(q, call, name));
     if (strcmp(name, "pg_typeof") == 0 && count == 1)

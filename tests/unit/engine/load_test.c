@@ -104,6 +104,31 @@ static const bad_file bad_files[] = {
       "  Bids:\n"
       "    push: {}\n"
       "    columns: k bigint\n" },
+    { "debezium_path", WEIR_CONFIG_VALUE, 6, 14, "is none into a change event",
+      "sources:\n"
+      "  a:\n"
+      "    push: {}\n"
+      "    key: id\n"
+      "    format: debezium\n"
+      "    columns: \"id bigint, ts timestamp OPTIONS (path '$.source..ts_ms')\"\n" },
+    { "json_path", WEIR_CONFIG_VALUE, 4, 14, "\"a..b\" of column id is not like",
+      "sources:\n"
+      "  a:\n"
+      "    push: {}\n"
+      "    columns: \"id bigint OPTIONS (path 'a..b')\"\n" },
+    { "asof_left_changes", WEIR_QUERY_UNSUPPORTED, 12, 13, "an as-of join cannot take back what it has given",
+      "sources:\n"
+      "  a:\n"
+      "    push: {}\n"
+      "    key: id\n"
+      "    columns: \"id bigint, k text, ts timestamp\"\n"
+      "    watermark: ts - interval '1 s'\n"
+      "  b:\n"
+      "    push: {}\n"
+      "    columns: \"k text, px bigint, ts timestamp\"\n"
+      "    watermark: ts - interval '1 s'\n"
+      "views:\n"
+      "  v: { sql: \"SELECT a.id, b.px FROM a JOIN asof(b) b ON b.k = a.k AND b.ts <= a.ts\" }\n" },
     { "kafka_without_topic", WEIR_CONFIG_MISSING, 3, 5, "`topic` is missing",
       "sources:\n"
       "  a:\n"
