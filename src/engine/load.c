@@ -7,6 +7,7 @@
  */
 #include "engine/load_impl.h"
 #include "engine/share.h"
+#include "operator/aggregate.h"
 #include "operator/asof_join.h"
 #include "operator/dedup.h"
 #include "operator/join.h"
@@ -296,6 +297,35 @@ add_view_sides(weir_pipeline *p, wr_planned *v, weir_error *err)
     return WEIR_OK;
 }
 
+/* The first operator of the view that keeps rows and cannot leave any out; NULL: none. */
+static const wr_operator_ops *
+cannot_shed(const weir_pipeline *p, const wr_planned *v)
+{
+    for (uint32_t s = v->first_segment; s < v->first_segment + v->segment_count; s++)
+        for (uint32_t o = 0; o < p->job.segments[s].op_count; o++) {
+            const wr_job_op *op = &p->job.segments[s].ops[o];
+            bool ages = op->ops == &wr_aggregate_ops &&
+                        ((const wr_aggregate_config *)op->config)->ttl_us > 0;
+            if ((op->ops->traits & (WR_OP_STATELESS | WR_OP_SHEDS)) == 0 || ages)
+                return op->ops;
+        }
+    return NULL;
+}
+
+static weir_status
+check_shed(const weir_pipeline *p, const wr_planned *v, wr_report *report)
+{
+    const wr_operator_ops *ops = v->spec->limits.on_memory == 1 ? cannot_shed(p, v) : NULL;
+    if (ops == NULL)
+        return WEIR_OK;
+    return wr_node_error(report, v->spec->at, WEIR_QUERY_UNSUPPORTED,
+                         "on_memory: fail; or limit what comes in: GROUP BY, DISTINCT or dedup() in a view of "
+                         "its own, which can",
+                         "view `%s` cannot leave rows out when its memory is full (on_memory: shed): its %s%s keeps "
+                         "all rows it needs",
+                         v->name, ops->name, ops == &wr_aggregate_ops ? " with a ttl" : "");
+}
+
 weir_status
 wr_pipeline_lower_views(weir_pipeline *p, wr_report *report)
 {
@@ -319,6 +349,7 @@ wr_pipeline_lower_views(weir_pipeline *p, wr_report *report)
             p->job.segments[i].leaves_failed = true; /* in a query, too */
         if (st != WEIR_OK)
             return wr_load_report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, st, &err);
+        (void)!check_shed(p, v, report); /* and those behind it */
         st = add_view_sides(p, v, &err);
         if (st != WEIR_OK)
             return wr_load_report_plain(report, sv->at, st, &err);

@@ -476,6 +476,7 @@ aggregate_need(const void *config)
 const wr_operator_ops wr_aggregate_ops = {
     .name = "aggregate",
     .self_size = sizeof(aggregate),
+    .traits = WR_OP_SHEDS,
     .open = aggregate_open,
     .process = aggregate_process,
     .advance = aggregate_advance,

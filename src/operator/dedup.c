@@ -530,6 +530,7 @@ dedup_explain(const void *config, wr_text *to)
 const wr_operator_ops wr_dedup_ops = {
     .name = "dedup",
     .self_size = sizeof(dedup),
+    .traits = WR_OP_SHEDS,
     .open = dedup_open,
     .process = dedup_process,
     .advance = dedup_advance,

@@ -265,6 +265,7 @@ wr_join_explain(const void *config, wr_text *to)
 const wr_operator_ops wr_join_ops = {
     .name = "join",
     .self_size = sizeof(join),
+    .traits = WR_OP_SHEDS,
     .open = join_open,
     .process = join_process,
     .advance = join_advance,

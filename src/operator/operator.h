@@ -25,6 +25,7 @@
 enum wr_op_trait {
     WR_OP_STATELESS = 1,   /* nothing to snapshot: freeze, write, restore are NULL         */
     WR_OP_KEEPS_ORDER = 2, /* each batch out is a batch in, its header kept                */
+    WR_OP_SHEDS = 4,       /* asks wr_ctx_sheds before it keeps more                       */
 };
 
 enum { WR_OP_PORTS_MAX = 8 };

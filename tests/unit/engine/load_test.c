@@ -129,6 +129,23 @@ static const bad_file bad_files[] = {
       "    watermark: ts - interval '1 s'\n"
       "views:\n"
       "  v: { sql: \"SELECT a.id, b.px FROM a JOIN asof(b) b ON b.k = a.k AND b.ts <= a.ts\" }\n" },
+    { "sessions_cannot_shed", WEIR_QUERY_UNSUPPORTED, 7, 3, "its session_aggregate keeps all rows it needs",
+      A "views:\n"
+      "  v:\n"
+      "    sql: SELECT k, count(*) AS n FROM session(a, ts, interval '10 s', k) GROUP BY k, window_start, window_end\n"
+      "    limits: { memory: 1MB, on_memory: shed }\n" },
+    { "ttl_cannot_shed", WEIR_QUERY_UNSUPPORTED, 7, 3, "its aggregate with a ttl keeps",
+      A "views:\n"
+      "  v:\n"
+      "    sql: SELECT k, count(*) AS n FROM a GROUP BY k\n"
+      "    state: { ttl: 1h }\n"
+      "    limits: { memory: 1MB, on_memory: shed }\n" },
+    { "top_n_cannot_shed", WEIR_QUERY_UNSUPPORTED, 7, 3, "its top_n keeps all rows",
+      A "views:\n"
+      "  v:\n"
+      "    sql: SELECT k FROM (SELECT k, row_number() OVER (PARTITION BY k ORDER BY v DESC) AS r FROM a) AS t WHERE r <= 2\n"
+      "    state: { unbounded: true }\n"
+      "    limits: { memory: 1MB, on_memory: shed }\n" },
     { "kafka_without_topic", WEIR_CONFIG_MISSING, 3, 5, "`topic` is missing",
       "sources:\n"
       "  a:\n"
