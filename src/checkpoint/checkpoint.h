@@ -33,6 +33,10 @@ typedef struct wr_checkpoint {
     wr_arena       arena; /* owns everything above */
 } wr_checkpoint;
 
+/* The bit of a fingerprint that says that inputs are read to their end (--once): such a run and one that goes on do not
+ * take up each other's state. */
+#define WR_FINGERPRINT_BOUNDED 1ull
+
 /* Creates the directory, takes LOCK (CHECKPOINT when another process has it), removes left-over tmp files. */
 weir_status wr_store_open(const char *path, wr_store **store, weir_error *err);
 void        wr_store_close(wr_store *store);

@@ -286,6 +286,22 @@ list_manifests(wr_store *store, wr_arena *arena, uint64_t **list, uint32_t *coun
     return status;
 }
 
+static weir_status
+store_mismatch(const wr_store *store, uint64_t have, uint64_t want, weir_error *err)
+{
+    if (((have ^ want) & WR_FINGERPRINT_BOUNDED) == 0)
+        return wr_error_set(err, WEIR_CHECKPOINT_MISMATCH,
+                            "the checkpoints in %s belong to another pipeline, or to an older "
+                            "text of this one",
+                            store->path);
+    bool        once = (have & WR_FINGERPRINT_BOUNDED) != 0;
+    weir_status status = wr_error_set(err, WEIR_CHECKPOINT_MISMATCH,
+                                      "the checkpoints in %s are of a run %s --once, and this one is %s",
+                                      store->path, once ? "with" : "without", once ? "without" : "with");
+    wr_error_hint(err, "give each kind of run a data directory of its own: what an end has closed is not open again");
+    return status;
+}
+
 weir_status
 wr_store_read(wr_store *store, uint64_t fingerprint, bool *found, wr_checkpoint *out,
               wr_text *skipped, weir_error *err)
@@ -311,12 +327,9 @@ wr_store_read(wr_store *store, uint64_t fingerprint, bool *found, wr_checkpoint 
         status = wr_error_set(err, WEIR_CHECKPOINT_UNREADABLE, "no checkpoint in %s can be read: %s",
                               store->path, wr_text_string(skipped));
     else if (*found && out->fingerprint != fingerprint) {
+        status = store_mismatch(store, out->fingerprint, fingerprint, err);
         wr_checkpoint_fini(out);
         *found = false;
-        status = wr_error_set(err, WEIR_CHECKPOINT_MISMATCH,
-                              "the checkpoints in %s belong to another pipeline, or to an older "
-                              "text of this one",
-                              store->path);
     } else if (*found)
         store->newest = out->sequence;
     wr_arena_fini(&arena);

@@ -5,6 +5,7 @@
  * Order: sources, then views by dependency (a view may read views below it in the file), then sinks.
  * Every step goes on after a mistake as far as it can, so that one run reports them all.
  */
+#include "checkpoint/checkpoint.h"
 #include "engine/load_impl.h"
 #include "engine/share.h"
 #include "operator/aggregate.h"
@@ -532,7 +533,7 @@ wr_pipeline_bind(weir_pipeline *p)
     for (uint32_t i = 0; i < p->source_count; i++) /* what its table of rows holds */
         for (uint32_t w = 0; p->sources[i].keyed && w <= p->sources[i].op_column / 64; w++)
             hash = hash * 31 + p->sources[i].needed[w];
-    p->job.fingerprint = hash;
+    p->job.fingerprint = (hash & ~WR_FINGERPRINT_BOUNDED) | (p->bounded ? WR_FINGERPRINT_BOUNDED : 0);
     bool ok = wr_text_ok(&canonical) && wr_arena_ok(&p->arena); /* nothing of it is missing */
     wr_text_fini(&canonical);
     return ok ? WEIR_OK : WEIR_MEMORY;

@@ -144,4 +144,33 @@ an_older_checkpoint_goes_on_as_well(void **state)
     remove_folder(folder);
 }
 
-WR_TESTS = { WR_TEST(what_is_added_is_added_once), WR_TEST(an_older_checkpoint_goes_on_as_well), { NULL, NULL } };
+/* A run that goes on does not take up what a bounded one has closed, and says which it found. */
+static void
+a_run_that_goes_on_says_whose_checkpoints_it_found(void **state)
+{
+    char           here[256];
+    weir          *engine;
+    weir_pipeline *pipeline;
+    weir_error     err = { 0 };
+    weir_report   *report = weir_report_open();
+    assert_non_null(getcwd(here, sizeof here));
+    begin();
+    assert_int_equal(chdir(folder), 0);
+    write_file("u.jsonl", "w", "{\"id\":1,\"team\":\"a\",\"score\":1}\n");
+    write_file("e.jsonl", "w", "");
+    run(2);
+    assert_int_equal(weir_open(&(weir_options){ .workers = 1, .data_dir = "data" }, &engine, &err), WEIR_OK);
+    assert_int_equal(weir_pipeline_load(engine, "p.yaml", NULL, NULL, NULL, report, &pipeline), WEIR_OK);
+    weir_report_close(report);
+    assert_int_equal(weir_pipeline_start(pipeline, &err), WEIR_CHECKPOINT_MISMATCH);
+    assert_non_null(strstr(err.text, "of a run with --once"));
+    assert_non_null(strstr(err.hint, "data directory of its own"));
+    weir_close(engine);
+    assert_int_equal(chdir(here), 0);
+    remove_folder(folder);
+}
+
+WR_TESTS = { WR_TEST(what_is_added_is_added_once),
+             WR_TEST(an_older_checkpoint_goes_on_as_well),
+             WR_TEST(a_run_that_goes_on_says_whose_checkpoints_it_found),
+             { NULL, NULL } };
