@@ -26,6 +26,7 @@ struct wr_relation {
     bool             bounded; /* it ends by itself: a file read once, VALUES          */
     bool             keyed;   /* the rows that stand at any time are bounded by keys  */
     uint8_t          late;    /* source: wr_late_policy inherited by windowed views   */
+    uint64_t         rows;    /* about how many there are; 0: not known               */
     uint32_t         index;   /* position in the catalog                              */
     void            *user;    /* the engine's                                         */
     const void      *shared;  /* SHARED: its wr_plan_shared                            */

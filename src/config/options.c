@@ -93,12 +93,31 @@ list_split(const char *text, wr_option_list *list, wr_arena *arena)
     }
 }
 
+/* A whole number; `_` may stand between its digits. */
+static bool
+integer_parse(const char *text, int64_t *out)
+{
+    char digits[32], *end;
+    size_t n = 0;
+    for (const char *c = text; *c != '\0'; c++) {
+        bool between = c > text && c[-1] >= '0' && c[-1] <= '9' && c[1] >= '0' && c[1] <= '9';
+        if (*c == '_' && between)
+            continue;
+        if (n + 1 >= sizeof digits)
+            return false;
+        digits[n++] = *c;
+    }
+    digits[n] = '\0';
+    errno = 0;
+    *out = strtoll(digits, &end, 10);
+    return end != digits && *end == '\0' && errno == 0;
+}
+
 weir_status
 wr_option_set(const wr_option *option, const char *text, void *config, wr_arena *arena,
               weir_error *err)
 {
     char *place = (char *)config + option->offset;
-    char *end;
     int64_t integer;
     double rate;
     switch (option->type) {
@@ -112,9 +131,7 @@ wr_option_set(const wr_option *option, const char *text, void *config, wr_arena 
         return WEIR_OK;
     }
     case WR_OPT_INTEGER:
-        errno = 0;
-        integer = strtoll(text, &end, 10);
-        if (end == text || *end != '\0' || errno != 0)
+        if (!integer_parse(text, &integer))
             return wr_error_set(err, WEIR_CONFIG_VALUE, "`%.60s` is not a whole number", text);
         WR_TRY(number_bounds(option, (double)integer, text, err));
         memcpy(place, &integer, sizeof integer);

@@ -149,6 +149,8 @@ void wr_keyed_needed(const wr_source_binding *b, uint64_t *needed);
 /* b->needed, which the table keeps, grown by what as-of joins read of the versions. */
 weir_status wr_keyed_versions(weir_pipeline *pipeline, wr_source_binding *b);
 
+/* row_count.c: about how many rows the source has; 0: not known.  Borrows all. */
+uint64_t wr_source_rows(const weir_pipeline *p, const wr_spec_source *s, const wr_schema *columns);
 /* sides.c: side streams.  Look for their names in all statements and sinks, before planning. */
 weir_status wr_sides_note(weir_pipeline *pipeline);
 /* Does anybody read the side stream "OWNER.suffix"? */

@@ -271,6 +271,7 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_sql_statement *parsed, wr_arena
                         .bounded = plan_ends(v->plan),
                         .keyed = wr_plan_is_table(v->plan) && sv->state.ttl_us == 0,
                         .late = (uint8_t)v->options.late,
+                        .rows = (uint64_t)WR_MIN(wr_plan_rows(v->plan), 1e15),
                         .user = endless != NULL ? endless->scan.relation->user : NULL };
     st = wr_catalog_add(&p->catalog, &rel, &err);
     if (st != WEIR_OK)

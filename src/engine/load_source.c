@@ -177,6 +177,7 @@ wr_pipeline_add_source(weir_pipeline *p, wr_spec_source *s, const wr_schema *col
                         .bounded = bounded,
                         .keyed = keyed,
                         .late = (uint8_t)s->common.late,
+                        .rows = wr_source_rows(p, s, columns),
                         .user = query_can_read(p, s, ends) ? NULL : s };
     if (keyed) {
         if ((rel.upserts = wr_arena_alloc(&p->arena, sizeof *rel.upserts)) == NULL)

@@ -26,7 +26,7 @@ typedef struct wr_spec_source {
     struct {
         const char *columns, *watermark;
         int late;
-        int64_t idle_us, ahead_us, future_us, record_bytes_max, buffer_bytes;
+        int64_t idle_us, ahead_us, future_us, record_bytes_max, buffer_bytes, rows;
         wr_option_list key;
     } common;
 } wr_spec_source;

@@ -45,6 +45,9 @@ static const wr_option source_options[] = {
       offsetof(wr_spec_source, common.buffer_bytes) - offsetof(wr_spec_source, common),
       .fallback = "8MiB", .low = 65536, .high = 4096 * MIB,
       .doc = "the stream's ring, each shard" },
+    { "rows", WR_OPT_INTEGER,
+      offsetof(wr_spec_source, common.rows) - offsetof(wr_spec_source, common), .low = 1,
+      .high = 1e15, .doc = "about how many rows there are at a time: for the order of joins" },
     { "format", WR_OPT_STRING, 0, .doc = "how bytes become rows: json, csv, ..." },
     { 0 },
 };

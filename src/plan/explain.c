@@ -268,6 +268,11 @@ put_scan(explain_state *s, const wr_plan *plan, uint32_t depth)
     wr_text_puts(to, "columns: ");
     put_columns(to, plan->scan.relation->schema, plan->scan.columns, plan->scan.column_count);
     wr_text_putc(to, '\n');
+    bool said = s->options != NULL && !s->options->bounded; /* of a query's files it is a guess */
+    if (said && plan->scan.relation->rows > 0 && plan->scan.relation->role == WR_ROLE_SOURCE) {
+        put_indent(to, depth + 1);
+        wr_text_printf(to, "rows: about %llu\n", (unsigned long long)plan->scan.relation->rows);
+    }
     const wr_schema *source = plan->scan.relation->schema;
     if (plan->scan.relation->keyed && plan->scan.relation->role == WR_ROLE_SOURCE) {
         put_indent(to, depth + 1);

@@ -4,26 +4,17 @@
  *
  * FROM a, b, c WHERE a.x = c.x AND b.y = c.y is ((a x b) join c) as written; here it becomes
  * ((a join c) join b).  An input joined by no equality to those before it waits until it is.  Of those
- * that are joined, one whose whole key is compared comes first (no row finds two partners there), then one
- * that is compared with constants, then the written order.
+ * that are joined, one whose time is compared comes first in a continuous query (the bound is lost
+ * above a join that has none), then one whose whole key is compared (no row finds two partners there),
+ * then one that is compared with constants, then the written order.  Where the rows of all inputs are
+ * known, they decide (plan/join_rows.c), unless times are compared.
  *
  * Invariants  O1  only inner joins without keys, directly above one another, are one group
  *             O2  the columns are put back in the written order by a project
  */
-#include "plan/rules_impl.h"
+#include "plan/join_order_impl.h"
 
 #include <string.h>
-
-enum { LEAVES_MAX = 64, CONJUNCTS_MAX = 512 };
-
-typedef struct join_group {
-    wr_plan *leaves[LEAVES_MAX];
-    uint32_t firsts[LEAVES_MAX]; /* each leaf's first column, in the written order */
-    uint32_t count, width;
-    wr_expr *conjuncts[CONJUNCTS_MAX];
-    uint32_t conjunct_count;
-    bool overflow;
-} join_group;
 
 typedef struct shift_state {
     wr_arena *arena;
@@ -50,7 +41,7 @@ static weir_status
 collect(wr_rule_context *c, wr_plan *plan, join_group *g)
 {
     if (!is_free_join(plan)) {
-        if (g->count == LEAVES_MAX) {
+        if (g->count == JOIN_LEAVES_MAX) {
             g->overflow = true;
             return WEIR_OK;
         }
@@ -65,11 +56,11 @@ collect(wr_rule_context *c, wr_plan *plan, join_group *g)
         return WEIR_OK;
     WR_TRY(collect(c, plan->inputs[1], g));
     /* not on the stack: this function calls itself once a join */
-    wr_expr **parts = wr_arena_alloc(c->arena, (CONJUNCTS_MAX + 1) * sizeof *parts);
+    wr_expr **parts = wr_arena_alloc(c->arena, (JOIN_CONJUNCTS_MAX + 1) * sizeof *parts);
     if (parts == NULL)
         return WEIR_MEMORY;
-    n = wr_expr_conjuncts(plan->join.residual, parts, CONJUNCTS_MAX);
-    if (n > CONJUNCTS_MAX || g->conjunct_count + n > CONJUNCTS_MAX) {
+    n = wr_expr_conjuncts(plan->join.residual, parts, JOIN_CONJUNCTS_MAX);
+    if (n > JOIN_CONJUNCTS_MAX || g->conjunct_count + n > JOIN_CONJUNCTS_MAX) {
         g->overflow = true;
         return WEIR_OK;
     }
@@ -83,8 +74,8 @@ collect(wr_rule_context *c, wr_plan *plan, join_group *g)
     return WEIR_OK;
 }
 
-static uint64_t
-leaves_read(const join_group *g, const wr_expr *e)
+uint64_t
+wr_join_leaves_read(const join_group *g, const wr_expr *e)
 {
     uint64_t set = 0;
     for (uint32_t i = 0; i < g->count; i++)
@@ -93,15 +84,14 @@ leaves_read(const join_group *g, const wr_expr *e)
     return set;
 }
 
-/* Does an equality tie leaf i to the set, its one side reading the leaf and the other the set? */
-static bool
-is_tied(const join_group *g, uint64_t set, uint32_t leaf)
+bool
+wr_join_is_tied(const join_group *g, uint64_t set, uint32_t leaf)
 {
     for (uint32_t k = 0; k < g->conjunct_count; k++) {
         const wr_expr *e = g->conjuncts[k];
         if (e->kind != WR_EXPR_CALL || e->arg_count != 2 || strcmp(e->function->name, "=") != 0)
             continue;
-        uint64_t l = leaves_read(g, e->args[0]), r = leaves_read(g, e->args[1]);
+        uint64_t l = wr_join_leaves_read(g, e->args[0]), r = wr_join_leaves_read(g, e->args[1]);
         uint64_t me = 1ull << leaf;
         if ((l == me && r != 0 && (r & ~set) == 0) || (r == me && l != 0 && (l & ~set) == 0))
             return true;
@@ -139,8 +129,8 @@ is_key_tied(const join_group *g, uint64_t set, uint32_t leaf, uint32_t c)
             continue;
         for (uint32_t side = 0; side < 2; side++) {
             const wr_expr *mine = e->args[side];
-            uint64_t other = leaves_read(g, e->args[1 - side]);
-            if (mine->kind != WR_EXPR_COLUMN || leaves_read(g, mine) != me || other == 0 ||
+            uint64_t other = wr_join_leaves_read(g, e->args[1 - side]);
+            if (mine->kind != WR_EXPR_COLUMN || wr_join_leaves_read(g, mine) != me || other == 0 ||
                 (other & ~set) != 0)
                 continue;
             uint32_t column = mine->column - g->firsts[leaf];
@@ -151,28 +141,68 @@ is_key_tied(const join_group *g, uint64_t set, uint32_t leaf, uint32_t c)
     return false;
 }
 
-/* How much a tied leaf narrows the rows: 2 no row finds two partners, 1 it has a condition of its own, 0. */
-static uint32_t
-narrows(const join_group *g, uint64_t set, uint32_t leaf)
+const wr_relation *
+wr_join_key_tied(const join_group *g, uint64_t set, uint32_t leaf)
 {
     uint32_t first = 0;
     const wr_plan *scan = scan_of(g->leaves[leaf], &first);
     if (scan == NULL)
-        return 0;
+        return NULL;
     const wr_schema *schema = scan->scan.relation->schema;
     bool unique = schema->key_count > 0;
     for (uint32_t k = 0; k < schema->key_count && unique; k++)
         unique = is_key_tied(g, set, leaf, schema->key[k]);
-    return unique ? 2 : scan->scan.predicate != NULL ? 1 : 0;
+    return unique ? scan->scan.relation : NULL;
+}
+
+/* Does the leaf's stream go on, and no key bound it? */
+static bool
+flows(const wr_plan *leaf)
+{
+    return !wr_plan_ends(leaf) && !wr_plan_is_table(leaf);
+}
+
+/* Is a time of the leaf compared with one of the set, both of streams?  Such a join lets its rows go by and by. */
+static bool
+is_time_tied(const join_group *g, uint64_t set, uint32_t leaf)
+{
+    uint64_t me = 1ull << leaf;
+    for (uint32_t k = 0; k < g->conjunct_count && flows(g->leaves[leaf]); k++) {
+        const wr_expr *e = g->conjuncts[k];
+        if (e->kind != WR_EXPR_CALL || e->arg_count != 2 || e->type.id != WR_BOOL ||
+            !wr_type_is_time(e->args[0]->type) || !wr_type_is_time(e->args[1]->type))
+            continue;
+        uint64_t read = wr_join_leaves_read(g, e);
+        bool all_flow = (read & me) != 0 && (read & set) != 0 && (read & ~(set | me)) == 0;
+        for (uint32_t i = 0; i < g->count && all_flow; i++)
+            all_flow = (read & 1ull << i) == 0 || flows(g->leaves[i]);
+        if (all_flow)
+            return true;
+    }
+    return false;
+}
+
+/* How good it is to join a tied leaf now: 3 a bound in time is kept, 2 no row finds two partners, 1 it has a condition
+ * of its own, 0. */
+static uint32_t
+narrows(const join_group *g, uint64_t set, uint32_t leaf, bool endless)
+{
+    uint32_t first = 0;
+    const wr_plan *scan = scan_of(g->leaves[leaf], &first);
+    if (endless && is_time_tied(g, set, leaf))
+        return 3;
+    if (wr_join_key_tied(g, set, leaf) != NULL)
+        return 2;
+    return scan != NULL && scan->scan.predicate != NULL;
 }
 
 /* The order of the leaves; false: the written one is as good. */
 static bool
-choose_order(const join_group *g, uint32_t *order)
+choose_order(const join_group *g, bool endless, uint32_t *order)
 {
     uint64_t set = 1, all = g->count == 64 ? UINT64_MAX : (1ull << g->count) - 1;
     uint32_t at = 0;
-    bool differs = false;
+    bool differs = false, timed = false;
     order[at++] = 0;
     while (set != all) {
         uint32_t next = UINT32_MAX, first_left = UINT32_MAX, best = 0;
@@ -181,9 +211,10 @@ choose_order(const join_group *g, uint32_t *order)
                 continue;
             if (first_left == UINT32_MAX)
                 first_left = i;
-            if (!is_tied(g, set, i))
+            if (!wr_join_is_tied(g, set, i))
                 continue;
-            uint32_t good = narrows(g, set, i);
+            uint32_t good = narrows(g, set, i, endless);
+            timed = timed || good == 3;
             if (next == UINT32_MAX || good > best) {
                 next = i;
                 best = good;
@@ -191,10 +222,13 @@ choose_order(const join_group *g, uint32_t *order)
         }
         if (next == UINT32_MAX)
             next = first_left;
-        differs |= next != at;
         set |= 1ull << next;
         order[at++] = next;
     }
+    if (!timed)
+        wr_join_order_by_rows(g, order);
+    for (uint32_t i = 0; i < g->count; i++)
+        differs = differs || order[i] != i;
     return differs;
 }
 
@@ -217,7 +251,7 @@ build(wr_rule_context *c, const join_group *g, const uint32_t *order, wr_plan **
         set |= 1ull << order[i];
         wr_expr *residual = NULL;
         for (uint32_t k = 0; k < g->conjunct_count && i > 0; k++) {
-            if (placed[k] || (leaves_read(g, g->conjuncts[k]) & ~set) != 0)
+            if (placed[k] || (wr_join_leaves_read(g, g->conjuncts[k]) & ~set) != 0)
                 continue;
             placed[k] = true;
             wr_expr *e = wr_expr_remap(c->arena, g->conjuncts[k], where);
@@ -239,11 +273,12 @@ wr_rule_join_order(wr_rule_context *c, wr_plan **plan)
 {
     if (is_free_join(*plan)) {
         join_group *g = wr_arena_calloc(c->arena, 1, sizeof *g);
-        uint32_t order[LEAVES_MAX];
+        uint32_t order[JOIN_LEAVES_MAX];
+        bool endless = c->options != NULL && !c->options->bounded;
         if (g == NULL)
             return WEIR_MEMORY;
         WR_TRY(collect(c, *plan, g));
-        if (!g->overflow && g->count > 2 && choose_order(g, order)) {
+        if (!g->overflow && g->count > 2 && choose_order(g, endless, order)) {
             const wr_schema *old = (*plan)->schema;
             WR_TRY(build(c, g, order, plan));
             for (uint32_t i = 0; i < old->field_count; i++)

@@ -193,6 +193,8 @@ weir_status wr_plan_bound(wr_arena *arena, const wr_plan_options *options, wr_pl
 /* Do only keyed tables (and what ends by itself) stand below?  Then so many rows stand at any time as
  * there are keys, and state over them is bounded by these. */
 bool        wr_plan_is_table(const wr_plan *plan);
+/* About how many rows it gives (at a time, where they change), for the order of joins alone; 0: not known. */
+double      wr_plan_rows(const wr_plan *plan);
 /* Numbers for the nodes, parents first; what lowering makes of a node bears its number (wr_job_op.plan_id). */
 void        wr_plan_number(wr_plan *plan);
 /* What else there is to say of a node of the plan `root`, on one line; false: nothing. */

@@ -29,6 +29,9 @@ weir_status wr_rule_window_conditions(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_merge_projects(wr_rule_context *c, wr_plan **plan);
 weir_status wr_rule_prune_columns(wr_rule_context *c, wr_plan **plan);
 
+/* plan/cardinality.c: the share of rows for which a condition is true, by its form. */
+double wr_plan_keeps(const wr_expr *condition);
+
 /* After W no row has expr < W + offset; WR_NO_WATERMARK: no promise. */
 int64_t wr_plan_expr_offset(const wr_expr *expr, const wr_schema *input);
 /* Is there a function in expr that gives another value each time (or each batch)? */

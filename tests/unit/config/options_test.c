@@ -84,7 +84,7 @@ all_types(void **state)
     wr_report report;
     wr_node *root = NULL;
     (void)state;
-    const char *text = "topic: t\nlinger: 1s\nbytes: 2KB\ncount: 7\nrate: 5/min\nyes: on\nstart: "
+    const char *text = "topic: t\nlinger: 1s\nbytes: 2KB\ncount: 0_7\nrate: 5/min\nyes: on\nstart: "
                        "earliest\nbrokers: [a:1, b:2]\nheaders: {x: 1, y: two}\n";
     wr_arena_init(&arena, NULL);
     wr_report_init(&report);
@@ -153,6 +153,10 @@ static const struct {
     { "topic: t\ncount: 11\n", "from 1 to 10" },
     { "topic: t\ncount: 0\n", "out of bounds" },
     { "topic: t\ncount: 1.5\n", "not a whole number" },
+    { "topic: t\ncount: _5\n", "not a whole number" },
+    { "topic: t\ncount: 5_\n", "not a whole number" },
+    { "topic: t\ncount: 1__0\n", "not a whole number" },
+    { "topic: t\ncount: 1_1\n", "from 1 to 10" },
     { "topic: t\ncount: 99999999999999999999\n", "not a whole number" },
     { "topic: t\nrate: 20\n", "not a rate" },
     { "topic: t\nrate: -1/s\n", "not a rate" },
