@@ -109,6 +109,15 @@ SIM_CALLS := open openat close read write fstat ftruncate fdatasync fsync posix_
 $(O)/sim: $(call obj,$(wildcard tests/sim/*.c)) $(O)/libweir.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) $(SIM_CALLS:%=-Wl,--wrap=%) -o $@ $^ $(LDLIBS)
+# The same with a bug of tests/sim/planted in it: tools/sim_planted has written the files that change.
+PLANTED := $(patsubst %.c,%.o,$(wildcard $(O)/planted/$(B)/*.c))
+$(O)/planted/%.o: $(O)/planted/%.c
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -c -o $@ $<
+.PHONY: plant
+plant: $(PLANTED) $(O)/sim
+	$(Q)$(CC) $(LDFLAGS) $(SIM_CALLS:%=-Wl,--wrap=%) -o $(O)/planted/$(B)/sim $(PLANTED) \
+	  $(filter-out $(patsubst tests_sim_%.o,$(O)/obj/tests/sim/%.o,$(notdir $(PLANTED))),$(call obj,$(wildcard tests/sim/*.c))) \
+	  $(O)/libweir.a $(LDLIBS)
 .PHONY: replay
 replay: $(FUZZ_BIN)
 	@tools/run_replay $(O)
@@ -192,8 +201,13 @@ tpch: $(O)/weir ## the 22 queries of TPC-H against PostgreSQL, bounded and conti
 	@tools/test_tpch $(O)/weir $(or $(SCALE),0.01)
 
 sim: $(O)/sim ## random pipelines in a simulated world that fails, byte for byte the same each time: N=2000 FIRST=1 J=2
+	@tools/sim_planted $(O) --check
 	@$(O)/sim -q -F tests/sim/seeds
 	@$(O)/sim -q -n $(or $(N),2000) -f $(or $(FIRST),1) -j $(or $(J),2)
+
+sim-planted: $(O)/sim ## plant each bug of tests/sim/planted: the simulation must see it; U=1 keeps the seeds: T=name N=20000
+	@tools/sim_planted $(O) $(if $(U),--seeds tests/sim/seeds) -n $(or $(N),20000) $(T)
+.PHONY: sim-planted
 
 test-kafka: $(O)/weir ## a real Apache Kafka from Maven Central: end to end, and kills
 	@tools/test_kafka $(O)/weir $(or $(N),10)

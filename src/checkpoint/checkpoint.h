@@ -8,7 +8,8 @@
  * CURRENT last.  After any I/O error that file is dead: it is never fsynced again, a new one is written.
  *
  * Invariants  K1  CURRENT always names a manifest all of whose files verify, or an older one serves
- *             K2  seq N-1 is deleted only after N has been read back and verified; the last 3 are kept
+ *             K2  seq N-1 is deleted only after N has been read back and verified; the last 3 are kept,
+ *                 not counting those that could not be read when N's run began
  *             K3  every byte of every file is covered by a checksum
  */
 #pragma once

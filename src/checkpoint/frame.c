@@ -93,6 +93,8 @@ wr_frame_file_create(frame_file *f, wr_budget *budget, int directory, const char
     XXH3_128bits_reset(f->hash);
     before_io("open", f->tmp);
     f->fd = openat(directory, f->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (f->fd < 0 && errno == EEXIST && unlinkat(directory, f->tmp, 0) == 0) /* one that could not be removed */
+        f->fd = openat(directory, f->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
     if (f->fd < 0) {
         file_failed(f);
         return;

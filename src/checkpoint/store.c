@@ -229,9 +229,17 @@ write_current(wr_store *store, uint64_t sequence, weir_error *err)
     return wr_frame_file_finish(&f, NULL, err);
 }
 
-/* K2: keep `sequence` (just verified) and the two good ones before it. */
+/* K2: is this manifest among those that count?  One between the one we began from and ours could not be read, or is
+ * half of one that failed: were it counted, three of them in a row would drive the good ones out. */
+static bool
+manifest_counts(const manifest *ours, uint64_t sequence)
+{
+    return sequence == ours->sequence || sequence <= ours->parent || (ours->parent == 0 && sequence < ours->sequence);
+}
+
+/* K2: keep ours (just verified) and the two good ones before it. */
 static void
-drop_old(wr_store *store, uint64_t sequence)
+drop_old(wr_store *store, const manifest *ours)
 {
     uint64_t kept[KEPT] = { 0 };
     int      fd = openat(store->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -244,7 +252,7 @@ drop_old(wr_store *store, uint64_t sequence)
         return;
     }
     for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-        if (!wr_store_name_parse(e->d_name, &s, &is_manifest) || !is_manifest || s > sequence)
+        if (!wr_store_name_parse(e->d_name, &s, &is_manifest) || !is_manifest || !manifest_counts(ours, s))
             continue;
         for (int i = 0; i < KEPT; i++) /* the newest three, descending */
             if (s > kept[i]) {
@@ -254,8 +262,9 @@ drop_old(wr_store *store, uint64_t sequence)
             }
     }
     rewinddir(dir);
-    for (struct dirent *e; kept[KEPT - 1] != 0 && (e = readdir(dir)) != NULL;)
-        if (wr_store_name_parse(e->d_name, &s, &is_manifest) && s < kept[KEPT - 1]) {
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        if (wr_store_name_parse(e->d_name, &s, &is_manifest) &&
+            (s < kept[KEPT - 1] || (s < ours->sequence && !manifest_counts(ours, s)))) {
             if (wr_store_before_io != NULL)
                 wr_store_before_io("unlink", e->d_name);
             (void) unlinkat(store->directory, e->d_name, 0);
@@ -318,7 +327,7 @@ wr_store_write(wr_store *store, wr_epoch epoch, uint64_t fingerprint, wr_time no
         if (status == WEIR_OK)
             status = wr_directory_sync(store->directory, store->path, err);
         if (status == WEIR_OK)
-            drop_old(store, m.sequence);
+            drop_old(store, &m);
     }
     wr_text_fini(&why);
     wr_arena_fini(&arena);

@@ -274,6 +274,7 @@ partition_read(sim_shard *t, uint32_t number, uint32_t *read, bool *full)
             fetch_ask(s, number);
         if (p->eof == p->position && !p->told) {
             p->told = true;
+            p->told_at = w->clock.now;
             t->ctx->caught_up(t->ctx, p->lane, true);
         }
     }

@@ -219,15 +219,55 @@ answer_window_top(const groups *g, const sim_view *v, answer *to)
     }
 }
 
-static void
-answer_tables(groups *left, groups *right, answer *to)
+static const group *
+group_with(const groups *g, int64_t k)
 {
-    for (uint32_t i = 0; i < left->count; i++)
-        for (uint32_t n = 0; n < right->count; n++)
-            if (left->list[i].k == right->list[n].k)
-                answer_put(to, wr_arena_printf(to->arena, "%lld|%lld|%s", (long long) left->list[i].k,
-                                               (long long) left->list[i].n,
-                                               nullable(to->arena, right->list[n].values == 0, right->list[n].sum)));
+    for (uint32_t i = 0; i < g->count; i++)
+        if (g->list[i].k == k)
+            return &g->list[i];
+    return NULL;
+}
+
+static void
+answer_tables(const groups *left, const groups *right, bool full, answer *to)
+{
+    wr_arena *arena = to->arena;
+    for (uint32_t i = 0; i < left->count; i++) {
+        const group *x = &left->list[i], *y = group_with(right, x->k);
+        if (y == NULL && full)
+            answer_put(to, wr_arena_printf(arena, "%lld|%lld|null|null", (long long) x->k, (long long) x->n));
+        else if (y != NULL)
+            answer_put(to, wr_arena_printf(arena, "%lld|%lld|%lld|%s", (long long) x->k, (long long) x->n, (long long) y->k,
+                                           nullable(arena, y->values == 0, y->sum)));
+    }
+    for (uint32_t n = 0; n < right->count && full; n++) {
+        const group *y = &right->list[n];
+        if (group_with(left, y->k) == NULL)
+            answer_put(to, wr_arena_printf(arena, "null|null|%lld|%s", (long long) y->k,
+                                           nullable(arena, y->values == 0, y->sum)));
+    }
+}
+
+/* Values are 0 to 19. */
+static void
+answer_distinct(const rows *in, answer *to)
+{
+    for (uint32_t i = 0; i < in->count; i++) {
+        int64_t values = 0, sum = 0;
+        bool    first = true, seen[64] = { false };
+        for (uint32_t n = 0; n < in->count; n++) {
+            const sim_row *r = in->list[n];
+            first = first && (n >= i || r->k != in->list[i]->k);
+            if (r->k != in->list[i]->k || r->v_null || seen[r->v])
+                continue;
+            seen[r->v] = true;
+            values++;
+            sum += r->v;
+        }
+        if (first)
+            answer_put(to, wr_arena_printf(to->arena, "%lld|%lld|%s", (long long) in->list[i]->k, (long long) values,
+                                           nullable(to->arena, values == 0, sum)));
+    }
 }
 
 static int
@@ -250,6 +290,29 @@ answer_session(rows *in, const sim_view *v, answer *to)
         answer_put(to, wr_arena_printf(to->arena, "%lld|%lld|%lld|%u", (long long) in->list[i]->ts,
                                        (long long) (in->list[n - 1]->ts + v->a), (long long) in->list[i]->k, n - i));
         i = n;
+    }
+}
+
+/* The rows that are in time, by key and time: one that is not within the span of the one kept last. */
+static void
+answer_dedup(const rows *in, const sim_view *v, answer *to, answer *late, wr_arena *arena)
+{
+    rows kept = { .list = wr_arena_calloc(arena, in->count + 1, sizeof *kept.list) };
+    for (uint32_t i = 0; i < in->count; i++) {
+        const sim_row *r = in->list[i];
+        if (r->ts >= in->watermark[i])
+            kept.list[kept.count++] = r;
+        else
+            answer_put(late, wr_arena_printf(arena, "%lld|%lld", (long long) r->k, (long long) r->ts));
+    }
+    qsort(kept.list, kept.count, sizeof *kept.list, by_key_and_time);
+    const sim_row *last = NULL;
+    for (uint32_t i = 0; i < kept.count; i++) {
+        const sim_row *r = kept.list[i];
+        if (last != NULL && last->k == r->k && r->ts < last->ts + v->a)
+            continue;
+        last = r;
+        answer_put(to, wr_arena_printf(arena, "%lld|%lld", (long long) r->k, (long long) r->ts));
     }
 }
 
@@ -306,11 +369,15 @@ sim_oracle(const sim_world *w, const sim_view *v, bool late, wr_arena *arena)
                                             (long long) r.list[i]->k));
         break;
     case SIM_TABLES:
+    case SIM_FULL_TABLES:
         g = grouped(&s);
         h = grouped(&r);
-        answer_tables(&g, &h, &to);
+        answer_tables(&g, &h, v->kind == SIM_FULL_TABLES, &to);
         break;
-    case SIM_SESSION: answer_session(&s, v, &to); break;
+    case SIM_DEDUP: answer_dedup(&s, v, &to, &lates, arena); break;
+    case SIM_DISTINCT: answer_distinct(&s, &to); break;
+    case SIM_SESSION:
+    case SIM_SESSION_CHANGES: answer_session(&s, v, &to); break;
     case SIM_VIEW_KINDS: wr_unreachable();
     }
     free(g.list);

@@ -14,6 +14,7 @@
 #include <time.h>
 
 static const int64_t BEGIN = 1767225600LL * SIM_SECOND; /* 2026-01-01 */
+enum { BOUNDARY_US = 500000 };                          /* all windows begin and end at such times */
 
 /* --- views --- */
 
@@ -23,15 +24,22 @@ span(sim_world *w, int64_t us)
     return wr_arena_printf(&w->arena, "interval '%lld milliseconds'", (long long) (us / 1000));
 }
 
+/* Does its state grow with its keys, and is every row of it taken back when it changes? */
+static bool
+is_unbounded(sim_view_kind kind)
+{
+    return kind == SIM_GROUP || kind == SIM_TOP || kind == SIM_TABLES || kind == SIM_FULL_TABLES || kind == SIM_DISTINCT;
+}
+
 static void
 view_text(sim_world *w, const sim_view *v, wr_text *to)
 {
     static const char tumbled[] = "count(*) AS n, sum(v) AS sv, min(v) AS lo, max(v) AS hi";
     const char       *a = span(w, v->a), *b = span(w, v->b);
     wr_text_printf(to, "  %s:\n", v->name);
-    if (v->kind == SIM_TUMBLE_CHANGES)
+    if (v->kind == SIM_TUMBLE_CHANGES || v->kind == SIM_SESSION_CHANGES)
         wr_text_puts(to, "    emit: changes\n");
-    if (v->kind == SIM_GROUP || v->kind == SIM_TOP || v->kind == SIM_TABLES)
+    if (is_unbounded(v->kind))
         wr_text_puts(to, "    state: { unbounded: true }\n");
     wr_text_puts(to, "    sql: |\n      ");
     switch (v->kind) {
@@ -67,10 +75,16 @@ view_text(sim_world *w, const sim_view *v, wr_text *to)
         break;
     case SIM_UNION: wr_text_puts(to, "SELECT id, k FROM s UNION ALL SELECT id + 1000000, k FROM r"); break;
     case SIM_TABLES:
-        wr_text_puts(to, "SELECT x.k, x.n, y.sv FROM (SELECT k, count(*) AS n FROM s GROUP BY k) x JOIN "
-                         "(SELECT k, sum(v) AS sv FROM r GROUP BY k) y ON x.k = y.k");
+    case SIM_FULL_TABLES:
+        wr_text_printf(to,
+                       "SELECT x.k, x.n, y.k, y.sv FROM (SELECT k, count(*) AS n FROM s GROUP BY k) x %s JOIN "
+                       "(SELECT k, sum(v) AS sv FROM r GROUP BY k) y ON x.k = y.k",
+                       v->kind == SIM_TABLES ? "" : "FULL");
         break;
+    case SIM_DEDUP: wr_text_printf(to, "SELECT k, ts FROM dedup(s, k, %s)", a); break;
+    case SIM_DISTINCT: wr_text_puts(to, "SELECT k, count(DISTINCT v) AS d, sum(DISTINCT v) AS sd FROM s GROUP BY k"); break;
     case SIM_SESSION:
+    case SIM_SESSION_CHANGES:
         wr_text_printf(to,
                        "SELECT window_start, window_end, k, count(*) AS n FROM session(s, ts, %s, k) GROUP BY window_start, "
                        "window_end, k",
@@ -80,7 +94,8 @@ view_text(sim_world *w, const sim_view *v, wr_text *to)
     }
     wr_text_puts(to, "\n");
     if (v->lates)
-        wr_text_printf(to, "  %sl:\n    sql: SELECT k, v, ts FROM %s.late\n", v->name, v->name);
+        wr_text_printf(to, "  %sl:\n    sql: SELECT k, %sts FROM %s.late\n", v->name, v->kind == SIM_DEDUP ? "" : "v, ",
+                       v->name);
 }
 
 const char *
@@ -120,7 +135,9 @@ kind_fits(const sim_world *w, sim_view_kind kind)
         [SIM_GROUP] = { 1, true, true, true },       [SIM_TOP] = { 1, true, true, true },
         [SIM_JOIN] = { 2, true, false, false },      [SIM_LEFT_JOIN] = { 2, true, false, false },
         [SIM_WINDOW_TOP] = { 1, true, false, false }, [SIM_UNION] = { 2, true, true, true },
-        [SIM_TABLES] = { 2, true, true, true },      [SIM_SESSION] = { 1, true, false, false },
+        [SIM_TABLES] = { 2, true, true, true },      [SIM_FULL_TABLES] = { 2, true, true, true },
+        [SIM_SESSION] = { 1, true, false, false },   [SIM_SESSION_CHANGES] = { 1, true, false, false },
+        [SIM_DEDUP] = { 1, true, true, false },      [SIM_DISTINCT] = { 1, true, true, true },
     };
     bool of_class = w->class == SIM_IN_TIME         ? fits[kind].in_time
                     : w->class == SIM_ONE_LANE_LATE ? fits[kind].one_lane
@@ -147,9 +164,9 @@ views_draw(sim_world *w)
             v->a = size;
         }
         v->c = v->kind == SIM_FILTER ? sim_below(w, 20) : 1 + sim_below(w, 3);
-        v->changes = v->kind == SIM_GROUP || v->kind == SIM_TOP || v->kind == SIM_TABLES || v->kind == SIM_TUMBLE_CHANGES;
-        bool windows = v->kind == SIM_TUMBLE || v->kind == SIM_HOP || v->kind == SIM_TUMBLE_CHANGES;
-        v->lates = w->class != SIM_IN_TIME && windows;
+        v->changes = is_unbounded(v->kind) || v->kind == SIM_TUMBLE_CHANGES || v->kind == SIM_SESSION_CHANGES;
+        bool judges = v->kind == SIM_TUMBLE || v->kind == SIM_HOP || v->kind == SIM_TUMBLE_CHANGES || v->kind == SIM_DEDUP;
+        v->lates = w->class != SIM_IN_TIME && judges;
     }
 }
 
@@ -164,6 +181,9 @@ time_draw(sim_world *w, int64_t at)
     int64_t ts = at - jitter;
     if (quantum == 100000 && jitter + quantum <= w->jitter_us)
         ts -= ts % quantum;
+    int64_t before = ts - ts % BOUNDARY_US - 1; /* the last microsecond of a window: its end is one more */
+    if (sim_chance(w, 1) && (w->class != SIM_IN_TIME || at - before <= w->jitter_us))
+        ts = before;
     return ts;
 }
 

@@ -12,7 +12,8 @@
  *   T2  what the sink had at the barrier of the restored checkpoint, and what came after it, is the reference
  *       exactly: state, positions and output belong together
  *   T3  a row is taken back only after it was given
- *   T4  watermarks never step back, nor over a restart behind the checkpoint
+ *   T4  watermarks never step back, nor over a restart behind the checkpoint; a lane is idle when it was at its end for so
+ *       long, whatever the wall clock says
  *   T5  positions are committed only of epochs that a crash at that moment would restore, and that every sink has
  *   T6  rows, bad records and late rows are counted exactly
  *   T7  budgets are kept; nothing is left allocated; nothing stands still for 60 virtual seconds
@@ -95,6 +96,7 @@ typedef struct sim_partition {
     uint32_t     repeats;  /* messages at the head of what has arrived that were had before */
     bool         over, told, was_reachable; /* told: caught up */
     bool         idle;     /* its lane, when last looked at */
+    int64_t      told_at;  /* when the engine was told that it is caught up */
     wr_lane     *lane;
 } sim_partition;
 
@@ -192,7 +194,7 @@ sim_disk_faults *sim_disk_set(sim_disk *d);
 typedef enum sim_class { SIM_IN_TIME, SIM_ONE_LANE_LATE, SIM_LANES_LATE } sim_class;
 typedef enum sim_view_kind {
     SIM_FILTER, SIM_TUMBLE, SIM_TUMBLE_CHANGES, SIM_HOP, SIM_GROUP, SIM_TOP, SIM_JOIN, SIM_LEFT_JOIN, SIM_WINDOW_TOP,
-    SIM_UNION, SIM_TABLES, SIM_SESSION, SIM_VIEW_KINDS
+    SIM_UNION, SIM_TABLES, SIM_FULL_TABLES, SIM_SESSION, SIM_SESSION_CHANGES, SIM_DEDUP, SIM_DISTINCT, SIM_VIEW_KINDS
 } sim_view_kind;
 typedef struct sim_view {
     sim_view_kind kind;
@@ -278,6 +280,7 @@ struct sim_world {
     bool       calm, ending;    /* no more faults; sources end where their logs do */
     bool       crashed;         /* the disk took the process down: nothing it does from here on is seen */
     bool       source_fails, sink_fails, stalled;
+    const sim_sink *stalled_sink;   /* the one that takes nothing, while others do */
     uint32_t   life, workers, kills_left;
     uint64_t   failures;        /* checkpoints of this life that were not written */
     int64_t    progress_at;     /* when anything moved last */

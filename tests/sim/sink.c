@@ -173,7 +173,7 @@ sim_sink_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
         return WR_FLOW_FAIL;
     }
     acks_take(s);
-    if (w->stalled || s->group_count >= 8) {
+    if (w->stalled || w->stalled_sink == s || s->group_count >= 8) {
         sim_saw(w, SIM_SINK_STALL);
         return WR_FLOW_AGAIN; /* an acknowledgement, or the stall's end, wakes */
     }
@@ -260,8 +260,8 @@ sim_sink_life(sim_sink *s, wr_epoch restored, uint32_t life)
 {
     const sim_mark *mark = NULL;
     s->flushed = restored;
-    for (uint32_t i = 0; i < s->mark_count; i++) /* the newest of that life; one that has ended stands for all later ones */
-        if ((s->marks[i].epoch == restored || s->marks[i].epoch == SIM_EPOCH_END) && s->marks[i].life == life)
+    for (uint32_t i = 0; i < s->mark_count; i++) /* of that life; one that has ended stands for all barriers behind its end */
+        if (s->marks[i].life == life && (s->marks[i].epoch == restored || (mark == NULL && s->marks[i].epoch == SIM_EPOCH_END)))
             mark = &s->marks[i];
     if (restored != 0 && mark == NULL) {
         sim_wrong(s->world, "T5: epoch %llu was restored, but sink %s never had all before it", (unsigned long long) restored,

@@ -200,6 +200,9 @@ look(sim_world *w)
                 sim_trace(w, "source %u/%d: %s", i, (int) l->partition, l->idle ? "idle" : "not idle any more");
             }
             p->idle = l->idle;
+            if (l->idle && !l->ended && p->hold == SIM_TAKEN && p->told && w->clock.now - p->told_at < w->plan.idle_us)
+                sim_wrong(w, "T4: %u/%d is called idle %lld us after it came to its end", i, (int) l->partition,
+                          (long long) (w->clock.now - p->told_at));
         }
     wr_budget *budgets[] = { w->pipeline->state, w->pipeline->flow };
     for (uint32_t i = 0; i < WR_COUNT(budgets); i++)
@@ -208,6 +211,8 @@ look(sim_world *w)
     lates_look(w);
     if (rt->coordinator.view.failures > w->failures)
         sim_saw(w, SIM_CHECKPOINT_FAILED);
+    if (rt->coordinator.view.failures > w->failures && w->calm && w->progress_at > w->calm_at)
+        sim_wrong(w, "T7: nothing goes wrong any more, but a checkpoint cannot be written: %s", rt->coordinator.view.last_error);
     w->failures = rt->coordinator.view.failures;
     for (uint32_t i = 0; w->verbose && i < rt->source_count; i++) {
         static wr_time shown[SIM_SOURCES_MAX];
@@ -220,7 +225,7 @@ look(sim_world *w)
                     l->idle ? " idle" : "", l->ended ? " ended" : "");
         fprintf(stderr, "\n");
     }
-    bool waits = w->stalled || w->broker_down[0] || w->broker_down[1];
+    bool waits = w->stalled || w->stalled_sink != NULL || w->broker_down[0] || w->broker_down[1];
     if (waits)
         w->progress_at = w->clock.now;
     if (w->clock.now - w->progress_at > STUCK_US)
@@ -410,6 +415,7 @@ static void
 calm(sim_world *w)
 {
     w->calm = true;
+    w->stalled_sink = NULL;
     w->stalled = w->source_fails = w->sink_fails = w->broker_down[0] = w->broker_down[1] = false;
     disk_window(w, false);
     sim_disk_set(w->disk)->kill_at = 0;
@@ -435,9 +441,10 @@ event_serve(sim_world *w, const sim_event *e)
     case SIM_AT_ACK: sim_sink_wake(&w->sinks[e->a]); break;
     case SIM_AT_STALL_END:
     case SIM_AT_BROKER_UP:
-        if (e->kind == SIM_AT_STALL_END)
+        if (e->kind == SIM_AT_STALL_END) {
             w->stalled = false;
-        else
+            w->stalled_sink = NULL;
+        } else
             w->broker_down[0] = w->broker_down[1] = false;
         sim_trace(w, "world: %s", e->kind == SIM_AT_STALL_END ? "sinks take rows again" : "brokers are there");
         for (uint32_t i = 0; i < w->sink_count; i++)
@@ -475,8 +482,9 @@ event_serve(sim_world *w, const sim_event *e)
         break;
     case SIM_AT_REBALANCE: sim_rebalance(s); break;
     case SIM_AT_STALL:
-        w->stalled = true;
-        sim_trace(w, "world: sinks take nothing");
+        w->stalled_sink = sim_chance(w, 8) ? &w->sinks[sim_below(w, w->sink_count)] : NULL;
+        w->stalled = w->stalled_sink == NULL;
+        sim_trace(w, "world: %s takes nothing", w->stalled ? "no sink" : w->stalled_sink->name);
         sim_at(w, w->clock.now + 1 + sim_below(w, 10 * SIM_SECOND), SIM_AT_STALL_END, 0, 0, false);
         break;
     case SIM_AT_CLOCK_JUMP:

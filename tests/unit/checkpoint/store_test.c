@@ -251,6 +251,48 @@ every_flipped_byte_is_found_and_an_older_one_serves(void **state)
     end();
 }
 
+/* K2: the newest is damaged again and again, each time after a run that went on from an older one. */
+static void
+damaged_ones_do_not_drive_the_good_out(void **state)
+{
+    begin();
+    wr_store *store = open_store();
+    for (uint64_t n = 1; n <= 3; n++)
+        assert_int_equal(write_nth(store, n), WEIR_OK);
+    wr_store_close(store);
+    for (uint64_t n = 4; n <= 12; n++) {
+        char path[256];
+        bool told;
+        snprintf(path, sizeof path, "%s/ckpt-%010llu.m", directory, (unsigned long long) n - 1);
+        spew(path, "x", 1);
+        store = open_store();
+        assert_int_equal(served(store, NULL, &told), 2);
+        assert_true(told);
+        assert_int_equal(write_nth(store, n), WEIR_OK);
+        assert_int_not_equal(access(path, F_OK), 0); /* what was passed over is gone */
+        wr_store_close(store);
+    }
+    end();
+}
+
+/* One that could not be removed when it failed. */
+static void
+what_a_failed_write_left_is_in_nobodys_way(void **state)
+{
+    static const char *const left[] = { "ckpt-0000000001-0.d.tmp", "ckpt-0000000001.m.tmp", "CURRENT.tmp" };
+    begin();
+    wr_store *store = open_store();
+    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
+        char path[256];
+        snprintf(path, sizeof path, "%s/%s", directory, left[i]);
+        spew(path, "half", 4);
+    }
+    assert_int_equal(write_nth(store, 1), WEIR_OK);
+    assert_int_equal(served(store, NULL, NULL), 1);
+    wr_store_close(store);
+    end();
+}
+
 static void
 current_is_a_hint_that_is_checked(void **state)
 {
@@ -441,6 +483,8 @@ WR_TESTS = {
     WR_TEST(a_second_process_is_refused),
     WR_TEST(another_pipelines_checkpoint_is_refused),
     WR_TEST(every_flipped_byte_is_found_and_an_older_one_serves),
+    WR_TEST(damaged_ones_do_not_drive_the_good_out),
+    WR_TEST(what_a_failed_write_left_is_in_nobodys_way),
     WR_TEST(current_is_a_hint_that_is_checked),
     WR_TEST(nothing_readable_is_an_error_not_a_fresh_start),
     WR_TEST(a_damaged_only_one_is_an_error),
