@@ -157,6 +157,10 @@ plantest: $(O)/weir ## EXPLAIN of tests/plan is what stands there; U=1 writes it
 pipetest: $(O)/weir
 	@tools/run_pipelines $(O)/weir
 
+bad: $(O)/weir ## the named bad inputs of tests/bad: what is said of each; U=1 writes it anew
+	@tools/run_bad $(O)/weir $(if $(U),--update) "$(T)"
+.PHONY: bad
+
 test: ## install what is missing, build, run the unit, SQL and pipeline tests
 	@tools/deps test
 	@$(MAKE) --no-print-directory -j2 all tests-built

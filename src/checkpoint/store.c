@@ -93,11 +93,13 @@ check_version(wr_store *store, weir_error *err)
         if (!wr_store_read_file(store, "VERSION", VERSION_BYTES_MAX, &arena, &bytes, &length, &why))
             status = wr_error_set(err, WEIR_CHECKPOINT_UNREADABLE, "%s/%s", store->path,
                                   wr_text_string(&why));
-        else if (length != sizeof VERSION_TEXT - 1 || memcmp(bytes, VERSION_TEXT, length) != 0)
+        else if (length != sizeof VERSION_TEXT - 1 || memcmp(bytes, VERSION_TEXT, length) != 0) {
             status = wr_error_set(err, WEIR_CHECKPOINT_UNREADABLE,
                                   "%s/VERSION is not \"weir-store 1\": written by another version of "
                                   "Weir, or damaged",
                                   store->path);
+            wr_error_hint(err, "run it with the version that wrote it, or give it a directory of its own");
+        }
         wr_text_fini(&why);
         wr_arena_fini(&arena);
         return status;

@@ -315,18 +315,21 @@ wr_store_read(wr_store *store, uint64_t fingerprint, bool *found, wr_checkpoint 
     if (status != WEIR_OK)
         (void) wr_error_set(err, status, "cannot list %s", store->path);
     else if (current > (count > 0 ? list[0] : 0))
-        wr_text_printf(skipped, "ckpt-%010llu.m, which CURRENT names, is missing; ",
+        wr_text_printf(skipped, "ckpt-%010llu.m, which CURRENT names, is missing",
                        (unsigned long long) current);
     for (uint32_t i = 0; status == WEIR_OK && i < count && !*found; i++) {
-        size_t before = skipped->length;
-        *found = wr_store_verify(store, list[i], out, skipped);
-        if (!*found && skipped->length > before)
-            wr_text_puts(skipped, "; ");
+        wr_text why;
+        wr_text_init(&why, store->budget);
+        *found = wr_store_verify(store, list[i], out, &why);
+        if (!*found)
+            wr_text_printf(skipped, "%s%s", skipped->length > 0 ? "; " : "", wr_text_string(&why));
+        wr_text_fini(&why);
     }
-    if (status == WEIR_OK && !*found && (count > 0 || current > 0))
+    if (status == WEIR_OK && !*found && (count > 0 || current > 0)) {
         status = wr_error_set(err, WEIR_CHECKPOINT_UNREADABLE, "no checkpoint in %s can be read: %s",
                               store->path, wr_text_string(skipped));
-    else if (*found && out->fingerprint != fingerprint) {
+        wr_error_hint(err, "put back a copy of the directory; or remove it, to begin with what the sources still have");
+    } else if (*found && out->fingerprint != fingerprint) {
         status = store_mismatch(store, out->fingerprint, fingerprint, err);
         wr_checkpoint_fini(out);
         *found = false;

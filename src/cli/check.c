@@ -27,6 +27,15 @@ load(weir *engine, const char *path, bool json)
     return pipeline;
 }
 
+static bool
+text_or_json(const char *format)
+{
+    bool known = strcmp(format, "text") == 0 || strcmp(format, "json") == 0;
+    if (!known)
+        cli_say("unknown format \"%s\": text or json", format);
+    return known;
+}
+
 static int
 check_run(int argc, char **argv)
 {
@@ -40,6 +49,8 @@ check_run(int argc, char **argv)
     int rc = cli_parse(argc, argv, options, &rest, &done);
     if (rc != 0 || done)
         return rc;
+    if (!text_or_json(format))
+        return CLI_USAGE;
     cli_set_colour(colour);
     if (rest.count == 0) {
         cli_say("which file? weir check FILE...");
@@ -88,6 +99,8 @@ explain_run(int argc, char **argv)
     int rc = cli_parse(argc, argv, options, &rest, &done);
     if (rc != 0 || done)
         return rc;
+    if (!text_or_json(format))
+        return CLI_USAGE;
     if (analyze && rest.count == 1)
         return cli_ask_explain(&where, rest.items[0], strcmp(format, "json") == 0);
     if (analyze) {

@@ -6,11 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool
+schema_has_input(const char *schema, const cli_list *inputs)
+{
+    size_t length = strcspn(schema, "=");
+    for (int i = 0; i < inputs->count; i++)
+        if (strncmp(inputs->items[i], schema, length) == 0 && inputs->items[i][length] == '=')
+            return true;
+    return false;
+}
+
 /* --schema name=FILE gives the columns of --input name=FILE; the texts are kept until the engine
  * has copied them. */
 static int
 add_inputs(weir *engine, const cli_list *inputs, const cli_list *schemas)
 {
+    for (int s = 0; s < schemas->count; s++)
+        if (!schema_has_input(schemas->items[s], inputs)) {
+            cli_say("--schema %s is for no --input: write --schema NAME=FILE and --input NAME=FILE", schemas->items[s]);
+            return CLI_USAGE;
+        }
     for (int i = 0; i < inputs->count; i++) {
         const char *eq = strchr(inputs->items[i], '=');
         char name[128];

@@ -389,7 +389,12 @@ run_options_read(int argc, char **argv, run_options *o, int *done)
         cli_say("--workers wants 1 to 64, or 0 for one a core");
         return CLI_USAGE;
     }
-    return CLI_OK;
+    if (o->data_dir != NULL && o->data_dir[0] == '\0') { /* a variable that is not set, say */
+        cli_say("--data wants a directory, not \"\"");
+        return CLI_USAGE;
+    }
+    cli_format format;
+    return o->show == NULL || cli_format_parse(o->format, stdout, &format) ? CLI_OK : CLI_USAGE;
 }
 
 static int

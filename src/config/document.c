@@ -116,7 +116,8 @@ builder_next(builder *b, yaml_event_t *event)
             column = b->text[i] == '\n' ? 1 : column + 1;
             line += b->text[i] == '\n';
         }
-        wr_report_error(b->report, b->file, line, column, 1, WEIR_CONFIG_SYNTAX, NULL,
+        wr_report_error(b->report, b->file, line, column, 1, WEIR_CONFIG_SYNTAX,
+                        "the file must be UTF-8, with no control characters but line ends and tabs",
                         "not valid YAML: %s", b->parser.problem);
     } else {
         wr_report_error(b->report, b->file, (uint32_t)m->line + 1, (uint32_t)m->column + 1, 1,
@@ -226,6 +227,15 @@ build_list(builder *b, wr_node *n, uint32_t depth)
     return NULL;
 }
 
+static size_t
+characters(const char *text, size_t length)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < length; i++)
+        count += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return count;
+}
+
 static wr_node *
 build_scalar(builder *b, yaml_event_t *event)
 {
@@ -237,6 +247,9 @@ build_scalar(builder *b, yaml_event_t *event)
     n->text = wr_arena_strndup(b->arena, (const char *)event->data.scalar.value, n->length);
     n->quoted =
         style == YAML_SINGLE_QUOTED_SCALAR_STYLE || style == YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+    n->verbatim = n->quoted && event->start_mark.line == event->end_mark.line &&
+                  event->end_mark.index - event->start_mark.index ==
+                      characters((const char *)event->data.scalar.value, n->length) + 2;
     n->block = style == YAML_LITERAL_SCALAR_STYLE;
     if (n->block)
         block_place(b, n);

@@ -23,6 +23,7 @@ typedef struct wr_node {
     const char      *text;      /* SCALAR, NUL-terminated              */
     size_t           length;
     bool             quoted;    /* 'x' or "x"                          */
+    bool             verbatim;  /* quoted, on one line, nothing escaped */
     bool             block;     /* | literal: SQL positions are exact  */
     bool             secret;    /* !secret name: text is the name      */
     uint32_t         block_line, block_column; /* where the block's first line begins */

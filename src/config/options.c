@@ -229,6 +229,8 @@ node_set(const wr_option *o, const wr_node *node, void *config, wr_arena *arena,
     weir_status s = wr_option_set(o, node->text, config, arena, &err);
     if (s == WEIR_OK && o->type == WR_OPT_PATH)
         s = path_set(o, node, config, arena);
+    if (s == WEIR_OK && o->required && node->length == 0)
+        return wr_node_error(report, node, WEIR_CONFIG_MISSING, o->doc, "`%s` is empty", o->name);
     if (s == WEIR_OK)
         return WEIR_OK;
     if (s == WEIR_MEMORY)
@@ -238,22 +240,29 @@ node_set(const wr_option *o, const wr_node *node, void *config, wr_arena *arena,
     return wr_node_error(report, node, s, err.hint[0] != '\0' ? err.hint : NULL, "%s", err.text);
 }
 
+const char *
+wr_option_near(const wr_option *table, const char *name)
+{
+    const char *near = NULL;
+    uint32_t best = 4;
+    for (const wr_option *o = table; o != NULL && o->name != NULL; o++) {
+        uint32_t d = wr_edit_distance(name, o->name, 3);
+        if (d < best && d < strlen(o->name)) {
+            best = d;
+            near = o->name;
+        }
+    }
+    return near;
+}
+
 static weir_status
 unknown_key(const wr_option *table, const wr_node *key, const wr_option *const *elsewhere,
             wr_report *report)
 {
     char hint[200] = "";
-    const wr_option *near = NULL;
-    uint32_t best = 4;
-    for (const wr_option *o = table; o->name != NULL; o++) {
-        uint32_t d = wr_edit_distance(key->text, o->name, 3);
-        if (d < best && d < strlen(o->name)) {
-            best = d;
-            near = o;
-        }
-    }
+    const char *near = wr_option_near(table, key->text);
     if (near != NULL)
-        snprintf(hint, sizeof hint, "did you mean `%s`?", near->name);
+        snprintf(hint, sizeof hint, "did you mean `%s`?", near);
     for (uint32_t i = 0; near == NULL && elsewhere != NULL && elsewhere[i] != NULL; i++)
         if (option_find(elsewhere[i], key->text) != NULL)
             snprintf(hint, sizeof hint, "`%s` belongs one level up or down", key->text);

@@ -16,6 +16,8 @@
 weir_status wr_options_read(const wr_option *table, const wr_node *map, const wr_node *at,
                             const wr_option *const *elsewhere, void *config, size_t config_bytes,
                             wr_arena *arena, wr_report *report);
+/* The option that is meant by a name that is none of the table's; NULL: none is like it. */
+const char *wr_option_near(const wr_option *table, const char *name);
 /* One scalar into place; used by the above. */
 weir_status wr_option_set(const wr_option *option, const char *text, void *config, wr_arena *arena,
                           weir_error *err);

@@ -83,6 +83,7 @@ tcp_check(const void *config, weir_error *err)
     const wr_tcp_source_config *c = config;
     if ((c->listen == NULL) == (c->connect == NULL))
         return wr_error_set(err, WEIR_CONFIG_MISSING, "say either listen: or connect: host:port");
+    WR_TRY(wr_tcp_address_check(c->listen != NULL ? c->listen : c->connect, c->listen != NULL, err));
     return wr_tcp_tls_check(c, err);
 }
 

@@ -51,15 +51,24 @@ wr_tcp_host(const char *text, char *host, size_t size)
 }
 
 weir_status
+wr_tcp_address_check(const char *text, bool passive, weir_error *err)
+{
+    char        host[HOST_BYTES_MAX];
+    const char *port;
+    if (address_cut(text, host, &port) && (host[0] != '\0' || passive))
+        return WEIR_OK;
+    (void)!wr_error_set(err, WEIR_CONFIG_VALUE, "\"%.200s\" is not an address", text);
+    wr_error_hint(err, "write host:port, such as 127.0.0.1:9000, [::1]:9000%s", passive ? " or *:9000" : "");
+    return WEIR_CONFIG_VALUE;
+}
+
+weir_status
 wr_tcp_resolve(const char *text, bool passive, struct addrinfo **list, weir_error *err)
 {
     char        host[HOST_BYTES_MAX];
     const char *port;
-    if (!address_cut(text, host, &port) || (host[0] == '\0' && !passive)) {
-        wr_error_set(err, WEIR_CONFIG_VALUE, "\"%.200s\" is not an address", text);
-        wr_error_hint(err, "write host:port, such as 127.0.0.1:9000, [::1]:9000 or *:9000");
-        return WEIR_CONFIG_VALUE;
-    }
+    WR_TRY(wr_tcp_address_check(text, passive, err));
+    (void) address_cut(text, host, &port);
     struct addrinfo hints = {
         .ai_family = AF_UNSPEC,
         .ai_socktype = SOCK_STREAM,

@@ -108,6 +108,8 @@ weir_status wr_pipeline_create(weir *engine, const char *name, weir_pipeline **p
 void wr_pipeline_destroy(weir_pipeline *pipeline);
 /* Plan everything of pipeline->spec: catalog, plans, job, bindings.  Mistakes go into report. */
 weir_status wr_pipeline_plan(weir_pipeline *pipeline, wr_report *report);
+/* Mistakes in the words of `tests:` go into the report (test_check.c). */
+void wr_tests_check(weir_pipeline *p, wr_report *report);
 /* The source or view `name` (or whose side stream it is) and what it reads, unless that is done; WEIR_OK
  * when there is none.  For queries: marks, sources and views have room. */
 weir_status wr_pipeline_plan_named(weir_pipeline *pipeline, const char *name, wr_report *report);

@@ -91,7 +91,7 @@ wr_pipeline_stream(const weir_pipeline *pipeline, const char *name)
     return wr_lowering_find_stream(&pipeline->lowering, name, &i) ? (int32_t)i : -1;
 }
 
-/* An error inside a text that stands in the YAML: exact in a | block, at the value otherwise. */
+/* An error inside a text that stands in the YAML: exact in a | block and on one line, at the value otherwise. */
 weir_status
 wr_load_report_sql(wr_report *report, const wr_node *node, const char *sql_file, const char *text,
            size_t length, weir_status status, const weir_error *err)
@@ -105,9 +105,9 @@ wr_load_report_sql(wr_report *report, const wr_node *node, const char *sql_file,
     if (node->block && at.line > 0) {
         at.column += (int32_t)node->block_column - 1;
         at.line += (int32_t)node->block_line - 1;
-    } else if (!node->quoted && !node->block && at.line == 1) { /* plain, on one line */
+    } else if ((!node->quoted || node->verbatim) && !node->block && at.line == 1) { /* on one line */
         at.line = (int32_t)node->line;
-        at.column += (int32_t)node->column - 1;
+        at.column += (int32_t)node->column - 1 + node->verbatim;
     } else {
         at.line = (int32_t)node->line;
         at.column = (int32_t)node->column;
@@ -540,6 +540,19 @@ wr_pipeline_bind(weir_pipeline *p)
     return ok ? WEIR_OK : WEIR_MEMORY;
 }
 
+/* A source and a view of one name. */
+static void
+names_check(const wr_spec *spec, wr_report *report)
+{
+    uint32_t at;
+    for (uint32_t i = 0; i < spec->source_count; i++)
+        if (wr_names_find_bytes(&spec->names, spec->sources[i].name, strlen(spec->sources[i].name), &at) &&
+            at < spec->view_count)
+            (void)!wr_node_error(report, spec->views[at].at, WEIR_CONFIG_DUPLICATE_KEY,
+                                 "sources and views share their names: call one of them differently",
+                                 "`%s` is a source already", spec->sources[i].name);
+}
+
 weir_status
 wr_pipeline_plan(weir_pipeline *p, wr_report *report)
 {
@@ -557,6 +570,7 @@ wr_pipeline_plan(weir_pipeline *p, wr_report *report)
     WR_TRY(wr_names_reserve(&p->view_names, views));
     WR_TRY(wr_lowering_reserve(&p->lowering, views + 2 * sources, 2 * views));
     weir_status first = WEIR_OK, st; /* all mistakes are in the report but the want of memory */
+    names_check(spec, report);
     for (uint32_t i = 0; i < spec->source_count; i++) {
         st = plan_source_once(p, i, report);
         first = first == WEIR_OK ? st : first;
@@ -573,6 +587,7 @@ wr_pipeline_plan(weir_pipeline *p, wr_report *report)
         st = plan_sink(p, &spec->sinks[i], report);
         first = first == WEIR_OK ? st : first;
     }
+    wr_tests_check(p, report);
     if (report->errors > 0)
         return wr_report_status(report);
     WR_TRY(first);

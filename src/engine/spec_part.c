@@ -132,11 +132,15 @@ wr_spec_connector_key(wr_spec_reader *r, const wr_node *name, const wr_node *map
         return NULL;
     }
     *status = WEIR_OK;
-    for (uint32_t i = 0; i < rest->count; i++)
-        if (rest->keys[i] != key)
-            *status = wr_node_error(r->report, rest->keys[i], WEIR_CONFIG_UNKNOWN_KEY, NULL,
-                                    "unknown key `%s` in %s `%s`", rest->keys[i]->text, kind->what,
-                                    name->text);
+    for (uint32_t i = 0; i < rest->count; i++) {
+        if (rest->keys[i] == key)
+            continue;
+        const char *near = wr_option_near(kind->common, rest->keys[i]->text);
+        const char *hint = near != NULL ? wr_arena_printf(r->arena, "did you mean `%s`?", near)
+                                        : wr_arena_printf(r->arena, "options of `%s` stand under it", key->text);
+        *status = wr_node_error(r->report, rest->keys[i], WEIR_CONFIG_UNKNOWN_KEY, hint,
+                                "unknown key `%s` in %s `%s`", rest->keys[i]->text, kind->what, name->text);
+    }
     *value = wr_arena_calloc(r->arena, 1, sizeof **value);
     if (under->kind == WR_NODE_MAP)
         *value = wr_spec_map_part(r, under, (wr_option[]){ { 0 } }, false);

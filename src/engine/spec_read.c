@@ -176,7 +176,7 @@ wr_spec_read(const wr_node *root, const char *file, const char *const *inputs,
                                    "`--input %s` names no source of %s", inputs[i], file);
     }
     if (n_sources == 0 && wr_report_status(report) == WEIR_OK && n_views == 0)
-        (void)!wr_report_error(report, file, 1, 1, 1, WEIR_CONFIG_MISSING, NULL,
+        (void)!wr_report_error(report, file, 1, 1, 1, WEIR_CONFIG_MISSING, "`weir new` writes one to start from",
                                "the pipeline has neither sources nor views");
     return wr_report_status(report);
 }

@@ -35,8 +35,13 @@ encoder_read(wr_spec_reader *r, wr_spec_sink *s, const wr_node *f, const char *f
     s->encoder_config = wr_arena_calloc(r->arena, 1, WR_MAX(s->encoder->config_bytes, (size_t)1));
     if (s->encoder_config == NULL)
         return WEIR_MEMORY;
-    return wr_options_read(s->encoder->options, options, f != NULL ? f : s->at, NULL,
-                           s->encoder_config, s->encoder->config_bytes, r->arena, r->report);
+    weir_error err = { 0 };
+    WR_TRY(wr_options_read(s->encoder->options, options, f != NULL ? f : s->at, NULL, s->encoder_config,
+                           s->encoder->config_bytes, r->arena, r->report));
+    if (s->encoder->check != NULL && s->encoder->check(s->encoder_config, &err) != WEIR_OK)
+        return wr_node_error(r->report, f != NULL ? f : s->at, err.code, err.hint[0] != '\0' ? err.hint : NULL, "%s",
+                             err.text);
+    return WEIR_OK;
 }
 
 static bool

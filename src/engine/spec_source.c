@@ -75,8 +75,13 @@ decoder_read(wr_spec_reader *r, wr_spec_source *s, const wr_node *f, const char 
     s->decoder_config = wr_arena_calloc(r->arena, 1, WR_MAX(s->decoder->config_bytes, (size_t)1));
     if (s->decoder_config == NULL)
         return WEIR_MEMORY;
-    return wr_options_read(s->decoder->options, options, f != NULL ? f : s->at, NULL,
-                           s->decoder_config, s->decoder->config_bytes, r->arena, r->report);
+    weir_error err = { 0 };
+    WR_TRY(wr_options_read(s->decoder->options, options, f != NULL ? f : s->at, NULL, s->decoder_config,
+                           s->decoder->config_bytes, r->arena, r->report));
+    if (s->decoder->check != NULL && s->decoder->check(s->decoder_config, &err) != WEIR_OK)
+        return wr_node_error(r->report, f != NULL ? f : s->at, err.code, err.hint[0] != '\0' ? err.hint : NULL, "%s",
+                             err.text);
+    return WEIR_OK;
 }
 
 /* The push source is the runtime's own; the others are in the registry. */
@@ -188,6 +193,11 @@ wr_spec_source_read(wr_spec_reader *r, const wr_node *key, const wr_node *map, w
     status = status == WEIR_OK ? st : status;
     if (connector == NULL)
         return status;
+    if (s->key != NULL && s->common.key.count == 0) {
+        st = wr_node_error(r->report, s->key, WEIR_CONFIG_VALUE, "key: id, or key: [a, b]; or leave it out",
+                           "the key of `%s` names no column", s->name);
+        status = status == WEIR_OK ? st : status;
+    }
     s->ops = source_find(connector->text);
     st = skew_check(r, map, s);
     status = status == WEIR_OK ? st : status;

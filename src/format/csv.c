@@ -22,13 +22,19 @@ enum { STATE_HEADER = 1, STATE_SKIPPING = 2 }; /* the first byte of a frozen dec
 /* --- life --- */
 
 static weir_status
-config_check(const wr_csv_decode_config *c, weir_error *err)
+config_check(const void *config, weir_error *err)
 {
-    if (c->delimiter == NULL || strlen(c->delimiter) != 1 || strchr("\r\n\\", *c->delimiter))
-        return wr_error_set(err, WEIR_CONFIG_VALUE, "delimiter: one byte that ends no line");
-    if (c->quote == NULL || strlen(c->quote) > 1 || *c->quote == *c->delimiter)
-        return wr_error_set(err, WEIR_CONFIG_VALUE,
-                            "quote: one byte other than the delimiter, or \"\"");
+    const wr_csv_decode_config *c = config;
+    if (c->delimiter == NULL || strlen(c->delimiter) != 1 || strchr("\r\n\\", *c->delimiter)) {
+        (void)!wr_error_set(err, WEIR_CONFIG_VALUE, "\"%.20s\" cannot be the delimiter", c->delimiter != NULL ? c->delimiter : "");
+        wr_error_hint(err, "one byte that ends no line: \",\", \";\", \"|\", \"\\t\"");
+        return WEIR_CONFIG_VALUE;
+    }
+    if (c->quote == NULL || strlen(c->quote) > 1 || *c->quote == *c->delimiter) {
+        (void)!wr_error_set(err, WEIR_CONFIG_VALUE, "\"%.20s\" cannot be the quote", c->quote != NULL ? c->quote : "");
+        wr_error_hint(err, "one byte other than the delimiter; or \"\": backslash escapes");
+        return WEIR_CONFIG_VALUE;
+    }
     return WEIR_OK;
 }
 
@@ -331,6 +337,7 @@ const wr_decoder_ops wr_csv_decoder_ops = {
     .name = "csv",
     .options = csv_options,
     .config_bytes = sizeof(wr_csv_decode_config),
+    .check = config_check,
     .create = csv_create,
     .decode = decoder_decode,
     .freeze = decoder_freeze,
@@ -342,6 +349,7 @@ const wr_decoder_ops wr_tsv_decoder_ops = {
     .name = "tsv",
     .options = tsv_options,
     .config_bytes = sizeof(wr_csv_decode_config),
+    .check = config_check,
     .create = tsv_create,
     .decode = decoder_decode,
     .freeze = decoder_freeze,

@@ -27,15 +27,28 @@ typedef struct csv_encoder {
 } csv_encoder;
 
 static weir_status
+config_check(const void *config, weir_error *err)
+{
+    const wr_csv_encode_config *c = config;
+    if (c->delimiter == NULL || strlen(c->delimiter) != 1 || strchr("\r\n\\", *c->delimiter)) {
+        (void)!wr_error_set(err, WEIR_CONFIG_VALUE, "\"%.20s\" cannot be the delimiter", c->delimiter != NULL ? c->delimiter : "");
+        wr_error_hint(err, "one byte that ends no line: \",\", \";\", \"|\", \"\\t\"");
+        return WEIR_CONFIG_VALUE;
+    }
+    if (c->quote == NULL || strlen(c->quote) > 1 || *c->quote == *c->delimiter) {
+        (void)!wr_error_set(err, WEIR_CONFIG_VALUE, "\"%.20s\" cannot be the quote", c->quote != NULL ? c->quote : "");
+        wr_error_hint(err, "one byte other than the delimiter; or \"\": backslash escapes");
+        return WEIR_CONFIG_VALUE;
+    }
+    return WEIR_OK;
+}
+
+static weir_status
 encoder_create(const void *config, const wr_schema *schema, wr_budget *budget,
                const wr_encoder_ops *ops, wr_encoder **out, weir_error *err)
 {
     const wr_csv_encode_config *c = config;
-    if (c->delimiter == NULL || strlen(c->delimiter) != 1 || strchr("\r\n\\", *c->delimiter))
-        return wr_error_set(err, WEIR_CONFIG_VALUE, "delimiter: one byte that ends no line");
-    if (c->quote == NULL || strlen(c->quote) > 1 || *c->quote == *c->delimiter)
-        return wr_error_set(err, WEIR_CONFIG_VALUE,
-                            "quote: one byte other than the delimiter, or \"\"");
+    WR_TRY(config_check(config, err));
     csv_encoder *e = wr_calloc(budget, 1, sizeof *e);
     if (e == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for a CSV encoder");
@@ -300,6 +313,7 @@ const wr_encoder_ops wr_csv_encoder_ops = {
     .name = "csv",
     .options = csv_options,
     .config_bytes = sizeof(wr_csv_encode_config),
+    .check = config_check,
     .create = csv_create,
     .begin = encoder_begin,
     .encode = encoder_encode,
@@ -310,6 +324,7 @@ const wr_encoder_ops wr_tsv_encoder_ops = {
     .name = "tsv",
     .options = tsv_options,
     .config_bytes = sizeof(wr_csv_encode_config),
+    .check = config_check,
     .create = tsv_create,
     .begin = encoder_begin,
     .encode = encoder_encode,

@@ -29,6 +29,7 @@ typedef struct wr_decoder_ops {
     const wr_option *options;
     size_t           config_bytes; /* of the struct the options fill */
     bool             keyed;        /* its rows replace each other: for sources with a key */
+    weir_status (*check)(const void *config, weir_error *err); /* do its options fit together?  NULL: always */
     /* Borrows schema and config for the decoder's life.  needed: bit a column. */
     weir_status (*create)(const void *config, const wr_schema *schema, const uint64_t *needed,
                           wr_budget *budget, wr_decoder **out, weir_error *err);
@@ -58,6 +59,7 @@ typedef struct wr_encoder_ops {
     const wr_option *options;
     size_t           config_bytes;
     bool             appends;     /* it cannot say that a row is taken back */
+    weir_status (*check)(const void *config, weir_error *err); /* do its options fit together?  NULL: always */
     weir_status (*create)(const void *config, const wr_schema *schema, wr_budget *budget,
                           wr_encoder **out, weir_error *err);
     /* What stands before the first row (a CSV header); may be NULL. */

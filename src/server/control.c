@@ -11,6 +11,7 @@
  */
 #include "server/reply.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- names --- */
@@ -283,7 +284,9 @@ op_checkpoint(conn *c, const request *q, int64_t id)
     for (uint32_t i = 0; name != NULL && p != NULL && strcmp(weir_pipeline_name(p), name) != 0;)
         p = weir_pipeline_at(c->server->engine, ++i);
     if (p == NULL) {
-        session_error(c, id, "QUERY_NO_RELATION", "no pipeline of that name is loaded", NULL);
+        char text[160];
+        snprintf(text, sizeof text, "no pipeline is called \"%.100s\"", name != NULL ? name : "");
+        session_error(c, id, "QUERY_NO_RELATION", text, NULL);
         return;
     }
     if (job->running) {

@@ -8,6 +8,7 @@
  */
 #include "server/reply.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { FRAME_HEAD_BYTES = 4 };
@@ -110,7 +111,9 @@ session_request(conn *c, const request *q)
                strcmp(op, "metrics") == 0) {
         op_look(c, q, id, op);
     } else {
-        session_error(c, id, "USAGE", "unknown op", ops);
+        char text[80];
+        snprintf(text, sizeof text, "there is no op \"%.40s\"", op);
+        session_error(c, id, "USAGE", text, ops);
     }
 }
 

@@ -416,6 +416,11 @@ op_sub(conn *c, const request *q, int64_t id)
         session_error(c, id, "USAGE", "the id is in use on this connection", NULL);
         return;
     }
+    int64_t credit = INT64_MAX;
+    if (request_find(q, "credit") != NULL && (!request_whole(q, "credit", &credit) || credit < 0)) {
+        session_error(c, id, "USAGE", "credit is a whole number of rows", "{\"op\":\"sub\",\"id\":1,\"view\":\"per_auction\",\"credit\":1000}");
+        return;
+    }
     weir_error err = { 0 };
     subscription *s = wr_calloc(c->server->budget, 1, sizeof *s);
     weir_status st = s == NULL ? wr_error_set(&err, WEIR_MEMORY, "no memory for a subscription")
@@ -424,8 +429,7 @@ op_sub(conn *c, const request *q, int64_t id)
         s->conn = c;
         s->id = id;
         s->gaps = request_flag(q, "gaps");
-        if (!request_whole(q, "credit", &s->credit))
-            s->credit = INT64_MAX;
+        s->credit = credit;
         weir_subscribe_options o = { .snapshot = request_flag(q, "snapshot"),
                                      .upserts = request_flag(q, "upserts"),
                                      .epochs = request_flag(q, "epochs"),

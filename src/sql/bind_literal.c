@@ -149,7 +149,7 @@ apply_modifiers(sql_binder *b, const PgQuery__TypeName *name, wr_type *type)
     case WR_BPCHAR:
         if (first < 1)
             return wr_error_at(b->err, WEIR_QUERY_TYPE, name->location,
-                               "length for type %s must be at least 1", wr_type_name(target));
+                               "length for type %s must be at least 1", wr_sql_last_name(name->names, name->n_names));
         break;
     case WR_TIME:
     case WR_TIMESTAMP:
@@ -186,8 +186,10 @@ wr_bind_type(sql_binder *b, const PgQuery__TypeName *name, wr_type *type)
     }
     if (wr_type_parse(last, strlen(last), type, b->err) != WEIR_OK) {
         wr_error_clear(b->err);
-        return wr_error_at(b->err, WEIR_QUERY_TYPE, name->location, "type \"%s\" does not exist",
-                           last);
+        (void)!wr_error_at(b->err, WEIR_QUERY_TYPE, name->location, "type \"%s\" does not exist", last);
+        wr_error_hint(b->err, "there are boolean, smallint, integer, bigint, numeric(p, s), real, double precision, text, "
+                              "varchar(n), bytea, date, time, timestamp, timestamptz, interval, uuid, json, jsonb, and TYPE[]");
+        return WEIR_QUERY_TYPE;
     }
     if (name->n_array_bounds > 0) {
         if (type->id == WR_ARRAY)

@@ -263,12 +263,29 @@ runtime_event(void *user, int what, const weir_error *err)
 
 /* --- lives --- */
 
+/* T4: no lane that holds the watermark back is behind it, where each was cut by the same barrier. */
+static void
+lanes_check(sim_world *w, uint32_t i)
+{
+    const source *s = &w->rt->sources[i];
+    if (w->plan.idle_us != 0 || s->restored_count != w->sources[i].partition_count)
+        return;
+    for (uint32_t n = 0; n < s->restored_count; n++)
+        if (s->restored[n].ended)
+            return;
+    for (uint32_t n = 0; n < s->restored_count; n++)
+        if (s->restored[n].watermark < s->watermark)
+            sim_wrong(w, "T4: source %u goes on %lld us before its partition %d", i,
+                      (long long) (s->watermark - s->restored[n].watermark), (int) s->restored[n].partition);
+}
+
 /* What the restored checkpoint says against what was committed and seen. */
 static void
 restored_check(sim_world *w, wr_epoch epoch, uint32_t life, bool excused)
 {
     for (uint32_t i = 0; i < w->source_count; i++) {
         sim_source *s = &w->sources[i];
+        lanes_check(w, i);
         for (uint32_t p = 0; p < s->partition_count; p++)
             if (excused)
                 s->partitions[p].committed = WR_MIN(s->partitions[p].committed, s->partitions[p].position);

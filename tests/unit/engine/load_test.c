@@ -180,7 +180,7 @@ static const bad_file bad_files[] = {
       "sources:\n"
       "  a:\n"
       "    push: {}\n" },
-    { "empty_columns", WEIR_QUERY_SYNTAX, 4, 14, "there is no column",
+    { "empty_columns", WEIR_QUERY_SYNTAX, 4, 15, "there is no column",
       "sources:\n"
       "  a:\n"
       "    push: {}\n"
@@ -398,7 +398,7 @@ static const bad_file bad_files[] = {
       A "views:\n"
       "  x: { sql: SELECT k FROM y }\n"
       "  y: { sql: SELECT k FROM x }\n" },
-    { "view_named_as_a_source", WEIR_CONFIG_REFERENCE, 7, 3, "view `a` reads itself",
+    { "view_named_as_a_source", WEIR_CONFIG_DUPLICATE_KEY, 7, 3, "`a` is a source already",
       A "views:\n"
       "  a:\n"
       "    sql: |\n"

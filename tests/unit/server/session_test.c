@@ -35,7 +35,7 @@ wrong_requests_are_answered_and_the_session_goes_on(void **state)
         { "{}", "\"text\":\"a request has an `op`\"" },
         { "{\"op\":7}", "\"text\":\"a request has an `op`\"" },
         { "{\"op\":\"dance\",\"id\":3}", "{\"id\":3,\"op\":\"error\",\"code\":\"USAGE\",\"text\":"
-                                         "\"unknown op\",\"hint\":\"hello, sub," },
+                                         "\"there is no op \\\"dance\\\"\",\"hint\":\"hello, sub," },
         { "{\"op\":\"ping\",\"id\":1.5}", "an id is a whole number" },
         { "{\"op\":\"ping\",\"id\":1e300}", "an id is a whole number" },
         { "{\"op\":\"ping\",\"id\":\"7\"}", "an id is a whole number" },
@@ -56,7 +56,7 @@ wrong_requests_are_answered_and_the_session_goes_on(void **state)
         { "{\"op\":\"why\"}", "why needs a view" },
         { "{\"op\":\"why\",\"view\":\"w\"}", "QUERY_NO_RELATION" },
         { "{\"op\":\"explain\"}", "explain needs a view" },
-        { "{\"op\":\"checkpoint\",\"pipeline\":\"z\"}", "no pipeline of that name" },
+        { "{\"op\":\"checkpoint\",\"pipeline\":\"z\"}", "no pipeline is called" },
         { "\xff", "" }, /* taken for the start of a line: JSON was spoken before */
     };
     rig r;
