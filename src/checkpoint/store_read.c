@@ -289,11 +289,14 @@ list_manifests(wr_store *store, wr_arena *arena, uint64_t **list, uint32_t *coun
 static weir_status
 store_mismatch(const wr_store *store, uint64_t have, uint64_t want, weir_error *err)
 {
-    if (((have ^ want) & WR_FINGERPRINT_BOUNDED) == 0)
-        return wr_error_set(err, WEIR_CHECKPOINT_MISMATCH,
+    if (((have ^ want) & WR_FINGERPRINT_BOUNDED) == 0) {
+        (void) wr_error_set(err, WEIR_CHECKPOINT_MISMATCH,
                             "the checkpoints in %s belong to another pipeline, or to an older "
                             "text of this one",
                             store->path);
+        wr_error_hint(err, "run it with a directory of its own; or remove this one, to begin with what the sources still have");
+        return WEIR_CHECKPOINT_MISMATCH;
+    }
     bool        once = (have & WR_FINGERPRINT_BOUNDED) != 0;
     weir_status status = wr_error_set(err, WEIR_CHECKPOINT_MISMATCH,
                                       "the checkpoints in %s are of a run %s --once, and this one is %s",
