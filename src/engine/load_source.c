@@ -117,7 +117,7 @@ check_decoder(weir_pipeline *p, const wr_spec_source *s, const wr_source_binding
     const wr_schema *schema = b->keyed ? b->decoded : b->schema;
     weir_error err = { 0 };
     wr_decoder *decoder = NULL;
-    if (b->decoder == NULL)
+    if (b->decoder == NULL || !s->sound) /* its options are reported */
         return WEIR_OK;
     uint32_t words = schema->field_count / 64 + 1;
     uint64_t *needed = wr_arena_calloc(&p->arena, words, sizeof *needed);

@@ -30,11 +30,11 @@ class Options(c.Structure):
 
 
 class Subscribe(c.Structure):
-    _fields_ = [("snapshot", c.c_bool), ("cursor", c.c_char_p), ("upserts", c.c_bool), ("required", c.c_bool), ("wake", c.c_void_p), ("user", c.c_void_p)]
+    _fields_ = [("snapshot", c.c_bool), ("cursor", c.c_char_p), ("upserts", c.c_bool), ("epochs", c.c_bool), ("required", c.c_bool), ("wake", c.c_void_p), ("user", c.c_void_p)]
 
 
 class Message(c.Structure):
-    _fields_ = [("event", c.c_int), ("rows", c.c_void_p), ("snapshot", c.c_bool), ("watermark", c.c_int64), ("lost", c.c_uint64), ("cursor", c.c_char * 256)]
+    _fields_ = [("event", c.c_int), ("rows", c.c_void_p), ("snapshot", c.c_bool), ("watermark", c.c_int64), ("epoch", c.c_uint64), ("lost", c.c_uint64), ("cursor", c.c_char * 256)]
 
 
 def ensure_allocator(library):

@@ -116,7 +116,7 @@ static const bad_file bad_files[] = {
       "  a:\n"
       "    push: {}\n"
       "    columns: \"id bigint OPTIONS (path 'a..b')\"\n" },
-    { "asof_left_changes", WEIR_QUERY_UNSUPPORTED, 12, 13, "an as-of join cannot take back what it has given",
+    { "asof_left_changes", WEIR_QUERY_UNSUPPORTED, 12, 67, "an as-of join cannot take back what it has given",
       "sources:\n"
       "  a:\n"
       "    push: {}\n"
