@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* format/print.c -- digits two at a time (see print_impl.h). */
+/* format/print.c -- decimals and times (see print_impl.h). */
 #include "format/print_impl.h"
 
 #include "data/datetime.h"
@@ -17,53 +17,6 @@ put_two(char *to, unsigned v)
     memcpy(to, pairs + 2 * (size_t) v, 2);
 }
 
-static inline unsigned
-digit_count(uint64_t v)
-{
-    static const uint64_t power10[20] = {
-        0,
-        10,
-        100,
-        1000,
-        10000,
-        100000,
-        1000000,
-        10000000,
-        100000000,
-        1000000000,
-        10000000000,
-        100000000000,
-        1000000000000,
-        10000000000000,
-        100000000000000,
-        1000000000000000,
-        10000000000000000,
-        100000000000000000,
-        1000000000000000000,
-        10000000000000000000u,
-    };
-    uint64_t odd = v | 1; /* 0 has one digit; no power of ten above 1 is odd */
-    unsigned guess = (64 - (unsigned) __builtin_clzll(odd)) * 1233 >> 12; /* times log10(2) */
-    return guess + (odd >= power10[guess]);
-}
-
-static char *
-print_unsigned(uint64_t v, char *to)
-{
-    unsigned n = digit_count(v);
-    char    *p = to + n;
-    while (v >= 100) {
-        p -= 2;
-        put_two(p, (unsigned) (v % 100));
-        v /= 100;
-    }
-    if (v >= 10)
-        put_two(p - 2, (unsigned) v);
-    else
-        p[-1] = (char) ('0' + v);
-    return to + n;
-}
-
 bool
 wr_put_grow(wr_put *put, size_t bytes)
 {
@@ -75,11 +28,17 @@ wr_put_grow(wr_put *put, size_t bytes)
 }
 
 char *
-wr_print_integer(int64_t v, char *to)
+wr_print_large(uint64_t v, char *to)
 {
-    if (v < 0)
-        *to++ = '-';
-    return print_unsigned(v < 0 ? 0 - (uint64_t) v : (uint64_t) v, to);
+    const uint64_t half = 100000000;
+    uint64_t       high = v / half;
+    if (high < half) {
+        to = wr_print_some((uint32_t) high, to);
+    } else {
+        to = wr_print_some((uint32_t) (high / half), to);
+        to = wr_print_eight((uint32_t) (high % half), to);
+    }
+    return wr_print_eight((uint32_t) (v % half), to);
 }
 
 char *
@@ -91,11 +50,11 @@ wr_print_decimal(wr_int128 v, int scale, char *to)
         *--p = (char) ('0' + (int) (u % 10));
         u /= 10;
     }
-    uint64_t low = (uint64_t) u;
-    while (low > 0) {
-        *--p = (char) ('0' + (int) (low % 10));
-        low /= 10;
-    }
+    char     low[32];
+    uint64_t rest = (uint64_t) u;
+    size_t   n = rest > 0 ? (size_t) (wr_print_unsigned(rest, low) - low) : 0;
+    p -= n;
+    memcpy(p, low, n);
     while (end - p < scale + 1)
         *--p = '0';
     if (v < 0)
@@ -132,33 +91,45 @@ wr_print_date(wr_print_day *cache, int64_t days, char *to)
     return to + 10;
 }
 
-char *
-wr_print_stamp(wr_print_day *cache, wr_time t, char separator, const char *zone, char *to)
+/* The minute that t is in, into the cache; false: a year that is not for us. */
+static bool
+minute_find(wr_print_day *cache, wr_time t)
 {
     int64_t days = t / WR_US_PER_DAY, us = t % WR_US_PER_DAY;
     if (us < 0) {
         days--;
         us += WR_US_PER_DAY;
     }
-    if ((to = wr_print_date(cache, days, to)) == NULL)
+    cache->minute_known = false;
+    if (wr_print_date(cache, days, cache->minute_text) == NULL)
+        return false;
+    unsigned minute = (unsigned) (us / (60 * WR_US_PER_SECOND));
+    put_two(cache->minute_text + 11, minute / 60);
+    cache->minute_text[13] = ':';
+    put_two(cache->minute_text + 14, minute % 60);
+    cache->minute_text[16] = ':';
+    cache->minute = t - us % (60 * WR_US_PER_SECOND);
+    cache->minute_known = true;
+    return true;
+}
+
+char *
+wr_print_stamp(wr_print_day *cache, wr_time t, char separator, const char *zone, char *to)
+{
+    const uint64_t minute = 60 * (uint64_t) WR_US_PER_SECOND;
+    if (WR_UNLIKELY(!cache->minute_known || (uint64_t) t - (uint64_t) cache->minute >= minute) &&
+        !minute_find(cache, t))
         return NULL;
-    unsigned seconds = (unsigned) (us / WR_US_PER_SECOND);
-    unsigned rest = (unsigned) (us % WR_US_PER_SECOND);
-    to[0] = separator;
-    put_two(to + 1, seconds / 3600);
-    to[3] = ':';
-    put_two(to + 4, seconds / 60 % 60);
-    to[6] = ':';
-    put_two(to + 7, seconds % 60);
-    to += 9;
+    memcpy(to, cache->minute_text, 17);
+    to[10] = separator;
+    uint32_t us = (uint32_t) (t - cache->minute), rest = us % (uint32_t) WR_US_PER_SECOND;
+    put_two(to + 17, us / (uint32_t) WR_US_PER_SECOND);
+    to += 19;
     if (rest != 0) {
+        uint64_t digits = wr_print_digits(rest * 100), ascii = digits | WR_PRINT_ZEROS;
         *to = '.';
-        put_two(to + 1, rest / 10000);
-        put_two(to + 3, rest / 100 % 100);
-        put_two(to + 5, rest % 100);
-        to += 7;
-        while (to[-1] == '0')
-            to--;
+        memcpy(to + 1, &ascii, 8);
+        to += 9 - (__builtin_clzll(digits) >> 3); /* without the zeros it ends with */
     }
     while (*zone != '\0')
         *to++ = *zone++;

@@ -81,15 +81,66 @@ wr_put_rows(void *encoder,
     return status == WEIR_OK && !wr_text_ok(to) ? WEIR_MEMORY : status;
 }
 
-char *wr_print_integer(int64_t v, char *to);
+/* --- numbers --- */
+
+#define WR_PRINT_ZEROS 0x3030303030303030ull
+
+/* The eight digits of v < 10^8, a byte each, the first one lowest: halves, quarters and single digits
+ * side by side in one word, so that no branch asks how many there are. */
+static inline uint64_t
+wr_print_digits(uint32_t v)
+{
+    uint64_t halves = v / 10000 | (uint64_t) (v % 10000) << 32;
+    uint64_t hundreds = (halves * 10486 >> 20) & 0x7f0000007full; /* by 100, below 10,000 */
+    uint64_t pairs = hundreds | (halves - 100 * hundreds) << 16;
+    uint64_t tens = (pairs * 103 >> 10) & 0x000f000f000f000full; /* by 10, below 100 */
+    return tens | (pairs - 10 * tens) << 8;
+}
+
+static inline char *
+wr_print_eight(uint32_t v, char *to)
+{
+    uint64_t digits = wr_print_digits(v) | WR_PRINT_ZEROS;
+    memcpy(to, &digits, 8);
+    return to + 8;
+}
+
+/* The digits of v < 10^8 that count; eight bytes are free at `to`. */
+static inline char *
+wr_print_some(uint32_t v, char *to)
+{
+    uint64_t digits = wr_print_digits(v);
+    unsigned zeros = (unsigned) __builtin_ctzll(digits | 1ull << 56) & ~7u; /* in bits; 0 has one digit */
+    digits = (digits | WR_PRINT_ZEROS) >> zeros;
+    memcpy(to, &digits, 8);
+    return to + 8 - zeros / 8;
+}
+
+char *wr_print_large(uint64_t v, char *to); /* 10^8 and more */
+
+/* At most 20 digits; 24 bytes are free at `to`. */
+static inline char *
+wr_print_unsigned(uint64_t v, char *to)
+{
+    return WR_LIKELY(v < 100000000) ? wr_print_some((uint32_t) v, to) : wr_print_large(v, to);
+}
+
+static inline char *
+wr_print_integer(int64_t v, char *to)
+{
+    if (v < 0)
+        *to++ = '-';
+    return wr_print_unsigned(v < 0 ? 0 - (uint64_t) v : (uint64_t) v, to);
+}
 /* value / 10^scale with exactly `scale` digits after the point; 0 <= scale <= 38. */
 char *wr_print_decimal(wr_int128 v, int scale, char *to);
 
-/* The date printed last: rows come in runs of one day. */
+/* The date and the minute printed last: rows come in runs of them. */
 typedef struct wr_print_day {
     int64_t day;
-    char    text[10];
-    bool    known;
+    wr_time minute; /* when it begins */
+    char    text[10], minute_text[17];
+    bool    known, minute_known;
 } wr_print_day;
 /* A date or timestamp of the years 1 to 9999; NULL: another one, print it the long way. */
 char *wr_print_date(wr_print_day *cache, int64_t days, char *to);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* json_encode_test.c -- J1, J2 of format/json_encode.c, and back through the decoder. */
+#include "base/random.h"
+#include "data/datetime.h"
 #include "format/json.h"
 #include "support/decode.h"
 #include "support/test.h"
@@ -230,7 +232,84 @@ memory_out_is_said(void **state)
     wr_budget_destroy(tight);
 }
 
+/* One value as JSON that the decoder takes for its column, by the column's place. */
+static void
+random_value(wr_random *r, uint32_t place, wr_text *to)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz 0123456789";
+    int64_t           us = (int64_t) (wr_random_next(r) >> wr_random_below(r, 20) >> 10);
+    int64_t           number = (int64_t) (wr_random_next(r) >> wr_random_below(r, 64));
+    switch (place) {
+    case 0: wr_text_printf(to, "%lld", (long long) (wr_random_below(r, 2) ? number : -number)); break;
+    case 1: wr_text_printf(to, "%d", (int) (int16_t) number); break;
+    case 2:
+        wr_text_putc(to, '"');
+        for (uint64_t n = wr_random_below(r, 80); n > 0; n--)
+            wr_text_puts(to, wr_random_below(r, 150) == 0 ? "\\n"
+                             : wr_random_below(r, 200) == 0
+                                 ? "\xc3\xa4"
+                                 : (char[2]){ letters[wr_random_below(r, sizeof letters - 1)], '\0' });
+        wr_text_putc(to, '"');
+        break;
+    case 3: /* of all fractions, in a minute or two and anywhere */
+        if (wr_random_below(r, 4) > 0)
+            us = 1767225600000000 + (int64_t) wr_random_below(r, 100) * 1000000 +
+                 (int64_t) (wr_random_below(r, 3) * 100 + wr_random_below(r, 3) * 1003);
+        else
+            us -= us % (wr_random_below(r, 2) ? 1 : 3600000000);
+        wr_text_putc(to, '"');
+        wr_timestamp_print_iso(wr_random_below(r, 8) ? us : -us, false, to);
+        wr_text_putc(to, '"');
+        break;
+    case 4:
+        wr_text_printf(to, "%s%llu.%02u", wr_random_below(r, 2) ? "-" : "",
+                       (unsigned long long) wr_random_below(r, 1ull << wr_random_below(r, 40)),
+                       (unsigned) wr_random_below(r, 100));
+        break;
+    default: wr_text_puts(to, number % 2 == 0 ? "true" : "false"); break;
+    }
+}
+
+static void
+random_values_are_printed_as_the_boxed_form(void **state) /* J1 */
+{
+    for (uint32_t round = 0; round < 60; round++) {
+        wr_decoding d;
+        wr_random   r;
+        wr_text     in, text, expected;
+        uint32_t    ends[50];
+        wr_decoding_open(&d, "json", "i int8, j int2, t text, s timestamp, n numeric(18,2), a_name_longer_than_a_vector_register bool", NULL);
+        wr_text_init(&in, NULL);
+        wr_text_init(&text, NULL);
+        wr_text_init(&expected, NULL);
+        wr_random_init(&r, wr_mix64(round));
+        for (uint32_t i = 0; i < 50; i++) {
+            for (uint32_t c = 0; c < 6; c++) {
+                wr_text_printf(&in, "%c\"%s\":", c == 0 ? '{' : ',', d.schema->fields[c].name);
+                if (round % 3 == 2 && wr_random_below(&r, 4) == 0)
+                    wr_text_puts(&in, "null");
+                else
+                    random_value(&r, c, &in);
+            }
+            wr_text_puts(&in, "}\n");
+        }
+        wr_batch   *batch = wr_decoding_batch(&d, wr_text_string(&in), NULL);
+        wr_encoder *e = encoder_make(d.schema, 0);
+        assert_int_equal(e->ops->encode(e, batch, 0, 50, &text, ends), WEIR_OK);
+        reference_print(d.schema, batch, &expected);
+        assert_string_equal(wr_text_string(&text), wr_text_string(&expected));
+        assert_int_equal(ends[49], text.length);
+        e->ops->destroy(e);
+        wr_batch_release(batch);
+        wr_text_fini(&in);
+        wr_text_fini(&text);
+        wr_text_fini(&expected);
+        wr_decoding_close(&d);
+    }
+}
+
 WR_TESTS = {
+    WR_TEST(random_values_are_printed_as_the_boxed_form),
     WR_TEST(values_are_printed_as_the_boxed_form),
     WR_TEST(selections_constants_and_dictionaries),
     WR_TEST(changes_say_what_they_do),
