@@ -66,6 +66,7 @@ EXTRA_src_state_group_find    := -O3
 EXTRA_src_state_row_keys      := -O3
 EXTRA_src_expr_agg_basic       := -fno-tree-slp-vectorize
 EXTRA_tools_bench_state_limit := -O3
+EXTRA_tools_bench_state_join_limit := -O3
 
 $(O)/libweir.a: $(LIB_OBJ)
 	@rm -f $@
@@ -248,9 +249,9 @@ $(O)/bench_sockets: $(patsubst %,$(O)/obj/tools/bench/%.o,sockets sockets_in soc
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-bench-state: $(O)/bench_state ## rows per CPU-second of groups and windows, beside bare loops: make bench-state T="group 1M"
+bench-state: $(O)/bench_state ## rows per CPU-second of groups, windows and joins, beside bare loops: make bench-state T="group 1M"
 	@$(O)/bench_state "$(T)"
-$(O)/bench_state: $(O)/obj/tools/bench/state.o $(O)/obj/tools/bench/state_limit.o $(O)/libweir.a
+$(O)/bench_state: $(patsubst %,$(O)/obj/tools/bench/%.o,state state_host state_join state_limit state_join_limit) $(O)/libweir.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

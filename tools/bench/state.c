@@ -8,18 +8,15 @@
  * first rows come (tables grow, memory is touched for the first time): the figures are those of a steady state, and so
  * are the page faults beside them.  Both must find as many groups, results or pairs.
  */
-#include "base/clock.h"
 #include "base/random.h"
 #include "operator/aggregate.h"
 
+#include "state_host.h"
 #include "state_limit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-
-enum { RUNS_MAX = 31, KEY = 0, VALUE = 1, TIME = 2, COLUMNS = 3, DELAY_US = 2000000 };
 
 /* --- rows --- */
 
@@ -92,157 +89,6 @@ rows_free(rows *t)
     for (uint32_t b = 0; b < t->count; b++)
         wr_batch_release(t->batches[b]);
     free(t->batches);
-}
-
-/* --- an operator as a chain drives it --- */
-
-typedef struct host {
-    const wr_operator_ops *ops;
-    void *self;
-    wr_ctx ctx;
-    weir_error error;
-    uint64_t out;
-} host;
-
-static void
-host_fail(const host *h)
-{
-    fprintf(stderr, "%s: %s\n", h->ops->name, h->error.text);
-    exit(1);
-}
-
-static host *
-host_open(const wr_operator_ops *ops, const void *config)
-{
-    host *h = calloc(1, sizeof *h);
-    h->ops = ops;
-    h->self = calloc(1, ops->self_size);
-    if (wr_ctx_init(&h->ctx, NULL, NULL, (wr_groups){ 0, WR_KEY_GROUPS }, 8, &h->error) !=
-            WEIR_OK ||
-        ops->open(h->self, &h->ctx, config, &h->error) != WEIR_OK)
-        host_fail(h);
-    return h;
-}
-
-static void
-host_close(host *h)
-{
-    h->ops->close(h->self);
-    wr_ctx_fini(&h->ctx);
-    free(h->self);
-    free(h);
-}
-
-/* True: the call is to be made again. */
-static bool
-host_drain(host *h, wr_flow flow)
-{
-    wr_outbox *box = &h->ctx.out[WR_PORT_MAIN];
-    wr_ctx_call_end(&h->ctx);
-    if (flow == WR_FLOW_FAIL)
-        host_fail(h);
-    for (uint32_t i = 0; i < box->count; i++) {
-        h->out += box->slots[i]->row_count;
-        wr_batch_release(box->slots[i]);
-    }
-    box->count = 0;
-    return flow == WR_FLOW_AGAIN;
-}
-
-static void
-host_batch(host *h, int port, const wr_batch *batch)
-{
-    do
-        wr_ctx_call_begin(&h->ctx, 0);
-    while (host_drain(h, h->ops->process(h->self, &h->ctx, port, batch)));
-    h->ctx.port_watermark[port] = batch->watermark_after;
-    if (batch->watermark_after <= h->ctx.watermark)
-        return;
-    do
-        wr_ctx_call_begin(&h->ctx, 0);
-    while (host_drain(h, h->ops->advance(h->self, &h->ctx, batch->watermark_after)));
-    h->ctx.watermark = batch->watermark_after;
-}
-
-static void
-host_finish(host *h)
-{
-    do
-        wr_ctx_call_begin(&h->ctx, 0);
-    while (host_drain(h, h->ops->advance(h->self, &h->ctx, WR_TIME_END)));
-    do
-        wr_ctx_call_begin(&h->ctx, 0);
-    while (host_drain(h, h->ops->finish(h->self, &h->ctx)));
-}
-
-/* --- figures --- */
-
-typedef struct figure {
-    double rate;  /* rows a CPU-second / 1e6 */
-    double fault; /* page faults a million rows */
-    uint64_t out;
-} figure;
-
-typedef struct watch {
-    int64_t from;
-    long faults;
-} watch;
-
-static long
-faults_now(void)
-{
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return u.ru_minflt;
-}
-
-static watch
-watch_start(void)
-{
-    return (watch){ wr_cpu_thread_us(), faults_now() };
-}
-
-static figure
-watch_stop(watch w, uint32_t batches, uint64_t out)
-{
-    double total = (double)batches * WR_BATCH_ROWS_MAX / 1e6;
-    double seconds = (double)(wr_cpu_thread_us() - w.from) / 1e6;
-    return (figure){ total / seconds, (double)(faults_now() - w.faults) / total, out };
-}
-
-static int
-by_rate(const void *a, const void *b)
-{
-    const figure *x = a, *y = b;
-    return (x->rate > y->rate) - (x->rate < y->rate);
-}
-
-static int
-by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Noise falls on both alike within a turn: the ratio is the median of the turns' ratios. */
-static void
-figures_print(const char *name, figure *ours, figure *limits, int runs, int goal)
-{
-    double ratios[RUNS_MAX];
-    if (ours[0].out != limits[0].out)
-        printf("%s: %llu rows out, the bare loop has %llu\n", name, (unsigned long long)ours[0].out,
-               (unsigned long long)limits[0].out);
-    for (int i = 0; i < runs; i++)
-        ratios[i] = 100 * ours[i].rate / limits[i].rate;
-    qsort(ratios, (size_t)runs, sizeof ratios[0], by_value);
-    qsort(ours, (size_t)runs, sizeof ours[0], by_rate);
-    qsort(limits, (size_t)runs, sizeof limits[0], by_rate);
-    const figure *o = &ours[runs / 2], *l = &limits[runs / 2];
-    printf("%-34s %7.1f M/CPU-s (%.1f to %.1f)  bare %7.1f (%.1f to %.1f)  %3.0f %% of it (%.0f to "
-           "%.0f; goal %d)  %5.0f faults/M rows\n",
-           name, o->rate, ours[0].rate, ours[runs - 1].rate, l->rate, limits[0].rate,
-           limits[runs - 1].rate, ratios[runs / 2], ratios[0], ratios[runs - 1], goal, o->fault);
-    fflush(stdout);
 }
 
 /* --- groups and windows --- */
@@ -409,6 +255,7 @@ main(int argc, char **argv)
             window_measure(s->name, s->keys, s->rate, s->total, s->seconds * 1000000ll,
                            s->slide * 1000000ll, runs);
     }
+    joins_measure(argc > 1 ? argv[1] : NULL, runs);
     wr_arena_fini(&arena);
     return 0;
 }
