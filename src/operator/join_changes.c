@@ -27,6 +27,8 @@
 
 #include <string.h>
 
+enum { STORE_AHEAD = 16 };
+
 /* --- open --- */
 
 static weir_status
@@ -327,6 +329,13 @@ is_kept(const join_changes *j, uint32_t d)
     return !s->single[d] && !(j->config->lookup && s->port == 0);
 }
 
+/* Will the row be gone, as far as can be told before it is looked at? */
+static bool
+leaves(const join_changes *j, uint32_t d)
+{
+    return j->step->deltas[d] < 0 || !is_kept(j, d);
+}
+
 /* Rows that are new into their chains, those without diff out of the table. */
 static weir_status
 run_store(join_changes *j)
@@ -341,6 +350,12 @@ run_store(join_changes *j)
         wr_group *g = wr_change_side_own(side, s->ids[d]);
         if (g == NULL)
             return WEIR_MEMORY;
+        if (d + STORE_AHEAD < s->touched) {
+            if (leaves(j, d + STORE_AHEAD))
+                wr_change_side_prefetch_removal(side, s->ids[d + STORE_AHEAD]);
+            if (leaves(j, d + STORE_AHEAD / 2))
+                wr_change_side_prefetch_key(side, s->ids[d + STORE_AHEAD / 2]);
+        }
         if ((g->flags & WR_GROUP_DEAD) != 0)
             continue; /* a lookup's row that came twice */
         wr_change_row *info = wr_change_side_info(side, s->ids[d]);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { LINK_AHEAD = 8 };
+
 /* What the owner keeps in a key's row. */
 typedef struct change_key {
     uint32_t first, spare;
@@ -208,6 +210,12 @@ wr_change_side_link(wr_change_side *side, const wr_row_keys *keys, const uint16_
         status = wr_group_table_own(&side->keys, groups, count);
     for (uint32_t i = 0; i < count && status == WEIR_OK; i++) {
         change_key *key = key_of(side, wr_group_table_row(&side->keys, groups[i]));
+        if (i + LINK_AHEAD < count) {
+            uint32_t first =
+                key_of(side, wr_group_table_row(&side->keys, groups[i + LINK_AHEAD]))->first;
+            if (first != WR_CHANGE_NONE)
+                wr_change_side_prefetch(side, first);
+        }
         wr_group   *g = wr_change_side_own(side, ids[i]);
         wr_group   *second =
             key->first != WR_CHANGE_NONE ? wr_change_side_own(side, key->first) : NULL;
@@ -248,6 +256,30 @@ unlink_row(wr_change_side *side, uint32_t id)
         wr_change_side_info(side, row.next)->prev = row.prev;
     }
     return WEIR_OK;
+}
+
+void
+wr_change_side_prefetch_removal(const wr_change_side *side, uint32_t id)
+{
+    const wr_group      *g = wr_change_side_row(side, id);
+    const wr_change_row *row = wr_change_row_of(&side->row_layout, g);
+    wr_group_table_prefetch(&side->rows, g->tag);
+    if (row->key == WR_CHANGE_NONE)
+        return;
+    const wr_group *key = wr_group_table_row(&side->keys, row->key);
+    __builtin_prefetch(key, 1);
+    if (row->next != WR_CHANGE_NONE)
+        wr_change_side_prefetch(side, row->next);
+    if (row->prev != WR_CHANGE_NONE)
+        wr_change_side_prefetch(side, row->prev);
+}
+
+void
+wr_change_side_prefetch_key(const wr_change_side *side, uint32_t id)
+{
+    uint32_t key = wr_change_side_info(side, id)->key;
+    if (key != WR_CHANGE_NONE)
+        wr_group_table_prefetch(&side->keys, wr_group_table_row(&side->keys, key)->tag);
 }
 
 weir_status

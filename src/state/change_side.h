@@ -66,6 +66,9 @@ void        wr_change_side_heads(const wr_change_side *side, const wr_row_keys *
 /* Put rows ids[0..count), in no chain yet, into those of keys[which[i]]. */
 weir_status wr_change_side_link(wr_change_side *side, const wr_row_keys *keys,
                                 const uint16_t *which, const uint32_t *ids, uint32_t count);
+/* The row is about to be removed: bring what that touches near, and then, half as far ahead, what that leads to. */
+void        wr_change_side_prefetch_removal(const wr_change_side *side, uint32_t id);
+void        wr_change_side_prefetch_key(const wr_change_side *side, uint32_t id);
 /* The row leaves its chain, if it is in one, and the table. */
 weir_status wr_change_side_remove(wr_change_side *side, uint32_t id);
 /* When the row is due.  An until that comes later than the last one costs nothing. */
@@ -97,6 +100,14 @@ static inline wr_change_row *
 wr_change_side_info(const wr_change_side *side, uint32_t id)
 {
     return wr_change_row_of(&side->row_layout, wr_change_side_row(side, id));
+}
+/* The row will be looked at soon. */
+static inline __attribute__((always_inline)) void
+wr_change_side_prefetch(const wr_change_side *side, uint32_t id)
+{
+    const char *g = (const char *) wr_change_side_row(side, id);
+    __builtin_prefetch(g);
+    __builtin_prefetch(g + side->rows.row_bytes - 1);
 }
 /* Column c of rows ids[0..count), NULL where the id is NONE.  Owned; NULL: no memory. */
 wr_column *wr_change_side_gather(const wr_change_side *side, uint32_t c, const uint32_t *ids,

@@ -10,6 +10,7 @@ enum {
     SLOT_BITS_MAX = 30,
     SLOT_BITS_CACHED = 16, /* 256 KB of slots: in L2 */
     PAGE_SLOTS = 1024,
+    FREE_AHEAD = 8,   /* ids before a dead one is taken again */
     SLOTS_AHEAD = 16, /* rows before a slot is looked at; its row, half as many */
 };
 
@@ -151,12 +152,16 @@ slot_find(const wr_group_table *t, const uint64_t *key, uint32_t tag, uint32_t w
     }
 }
 
-static void
+/* Inlined always: a call whose only effect is that the compiler takes for one without. */
+static inline __attribute__((always_inline)) void
 prefetch_row(const wr_group_table *t, uint32_t tag)
 {
     uint32_t slot = t->slots[slot_home(tag, t->slot_bits)];
-    if (slot != 0)
-        __builtin_prefetch(wr_group_table_row(t, slot_id(slot, t->slot_bits)), 1);
+    if (slot == 0)
+        return;
+    const char *row = (const char *) wr_group_table_row(t, slot_id(slot, t->slot_bits));
+    __builtin_prefetch(row, 1);
+    __builtin_prefetch(row + t->row_bytes - 1, 1); /* many rows lie in two lines */
 }
 
 weir_status
@@ -166,6 +171,8 @@ wr_group_make(wr_group_table *t, uint32_t tag, wr_group **made)
     if (t->live + 1 > wr_group_slot_limit(t->slot_bits))
         WR_TRY(wr_group_slots_resize(t, t->slot_bits + 1));
     WR_TRY(wr_group_rows_take(t, &id));
+    if (t->free_count > FREE_AHEAD)
+        __builtin_prefetch(wr_group_table_row(t, t->free_ids[t->free_count - FREE_AHEAD]), 1);
     wr_group *g = wr_group_table_row(t, id);
     memset(g, 0, t->row_bytes);
     g->tag = tag;
@@ -199,11 +206,18 @@ wr_group_table_peek(const wr_group_table *table, const wr_row_keys *keys, const 
 {
     const wr_key_layout *layout = table->layout;
     bool                 views = layout->encoded || layout->has_views;
+    bool                 far = table->slot_bits > SLOTS_FAR_BITS;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t        k = which != NULL ? which[i] : i;
         const uint64_t *key = keys->words + (size_t) k * layout->compare_words;
         uint32_t        tag = (uint32_t) (keys->hashes[k] >> 32);
         uint32_t        slot = 0;
+        if (far && i + SLOTS_AHEAD < count) {
+            uint32_t slots = which != NULL ? which[i + SLOTS_AHEAD] : i + SLOTS_AHEAD;
+            uint32_t rows = which != NULL ? which[i + SLOTS_AHEAD / 2] : i + SLOTS_AHEAD / 2;
+            wr_group_table_prefetch(table, (uint32_t) (keys->hashes[slots] >> 32));
+            prefetch_row(table, (uint32_t) (keys->hashes[rows] >> 32));
+        }
         if (table->slot_bits > 0)
             slot = table->slots[slot_find(table, key, tag, layout->compare_words, views)];
         ids[i] = slot != 0 ? slot_id(slot, table->slot_bits) : UINT32_MAX;

@@ -293,6 +293,8 @@ typedef struct insert_order {
     uint16_t at;
 } insert_order;
 
+enum { BUCKETS_NEAR = 16 };
+
 static int
 order_compare(const void *a, const void *b)
 {
@@ -300,6 +302,32 @@ order_compare(const void *a, const void *b)
     if (x->index != y->index)
         return x->index < y->index ? -1 : 1;
     return (int) x->at - (int) y->at;
+}
+
+/* By bucket, and within it as the rows came.  Rows mostly lie in a few buckets side by side: they are counted
+ * rather than compared. */
+static void
+order_by_bucket(insert_order *order, uint32_t n, uint32_t *scratch)
+{
+    int64_t  least = order[0].index, most = least;
+    uint32_t from[BUCKETS_NEAR + 1] = { 0 };
+    for (uint32_t i = 1; i < n; i++) {
+        least = WR_MIN(least, order[i].index);
+        most = WR_MAX(most, order[i].index);
+    }
+    if ((uint64_t) most - (uint64_t) least >= BUCKETS_NEAR) {
+        qsort(order, n, sizeof *order, order_compare);
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        from[order[i].index - least + 1]++;
+    for (uint32_t b = 1; b <= BUCKETS_NEAR; b++)
+        from[b] += from[b - 1];
+    for (uint32_t i = 0; i < n; i++) /* order[i].at is i as yet */
+        scratch[from[order[i].index - least]++] = i;
+    for (uint32_t b = 0, i = 0; b < BUCKETS_NEAR; b++)
+        for (; i < from[b]; i++)
+            order[i] = (insert_order){ least + b, (uint16_t) scratch[i] };
 }
 
 weir_status
@@ -321,7 +349,7 @@ wr_join_side_insert(wr_join_side *side, const wr_join_insert *rows)
         sorted &= i == 0 || order[i - 1].index <= order[i].index;
     }
     if (!sorted)
-        qsort(order, n, sizeof *order, order_compare);
+        order_by_bucket(order, n, ids);
     for (uint32_t from = 0; from < n && status == WEIR_OK;) {
         wr_join_bucket *b;
         uint32_t        count = 0;
