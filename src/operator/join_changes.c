@@ -177,13 +177,16 @@ row_arrives(const join_changes *j, const wr_batch *in, uint32_t row, arrival *a)
 static uint32_t
 distinct_row(join_changes *j, uint32_t id, uint32_t i, const arrival *a)
 {
-    changes_step  *s = j->step;
-    wr_change_row *info = wr_change_side_info(&j->sides[s->port], id);
-    bool           apart = j->config->lookup && s->port == 0; /* each comes out by itself */
-    uint32_t       d = info->at;
-    if (d == WR_CHANGE_NONE || apart) {
+    changes_step *s = j->step;
+    uint32_t     *at = NULL, d = WR_CHANGE_NONE; /* of a batch that passes each comes out by itself */
+    if (s->passing == NULL) {
+        at = &wr_change_side_info(&j->sides[s->port], id)->at;
+        d = *at;
+    }
+    if (d == WR_CHANGE_NONE) {
         d = s->touched++;
-        info->at = d;
+        if (at != NULL)
+            *at = d;
         s->ids[d] = id;
         s->deltas[d] = 0;
         s->partners[d] = 0;
@@ -197,9 +200,11 @@ distinct_row(join_changes *j, uint32_t id, uint32_t i, const arrival *a)
 
 /* H5: of a row's diff, what can be taken from what is there. */
 static int64_t
-diff_allowed(join_changes *j, const wr_group *g, uint32_t d, int64_t diff)
+diff_allowed(join_changes *j, uint32_t id, uint32_t d, int64_t diff)
 {
-    int64_t there = changes_add(g->count, j->step->deltas[d]);
+    const changes_step *s = j->step;
+    int64_t kept = s->passing == NULL ? wr_change_side_row(&j->sides[s->port], id)->count : 0;
+    int64_t there = changes_add(kept, s->deltas[d]);
     if (j->config->ttl_us == 0 || diff > 0 || changes_add(there, diff) >= 0)
         return diff;
     int64_t allowed = -WR_MAX(there, 0);
@@ -281,16 +286,18 @@ gather_rows(join_changes *j, const wr_batch *in)
     WR_TRY(take_run(j, in, arrivals, &n));
     if (n == 0)
         return WEIR_OK;
-    WR_TRY(wr_change_side_find(side, in, s->rows, n, s->found));
-    WR_TRY(wr_group_table_own(&side->rows, s->found, n));
+    if (s->passing == NULL) {
+        WR_TRY(wr_change_side_find(side, in, s->rows, n, s->found));
+        WR_TRY(wr_group_table_own(&side->rows, s->found, n));
+    }
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t d = distinct_row(j, s->found[i], i, &arrivals[i]);
-        int64_t  diff = diff_allowed(j, wr_change_side_row(side, s->found[i]), d,
-                                     wr_batch_diff(in, s->rows[i]));
+        uint32_t id = s->passing == NULL ? s->found[i] : s->rows[i];
+        uint32_t d = distinct_row(j, id, i, &arrivals[i]);
+        int64_t  diff = diff_allowed(j, id, d, wr_batch_diff(in, s->rows[i]));
         if (__builtin_add_overflow(s->deltas[d], diff, &s->deltas[d]))
             return WEIR_ROW_OVERFLOW;
     }
-    for (uint32_t d = 0; d < s->touched; d++)
+    for (uint32_t d = 0; d < s->touched && s->passing == NULL; d++)
         wr_change_side_info(side, s->ids[d])->at = WR_CHANGE_NONE;
     for (uint32_t k = 0; k < j->config->key_count; k++)
         s->key_columns[k] = in->columns[j->keys[s->port][k]];
@@ -325,8 +332,7 @@ run_begin(join_changes *j, int port, const wr_batch *in)
 static bool
 is_kept(const join_changes *j, uint32_t d)
 {
-    const changes_step *s = j->step;
-    return !s->single[d] && !(j->config->lookup && s->port == 0);
+    return !j->step->single[d];
 }
 
 /* Will the row be gone, as far as can be told before it is looked at? */
@@ -343,6 +349,8 @@ run_store(join_changes *j)
     changes_step   *s = j->step;
     wr_change_side *side = &j->sides[s->port];
     uint32_t        fresh = 0;
+    if (s->passing != NULL)
+        return WEIR_OK;
     uint16_t       *which = wr_arena_alloc(&j->ctx->eval.step, s->touched * sizeof *which);
     if (which == NULL)
         return WEIR_MEMORY;
@@ -356,8 +364,6 @@ run_store(join_changes *j)
             if (leaves(j, d + STORE_AHEAD / 2))
                 wr_change_side_prefetch_key(side, s->ids[d + STORE_AHEAD / 2]);
         }
-        if ((g->flags & WR_GROUP_DEAD) != 0)
-            continue; /* a lookup's row that came twice */
         wr_change_row *info = wr_change_side_info(side, s->ids[d]);
         if (g->count == 0 && s->deltas[d] != 0)
             info->partners = s->partners[d];
@@ -428,6 +434,7 @@ changes_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
     if ((status = step_create(j)) != WEIR_OK)
         return fail(j, status, in);
     changes_step *s = j->step;
+    s->passing = j->config->lookup && port == 0 ? in : NULL;
     if (s->phase == CHANGES_IDLE) {
         s->from = 0;
         if ((status = tell_late(j, port, in)) != WEIR_OK ||

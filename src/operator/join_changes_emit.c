@@ -56,6 +56,22 @@ order_waiting(changes_step *s)
         qsort(s->out + s->out_sent, s->out_count - s->out_sent, sizeof *s->out, out_compare);
 }
 
+/* Column c of rows of the batch that passes.  Owned; NULL: no memory. */
+static wr_column *
+passing_column(join_changes *j, uint32_t c, const uint32_t *ids, uint32_t count)
+{
+    const wr_column *from = j->step->passing->columns[c];
+    wr_value         null = wr_value_null(j->schemas[0]->fields[c].type);
+    uint16_t        *rows = wr_arena_alloc(&j->ctx->eval.step, count * sizeof *rows);
+    if (from == NULL)
+        return wr_column_create_constant(j->ctx->flow, &null);
+    if (rows == NULL)
+        return NULL;
+    for (uint32_t i = 0; i < count; i++)
+        rows[i] = (uint16_t) ids[i];
+    return wr_column_gather(j->ctx->flow, from, rows, count);
+}
+
 /* Side p's columns of the rows whose ids stand in the step's scratch. */
 static weir_status
 put_columns(join_changes *j, int p, const uint32_t *ids, uint32_t count, const uint64_t *reads,
@@ -68,7 +84,9 @@ put_columns(join_changes *j, int p, const uint32_t *ids, uint32_t count, const u
         uint32_t column = first + c;
         if (reads != NULL && (reads[column / 64] >> (column % 64) & 1) == 0)
             continue;
-        out[column] = wr_change_side_gather(side, c, ids, count, s->pointers, j->ctx->flow);
+        out[column] = p == 0 && s->passing != NULL
+                          ? passing_column(j, c, ids, count)
+                          : wr_change_side_gather(side, c, ids, count, s->pointers, j->ctx->flow);
         if (out[column] == NULL)
             return WEIR_MEMORY;
     }

@@ -51,6 +51,7 @@ typedef struct changes_step {
     uint32_t     *lost;      /* ids of the other side                  */
     wr_row_keys   keys;      /* join keys of the batch's rows          */
     wr_column   **key_columns;
+    const wr_batch *passing; /* lookup: the left's batch, which is not kept: its rows' ids are their places in it */
 
     /* From here on nothing is cleared. */
     uint16_t    rows[WR_BATCH_ROWS_MAX];   /* physical                             */

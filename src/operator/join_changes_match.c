@@ -201,11 +201,10 @@ apply_pair(join_changes *j, uint32_t i)
 static weir_status
 settle(join_changes *j, uint32_t d)
 {
-    changes_step  *s = j->step;
-    wr_group      *g = wr_change_side_row(&j->sides[s->port], s->ids[d]);
-    wr_change_row *info = wr_change_side_info(&j->sides[s->port], s->ids[d]);
-    bool           known = g->count != 0 && j->counts[s->port];
-    int64_t        partners = known ? info->partners : s->partners[d];
+    changes_step         *s = j->step;
+    const wr_change_side *side = &j->sides[s->port];
+    bool known = j->counts[s->port] && wr_change_side_row(side, s->ids[d])->count != 0;
+    int64_t partners = known ? wr_change_side_info(side, s->ids[d])->partners : s->partners[d];
     if (j->config->single && s->port == 0 && s->deltas[d] > 0 && partners > 1)
         return WEIR_QUERY_CARDINALITY;
     bool alone = j->half ? s->port == 0 && alone_weight(j, partners > 0) != 0

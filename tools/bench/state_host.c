@@ -23,10 +23,13 @@ host_open(const wr_operator_ops *ops, const void *config)
     host *h = calloc(1, sizeof *h);
     h->ops = ops;
     h->ports = 1;
+    for (int p = 0; p < WR_OP_PORTS_MAX; p++)
+        h->watermarks[p] = WR_TIME_START;
     h->self = calloc(1, ops->self_size);
-    if (wr_ctx_init(&h->ctx, NULL, NULL, (wr_groups){ 0, WR_KEY_GROUPS }, 8, &h->error) !=
-            WEIR_OK ||
-        ops->open(h->self, &h->ctx, config, &h->error) != WEIR_OK)
+    if (wr_ctx_init(&h->ctx, NULL, NULL, (wr_groups){ 0, WR_KEY_GROUPS }, 8, &h->error) != WEIR_OK)
+        host_fail(h);
+    h->ctx.port_watermark = h->watermarks;
+    if (ops->open(h->self, &h->ctx, config, &h->error) != WEIR_OK)
         host_fail(h);
     return h;
 }
@@ -62,9 +65,9 @@ host_batch(host *h, int port, const wr_batch *batch)
     do
         wr_ctx_call_begin(&h->ctx, 0);
     while (host_drain(h, h->ops->process(h->self, &h->ctx, port, batch)));
-    wr_time least = h->ctx.port_watermark[port] = batch->watermark_after;
+    wr_time least = h->watermarks[port] = batch->watermark_after;
     for (uint32_t p = 0; p < h->ports; p++)
-        least = WR_MIN(least, h->ctx.port_watermark[p]);
+        least = WR_MIN(least, h->watermarks[p]);
     if (least <= h->ctx.watermark)
         return;
     do

@@ -17,6 +17,7 @@ typedef struct host {
     weir_error error;
     uint64_t out;
     uint32_t ports; /* inputs; 1 unless said */
+    wr_time watermarks[WR_OP_PORTS_MAX];
 } host;
 
 /* Each ends the program when the operator fails. */
