@@ -13,6 +13,7 @@
  *             U4  a group idle for longer than ttl by its rows' own watermarks starts anew,
  *                 whether or not a sweep came between
  *             U5  a row taken back that has not come counts against the ones to come, and is counted
+ *             U6  but with a ttl: it was forgotten, and changes nothing
  */
 #include "operator/aggregate_impl.h"
 
@@ -159,6 +160,33 @@ idle_restart(aggregate *a, wr_pane *pane, const wr_batch *in, const uint16_t *ro
     return WEIR_OK;
 }
 
+/* U6: a row taken back from an idle group that began anew, or from none, changes nothing: it was forgotten with its
+ * group.  *rows and the step's groups keep the others; the step's ids are the groups of those left out, *unknown
+ * counts them.  Returns how many were left out. */
+static uint32_t
+forgotten_drop(agg_step *s, const wr_batch *in, wr_rows *rows, uint64_t *unknown)
+{
+    uint32_t kept = 0, dropped = 0;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        wr_group *g = (wr_group *) s->groups[i];
+        uint32_t  row = agg_row(*rows, i);
+        int64_t   diff = wr_batch_diff(in, row);
+        if (diff < 0 && g->count <= 0) {
+            s->ids[dropped++] = g->id;
+            *unknown += (uint64_t) -diff;
+            continue;
+        }
+        g->count += diff; /* for the rows behind it */
+        s->groups[kept] = (char *) g;
+        s->part_rows[kept++] = (uint16_t) row;
+    }
+    for (uint32_t i = 0; i < kept; i++)
+        ((wr_group *) s->groups[i])->count -= wr_batch_diff(in, s->part_rows[i]);
+    if (dropped > 0)
+        *rows = (wr_rows){ s->part_rows, kept };
+    return dropped;
+}
+
 static bool
 nested_move(void *user, wr_group *row, wr_arena *to)
 {
@@ -277,6 +305,19 @@ empty_remove(aggregate *a, wr_pane *pane, uint32_t count)
             WR_TRY(wr_group_table_remove(table, g->id));
     }
     return a->mode == AGG_WHOLE || table->idle_bytes > 0 ? compact(a, pane) : WEIR_OK;
+}
+
+/* The groups that forgotten_drop left without a row. */
+static weir_status
+forgotten_remove(aggregate *a, wr_pane *pane, uint32_t dropped)
+{
+    wr_group_table *table = &pane->tables[0];
+    for (uint32_t i = 0; i < dropped && !a->config->global; i++) {
+        const wr_group *g = wr_group_table_row(table, a->step->ids[i]);
+        if (g->count == 0 && (g->flags & WR_GROUP_DEAD) == 0)
+            WR_TRY(wr_group_table_remove(table, g->id));
+    }
+    return WEIR_OK;
 }
 
 /* The state is full: rows of keys that are not there are left out, counted. */
@@ -417,7 +458,8 @@ wr_agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
         s->at = s->single ? s->at + all : s->at;
         return WR_FLOW_NEXT;
     }
-    uint32_t left_out = all - count;
+    uint32_t left_out = all - count, dropped = 0;
+    uint64_t unknown = 0;
     wr_rows rows = pane_rows(s, which, first, count);
     if (a->touched_at > 0) {
         for (uint32_t i = 0; rows.rows == NULL && i < count; i++)
@@ -426,13 +468,17 @@ wr_agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
             WEIR_OK)
             goto memory;
         rows.count = count;
+        if (s->reversed)
+            dropped = forgotten_drop(s, in, &rows, &unknown);
+        count -= dropped;
+        left_out += dropped;
     }
     s->at = s->single ? s->at + count + left_out : s->at;
     if (emits) {
         dirty_collect(s, count);
         flow = wr_agg_before_take(a, pane, &before);
     }
-    uint64_t unknown = counts_add(s, in, rows);
+    unknown += counts_add(s, in, rows);
     for (uint32_t i = 0; i < a->calls.count && flow == WR_FLOW_NEXT; i++)
         flow = call_update(a, &a->calls.calls[i], in, pane, rows, s->groups);
     if (flow == WR_FLOW_NEXT && wr_agg_calls_failed(&a->calls))
@@ -441,7 +487,8 @@ wr_agg_update_pane(aggregate *a, const wr_batch *in, wr_pane *pane)
         flow = wr_agg_after_emit(a, pane, &before);
     wr_agg_before_release(&before);
     notes_take(a, pane, unknown);
-    if (flow == WR_FLOW_NEXT && s->reversed && empty_remove(a, pane, count) != WEIR_OK)
+    if (flow == WR_FLOW_NEXT && (forgotten_remove(a, pane, dropped) != WEIR_OK ||
+                                 (s->reversed && empty_remove(a, pane, count) != WEIR_OK)))
         goto memory;
     return flow;
 memory:
