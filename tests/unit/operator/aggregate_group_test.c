@@ -426,6 +426,28 @@ idle_groups_start_anew(void **state) /* U4 */
     wr_optest_verify(t);
 }
 
+/* What takes back a row of a group that was forgotten is counted; what comes in its place begins anew. */
+static void
+rows_forgotten_are_not_taken_back(void **state) /* U6 */
+{
+    (void) state;
+    agg_case   c;
+    wr_optest *t;
+    case_begin(&c, "k text, v int8, ts timestamp");
+    case_key(&c, "k");
+    case_call(&c, "count", NULL);
+    case_call(&c, "sum", "v");
+    c.config.emit = WR_EMIT_CHANGES;
+    c.config.ttl_us = WR_OPTEST_S(10);
+    t = case_ready(&c, &wr_aggregate_ops, "k text, n int8, s numeric", "k");
+    wr_optest_delay(t, 0, "ts", 0);
+    wr_optest_rows(t, 0, "z|1|@0; a|1|@0; b|1|@1; x|1|@40; [-1] a|1|@41; a|2|@41; [-1] b|1|@41; a|3|@42");
+    wr_optest_expect(t, "z|1|1; a|1|1; b|1|1; x|1|1; a|2|5");
+    wr_optest_end(t);
+    wr_optest_count(t, rows_unknown, 2);
+    wr_optest_verify(t);
+}
+
 static void
 failed_result_is_left_out(void **state)
 {
@@ -499,6 +521,7 @@ WR_TESTS = { WR_TEST(keys_group_as_postgres_does),
              WR_TEST(time_key_closes_groups),
              WR_TEST(time_key_by_changes),
              WR_TEST(idle_groups_start_anew),
+             WR_TEST(rows_forgotten_are_not_taken_back),
              WR_TEST(failed_result_is_left_out),
              WR_TEST(many_groups_take_many_batches),
              { NULL, NULL } };
