@@ -175,6 +175,7 @@ check: ## all of it: no warnings, tidy, the suite under ASan and UBSan, recovery
 	@tools/deps test
 	@$(MAKE) --no-print-directory -j2 all
 	@$(MAKE) --no-print-directory tidy
+	@$(MAKE) --no-print-directory json-differential N=100000
 	@$(MAKE) --no-print-directory -j2 SAN=asan all tests-built
 	@$(MAKE) --no-print-directory SAN=asan suite
 	@$(MAKE) --no-print-directory recovery
@@ -260,6 +261,15 @@ bench-formats: $(O)/bench_json ## rows per CPU-second of the decoders and encode
 $(O)/bench_json: $(patsubst %,$(O)/obj/tools/bench/%.o,json json_limit msgpack_limit) $(O)/libweir.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+json-differential: ## the JSON decoder against yajl on made and damaged documents: N=1000000 SEED=1
+	@tools/deps test
+	@$(MAKE) --no-print-directory -s $(O)/json_differential
+	@$(O)/json_differential $(or $(N),1000000) $(or $(SEED),1)
+$(O)/json_differential: $(O)/obj/tests/differential/json.o $(SUP_OBJ) $(O)/libweir.a
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka -lyajl
+.PHONY: json-differential
 
 fuzz: ## fuzz one decoder: make fuzz T=json TIME=60
 	@tools/deps dev

@@ -15,26 +15,38 @@
 
 /* As option tables, for their names alone. */
 static const wr_option test_keys[] = {
-    { "name", WR_OPT_STRING, 0 },    { "given", WR_OPT_MAP, 0 },      { "expect", WR_OPT_MAP, 0 }, { "steps", WR_OPT_LIST, 0 },
-    { "clock", WR_OPT_STRING, 0 }, { "workers", WR_OPT_STRING, 0 }, { "buffers", WR_OPT_STRING, 0 },
-    { 0 },
+    { "name", WR_OPT_STRING, 0 },    { "given", WR_OPT_MAP, 0 },
+    { "expect", WR_OPT_MAP, 0 },     { "steps", WR_OPT_LIST, 0 },
+    { "clock", WR_OPT_STRING, 0 },   { "workers", WR_OPT_STRING, 0 },
+    { "buffers", WR_OPT_STRING, 0 }, { 0 },
 };
 static const wr_option step_keys[] = {
-    { "feed", WR_OPT_MAP, 0 },       { "feed_together", WR_OPT_MAP, 0 },  { "advance", WR_OPT_STRING, 0 },
-    { "idle", WR_OPT_STRING, 0 },    { "restart", WR_OPT_STRING, 0 },     { "workers", WR_OPT_STRING, 0 },
-    { "end", WR_OPT_STRING, 0 },     { "expect", WR_OPT_MAP, 0 },         { "expect_changes", WR_OPT_MAP, 0 },
-    { "expect_counts", WR_OPT_MAP, 0 }, { "expect_state", WR_OPT_STRING, 0 },
+    { "feed", WR_OPT_MAP, 0 },
+    { "feed_together", WR_OPT_MAP, 0 },
+    { "advance", WR_OPT_STRING, 0 },
+    { "idle", WR_OPT_STRING, 0 },
+    { "restart", WR_OPT_STRING, 0 },
+    { "workers", WR_OPT_STRING, 0 },
+    { "end", WR_OPT_STRING, 0 },
+    { "expect", WR_OPT_MAP, 0 },
+    { "expect_changes", WR_OPT_MAP, 0 },
+    { "expect_counts", WR_OPT_MAP, 0 },
+    { "expect_state", WR_OPT_STRING, 0 },
     { 0 },
 };
 static const wr_option count_keys[] = {
-    { "late", WR_OPT_STRING, 0 },   { "late_windows", WR_OPT_STRING, 0 }, { "failed", WR_OPT_STRING, 0 },
-    { "filtered", WR_OPT_STRING, 0 }, { "unknown", WR_OPT_STRING, 0 },     { "shed", WR_OPT_STRING, 0 },
+    { "late", WR_OPT_STRING, 0 },
+    { "late_windows", WR_OPT_STRING, 0 },
+    { "failed", WR_OPT_STRING, 0 },
+    { "filtered", WR_OPT_STRING, 0 },
+    { "unknown", WR_OPT_STRING, 0 },
+    { "shed", WR_OPT_STRING, 0 },
     { 0 },
 };
 
 typedef struct checker {
     weir_pipeline *pipeline;
-    wr_report     *report;
+    wr_report *report;
 } checker;
 
 static bool
@@ -48,7 +60,7 @@ table_has(const wr_option *table, const char *name)
 static void
 key_check(checker *c, const wr_option *table, const wr_node *key, const char *what)
 {
-    char   hint[300];
+    char hint[300];
     size_t at = 0;
     if (table_has(table, key->text))
         return;
@@ -56,8 +68,10 @@ key_check(checker *c, const wr_option *table, const wr_node *key, const char *wh
     if (near != NULL)
         snprintf(hint, sizeof hint, "did you mean `%s`?", near);
     for (const wr_option *o = table; near == NULL && o->name != NULL && at < sizeof hint; o++)
-        at += (size_t)snprintf(hint + at, sizeof hint - at, "%s%s", o == table ? "known here: " : ", ", o->name);
-    (void)!wr_node_error(c->report, key, WEIR_CONFIG_UNKNOWN_KEY, hint, "unknown %s `%s`", what, key->text);
+        at += (size_t)snprintf(hint + at, sizeof hint - at, "%s%s",
+                               o == table ? "known here: " : ", ", o->name);
+    (void)!wr_node_error(c->report, key, WEIR_CONFIG_UNKNOWN_KEY, hint, "unknown %s `%s`", what,
+                         key->text);
 }
 
 /* Is there a source, or a view, of that name ("bids/1": of its first part)? */
@@ -65,9 +79,10 @@ static bool
 relation_is_there(const checker *c, const wr_node *node, bool source)
 {
     const wr_spec *spec = c->pipeline->spec;
-    size_t         length = source ? strcspn(node->text, "/") : strlen(node->text);
-    uint32_t       i;
-    return wr_names_find_bytes(&spec->names, node->text, length, &i) && (i < spec->view_count) == !source;
+    size_t length = source ? strcspn(node->text, "/") : strlen(node->text);
+    uint32_t i;
+    return wr_names_find_bytes(&spec->names, node->text, length, &i) &&
+           (i < spec->view_count) == !source;
 }
 
 static void
@@ -76,9 +91,10 @@ name_check(checker *c, const wr_node *node, bool source)
     if (node->kind != WR_NODE_SCALAR || relation_is_there(c, node, source))
         return;
     (void)!wr_node_error(c->report, node, WEIR_CONFIG_REFERENCE,
-                         relation_is_there(c, node, !source) ? (source ? "it is a view: rows are fed to sources"
-                                                                       : "it is a source: rows are expected of views")
-                                                             : NULL,
+                         relation_is_there(c, node, !source)
+                             ? (source ? "it is a view: rows are fed to sources"
+                                       : "it is a source: rows are expected of views")
+                             : NULL,
                          "no %s is called `%s`", source ? "source" : "view", node->text);
 }
 
@@ -88,17 +104,19 @@ map_check(checker *c, const wr_node *key, const wr_node *map, bool source, wr_no
 {
     if (map->kind != WR_NODE_MAP) {
         (void)!wr_node_error(c->report, map, WEIR_CONFIG_VALUE,
-                             source ? "feed: { source: [ { column: value } ] }" : "expect: { view: [ { column: value } ] }",
-                             "`%s` must be a map of %s, not %s", key->text, source ? "sources" : "views",
-                             wr_node_kind_name(map));
+                             source ? "feed: { source: [ { column: value } ] }"
+                                    : "expect: { view: [ { column: value } ] }",
+                             "`%s` must be a map of %s, not %s", key->text,
+                             source ? "sources" : "views", wr_node_kind_name(map));
         return;
     }
     for (uint32_t i = 0; i < map->count; i++) {
         name_check(c, map->keys[i], source);
         if (map->items[i]->kind != under)
-            (void)!wr_node_error(c->report, map->items[i], WEIR_CONFIG_VALUE, NULL, "%s of `%s` must be %s, not %s",
-                                 under == WR_NODE_LIST ? "the rows" : "the counts", map->keys[i]->text,
-                                 under == WR_NODE_LIST ? "a list" : "a map", wr_node_kind_name(map->items[i]));
+            (void)!wr_node_error(
+                c->report, map->items[i], WEIR_CONFIG_VALUE, NULL, "%s of `%s` must be %s, not %s",
+                under == WR_NODE_LIST ? "the rows" : "the counts", map->keys[i]->text,
+                under == WR_NODE_LIST ? "a list" : "a map", wr_node_kind_name(map->items[i]));
         else if (under == WR_NODE_MAP)
             for (uint32_t k = 0; k < map->items[i]->count; k++)
                 key_check(c, count_keys, map->items[i]->keys[k], "count");
@@ -123,14 +141,16 @@ static void
 steps_check(checker *c, const wr_node *steps)
 {
     if (steps->kind != WR_NODE_LIST) {
-        (void)!wr_node_error(c->report, steps, WEIR_CONFIG_VALUE, "steps: [ { feed: ... }, { expect: ... } ]",
+        (void)!wr_node_error(c->report, steps, WEIR_CONFIG_VALUE,
+                             "steps: [ { feed: ... }, { expect: ... } ]",
                              "`steps` must be a list, not %s", wr_node_kind_name(steps));
         return;
     }
     for (uint32_t i = 0; i < steps->count; i++) {
         const wr_node *step = steps->items[i];
         if (step->kind != WR_NODE_MAP)
-            (void)!wr_node_error(c->report, step, WEIR_CONFIG_VALUE, "feed: { source: [rows] }, or expect: { view: [rows] } ...",
+            (void)!wr_node_error(c->report, step, WEIR_CONFIG_VALUE,
+                                 "feed: { source: [rows] }, or expect: { view: [rows] } ...",
                                  "a step must be a map, not %s", wr_node_kind_name(step));
         for (uint32_t k = 0; step->kind == WR_NODE_MAP && k < step->count; k++)
             step_check(c, step->keys[k], step->items[k]);
@@ -142,8 +162,8 @@ test_check(checker *c, const wr_node *test)
 {
     static const char shape[] = "a test has `given` and `expect`, or `steps`";
     if (test->kind != WR_NODE_MAP) {
-        (void)!wr_node_error(c->report, test, WEIR_CONFIG_VALUE, shape, "a test must be a map, not %s",
-                             wr_node_kind_name(test));
+        (void)!wr_node_error(c->report, test, WEIR_CONFIG_VALUE, shape,
+                             "a test must be a map, not %s", wr_node_kind_name(test));
         return;
     }
     const wr_node *given = wr_node_get(test, "given"), *expect = wr_node_get(test, "expect");
@@ -151,7 +171,8 @@ test_check(checker *c, const wr_node *test)
     for (uint32_t i = 0; i < test->count; i++)
         key_check(c, test_keys, test->keys[i], "key");
     if (steps == NULL && expect == NULL) /* C1 */
-        (void)!wr_node_error(c->report, test, WEIR_CONFIG_MISSING, shape, "the test expects nothing");
+        (void)!wr_node_error(c->report, test, WEIR_CONFIG_MISSING, shape,
+                             "the test expects nothing");
     if (given != NULL)
         map_check(c, wr_node_key(test, "given"), given, true, WR_NODE_LIST);
     if (expect != NULL)
@@ -163,12 +184,13 @@ test_check(checker *c, const wr_node *test)
 void
 wr_tests_check(weir_pipeline *p, wr_report *report)
 {
-    checker        c = { p, report };
+    checker c = { p, report };
     const wr_node *tests = p->spec->tests;
     if (tests == NULL)
         return;
     if (tests->kind != WR_NODE_LIST) {
-        (void)!wr_node_error(report, tests, WEIR_CONFIG_VALUE, "tests: [ { name: ..., given: ..., expect: ... } ]",
+        (void)!wr_node_error(report, tests, WEIR_CONFIG_VALUE,
+                             "tests: [ { name: ..., given: ..., expect: ... } ]",
                              "`tests` must be a list, not %s", wr_node_kind_name(tests));
         return;
     }
