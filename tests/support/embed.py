@@ -90,7 +90,7 @@ class Engine:
         for v in self.wanted:
             self.bags.setdefault(v, Counter())
             s = c.c_void_p()
-            how = Subscribe(snapshot, None, False, True, None, None)
+            how = Subscribe(snapshot=snapshot, required=True)
             self.check(self.lib.weir_subscribe(self.pipeline, v.encode(), c.byref(how), c.byref(s), c.byref(err)), err)
             self.views[v] = s
 
