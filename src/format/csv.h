@@ -29,6 +29,9 @@ typedef struct wr_csv_encode_config {
     int         op; /* 0 auto, 1 none */
 } wr_csv_encode_config;
 
+/* Can records be told apart so?  CONFIG_VALUE, with a hint. */
+weir_status wr_csv_dialect_check(const char *delimiter, const char *quote, weir_error *err);
+
 extern const wr_decoder_ops wr_csv_decoder_ops;
 extern const wr_decoder_ops wr_tsv_decoder_ops;
 extern const wr_encoder_ops wr_csv_encoder_ops;

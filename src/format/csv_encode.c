@@ -30,17 +30,7 @@ static weir_status
 config_check(const void *config, weir_error *err)
 {
     const wr_csv_encode_config *c = config;
-    if (c->delimiter == NULL || strlen(c->delimiter) != 1 || strchr("\r\n\\", *c->delimiter)) {
-        (void)!wr_error_set(err, WEIR_CONFIG_VALUE, "\"%.20s\" cannot be the delimiter", c->delimiter != NULL ? c->delimiter : "");
-        wr_error_hint(err, "one byte that ends no line: \",\", \";\", \"|\", \"\\t\"");
-        return WEIR_CONFIG_VALUE;
-    }
-    if (c->quote == NULL || strlen(c->quote) > 1 || *c->quote == *c->delimiter) {
-        (void)!wr_error_set(err, WEIR_CONFIG_VALUE, "\"%.20s\" cannot be the quote", c->quote != NULL ? c->quote : "");
-        wr_error_hint(err, "one byte other than the delimiter; or \"\": backslash escapes");
-        return WEIR_CONFIG_VALUE;
-    }
-    return WEIR_OK;
+    return wr_csv_dialect_check(c->delimiter, c->quote, err);
 }
 
 static weir_status
