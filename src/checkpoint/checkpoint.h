@@ -34,8 +34,8 @@ typedef struct wr_checkpoint {
     wr_arena       arena; /* owns everything above */
 } wr_checkpoint;
 
-/* The bit of a fingerprint that says that inputs are read to their end (--once): such a run and one that goes on do not
- * take up each other's state. */
+/* The bit of a fingerprint that says that inputs are read to their end (--once).  It is not compared: such a run and one
+ * that goes on take up each other's state where their plans are the same; where they are not it says which was which. */
 #define WR_FINGERPRINT_BOUNDED 1ull
 
 /* Creates the directory, takes LOCK (CHECKPOINT when another process has it), removes left-over tmp files. */

@@ -299,7 +299,7 @@ store_mismatch(const wr_store *store, uint64_t have, uint64_t want, weir_error *
     }
     bool        once = (have & WR_FINGERPRINT_BOUNDED) != 0;
     weir_status status = wr_error_set(err, WEIR_CHECKPOINT_MISMATCH,
-                                      "the checkpoints in %s are of a run %s --once, and this one is %s",
+                                      "the checkpoints in %s are of a run %s --once, and this one is %s: it keeps other state",
                                       store->path, once ? "with" : "without", once ? "without" : "with");
     wr_error_hint(err, "give each kind of run a data directory of its own: what an end has closed is not open again");
     return status;
@@ -332,7 +332,7 @@ wr_store_read(wr_store *store, uint64_t fingerprint, bool *found, wr_checkpoint 
         status = wr_error_set(err, WEIR_CHECKPOINT_UNREADABLE, "no checkpoint in %s can be read: %s",
                               store->path, wr_text_string(skipped));
         wr_error_hint(err, "put back a copy of the directory; or remove it, to begin with what the sources still have");
-    } else if (*found && out->fingerprint != fingerprint) {
+    } else if (*found && ((out->fingerprint ^ fingerprint) & ~WR_FINGERPRINT_BOUNDED) != 0) {
         status = store_mismatch(store, out->fingerprint, fingerprint, err);
         wr_checkpoint_fini(out);
         *found = false;
