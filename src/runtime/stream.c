@@ -23,6 +23,7 @@ wr_stream_create(const wr_stream_config *config, wr_stream **out)
         wr_calloc(config->budget, 1, sizeof *s + config->shard_count * sizeof s->shards[0]);
     if (s == NULL)
         return WEIR_MEMORY;
+    bool made = true;
     s->config = *config;
     s->budget = config->budget;
     if (s->config.bytes_max == 0)
@@ -35,6 +36,13 @@ wr_stream_create(const wr_stream_config *config, wr_stream **out)
         shard->tail = 1;
         shard->watermark = WR_TIME_START;
         shard->arrived = WR_TIME_START;
+        shard->capacity = SLOTS_MIN;
+        shard->slots = wr_calloc(s->budget, SLOTS_MIN, sizeof *shard->slots);
+        made = made && shard->slots != NULL;
+    }
+    if (!made) {
+        wr_stream_destroy(s);
+        return WEIR_MEMORY;
     }
     *out = s;
     return WEIR_OK;
@@ -48,7 +56,7 @@ wr_stream_destroy(wr_stream *stream)
     for (uint32_t i = 0; i < stream->config.shard_count; i++) {
         stream_shard *shard = &stream->shards[i];
         wr_assert(shard->places == NULL);
-        for (; shard->tail <= shard->head; shard->tail++) {
+        for (; shard->slots != NULL && shard->tail <= shard->head; shard->tail++) {
             wr_routes_release(shard_slot(shard, shard->tail)->routes);
             wr_batch_release(shard_slot(shard, shard->tail)->batch);
         }
@@ -129,6 +137,18 @@ shard_has_room(const wr_stream *stream, stream_shard *shard)
     return bytes < stream->config.bytes_max;
 }
 
+static void
+shard_drop_oldest(stream_shard *shard)
+{
+    stream_slot *slot = shard_slot(shard, shard->tail);
+    shard->bytes -= slot->bytes;
+    wr_routes_release(slot->routes);
+    wr_batch_release(slot->batch);
+    slot->batch = NULL;
+    slot->routes = NULL;
+    shard->tail++;
+}
+
 void
 wr_stream_shard_trim(wr_stream *stream, stream_shard *shard)
 {
@@ -138,12 +158,7 @@ wr_stream_shard_trim(wr_stream *stream, stream_shard *shard)
                      (uint64_t) (shard->arrived - slot->batch->arrived) <= stream->config.retain_us;
         if ((slot->unread > 0 || young) && !shard_over_limits(stream, shard))
             break;
-        shard->bytes -= slot->bytes;
-        wr_routes_release(slot->routes);
-        wr_batch_release(slot->batch);
-        slot->batch = NULL;
-        slot->routes = NULL;
-        shard->tail++;
+        shard_drop_oldest(shard);
     }
     if (shard->refused && shard_has_room(stream, shard)) {
         shard->refused = false;
@@ -154,15 +169,20 @@ wr_stream_shard_trim(wr_stream *stream, stream_shard *shard)
 
 /* --- publishing --- */
 
-/* A free slot for the next batch; false: no memory. */
+/* A free slot for the next batch.  Without memory for more of them the oldest batch goes, unless somebody has to read it:
+ * then false, and there is room when that reader has. */
 static bool
 shard_reserve(wr_stream *stream, stream_shard *shard)
 {
     uint64_t count = shard->head + 1 - shard->tail;
     if (count < shard->capacity)
         return true;
-    uint32_t     capacity = WR_MAX(shard->capacity * 2, (uint32_t) SLOTS_MIN);
+    uint32_t     capacity = shard->capacity * 2;
     stream_slot *grown = wr_calloc(stream->budget, capacity, sizeof *grown);
+    if (grown == NULL && shard_slot(shard, shard->tail)->required == 0) {
+        shard_drop_oldest(shard);
+        return true;
+    }
     if (grown == NULL)
         return false;
     for (uint64_t s = shard->tail; s <= shard->head; s++)

@@ -32,7 +32,7 @@ typedef struct reader_place {
 
 typedef struct stream_shard {
     wr_mutex         lock;
-    stream_slot     *slots;      /* sequence s lies in slots[s & (capacity - 1)]; NULL before the first */
+    stream_slot     *slots;      /* sequence s lies in slots[s & (capacity - 1)]  */
     uint32_t         capacity;   /* a power of two                                */
     uint64_t         tail, head; /* kept: tail..head; none when tail == head + 1  */
     uint64_t         floor;      /* no required reader has to read one before it  */
