@@ -87,6 +87,7 @@ class Engine:
             self.engine = None
             raise Refused(message)
         self.check(self.lib.weir_pipeline_start(self.pipeline, c.byref(err)), err)
+        snapshot = snapshot or not self.bags  # what comes from no rows (count(*) is 0) is there before anybody can subscribe
         for v in self.wanted:
             self.bags.setdefault(v, Counter())
             s = c.c_void_p()
