@@ -69,6 +69,18 @@ wr_batch_create_end(wr_budget *budget, wr_time watermark_before)
     return b;
 }
 
+wr_batch *
+wr_batch_create_mark(wr_budget *budget, wr_batch_mark mark, wr_epoch epoch, wr_time watermark)
+{
+    switch (mark) {
+    case WR_MARK_BARRIER: return wr_batch_create_barrier(budget, epoch, watermark);
+    case WR_MARK_EPOCH: return wr_batch_create_epoch(budget, epoch, watermark);
+    case WR_MARK_END: return wr_batch_create_end(budget, watermark);
+    case WR_MARK_NONE: return wr_batch_create_watermark(budget, watermark, watermark);
+    }
+    wr_unreachable();
+}
+
 void
 wr_batch_release(wr_batch *batch)
 {

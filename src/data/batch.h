@@ -60,6 +60,8 @@ wr_batch *wr_batch_create_watermark(wr_budget *budget, wr_time before, wr_time a
 wr_batch *wr_batch_create_barrier(wr_budget *budget, wr_epoch epoch, wr_time watermark);
 wr_batch *wr_batch_create_epoch(wr_budget *budget, wr_epoch epoch, wr_time watermark);
 wr_batch *wr_batch_create_end(wr_budget *budget, wr_time watermark_before);
+/* The one of these that `mark` says; NONE: the watermark alone, as it is. */
+wr_batch *wr_batch_create_mark(wr_budget *budget, wr_batch_mark mark, wr_epoch epoch, wr_time watermark);
 static inline wr_batch *
 wr_batch_retain(wr_batch *b)
 {

@@ -387,12 +387,14 @@ aggregate_tick(void *self, wr_ctx *ctx)
     aggregate *a = self;
     if (!wr_agg_drain(a))
         return WR_FLOW_AGAIN;
-    ctx->wake_at = WR_TIME_END;
     wr_flow flow = global_open(a);
     if (flow != WR_FLOW_NEXT)
         return flow;
     wr_agg_count_state(a);
-    return wr_agg_drain(a) ? WR_FLOW_NEXT : WR_FLOW_AGAIN;
+    if (!wr_agg_drain(a))
+        return WR_FLOW_AGAIN; /* asked again: what is there is not told twice */
+    ctx->wake_at = WR_TIME_END;
+    return WR_FLOW_NEXT;
 }
 
 static wr_flow

@@ -104,6 +104,17 @@ hash_part(const share_state *s, share_node *n)
     return ok ? WEIR_OK : WEIR_MEMORY;
 }
 
+weir_status
+wr_share_texts_equal(wr_text *a, wr_text *b, bool *equal)
+{
+    bool known = wr_text_ok(a) && wr_text_ok(b);
+    *equal = known && a->length == b->length &&
+             memcmp(wr_text_string(a), wr_text_string(b), a->length) == 0;
+    wr_text_fini(a);
+    wr_text_fini(b);
+    return known ? WEIR_OK : WEIR_MEMORY;
+}
+
 /* Hashes may meet: only the bytes tell. */
 static weir_status
 compare_parts(const share_state *s, const share_node *a, const share_node *b, bool *equal)
@@ -113,12 +124,7 @@ compare_parts(const share_state *s, const share_node *a, const share_node *b, bo
     wr_text_init(&y, NULL);
     put_part(s, a, &x);
     put_part(s, b, &y);
-    bool known = wr_text_ok(&x) && wr_text_ok(&y);
-    *equal = known && x.length == y.length &&
-             memcmp(wr_text_string(&x), wr_text_string(&y), x.length) == 0;
-    wr_text_fini(&x);
-    wr_text_fini(&y);
-    return known ? WEIR_OK : WEIR_MEMORY;
+    return wr_share_texts_equal(&x, &y, equal);
 }
 
 /* *fixed: no volatile function in the subtree. */

@@ -430,12 +430,7 @@ shapes_equal(const wr_plan *a, const wr_plan *b, bool *equal)
     wr_text_init(&y, NULL);
     wr_plan_shape_text(a, &x);
     wr_plan_shape_text(b, &y);
-    bool known = wr_text_ok(&x) && wr_text_ok(&y);
-    *equal = known && x.length == y.length &&
-             memcmp(wr_text_string(&x), wr_text_string(&y), x.length) == 0;
-    wr_text_fini(&x);
-    wr_text_fini(&y);
-    return known ? WEIR_OK : WEIR_MEMORY;
+    return wr_share_texts_equal(&x, &y, equal);
 }
 
 /* The first of members[0..count), and those after it that fit; *joined: how many they are. */

@@ -9,6 +9,8 @@
 
 /* Does the node itself (not what is below) draw values of its own? */
 bool wr_share_is_volatile(wr_plan *plan);
+/* Are two descriptions of plans the same?  Ends both. */
+weir_status wr_share_texts_equal(wr_text *a, wr_text *b, bool *equal);
 /* What the rows depend on besides the plan. */
 void wr_share_put_options(const wr_plan_options *options, wr_text *to);
 

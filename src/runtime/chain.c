@@ -277,15 +277,6 @@ op_step(chain *c, chain_op *op)
 
 /* --- moving batches along --- */
 
-static wr_batch *
-outbox_take(wr_outbox *box)
-{
-    wr_batch *b = box->slots[0];
-    box->count--;
-    memmove(box->slots, box->slots + 1, box->count * sizeof *box->slots);
-    return b;
-}
-
 /* How far in time it leaves those behind it: the end of the input is not the end of time for a run that
  * goes on. */
 static wr_time
@@ -305,11 +296,8 @@ chain_leave(chain *c, wr_batch *batch)
     task_moved(c->task);
     for (int p = WR_PORT_LATE; p <= WR_PORT_BAD; p++) /* marks go to the sides too; see sides_flush */
         if (c->sides[p] != NULL && batch->mark != WR_MARK_NONE) {
-            wr_batch *mark =
-                batch->mark == WR_MARK_END ? wr_batch_create_end(c->out.flow, WR_TIME_START)
-                : batch->mark == WR_MARK_EPOCH
-                    ? wr_batch_create_epoch(c->out.flow, batch->epoch, WR_TIME_START)
-                    : wr_batch_create_barrier(c->out.flow, batch->epoch, WR_TIME_START);
+            wr_batch *mark = wr_batch_create_mark(c->out.flow, (wr_batch_mark) batch->mark, batch->epoch,
+                                                  WR_TIME_START);
             if (mark == NULL || wr_output_put(c->sides[p], mark) != WEIR_OK) {
                 wr_batch_release(batch);
                 return false;
@@ -328,7 +316,7 @@ sides_flush(chain *c, bool *empty, bool *failed)
         for (uint32_t i = 0; i < c->count; i++) {
             wr_outbox *box = &c->ops[i].ctx.out[p];
             while (box->count > 0 && (side == NULL || wr_output_flush(side))) {
-                wr_batch *b = wr_batch_unique(outbox_take(box));
+                wr_batch *b = wr_batch_unique(chain_take(box));
                 moved = true;
                 if (b == NULL) {
                     *failed = true;
@@ -381,7 +369,7 @@ chain_drain(chain *c, uint32_t i, bool *failed)
             break;
         if (last && box->slots[0]->mark != WR_MARK_NONE && !sides_are_empty(c))
             break;
-        wr_batch *b = outbox_take(box);
+        wr_batch *b = chain_take(box);
         moved = true;
         c->ops[i].sent = batch_standing(b);
         if (last)
@@ -450,22 +438,12 @@ chain_sweep(chain *c, bool *failed, bool *idle)
     return moved;
 }
 
-/* Only marks come, and what was on its way. */
-static chain_flow
-dead_run(chain *c)
-{
-    bool idle = wr_output_flush(&c->out);
-    for (int p = WR_PORT_LATE; p <= WR_PORT_BAD; p++)
-        idle = (c->sides[p] == NULL || wr_output_flush(c->sides[p])) && idle;
-    return c->failed ? CHAIN_FAILED : idle ? CHAIN_IDLE : CHAIN_BLOCKED;
-}
-
 chain_flow
 wr_chain_run(chain *c)
 {
     bool failed = c->failed, idle = false;
     if (c->dead)
-        return dead_run(c);
+        return wr_chain_run_dead(c);
     while (!failed && chain_sweep(c, &failed, &idle))
         ;
     if (failed) {
@@ -498,63 +476,6 @@ wr_chain_offer(chain *c, int port, wr_batch *batch)
         wr_batch_release(batch);
     else if (!chain_leave(c, batch))
         (void) chain_out_of_memory(c);
-}
-
-/* Takes batch (NULL: none). */
-static void
-drop_batch(wr_batch *batch, wr_batch_mark *mark, wr_epoch *epoch)
-{
-    if (batch == NULL)
-        return;
-    if (wr_batch_ends_epoch(batch)) {
-        *mark = (wr_batch_mark) batch->mark;
-        *epoch = batch->epoch;
-    } else if (*mark == WR_MARK_NONE)
-        *mark = (wr_batch_mark) batch->mark;
-    wr_batch_release(batch);
-}
-
-void
-wr_chain_die(chain *c, wr_batch_mark *mark, wr_epoch *epoch)
-{
-    *mark = WR_MARK_NONE;
-    *epoch = 0;
-    for (uint32_t i = 0; i < c->count; i++) {
-        chain_op *op = &c->ops[i];
-        drop_batch(op->in, mark, epoch);
-        op->in = NULL;
-        op->step = STEP_TICK;
-        for (int p = 0; p < WR_PORT_COUNT; p++) {
-            wr_outbox *box = &op->ctx.out[p];
-            while (box->count > 0)
-                drop_batch(outbox_take(box), mark, epoch);
-        }
-        if (op->frozen != NULL && c->barrier == 0) {
-            op->job->ops->thaw(op->frozen);
-            op->frozen = NULL;
-        }
-    }
-    wr_batch_release(c->out.held); /* part of a change that will not be whole */
-    c->out.held = NULL;
-    c->failed = c->op_failed = false;
-    c->dead = true;
-}
-
-bool
-wr_chain_close_operators(chain *c)
-{
-    for (uint32_t i = 0; i < c->count; i++)
-        if (c->ops[i].frozen != NULL)
-            return false;
-    for (uint32_t i = 0; i < c->count; i++) {
-        chain_op *op = &c->ops[i];
-        if (op->opened)
-            op->job->ops->close(op->self);
-        op->opened = false;
-        atomic_store_explicit(&op->ctx.counters.state_keys, 0, memory_order_relaxed);
-        atomic_store_explicit(&op->ctx.counters.state_panes, 0, memory_order_relaxed);
-    }
-    return true;
 }
 
 void

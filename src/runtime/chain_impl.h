@@ -19,6 +19,8 @@
 
 #include "runtime/output_impl.h"
 
+#include <string.h>
+
 typedef enum chain_step {
     STEP_TICK,
     STEP_PROCESS,
@@ -64,12 +66,24 @@ typedef struct chain {
 
 typedef enum chain_flow { CHAIN_IDLE, CHAIN_BLOCKED, CHAIN_FAILED } chain_flow;
 
+/* The first batch of an outbox that has one. */
+static inline wr_batch *
+chain_take(wr_outbox *box)
+{
+    wr_batch *b = box->slots[0];
+    box->count--;
+    memmove(box->slots, box->slots + 1, box->count * sizeof *box->slots);
+    return b;
+}
+
 /* Run until everything taken has left (IDLE), or there is no room. */
 chain_flow wr_chain_run(chain *c);
 /* While IDLE: takes batch, for a port of the first operator. */
 void       wr_chain_offer(chain *c, int port, wr_batch *batch);
 /* When an operator wants to be ticked, by the engine clock; WR_TIME_END: none does.  While IDLE. */
 wr_time    wr_chain_wake_at(const chain *c);
+/* What wr_chain_run does of a dead chain: only marks come, and what was on its way. */
+chain_flow wr_chain_run_dead(chain *c);
 /* Drop what is under way and be dead; a mark that was is told. */
 void       wr_chain_die(chain *c, wr_batch_mark *mark, wr_epoch *epoch);
 /* Dead: close the operators, and give back their state; false: something that they have frozen is still to

@@ -154,18 +154,8 @@ wr_segment_die(segment_task *s)
     s->alive_epoch = c->barrier; /* what was frozen for it stands */
     s->values_offered = true;
     wr_chain_die(c, &mark, &epoch);
-    switch (mark) {
-    case WR_MARK_BARRIER:
-        s->last_words = wr_batch_create_barrier(c->out.flow, epoch, c->sent);
-        break;
-    case WR_MARK_EPOCH:
-        s->last_words = wr_batch_create_epoch(c->out.flow, epoch, c->sent);
-        break;
-    case WR_MARK_END: s->last_words = wr_batch_create_end(c->out.flow, c->sent); break;
-    case WR_MARK_NONE: /* who sleeps at the stream shall look */
-        s->last_words = wr_batch_create_watermark(c->out.flow, c->sent, c->sent);
-        break;
-    }
+    /* without a mark, too: who sleeps at the stream shall look */
+    s->last_words = wr_batch_create_mark(c->out.flow, mark, epoch, c->sent);
     c->failed = s->last_words == NULL;
     if (c->failed)
         (void) wr_error_set(c->error, WEIR_MEMORY, "no memory for the last words of %s", s->t.name);

@@ -165,9 +165,8 @@ segment_take(segment_task *s, bool *failed)
     case TAKE_MOVED: return true;
     case TAKE_BATCH: wr_chain_offer(&s->chain, port, batch); return true;
     case TAKE_BARRIER:
-        batch = s->in.freezes
-                    ? wr_batch_create_barrier(s->t.rt->config.flow, s->in.epoch, s->in.watermark)
-                    : wr_batch_create_epoch(s->t.rt->config.flow, s->in.epoch, s->in.watermark);
+        batch = wr_batch_create_mark(s->t.rt->config.flow, s->in.freezes ? WR_MARK_BARRIER : WR_MARK_EPOCH,
+                                     s->in.epoch, s->in.watermark);
         *failed = batch == NULL;
         if (batch != NULL) {
             batch->arrived = s->in.arrived;

@@ -253,21 +253,13 @@ source_queue_watermark(source_task *s, wr_time before, wr_time after)
     return wr_batch_queue_put(&s->pending, flow, b);
 }
 
-static wr_batch *
-mark_create(wr_budget *flow, wr_batch_mark mark, wr_epoch epoch, wr_time watermark)
-{
-    return mark == WR_MARK_END       ? wr_batch_create_end(flow, watermark)
-           : mark == WR_MARK_BARRIER ? wr_batch_create_barrier(flow, epoch, watermark)
-                                     : wr_batch_create_epoch(flow, epoch, watermark);
-}
-
 /* Queue a mark behind everything, for the stream and for the dead letters. */
 static weir_status
 source_queue_mark(source_task *s, wr_batch_mark mark, wr_epoch epoch)
 {
     wr_budget *flow = s->source->rt->config.flow;
     wr_time    now = wr_clock_now(s->source->rt->config.clock);
-    wr_batch  *b = mark_create(flow, mark, epoch, s->stamped);
+    wr_batch  *b = wr_batch_create_mark(flow, mark, epoch, s->stamped);
     if (b == NULL)
         return WEIR_MEMORY;
     b->arrived = now;
@@ -275,7 +267,7 @@ source_queue_mark(source_task *s, wr_batch_mark mark, wr_epoch epoch)
     if (s->bad_stream == NULL)
         return WEIR_OK;
     WR_TRY(wr_source_bad_flush(s));
-    b = mark_create(flow, mark, epoch, WR_TIME_START);
+    b = wr_batch_create_mark(flow, mark, epoch, WR_TIME_START);
     if (b == NULL)
         return WEIR_MEMORY;
     b->arrived = now;

@@ -46,15 +46,6 @@ wr_group_slot_limit(uint32_t bits)
     return (uint32_t) (bits <= SLOT_BITS_CACHED ? slots * 19 / 128 : slots / 4); /* G1 */
 }
 
-static void
-slots_put(uint32_t *slots, uint32_t bits, uint32_t tag, uint32_t id)
-{
-    uint32_t mask = (1u << bits) - 1, at = slot_home(tag, bits);
-    while (slots[at] != 0)
-        at = (at + 1) & mask;
-    slots[at] = slot_make(tag, bits, id);
-}
-
 /* All live groups into new slots. */
 static void
 slots_fill(const wr_group_table *t, uint32_t *slots, uint32_t bits)

@@ -38,6 +38,16 @@ slot_may_be(uint32_t slot, uint32_t bits, uint32_t tag)
     return (slot ^ tag << bits) >> bits == 0;
 }
 
+/* Into the first empty slot from the tag's home on. */
+static inline void
+slots_put(uint32_t *slots, uint32_t bits, uint32_t tag, uint32_t id)
+{
+    uint32_t mask = (1u << bits) - 1, at = slot_home(tag, bits);
+    while (slots[at] != 0)
+        at = (at + 1) & mask;
+    slots[at] = slot_make(tag, bits, id);
+}
+
 /* Groups that so many slots are for: load <= 0.25 (<= 0.15 up to 256 KB). */
 uint32_t    wr_group_slot_limit(uint32_t bits);
 /* All empty; NULL: no memory. */

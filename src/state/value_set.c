@@ -135,15 +135,6 @@ value_tag(uint64_t value, uint32_t owner)
     return (uint32_t)(wr_hash_u64(owner, value) >> 32);
 }
 
-static void
-slots_put(uint32_t *slots, uint32_t bits, uint32_t tag, uint32_t id)
-{
-    uint32_t mask = (1u << bits) - 1, at = slot_home(tag, bits);
-    while (slots[at] != 0)
-        at = (at + 1) & mask;
-    slots[at] = slot_make(tag, bits, id);
-}
-
 /* A row of tags ahead, so that the slots are there when they are written. */
 static void
 slots_fill(const wr_value_set *s, uint32_t *slots, uint32_t bits)

@@ -4,6 +4,7 @@
 #include "support/test.h"
 
 #include "checkpoint/checkpoint.h"
+#include "support/scratch.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -16,35 +17,18 @@
 #include <unistd.h>
 
 enum { FINGERPRINT = 77 };
-static char directory[64];
-
-static void
-remove_files(void)
-{
-    char           path[512];
-    DIR           *dir = opendir(directory);
-    struct dirent *e;
-    while (dir != NULL && (e = readdir(dir)) != NULL) {
-        snprintf(path, sizeof path, "%s/%s", directory, e->d_name);
-        if (e->d_name[0] != '.')
-            unlink(path);
-    }
-    if (dir != NULL)
-        closedir(dir);
-}
+static char directory[SCRATCH_PATH_MAX];
 
 static void
 begin(void)
 {
-    snprintf(directory, sizeof directory, "/tmp/weir-store-%d", (int) getpid());
-    remove_files();
+    scratch_begin(directory, "store");
 }
 
 static void
 end(void)
 {
-    remove_files();
-    rmdir(directory);
+    scratch_remove(directory);
 }
 
 static wr_store *

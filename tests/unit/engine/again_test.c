@@ -2,15 +2,15 @@
 /* again_test.c -- C4 of runtime/coordinator.c: a bounded run that goes on from the last checkpoint of the one before
  * answers as one run over all the rows would, also where views stand on views that speak at the end. */
 #include "support/test.h"
+#include "support/scratch.h"
 #include "weir/weir.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[64];
+static char folder[SCRATCH_PATH_MAX];
 
 static void
 write_file(const char *name, const char *mode, const char *text)
@@ -39,26 +39,9 @@ last_line(const char *name, char *line, size_t size)
 }
 
 static void
-remove_folder(const char *path)
-{
-    char           below[512];
-    DIR           *dir = opendir(path);
-    struct dirent *e;
-    while (dir != NULL && (e = readdir(dir)) != NULL) {
-        snprintf(below, sizeof below, "%s/%s", path, e->d_name);
-        if (e->d_name[0] != '.' && unlink(below) != 0)
-            remove_folder(below);
-    }
-    if (dir != NULL)
-        closedir(dir);
-    rmdir(path);
-}
-
-static void
 begin(void)
 {
-    snprintf(folder, sizeof folder, "/tmp/weir-again-%d", (int) getpid());
-    remove_folder(folder);
+    scratch_begin(folder, "again");
     assert_int_equal(mkdir(folder, 0700), 0);
     write_file("p.yaml", "w",
                "name: again\n"
@@ -115,7 +98,7 @@ what_is_added_is_added_once(void **state)
         assert_string_equal(line, "{\"k\":\"a\",\"total\":3,\"n\":2}");
     }
     assert_int_equal(chdir(here), 0);
-    remove_folder(folder);
+    scratch_remove(folder);
 }
 
 /* When the newest checkpoint is damaged the one before it serves: what was added since is read again, too. */
@@ -141,7 +124,7 @@ an_older_checkpoint_goes_on_as_well(void **state)
                                            : "{\"team\":\"a\",\"n\":3,\"s\":7}");
     }
     assert_int_equal(chdir(here), 0);
-    remove_folder(folder);
+    scratch_remove(folder);
 }
 
 /* A run that goes on does not take up what a bounded one has closed, and says which it found. */
@@ -167,7 +150,7 @@ a_run_that_goes_on_says_whose_checkpoints_it_found(void **state)
     assert_non_null(strstr(err.hint, "data directory of its own"));
     weir_close(engine);
     assert_int_equal(chdir(here), 0);
-    remove_folder(folder);
+    scratch_remove(folder);
 }
 
 WR_TESTS = { WR_TEST(what_is_added_is_added_once),

@@ -5,8 +5,8 @@
 
 #include "checkpoint/checkpoint.h"
 #include "support/rig.h"
+#include "support/scratch.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 enum { PARTITIONS = 4, EVENTS = 300, KEYS = 5, WINDOW = 50 };
 
 static test_event events[PARTITIONS][EVENTS];
-static char       directory[64];
+static char       directory[SCRATCH_PATH_MAX];
 
 static void
 make_events(uint64_t seed)
@@ -31,26 +31,9 @@ make_events(uint64_t seed)
 }
 
 static void
-clean(void)
-{
-    char           path[512];
-    struct dirent *e;
-    snprintf(directory, sizeof directory, "/tmp/weir-runtime-%d", (int) getpid());
-    DIR *dir = opendir(directory);
-    while (dir != NULL && (e = readdir(dir)) != NULL) {
-        snprintf(path, sizeof path, "%s/%s", directory, e->d_name);
-        if (e->d_name[0] != '.')
-            unlink(path);
-    }
-    if (dir != NULL)
-        closedir(dir);
-    rmdir(directory);
-}
-
-static void
 init(rig *r, rig_kind kind)
 {
-    clean();
+    scratch_begin(directory, "runtime");
     rig_init(r, kind);
     r->window_us = WINDOW;
     test_delay_us = 20;
@@ -84,7 +67,7 @@ finish_and_check(rig *r, const char *want)
     rig_assert_same(rig_distinct(r), want);
     assert_int_equal(r->late.count, 0);
     rig_fini(r);
-    clean();
+    scratch_remove(directory);
 }
 
 /* Run `before` steps, a barrier to its end, `after` more steps, die, restart with other workers. */
@@ -185,7 +168,7 @@ what_had_ended_stays_ended(void **state)
             want = strdup(rig_distinct(&r));
         rig_assert_same(rig_distinct(&r), want);
         rig_fini(&r);
-        clean();
+        scratch_remove(directory);
     }
     free(want);
 }
@@ -211,7 +194,7 @@ what_was_passed_over_is_told(void **state)
     assert_non_null(strstr(r.error.text, "ckpt-0000000002.m is damaged"));
     assert_int_equal(wr_runtime_epoch_done(r.rt), 1);
     rig_fini(&r);
-    clean();
+    scratch_remove(directory);
 }
 
 /* A VALUES segment gives its rows once, also across a restart. */
@@ -240,7 +223,7 @@ values_are_not_repeated_after_a_restart(void **state)
         rig_fini(&r);
         wr_batch_release(values);
     }
-    clean();
+    scratch_remove(directory);
 }
 
 static void
@@ -276,7 +259,7 @@ killed_at_random_again_and_again(void **state)
         assert_int_equal(r.late.count, 0);
         rig_fini(&r);
     }
-    clean();
+    scratch_begin(directory, "runtime");
     free(want);
 }
 
@@ -301,7 +284,7 @@ a_clean_stop_repeats_nothing(void **state)
         assert_int_equal(atomic_load(&r.finished), 1);
         rig_assert_same(rig_text(&r), want);
         rig_fini(&r);
-        clean();
+        scratch_remove(directory);
     }
     free(want);
 }
@@ -334,7 +317,7 @@ the_interval_counts_on_the_injected_clock(void **state)
     assert_int_equal(view.epoch, 2);
     assert_true(view.bytes > 0);
     rig_fini(&r);
-    clean();
+    scratch_remove(directory);
 }
 
 static void
@@ -410,7 +393,7 @@ another_job_is_refused(void **state)
     r.job.fingerprint ^= 2 | WR_FINGERPRINT_BOUNDED; /* that alone is no other job */
     assert_int_equal(rig_try_start(&r), WEIR_OK);
     rig_fini(&r);
-    clean();
+    scratch_remove(directory);
 }
 
 /* One partition, rows late by chance: after a restart the same rows are late. */
@@ -455,7 +438,7 @@ late_rows_are_late_after_a_restart_too(void **state)
     }
     free(want);
     free(want_late);
-    clean();
+    scratch_remove(directory);
 }
 
 static void
@@ -491,7 +474,7 @@ threads_killed_and_restarted(void **state)
         rig_fini(&r);
     }
     free(want);
-    clean();
+    scratch_remove(directory);
 }
 
 WR_TESTS = {

@@ -7,8 +7,8 @@
 
 #include "runtime/epochs.h"
 #include "support/rig.h"
+#include "support/scratch.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,30 +16,13 @@
 enum { PARTITIONS = 4, EVENTS = 300, KEYS = 5, WINDOW = 50, EPOCH_US = 100 };
 
 static test_event events[PARTITIONS][EVENTS];
-static char       directory[64];
-
-static void
-clean(void)
-{
-    char           path[512];
-    struct dirent *e;
-    snprintf(directory, sizeof directory, "/tmp/weir-epochs-%d", (int) getpid());
-    DIR *dir = opendir(directory);
-    while (dir != NULL && (e = readdir(dir)) != NULL) {
-        snprintf(path, sizeof path, "%s/%s", directory, e->d_name);
-        if (e->d_name[0] != '.')
-            unlink(path);
-    }
-    if (dir != NULL)
-        closedir(dir);
-    rmdir(directory);
-}
+static char       directory[SCRATCH_PATH_MAX];
 
 static void
 init(rig *r, rig_kind kind, bool data)
 {
     wr_random random;
-    clean();
+    scratch_begin(directory, "epochs");
     wr_random_init(&random, 3);
     rig_init(r, kind);
     r->window_us = WINDOW;
@@ -157,7 +140,7 @@ epochs_between_checkpoints_change_nothing(void **state)
         assert_true(marks > 10);
         free(want);
     }
-    clean();
+    scratch_remove(directory);
 }
 
 /* A checkpoint that is asked for while an epoch ends, and an epoch that is due while a checkpoint is under way. */
@@ -194,7 +177,7 @@ each_mark_has_a_number_of_its_own(void **state)
     assert_true(view.count > 10);
     assert_int_equal(view.failures, 0);
     rig_fini(&r);
-    clean();
+    scratch_remove(directory);
 }
 
 static void

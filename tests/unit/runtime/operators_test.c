@@ -6,15 +6,15 @@
 #include "operator/aggregate.h"
 #include "operator/merge.h"
 #include "support/rig.h"
+#include "support/scratch.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { PARTITIONS = 3, EVENTS = 400, KEYS = 6 };
 
-static char directory[64]; /* of this process alone; named by the first clean() */
+static char directory[SCRATCH_PATH_MAX]; /* of this process alone; named by the first scratch_begin() */
 static test_event events[PARTITIONS][EVENTS];
 
 static wr_aggregate_config config;
@@ -22,23 +22,6 @@ static wr_merge_config     merge_config = { 2 };
 static wr_agg_call         calls[2];
 static const int32_t       keys[] = { WR_KEY_WINDOW_END, 0 };
 static const wr_type       key_types[] = { { WR_TIMESTAMPTZ, 0, 0, -1 }, { WR_INT8, 0, 0, -1 } };
-
-static void
-clean(void)
-{
-    snprintf(directory, sizeof directory, "/tmp/weir-operators-%d", (int) getpid());
-    char           path[512];
-    struct dirent *e;
-    DIR           *dir = opendir(directory);
-    while (dir != NULL && (e = readdir(dir)) != NULL) {
-        snprintf(path, sizeof path, "%s/%s", directory, e->d_name);
-        if (e->d_name[0] != '.')
-            unlink(path);
-    }
-    if (dir != NULL)
-        closedir(dir);
-    rmdir(directory);
-}
 
 static wr_agg_call
 call_of(rig *r, const char *name, bool with_v)
@@ -57,7 +40,7 @@ call_of(rig *r, const char *name, bool with_v)
 static void
 init(rig *r, rig_kind kind, wr_window_kind window, int64_t size, int64_t slide)
 {
-    clean();
+    scratch_begin(directory, "operators");
     rig_init(r, kind);
     calls[0] = call_of(r, "count", false);
     calls[1] = call_of(r, "max", true);
@@ -200,7 +183,7 @@ killed_and_resharded(rig_kind kind, const shape *w, uint64_t seeds)
         rig_assert_same(rig_distinct(&r), want);
         assert_int_equal(r.late.count, 0);
         rig_fini(&r);
-        clean();
+        scratch_remove(directory);
     }
     free(want);
 }
@@ -247,7 +230,7 @@ threads_agree_with_the_seeded_executor(void **state)
         rig_fini(&r);
     }
     free(want);
-    clean();
+    scratch_remove(directory);
 }
 
 WR_TESTS = {

@@ -9,8 +9,8 @@
 #include "runtime/runtime_impl.h"
 #include "support/exprs.h"
 #include "support/rig.h"
+#include "support/scratch.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@
 enum { VIEWS = 10, PARTITIONS = 3, EVENTS = 400, WINDOW = 40 };
 
 static test_event events[PARTITIONS][EVENTS];
-static char       directory[64];
+static char       directory[SCRATCH_PATH_MAX];
 
 /* Each key in a partition of its own.  A disorder above the delay (20): some rows are late. */
 static void
@@ -31,23 +31,6 @@ make_events(uint64_t seed, uint32_t disorder)
             events[p][i] = (test_event){ p + PARTITIONS * (int64_t) wr_random_below(&random, 3),
                                          p * EVENTS + i,
                                          i * 3 + (int64_t) wr_random_below(&random, disorder) };
-}
-
-static void
-clean(void)
-{
-    char           path[512];
-    struct dirent *e;
-    snprintf(directory, sizeof directory, "/tmp/weir-route-%d", (int) getpid());
-    DIR *dir = opendir(directory);
-    while (dir != NULL && (e = readdir(dir)) != NULL) {
-        snprintf(path, sizeof path, "%s/%s", directory, e->d_name);
-        if (e->d_name[0] != '.')
-            unlink(path);
-    }
-    if (dir != NULL)
-        closedir(dir);
-    rmdir(directory);
 }
 
 /* --- a job of ten views over one source --- */
@@ -316,7 +299,7 @@ restart_with_other_workers(void **state)
     rig_run(&reference.r);
     for (uint32_t i = 0; i < 24; i++) {
         static views_rig t;
-        clean();
+        scratch_begin(directory, "route");
         views_init(&t, true, true);
         t.r.config.data_dir = directory;
         t.r.config.workers = 1 + i % 3;
@@ -339,7 +322,7 @@ restart_with_other_workers(void **state)
         rig_fini(&t.r);
     }
     rig_fini(&reference.r);
-    clean();
+    scratch_remove(directory);
 }
 
 /* A filter that nothing passes hears of time at a barrier, and within a while when somebody follows (Z2). */
