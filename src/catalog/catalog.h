@@ -29,6 +29,7 @@ struct wr_relation {
     uint64_t         rows;    /* about how many there are; 0: not known               */
     uint32_t         index;   /* position in the catalog                              */
     void            *user;    /* the engine's                                         */
+    const struct wr_plan *plan; /* VIEW: the plan that alone decides its rows; NULL: more does */
     const void      *shared;  /* SHARED: its wr_plan_shared                            */
     wr_relation     *upserts; /* a source with a key: the rows as they were read; no statement can name it */
 };

@@ -133,6 +133,10 @@ late_input(const wr_job_op *op)
         return ((const wr_aggregate_config *)op->config)->input;
     if (op->ops == &wr_dedup_ops)
         return ((const wr_dedup_config *)op->config)->schema;
+    if (op->ops == &wr_over_ops) {
+        const wr_over_config *c = op->config;
+        return c->time_column >= 0 ? c->input : NULL;
+    }
     if (op->ops == &wr_over_rolling_ops)
         return ((const wr_over_rolling_config *)op->config)->over->input;
     if (op->ops == &wr_asof_join_ops)
@@ -239,6 +243,14 @@ names_unplanned(const weir_pipeline *p, const char *message)
     return false;
 }
 
+/* Does its plan alone decide which rows the view has? */
+static bool
+rows_are_plans(const wr_planned *v)
+{
+    return v->spec->limits.on_memory == 0 && v->spec->limits.memory_bytes == 0 &&
+           v->options.ttl_us == 0 && v->options.late != WR_LATE_UPDATE;
+}
+
 static weir_status
 plan_view(weir_pipeline *p, wr_spec_view *sv, wr_sql_statement *parsed, wr_arena *statement,
           wr_report *report)
@@ -272,7 +284,8 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_sql_statement *parsed, wr_arena
                         .keyed = wr_plan_is_table(v->plan) && sv->state.ttl_us == 0,
                         .late = (uint8_t)v->options.late,
                         .rows = (uint64_t)WR_MIN(wr_plan_rows(v->plan), 1e15),
-                        .user = endless != NULL ? endless->scan.relation->user : NULL };
+                        .user = endless != NULL ? endless->scan.relation->user : NULL,
+                        .plan = rows_are_plans(v) ? v->plan : NULL };
     st = wr_catalog_add(&p->catalog, &rel, &err);
     if (st != WEIR_OK)
         return wr_load_report_plain(report, sv->at, st, &err);

@@ -18,6 +18,7 @@
 #include "operator/over.h"
 #include "operator/over_rolling.h"
 #include "operator/project.h"
+#include "operator/rank_filter.h"
 #include "operator/settled.h"
 #include "operator/sort.h"
 #include "operator/top_n.h"
@@ -42,6 +43,7 @@ static const wr_operator_ops *const operators[] = {
     &wr_over_changes_ops,
     &wr_over_rolling_ops,
     &wr_project_ops,
+    &wr_rank_filter_ops,
     &wr_session_aggregate_ops,
     &wr_settled_ops,
     &wr_sort_ops,

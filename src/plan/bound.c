@@ -204,6 +204,10 @@ wr_plan_bound(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, we
     if (expanded)
         WR_TRY(wr_plan_derive(arena, options, plan));
     bool found = false;
+    WR_TRY(wr_plan_find_extremes(arena, options, plan, &found));
+    if (found)
+        WR_TRY(wr_plan_derive(arena, options, plan));
+    found = false;
     WR_TRY(wr_plan_find_top_n(arena, options, plan, &found));
     if (found)
         WR_TRY(wr_plan_derive(arena, options, plan));

@@ -157,6 +157,7 @@ put_node(wr_text *to, const wr_plan *plan)
         put_u64(to, plan->over.call_count);
         for (uint32_t i = 0; i < plan->over.call_count; i++)
             put_over(to, &plan->over.calls[i]);
+        put_u64(to, (uint64_t)plan->over.most << 1 | plan->over.by_time);
         break;
     case WR_PLAN_UNNEST:
         put_u64(to, (uint64_t)plan->unnest.call_count << 2 | (uint64_t)plan->unnest.outer << 1 |

@@ -9,6 +9,7 @@
 #include "operator/merge.h"
 #include "operator/over_rolling.h"
 #include "operator/project.h"
+#include "operator/rank_filter.h"
 
 #include <string.h>
 
@@ -89,6 +90,47 @@ append_fold(lower_state *s, lower_chain *chain, const wr_plan *input, const uint
     return wr_lower_append(s, chain, &wr_fold_ops, c, input->schema, id);
 }
 
+/* Of columns that are bounds of one window, the end alone: it tells the other. */
+static bool
+is_told_by_end(const wr_plan *input, const uint32_t *columns, uint32_t count, uint32_t i)
+{
+    wr_plan *window, *other, *below = (wr_plan *)input;
+    if (wr_plan_window_bound(below, columns[i], &window) != WR_KEY_WINDOW_START ||
+        window->window.spec.kind == WR_WINDOW_SESSION)
+        return false;
+    for (uint32_t k = 0; k < count; k++)
+        if (wr_plan_window_bound(below, columns[k], &other) == WR_KEY_WINDOW_END && other == window)
+            return true;
+    return false;
+}
+
+/* Rows that cannot be among the first any more need not meet the others. */
+static weir_status
+append_rank_filter(lower_state *s, lower_chain *chain, const wr_plan *plan,
+                   const wr_over_config *over, int32_t id)
+{
+    const wr_over_call *call = &plan->over.calls[0];
+    wr_rank_filter_config *c = wr_lower_alloc(s, sizeof *c);
+    uint32_t *keys = wr_lower_alloc(s, (call->partition_count + 1) * sizeof *keys);
+    if (c == NULL || keys == NULL)
+        return wr_lower_nomem(s);
+    *c = (wr_rank_filter_config){ .keys = keys,
+                                  .most = plan->over.most,
+                                  .time_column = over->time_column,
+                                  .time_offset = over->time_offset,
+                                  .schema = over->input };
+    for (uint32_t i = 0; i < call->partition_count; i++)
+        if ((int32_t)call->partition[i] == over->time_column ||
+            !is_told_by_end(plan->inputs[0], call->partition, call->partition_count, i))
+            keys[c->key_count++] = call->partition[i];
+    if (call->order_count == 0)
+        return WEIR_OK;
+    c->order = call->order[0];
+    if (!wr_rank_filter_can(c))
+        return WEIR_OK;
+    return wr_lower_append(s, chain, &wr_rank_filter_ops, c, over->input, id);
+}
+
 weir_status
 wr_lower_over(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out)
 {
@@ -110,6 +152,9 @@ wr_lower_over(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out
     if (mode == WR_PLAN_OVER_BY_TIME && wr_plan_over_time(plan, &c->time_column))
         c->time_offset = c->input->fields[c->time_column].watermark_offset;
     WR_TRY(wr_lower_node(s, plan->inputs[0], out));
+    bool once = mode == WR_PLAN_OVER_AT_END || mode == WR_PLAN_OVER_BY_TIME;
+    if (plan->over.most > 0 && once && c->input->kind == WR_INSERT_ONLY)
+        WR_TRY(append_rank_filter(s, *out, plan, c, id));
     bool single = (*out)->segment.single;
     if (!single || mode == WR_PLAN_OVER_ROLLING || mode == WR_PLAN_OVER_CHANGES) {
         c->keys = keys;

@@ -15,6 +15,7 @@
 #include "data/datetime.h"
 #include "operator/window.h"
 
+#include <stdio.h>
 #include <string.h>
 
 uint32_t
@@ -155,9 +156,12 @@ wr_plan_over_mode
 wr_plan_over_mode_of(const wr_plan_options *options, const wr_plan *over, wr_plan_rolling *rolling)
 {
     int32_t column;
+    bool timed = over->inputs[0]->schema->kind == WR_INSERT_ONLY && wr_plan_over_time(over, &column);
+    if (timed && over->over.by_time)
+        return WR_PLAN_OVER_BY_TIME;
     if (options == NULL || options->bounded || wr_plan_ends(over))
         return WR_PLAN_OVER_AT_END;
-    if (over->inputs[0]->schema->kind == WR_INSERT_ONLY && wr_plan_over_time(over, &column))
+    if (timed)
         return WR_PLAN_OVER_BY_TIME;
     return rolls(options, over, rolling) ? WR_PLAN_OVER_ROLLING : WR_PLAN_OVER_CHANGES;
 }
@@ -232,10 +236,16 @@ wr_plan_explain_over(const wr_plan *plan, const wr_plan_options *options, wr_tex
     wr_plan_rolling r;
     bool keyed = wr_plan_over_shared(plan, NULL) > 0;
     const char *idle = options != NULL && options->ttl_us > 0 ? ", within the ttl" : "";
+    char left_out[64] = "";
+    if (plan->over.most > 0)
+        snprintf(left_out, sizeof left_out, ", less those that came behind %u better one%s",
+                 plan->over.most, plan->over.most == 1 ? "" : "s");
     switch (wr_plan_over_mode_of(options, plan, &r)) {
-    case WR_PLAN_OVER_AT_END: wr_text_puts(to, "state: all rows of the input\n"); return;
+    case WR_PLAN_OVER_AT_END:
+        wr_text_printf(to, "state: all rows of the input%s\n", left_out);
+        return;
     case WR_PLAN_OVER_BY_TIME:
-        wr_text_puts(to, "state: rows of partitions not yet passed\n");
+        wr_text_printf(to, "state: rows of partitions not yet passed%s\n", left_out);
         return;
     case WR_PLAN_OVER_CHANGES:
         wr_text_printf(to, "answered anew when a partition changes\n");

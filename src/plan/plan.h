@@ -147,6 +147,8 @@ struct wr_plan {
         struct {
             uint32_t      call_count;
             wr_over_call *calls;
+            uint32_t      most; /* of the one call, a rank: rows above it need not come out; 0: all must */
+            bool          by_time; /* rows are late for it though the input ends (plan/join_extreme.c) */
         } over;
         struct {
             uint32_t            call_count;

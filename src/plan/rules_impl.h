@@ -81,6 +81,10 @@ weir_status wr_plan_check_over(const wr_plan_options *options, const wr_plan *pl
                                weir_error *err);
 void wr_plan_explain_over(const wr_plan *plan, const wr_plan_options *options, wr_text *to);
 
+/* plan/join_extreme.c: joins of rows with the greatest or least of their own group, as ranks. */
+weir_status wr_plan_find_extremes(wr_arena *arena, const wr_plan_options *options, wr_plan *plan,
+                                  bool *changed);
+
 /* plan/top_n.c: patterns that are a TOP_N; and what follows for one. */
 weir_status wr_plan_find_top_n(wr_arena *arena, const wr_plan_options *options, wr_plan *plan,
                                bool *changed);

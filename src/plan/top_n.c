@@ -10,11 +10,12 @@
  * Invariants  N1  the plan gives the same rows; the rank column is there, but NULL, when nobody reads
  *                 it
  *             N2  partitions that end with the watermark are left to OVER when their rows only come:
- *                 it answers once
+ *                 it answers once, and leaves out early what cannot be among the first any more
  */
 #include "plan/rules_impl.h"
 
 #include "data/row_code.h"
+#include "operator/rank_filter.h"
 
 #include <string.h>
 
@@ -99,9 +100,7 @@ from_filter(wr_arena *arena, wr_plan *filter, const wr_plan *parent, bool ends, 
     uint32_t column = over->schema->field_count - 1;
     int64_t low = 1, high = INT64_MAX;
     bool used = reads_column(parent, column);
-    if (over->over.call_count != 1 || !rank_of(call, &function) ||
-        (over->inputs[0]->schema->kind == WR_INSERT_ONLY &&
-         wr_plan_over_time(over, &time))) /* N2 */
+    if (over->over.call_count != 1 || !rank_of(call, &function))
         return WEIR_OK;
     uint32_t n = wr_expr_conjuncts(filter->filter.predicate, parts, CONJUNCTS_MAX);
     if (n > CONJUNCTS_MAX)
@@ -115,6 +114,11 @@ from_filter(wr_arena *arena, wr_plan *filter, const wr_plan *parent, bool ends, 
     }
     if (high == INT64_MAX)
         return WEIR_OK;
+    if (over->inputs[0]->schema->kind == WR_INSERT_ONLY && wr_plan_over_time(over, &time)) { /* N2 */
+        bool counts = function != WR_RANK_DENSE && high > 0 && high <= WR_RANK_FILTER_MOST_MAX;
+        over->over.most = counts ? (uint32_t)high : 0;
+        return WEIR_OK;
+    }
     wr_plan top = { .kind = WR_PLAN_TOP_N,
                     .location = call->location >= 0 ? call->location : filter->location,
                     .schema = over->schema,
