@@ -148,8 +148,7 @@ wr_pipeline_add_source(weir_pipeline *p, wr_spec_source *s, const wr_schema *col
                             .worker = -1,
                             .future_us = s->common.future_us,
                             .idle_us = s->common.idle_us,
-                            .ahead_us = s->common.ahead_us,
-                            .record_bytes_max = s->common.record_bytes_max };
+                            .ahead_us = s->common.ahead_us };
     wr_schema *schema = schema_with_hidden(&p->arena, columns);
     if (schema == NULL)
         return WEIR_MEMORY;

@@ -120,7 +120,6 @@ add_file(weir_pipeline *p, const char *name, const char *path, const char *forma
     at->file = at->text = "";
     s->name = wr_arena_strdup(&p->arena, name);
     s->at = s->watermark = at;
-    s->common.record_bytes_max = WR_STRING_BYTES_MAX;
     if (strcmp(path, "-") == 0 && format == NULL && schema_json == NULL)
         WR_TRY(standard_format(&format, err));
     weir_status st = wr_spec_file_source(s, path, format, &p->arena, report);

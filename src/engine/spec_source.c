@@ -40,7 +40,7 @@ static const wr_option source_options[] = {
       .doc = "rows whose event time lies farther ahead of the clock are bad; 0: no limit" },
     { "record_bytes_max", WR_OPT_BYTES,
       offsetof(wr_spec_source, common.record_bytes_max) - offsetof(wr_spec_source, common),
-      .fallback = "1MiB", .low = 16, .high = 64 * MIB, .doc = "larger records are bad" },
+      .fallback = "1MiB", .low = 64, .high = 64 * MIB, .doc = "larger records are bad" },
     { "buffer", WR_OPT_BYTES,
       offsetof(wr_spec_source, common.buffer_bytes) - offsetof(wr_spec_source, common),
       .fallback = "8MiB", .low = 65536, .high = 4096 * MIB,
@@ -82,6 +82,19 @@ decoder_read(wr_spec_reader *r, wr_spec_source *s, const wr_node *f, const char 
         return wr_node_error(r->report, f != NULL ? f : s->at, err.code, err.hint[0] != '\0' ? err.hint : NULL, "%s",
                              err.text);
     return WEIR_OK;
+}
+
+/* What the source says of the size of records goes for its decoder, unless the format says it, too. */
+static void
+record_max_hand_over(const wr_spec_source *s, const wr_node *map, const wr_node *format)
+{
+    const wr_node *options = format != NULL && format->kind == WR_NODE_MAP && format->count == 1 ? format->items[0] : NULL;
+    if (s->decoder_config == NULL || wr_node_get(map, "record_bytes_max") == NULL ||
+        (options != NULL && options->kind == WR_NODE_MAP && wr_node_get(options, "record_max") != NULL))
+        return;
+    for (const wr_option *o = s->decoder->options; o->name != NULL; o++)
+        if (strcmp(o->name, "record_max") == 0)
+            memcpy((char *)s->decoder_config + o->offset, &s->common.record_bytes_max, sizeof(int64_t));
 }
 
 /* The push source is the runtime's own; the others are in the registry. */
@@ -212,6 +225,7 @@ wr_spec_source_read(wr_spec_reader *r, const wr_node *key, const wr_node *map, w
     if (s->ops->default_format != NULL || f != NULL) {
         st = decoder_read(r, s, f, s->ops->default_format);
         status = status == WEIR_OK ? st : status;
+        record_max_hand_over(s, map, f);
     }
     if (status == WEIR_OK && s->ops->check != NULL && file == NULL) {
         weir_error err = { 0 };

@@ -38,7 +38,6 @@ typedef struct wr_source_binding {
     int64_t               future_us;    /* guard: rows with time > clock + this are bad; 0: off */
     int64_t               idle_us;      /* a lane caught up for so long stops holding the watermark; 0: never */
     int64_t               ahead_us;     /* how far lanes may be ahead of the one behind; 0: as state allows */
-    int64_t               record_bytes_max;
     int32_t               bad_stream;   /* SOURCE.dead_letter's stream; -1: nobody reads it */
     int32_t               worker;       /* -1: spread over all          */
     bool                  ages;         /* some reader forgets by the watermark that each row met */
