@@ -181,8 +181,12 @@ check: ## all of it: no warnings, tidy, the suite under ASan and UBSan, recovery
 	@$(MAKE) --no-print-directory recovery
 	@$(MAKE) --no-print-directory faults-sample
 
-recovery: $(O)/weir ## kill -9 at random instants over files: nothing lost, nothing late that was not
-	@tools/kill_loop $(O)/weir $(or $(N),20)
+recovery: $(O)/weir ## kill -9 at random instants over files, windows, joins and changes: nothing lost, nothing late that was not: N=2000
+	@tools/kill_loop $(O)/weir $(or $(N),40)
+
+soak: $(O)/weir ## an hour under load with a fault each minute: memory, descriptors, threads, answers: MINUTES=60 ARGS="--kill 5"
+	@tools/soak/run.py $(O) $(or $(MINUTES),60) $(ARGS)
+.PHONY: soak
 
 faults: $(O)/faults/weir $(O)/faults/embed ## every allocation and system call of ours fails, in 28 scenarios: ARGS="--only again --sites"
 	@python3 tools/faults/run.py $(O) $(ARGS)
