@@ -29,10 +29,10 @@ columns_of_input(join *j, const wr_batch *in, const uint16_t *physical, uint32_t
 }
 
 static weir_status
-columns_of_side(join *j, int port, const wr_join_row *rows, uint32_t count, wr_column **out)
+columns_of_side(join *j, int port, const wr_join_pick *pick, wr_column **out)
 {
     for (uint32_t c = 0; c < j->schemas[port]->field_count; c++)
-        WR_TRY(wr_join_side_gather(&j->sides[port], c, rows, count, j->ctx->flow, &out[c]));
+        WR_TRY(wr_join_pick_gather(&j->sides[port], pick, c, j->ctx->flow, &out[c]));
     return WEIR_OK;
 }
 
@@ -116,31 +116,46 @@ diff_product(int64_t a, int64_t b)
     return product;
 }
 
+/* The diffs of the step's pairs, where some are not 1 (E1). */
+static weir_status
+pairs_diffs(join *j, const wr_batch *in, const wr_join_pick *pick, const uint16_t *physical,
+            wr_batch *out)
+{
+    join_step *s = j->step;
+    if (in->diff == NULL && !pick->diffs)
+        return WEIR_OK;
+    int64_t *diffs = wr_arena_alloc(&j->ctx->eval.step, s->pairs * sizeof *diffs);
+    if (diffs == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = 0; i < s->pairs; i++) {
+        diffs[i] = wr_batch_diff(in, physical[i]);
+        if (s->pair_with[i].block != NULL)
+            diffs[i] = diff_product(diffs[i], wr_join_row_diff(&s->pair_with[i]));
+    }
+    return batch_diffs(j, out, diffs);
+}
+
 /* All candidates as a batch of both sides' columns.  NULL: no memory. */
 static wr_batch *
 pairs_batch(join *j, const wr_batch *in)
 {
-    join_step *s = j->step;
-    uint32_t   at[2];
-    wr_batch  *b = batch_open(j, true, s->pairs, at);
-    uint16_t  *physical = wr_arena_alloc(&j->ctx->eval.step, s->pairs * sizeof *physical);
-    int64_t   *numbers = wr_arena_alloc(&j->ctx->eval.step, s->pairs * sizeof *numbers);
-    if (b == NULL || physical == NULL || numbers == NULL)
+    join_step   *s = j->step;
+    wr_arena    *arena = &j->ctx->eval.step;
+    uint32_t     at[2];
+    wr_join_pick pick;
+    wr_batch    *b = batch_open(j, true, s->pairs, at);
+    uint16_t    *physical = wr_arena_alloc(arena, s->pairs * sizeof *physical);
+    wr_time     *judges = wr_arena_alloc(arena, s->pairs * sizeof *judges);
+    if (b == NULL || physical == NULL || judges == NULL ||
+        wr_join_side_pick(&j->sides[1 - s->port], s->pair_with, s->pairs, arena, &pick) != WEIR_OK)
         goto fail;
     for (uint32_t i = 0; i < s->pairs; i++) {
         physical[i] = s->rows[s->pair_of[i]];
-        numbers[i] = wr_batch_diff(in, physical[i]);
-        if (s->pair_with[i].block != NULL)
-            numbers[i] = diff_product(numbers[i], wr_join_row_diff(&s->pair_with[i])); /* E1 */
+        judges[i] = s->judges[s->pair_of[i]];
     }
     if (columns_of_input(j, in, physical, s->pairs, b->columns + at[s->port]) != WEIR_OK ||
-        columns_of_side(j, 1 - s->port, s->pair_with, s->pairs, b->columns + at[1 - s->port]) !=
-            WEIR_OK ||
-        batch_diffs(j, b, numbers) != WEIR_OK)
-        goto fail;
-    for (uint32_t i = 0; i < s->pairs; i++)
-        numbers[i] = s->judges[s->pair_of[i]];
-    if (batch_stamp(j, b, numbers) != WEIR_OK)
+        columns_of_side(j, 1 - s->port, &pick, b->columns + at[1 - s->port]) != WEIR_OK ||
+        pairs_diffs(j, in, &pick, physical, b) != WEIR_OK || batch_stamp(j, b, judges) != WEIR_OK)
         goto fail;
     return b;
 fail:
@@ -258,8 +273,12 @@ emit_half(join *j, const wr_batch *in, const uint16_t *passed, uint32_t count)
         judges[i] = s->judges[s->pair_of[passed[i]]];
         diffs[i] = s->port == 0 ? wr_batch_diff(in, physical[i]) : wr_join_row_diff(&rows[i]);
     }
-    weir_status status = s->port == 0 ? columns_of_input(j, in, physical, count, b->columns)
-                                      : columns_of_side(j, 0, rows, count, b->columns);
+    weir_status  status;
+    wr_join_pick pick;
+    if (s->port == 0)
+        status = columns_of_input(j, in, physical, count, b->columns);
+    else if ((status = wr_join_side_pick(&j->sides[0], rows, count, arena, &pick)) == WEIR_OK)
+        status = columns_of_side(j, 0, &pick, b->columns);
     if (status != WEIR_OK || batch_diffs(j, b, diffs) != WEIR_OK ||
         batch_stamp(j, b, judges) != WEIR_OK)
         return no_memory(j, b);
@@ -310,14 +329,16 @@ wr_join_emit_pairs(join *j, const wr_batch *in)
 wr_flow
 wr_join_emit_left(join *j, int port, const wr_join_row *rows, uint32_t count)
 {
-    uint32_t  at[2];
-    wr_batch *b = batch_open(j, !j->half, count, at);
-    int64_t  *diffs = wr_arena_alloc(&j->ctx->eval.step, count * sizeof *diffs);
+    uint32_t     at[2];
+    wr_join_pick pick;
+    wr_batch    *b = batch_open(j, !j->half, count, at);
+    int64_t     *diffs = wr_arena_alloc(&j->ctx->eval.step, count * sizeof *diffs);
     if (b == NULL || diffs == NULL)
         return no_memory(j, b);
     for (uint32_t i = 0; i < count; i++)
         diffs[i] = wr_join_row_diff(&rows[i]);
-    if (columns_of_side(j, port, rows, count, b->columns + at[port]) != WEIR_OK ||
+    if (wr_join_side_pick(&j->sides[port], rows, count, &j->ctx->eval.step, &pick) != WEIR_OK ||
+        columns_of_side(j, port, &pick, b->columns + at[port]) != WEIR_OK ||
         (!j->half && columns_of_null(j, 1 - port, b->columns + at[1 - port]) != WEIR_OK) ||
         batch_diffs(j, b, diffs) != WEIR_OK)
         return no_memory(j, b);

@@ -29,6 +29,7 @@ typedef struct join_step {
     bool        within;               /* next stands in a chain                             */
     bool        awaited;              /* row - 1 comes out alone unless its candidates match */
     uint32_t    pairs;
+    bool        inexact;              /* lows do not tell who has left: untils must be asked  */
     wr_row_keys keys;
     wr_column **key_columns;
 
@@ -39,6 +40,8 @@ typedef struct join_step {
     wr_time     times[WR_BATCH_ROWS_MAX];  /* what decides buckets and the bound             */
     wr_time     untils[WR_BATCH_ROWS_MAX];
     wr_time     judges[WR_BATCH_ROWS_MAX]; /* the watermark that judges the row              */
+    wr_time     lows[WR_BATCH_ROWS_MAX];   /* partners lie within, and those before have left */
+    wr_time     highs[WR_BATCH_ROWS_MAX];
     uint32_t    first[WR_BATCH_ROWS_MAX];  /* position of the first bucket to look into      */
     uint16_t    spans[WR_BATCH_ROWS_MAX];  /* how many                                       */
     uint8_t     matched[WR_BATCH_ROWS_MAX];
@@ -54,6 +57,9 @@ typedef struct join {
     const wr_schema      *schemas[2];
     bool                  outer[2];  /* unmatched rows of the side come out                     */
     bool                  half;      /* semi, anti: left's columns alone                        */
+    bool                  stays[2];  /* no row leaves before the end                            */
+    bool                  shifts[2]; /* a row's until is its time and a constant, but for infinities */
+    int64_t               shift[2];
     wr_join_side          sides[2];
     join_step            *step;
 } join;
@@ -67,6 +73,17 @@ weir_status wr_join_key_layout(wr_key_layout *layout, wr_budget *budget, const w
 wr_time     wr_join_time_add(wr_time a, int64_t b);
 /* When a row of `port` with time t, met by watermark w, leaves. */
 wr_time     wr_join_until(const wr_join_config *c, int port, wr_time t, wr_time w);
+/* The constant, where there is one. */
+bool        wr_join_until_shift(const wr_join_config *c, int port, int64_t *shift);
+/* When a stored row leaves. */
+static inline wr_time
+wr_join_stored_until(const join *j, int port, const wr_join_block *block, uint32_t row)
+{
+    if (block->untils != NULL)
+        return block->untils[row];
+    return wr_join_until(j->config, port, wr_join_block_meta(&j->sides[port], block, row)->time,
+                         WR_TIME_START);
+}
 weir_status wr_join_begin(join *j, int port, const wr_batch *in);
 /* Up to 4,096 candidates into the step's pairs; there are no more when row == count and none
  * came. */

@@ -26,7 +26,7 @@
 
 #include <string.h>
 
-enum { PREFETCH_AHEAD = 8 };
+enum { PREFETCH_AHEAD = 16 };
 
 wr_time
 wr_join_time_add(wr_time a, int64_t b)
@@ -45,8 +45,24 @@ negate(int64_t a)
     return a == INT64_MIN ? INT64_MAX : -a;
 }
 
+/* Far enough from the ends for sums with what is within WITHIN. */
+#define SAFE   ((int64_t) 1 << 61)
+#define WITHIN ((int64_t) 1 << 59)
+
+static inline bool
+is_within(int64_t a, int64_t most)
+{
+    return a > -most && a < most;
+}
+
+static inline wr_time
+time_add(wr_time a, int64_t b)
+{
+    return WR_LIKELY(is_within(a, SAFE) && is_within(b, SAFE)) ? a + b : wr_join_time_add(a, b);
+}
+
 /* Partners of a row of `port` at time t lie within [*low, *high]. */
-static void
+static inline void
 join_range(const join *j, int port, wr_time t, wr_time *low, wr_time *high)
 {
     const wr_join_config *c = j->config;
@@ -54,8 +70,8 @@ join_range(const join *j, int port, wr_time t, wr_time *low, wr_time *high)
     *high = WR_TIME_END;
     if (!c->has_bound)
         return;
-    *low = wr_join_time_add(t, port == 0 ? negate(c->high_us) : c->low_us);
-    *high = wr_join_time_add(t, port == 0 ? negate(c->low_us) : c->high_us);
+    *low = time_add(t, port == 0 ? negate(c->high_us) : c->low_us);
+    *high = time_add(t, port == 0 ? negate(c->low_us) : c->high_us);
 }
 
 wr_time
@@ -73,6 +89,41 @@ wr_join_until(const wr_join_config *c, int port, wr_time t, wr_time w)
     return until;
 }
 
+bool
+wr_join_until_shift(const wr_join_config *c, int port, int64_t *shift)
+{
+    int64_t offset = port == 0 ? c->right_offset : c->left_offset;
+    int64_t reach = port == 0 ? negate(c->low_us) : c->high_us;
+    if (!c->has_bound || c->ttl_us > 0 || !is_within(offset, WITHIN) || !is_within(reach, WITHIN))
+        return false;
+    *shift = reach - offset;
+    return true;
+}
+
+/* When row i of the step, of `port`, leaves. */
+static inline wr_time
+row_until(const join *j, int port, wr_time t, wr_time judge)
+{
+    if (WR_LIKELY(j->shifts[port] && is_within(t, SAFE)))
+        return t + j->shift[port];
+    return wr_join_until(j->config, port, t, judge);
+}
+
+/*
+ * The least time of a stored row of `port` that has not left by `judge`: untils grow with times.  *inexact: that
+ * cannot be told.
+ */
+static inline wr_time
+stays_from(const join *j, int port, wr_time judge, bool *inexact)
+{
+    if (j->stays[port] || judge == WR_TIME_START)
+        return WR_TIME_START; /* nothing leaves, or has left yet */
+    if (WR_LIKELY(j->shifts[port] && is_within(judge, SAFE)))
+        return judge - j->shift[port];
+    *inexact = true;
+    return WR_TIME_START;
+}
+
 /* When the last of those that could be partners of a row of `port` leaves. */
 static wr_time
 partners_until(const join *j, int port, wr_time t)
@@ -84,10 +135,20 @@ partners_until(const join *j, int port, wr_time t)
 
 /* --- beginning a batch --- */
 
+/* May a key of the batch be NULL, and match nothing then? */
+static bool
+keys_may_be_null(const join *j, const wr_batch *in, int port)
+{
+    for (uint32_t k = 0; k < j->config->key_count && !j->config->null_equal; k++)
+        if (wr_column_base(in->columns[j->keys[port][k]])->valid != NULL)
+            return true;
+    return false;
+}
+
 static bool
 key_is_null(const join *j, const wr_batch *in, int port, uint32_t row)
 {
-    for (uint32_t k = 0; k < j->config->key_count && !j->config->null_equal; k++)
+    for (uint32_t k = 0; k < j->config->key_count; k++)
         if (wr_column_is_null(in->columns[j->keys[port][k]], row))
             return true;
     return false;
@@ -101,22 +162,31 @@ rows_sort_out(join *j, int port, const wr_batch *in)
     join_step            *s = j->step;
     const wr_column      *time = NULL;
     wr_time               others = j->ctx->port_watermark[1 - port];
+    bool                  nulls = keys_may_be_null(j, in, port), times_null = false;
     s->count = in->row_count;
     if (c->has_bound)
         time = in->columns[port == 0 ? c->left_time : c->right_time];
+    if (time != NULL)
+        times_null = wr_column_base(time)->valid != NULL;
+    /* microseconds as they are */
+    const wr_time *plain = time != NULL && time->layout == WR_FLAT && time->type.id != WR_DATE
+                               ? time->data : NULL;
     for (uint32_t i = 0; i < in->row_count; i++) {
         uint32_t row = wr_batch_row(in, i);
-        bool     untimed = time != NULL && wr_column_is_null(time, row);
+        bool     untimed = times_null && wr_column_is_null(time, row);
         wr_time  judge = WR_MAX(WR_MIN(wr_batch_row_watermark(in, row), others), j->ctx->watermark);
-        wr_time  t = time != NULL && !untimed ? wr_event_time_get(time, row) : judge;
+        wr_time  t = judge;
+        if (time != NULL && !untimed)
+            t = plain != NULL && is_within(plain[row], SAFE) ? plain[row]
+                                                             : wr_event_time_get(time, row);
         s->rows[i] = (uint16_t) row;
         s->times[i] = t;
         s->judges[i] = judge;
-        s->untils[i] = wr_join_until(c, port, t, judge);
+        s->untils[i] = row_until(j, port, t, judge);
         s->matched[i] = 0;
-        s->late[i] = time != NULL && !untimed && s->untils[i] < judge &&
+        s->late[i] = s->untils[i] < judge && time != NULL && !untimed &&
                      partners_until(j, port, t) < judge;
-        s->single[i] = untimed || s->late[i] || key_is_null(j, in, port, row);
+        s->single[i] = untimed || s->late[i] || (nulls && key_is_null(j, in, port, row));
     }
 }
 
@@ -151,10 +221,40 @@ wr_join_begin(join *j, int port, const wr_batch *in)
     s->row = s->slot = 0;
     s->within = false;
     s->pairs = 0;
+    s->inexact = false;
     return WEIR_OK;
 }
 
 /* --- heads of chains --- */
+
+/* The buckets of a range, and which other ranges look into the same. */
+typedef struct range_near {
+    wr_time  from, to, high_from, high_to; /* low in [from, to) and high in [high_from, high_to) */
+    uint32_t first;
+    uint16_t span;
+} range_near;
+
+static void
+bucket_around(const wr_join_side *side, wr_time t, wr_time *from, wr_time *to)
+{
+    int64_t index = wr_join_side_bucket(side, t);
+    if (side->width > 0 && !__builtin_mul_overflow(index, side->width, from) &&
+        !__builtin_add_overflow(*from, side->width, to))
+        return;
+    *from = t;
+    *to = t < INT64_MAX ? t + 1 : t;
+}
+
+/* False: too many. */
+static bool
+near_find(const wr_join_side *side, wr_time low, wr_time high, range_near *near)
+{
+    uint32_t first = 0, span = wr_join_side_seek(side, low, high, &first);
+    *near = (range_near){ .first = first, .span = (uint16_t) span };
+    bucket_around(side, low, &near->from, &near->to);
+    bucket_around(side, high, &near->high_from, &near->high_to);
+    return span <= UINT16_MAX;
+}
 
 /* Which buckets the rows from s->heads_to on look into, for as many rows as there is room for. */
 static weir_status
@@ -163,23 +263,26 @@ heads_span(join *j)
     join_step          *s = j->step;
     const wr_join_side *side = &j->sides[1 - s->port];
     uint32_t            slots = 1, i = s->heads_to;
+    range_near          near = { .from = WR_TIME_END, .to = WR_TIME_START };
     s->heads_from = i;
     for (; i < s->count; i++) {
-        wr_time  low, high;
-        uint32_t first = 0;
+        wr_time low, high;
         join_range(j, s->port, s->times[i], &low, &high);
+        wr_time stays = stays_from(j, 1 - s->port, s->judges[i], &s->inexact);
+        s->lows[i] = WR_MAX(low, stays);
+        s->highs[i] = high;
         if (s->single[i]) {
             s->first[i] = 0;
             s->spans[i] = 0;
-        } else if (i > s->heads_from && s->times[i] == s->times[i - 1] && !s->single[i - 1]) {
-            s->first[i] = s->first[i - 1];
-            s->spans[i] = s->spans[i - 1];
+        } else if (near.from <= low && low < near.to && near.high_from <= high &&
+                   high < near.high_to) {
+            s->first[i] = near.first;
+            s->spans[i] = near.span;
         } else {
-            uint32_t span = wr_join_side_seek(side, low, high, &first);
-            if (span > UINT16_MAX)
+            if (!near_find(side, low, high, &near))
                 return WEIR_MEMORY;
-            s->first[i] = first;
-            s->spans[i] = (uint16_t) span;
+            s->first[i] = near.first;
+            s->spans[i] = near.span;
         }
         uint32_t wanted = WR_MAX(slots, (uint32_t) s->spans[i]);
         if (i > s->heads_from && (uint64_t) wanted * (i + 1 - s->heads_from) > JOIN_HEADS_MAX)
@@ -244,30 +347,37 @@ row_is_done(const join *j, const join_step *s)
 
 /* Walk the chain of the row's current slot; false when the pairs are full. */
 static bool
-chain_walk(join *j, wr_join_bucket *bucket)
+chain_walk(join *j, const wr_join_bucket *bucket)
 {
-    join_step *s = j->step;
-    bool       once = j->half && s->port == 0 && j->config->residual == NULL;
-    wr_time    low, high, judge = s->judges[s->row];
-    join_range(j, s->port, s->times[s->row], &low, &high);
-    wr_time last = wr_join_time_add(low, negate(bucket->disorder)); /* beyond it nothing newer comes */
+    join_step          *s = j->step;
+    const int           port = 1 - s->port;
+    const wr_join_side *side = &j->sides[port];
+    const bool          once = j->half && s->port == 0 && j->config->residual == NULL;
+    const bool          may_be_dead = j->half || j->outer[port];
+    const uint32_t      row = s->row;
+    const wr_time       low = s->lows[row], high = s->highs[row];
+    wr_time last = time_add(low, negate(bucket->disorder)); /* beyond it nothing newer comes: S3 */
     if (!s->within) {
-        s->next = s->heads[(s->row - s->heads_from) * s->slots + s->slot];
+        s->next = s->heads[(row - s->heads_from) * s->slots + s->slot];
         s->within = true;
     }
-    while (s->next != WR_JOIN_NO_ROW) {
+    while (s->next != WR_JOIN_NO_ROW && s->next >> 12 >= bucket->dropped) {
         if (s->pairs == WR_BATCH_ROWS_MAX)
             return false;
-        wr_join_row         stored = wr_join_row_at(bucket, s->next);
-        const wr_join_meta *meta = &stored.block->meta[stored.row];
+        wr_join_block      *block = bucket->blocks[s->next >> 12];
+        const uint32_t      at = s->next & 4095;
+        const wr_join_meta *meta = wr_join_block_meta(side, block, at);
         if (meta->time < last)
             break;
         s->next = meta->next;
-        if (meta->time < low || meta->time > high || meta->until < judge ||
-            (stored.block->marks->marks[stored.row] & WR_JOIN_DEAD) != 0)
+        if (meta->time < low || meta->time > high || !wr_join_meta_is(side, meta, &s->keys, row))
             continue;
-        s->pair_of[s->pairs] = (uint16_t) s->row;
-        s->pair_with[s->pairs++] = stored;
+        if (s->inexact && wr_join_stored_until(j, port, block, at) < s->judges[row])
+            continue;
+        if (may_be_dead && (block->marks->marks[at] & WR_JOIN_DEAD) != 0)
+            continue;
+        s->pair_of[s->pairs] = (uint16_t) row;
+        s->pair_with[s->pairs++] = (wr_join_row){ block, at };
         if (once)
             break;
     }
@@ -289,8 +399,7 @@ prefetch_row(const join *j, uint32_t row)
         if (heads[slot] == WR_JOIN_NO_ROW)
             continue;
         const wr_join_block *block = side->buckets[s->first[row] + slot]->blocks[heads[slot] >> 12];
-        __builtin_prefetch(&block->meta[heads[slot] & 4095]);
-        __builtin_prefetch(&block->marks->marks[heads[slot] & 4095]);
+        __builtin_prefetch(wr_join_block_meta(side, block, heads[slot] & 4095));
     }
 }
 

@@ -67,7 +67,7 @@ block_batch(const join *j, int port, const wr_join_block *block)
 }
 
 static weir_status
-put_rows(int port, const wr_join_view_block *from, const wr_batch *all, const uint16_t *rows,
+put_rows(const join *j, int port, const wr_join_view_block *from, const wr_batch *all, const uint16_t *rows,
          uint32_t count, uint32_t group, wr_snapshot_writer *to)
 {
     wr_batch *some = wr_batch_select(to->bytes.budget, all, rows, count);
@@ -78,7 +78,7 @@ put_rows(int port, const wr_join_view_block *from, const wr_batch *all, const ui
     wr_snapshot_put_u64(to, count);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row = rows[i];
-        wr_snapshot_put_i64(to, from->block->meta[row].until);
+        wr_snapshot_put_i64(to, wr_join_stored_until(j, port, from->block, row));
         wr_snapshot_put_u64(to, from->marks->marks[row]);
         wr_snapshot_put_i64(to, from->marks->diffs != NULL ? from->marks->diffs[row] : 1);
     }
@@ -114,7 +114,7 @@ put_block(const join *j, int port, const wr_join_view_block *from, sorter *s,
             count += s->groups[i] == group && (from->marks->marks[i] & WR_JOIN_DEAD) == 0;
         }
         if (count > 0)
-            status = put_rows(port, from, all, s->rows, count, group, to);
+            status = put_rows(j, port, from, all, s->rows, count, group, to);
     }
     wr_batch_release(all);
     return status;
