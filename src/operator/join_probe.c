@@ -376,6 +376,7 @@ chain_walk(join *j, const wr_join_bucket *bucket)
             continue;
         if (may_be_dead && (block->marks->marks[at] & WR_JOIN_DEAD) != 0)
             continue;
+        __builtin_prefetch(&block->marks->marks[at], 1);
         s->pair_of[s->pairs] = (uint16_t) row;
         s->pair_with[s->pairs++] = (wr_join_row){ block, at };
         if (once)
@@ -385,10 +386,10 @@ chain_walk(join *j, const wr_join_bucket *bucket)
     return true;
 }
 
-/* Bring the first stored row of each bucket of a later row near.  (Inlined always: a call whose only effect is that
- * the compiler takes for one without.) */
+/* Bring the first stored row of each bucket of a later row near, or the one behind it.  (Inlined always: a call whose
+ * only effect is that the compiler takes for one without.) */
 static inline __attribute__((always_inline)) void
-prefetch_row(const join *j, uint32_t row)
+prefetch_row(const join *j, uint32_t row, bool behind)
 {
     const join_step    *s = j->step;
     const wr_join_side *side = &j->sides[1 - s->port];
@@ -396,10 +397,18 @@ prefetch_row(const join *j, uint32_t row)
         return;
     const uint32_t *heads = &s->heads[(row - s->heads_from) * s->slots];
     for (uint32_t slot = 0; slot < s->spans[row]; slot++) {
-        if (heads[slot] == WR_JOIN_NO_ROW)
+        const wr_join_bucket *bucket = side->buckets[s->first[row] + slot];
+        uint32_t              at = heads[slot];
+        if (at == WR_JOIN_NO_ROW)
             continue;
-        const wr_join_block *block = side->buckets[s->first[row] + slot]->blocks[heads[slot] >> 12];
-        __builtin_prefetch(wr_join_block_meta(side, block, heads[slot] & 4095));
+        const wr_join_meta *meta = wr_join_block_meta(side, bucket->blocks[at >> 12], at & 4095);
+        if (behind) {
+            at = meta->next;
+            if (at == WR_JOIN_NO_ROW || at >> 12 < bucket->dropped)
+                continue;
+            meta = wr_join_block_meta(side, bucket->blocks[at >> 12], at & 4095);
+        }
+        __builtin_prefetch(meta);
     }
 }
 
@@ -447,7 +456,8 @@ wr_join_candidates(join *j)
         if (s->row >= s->heads_to)
             WR_TRY(heads_find(j));
         uint32_t before = s->pairs;
-        prefetch_row(j, s->row + PREFETCH_AHEAD);
+        prefetch_row(j, s->row + PREFETCH_AHEAD, false);
+        prefetch_row(j, s->row + PREFETCH_AHEAD / 2, true);
         if (!row_walk(j))
             return WEIR_OK;
         uint32_t row = s->row++;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { BLOCK_ROWS_MIN = 16 };
+enum { BLOCK_ROWS_MIN = 16, META_POOL_BYTES = 192 << 10, META_POOL_BLOCKS = 8 };
 
 static void
 marks_release(wr_join_marks *m)
@@ -62,8 +62,9 @@ wr_join_marks_need_diffs(wr_join_side *side, wr_join_block *block)
     return marks_replace(side, block, block->marks->capacity, true);
 }
 
+/* By the side's thread, or, where a snapshot is done with it, by any. */
 static void
-block_unref(wr_join_block *block)
+block_unref(wr_join_block *block, bool elsewhere)
 {
     if (atomic_fetch_sub_explicit(&block->refs, 1, memory_order_acq_rel) > 1)
         return;
@@ -71,7 +72,12 @@ block_unref(wr_join_block *block)
         wr_column_release(block->columns[c]);
     wr_arena_fini(&block->keys);
     wr_free(block->untils);
-    wr_free(block->meta);
+    if (!block->pooled)
+        wr_free(block->meta);
+    else if (elsewhere)
+        wr_pool_free_elsewhere(block->meta);
+    else
+        wr_pool_free(block->meta);
     wr_free(block);
 }
 
@@ -80,7 +86,25 @@ wr_join_block_release(wr_join_block *block)
 {
     marks_release(block->marks); /* a view holds its own */
     block->marks = NULL;
-    block_unref(block);
+    block_unref(block, false);
+}
+
+/* Room for so many rows' metas, those of from before.  Of full blocks they are brought together on large pages: chains
+ * lead through them in no order.  NULL: no memory. */
+static char *
+meta_create(wr_join_side *side, const wr_join_bucket *bucket, uint32_t rows,
+            const wr_join_block *from, bool *pooled)
+{
+    size_t bytes = (size_t) rows * side->meta_bytes;
+    *pooled = rows == WR_BATCH_ROWS_MAX && bytes <= META_POOL_BYTES &&
+              bucket->block_count - bucket->dropped >= META_POOL_BLOCKS;
+    if (*pooled && side->pool == NULL)
+        side->pool = wr_pool_create_for(side->budget, bytes, true);
+    *pooled = *pooled && side->pool != NULL;
+    char *meta = *pooled ? wr_pool_alloc(side->pool, bytes) : wr_alloc(side->budget, bytes);
+    if (meta != NULL && from != NULL)
+        memcpy(meta, from->meta, (size_t) from->count * side->meta_bytes);
+    return meta;
 }
 
 /* Rows to make room for: as many as the block before had, or the bucket before where it filled one. */
@@ -108,7 +132,7 @@ block_create(wr_join_side *side, wr_join_bucket *bucket, const wr_batch *batch, 
     b->bucket = bucket;
     b->until_max = WR_TIME_START;
     wr_arena_init(&b->keys, side->budget);
-    b->meta = wr_alloc(side->budget, (size_t) b->capacity * side->meta_bytes);
+    b->meta = meta_create(side, bucket, b->capacity, NULL, &b->pooled);
     b->marks = marks_create(side->budget, b->capacity, false);
     if (side->keeps_untils)
         b->untils = wr_alloc(side->budget, b->capacity * sizeof *b->untils);
@@ -151,10 +175,14 @@ block_reserve(wr_join_side *side, wr_join_block *b, uint32_t rows)
     if (rows <= b->capacity)
         return WEIR_OK;
     uint32_t capacity = WR_MIN(WR_MAX(b->capacity * 2, rows), (uint32_t) WR_BATCH_ROWS_MAX);
-    void    *meta = wr_realloc(side->budget, b->meta, (size_t) capacity * side->meta_bytes);
+    bool     pooled;
+    char    *meta = meta_create(side, b->bucket, capacity, b, &pooled);
     if (meta == NULL)
         return WEIR_MEMORY;
+    wr_assert(!b->pooled);
+    wr_free(b->meta);
     b->meta = meta;
+    b->pooled = pooled;
     if (side->keeps_untils) {
         void *untils = wr_realloc(side->budget, b->untils, capacity * sizeof *b->untils);
         if (untils == NULL)
@@ -227,10 +255,13 @@ wr_join_side_freeze(wr_join_side *side, wr_join_view *view)
     uint32_t count = 0;
     for (uint32_t i = 0; i < side->bucket_count; i++)
         count += side->buckets[i]->block_count - side->buckets[i]->dropped;
-    view->count = 0;
+    *view = (wr_join_view){ 0 };
     view->blocks = wr_alloc(side->budget, count * sizeof *view->blocks);
     if (view->blocks == NULL)
         return WEIR_MEMORY;
+    view->pool = side->pool;
+    if (view->pool != NULL)
+        wr_pool_hold(view->pool);
     for (uint32_t i = 0; i < side->bucket_count; i++)
         for (uint32_t j = side->buckets[i]->dropped; j < side->buckets[i]->block_count; j++) {
             wr_join_block *b = side->buckets[i]->blocks[j];
@@ -247,8 +278,9 @@ wr_join_view_release(wr_join_view *view)
 {
     for (uint32_t i = 0; i < view->count; i++) {
         marks_release(view->blocks[i].marks);
-        block_unref(view->blocks[i].block);
+        block_unref(view->blocks[i].block, true);
     }
+    wr_pool_release(view->pool);
     wr_free(view->blocks);
     *view = (wr_join_view){ 0 };
 }

@@ -43,6 +43,7 @@ wr_join_side_fini(wr_join_side *side)
     for (uint32_t i = 0; i < side->bucket_count; i++)
         bucket_destroy(side->buckets[i]);
     wr_free(side->buckets);
+    wr_pool_release(side->pool);
     *side = (wr_join_side){ 0 };
 }
 

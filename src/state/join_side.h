@@ -24,6 +24,7 @@
 #pragma once
 
 #include "state/key_layout.h"
+#include "state/row_pool.h"
 
 #include "base/arena.h"
 #include "data/schema.h"
@@ -57,6 +58,7 @@ typedef struct wr_join_block {
     _Atomic uint32_t refs;
     uint32_t         count, capacity;
     bool             sealed;
+    bool             pooled;    /* meta is a piece of the side's pool        */
     uint32_t         number;    /* the gatherer's, with seen                 */
     uint64_t         seen;
     wr_join_bucket  *bucket;    /* the owner's                               */
@@ -108,6 +110,7 @@ typedef struct wr_join_side {
     wr_join_bucket     **buckets;     /* by index, ascending                  */
     uint32_t             bucket_count, bucket_capacity;
     uint64_t             gathers;     /* stamps of blocks seen                */
+    wr_pool             *pool;        /* of full blocks' metas, once there are many; else NULL */
 } wr_join_side;
 
 /* One stored row. */
@@ -219,6 +222,7 @@ typedef struct wr_join_view_block {
 typedef struct wr_join_view {
     wr_join_view_block *blocks;
     uint32_t            count;
+    wr_pool            *pool; /* held, or NULL */
 } wr_join_view;
 weir_status wr_join_side_freeze(wr_join_side *side, wr_join_view *view);
 void        wr_join_view_release(wr_join_view *view);
