@@ -4,6 +4,7 @@
  *
  *     join.c           open, close, the order of things in process and advance
  *     join_probe.c     a batch against the other side: candidates in the order of its rows
+ *     join_walk.c      the same for many rows at once
  *     join_emit.c      pairs and lone rows as batches
  *     join_store.c     a batch's rows into their own side
  *     join_snapshot.c  freeze, write, restore
@@ -29,6 +30,7 @@ typedef struct join_step {
     bool        within;               /* next stands in a chain                             */
     bool        awaited;              /* row - 1 comes out alone unless its candidates match */
     uint32_t    pairs;
+    uint32_t    walked_rows, walked_pairs; /* of the group of rows before                     */
     bool        inexact;              /* lows do not tell who has left: untils must be asked  */
     wr_row_keys keys;
     wr_column **key_columns;
@@ -94,6 +96,10 @@ join_row_lasts(const join_step *s, uint32_t i)
 {
     return !s->single[i] && s->judges[i] <= s->untils[i];
 }
+
+/* --- join_walk.c --- */
+/* As many of the step's next rows as can be taken together; their heads are known. */
+weir_status wr_join_walk(join *j);
 
 /* --- join_emit.c --- */
 /* The step's candidates: who matches, and what comes out. */

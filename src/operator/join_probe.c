@@ -26,7 +26,7 @@
 
 #include <string.h>
 
-enum { PREFETCH_AHEAD = 16 };
+enum { PREFETCH_AHEAD = 8 };
 
 wr_time
 wr_join_time_add(wr_time a, int64_t b)
@@ -386,10 +386,10 @@ chain_walk(join *j, const wr_join_bucket *bucket)
     return true;
 }
 
-/* Bring the first stored row of each bucket of a later row near, or the one behind it.  (Inlined always: a call whose
- * only effect is that the compiler takes for one without.) */
+/* Bring the first stored row of each bucket of a later row near.  (Inlined always: a call whose only effect is that
+ * the compiler takes for one without.) */
 static inline __attribute__((always_inline)) void
-prefetch_row(const join *j, uint32_t row, bool behind)
+prefetch_row(const join *j, uint32_t row)
 {
     const join_step    *s = j->step;
     const wr_join_side *side = &j->sides[1 - s->port];
@@ -397,18 +397,10 @@ prefetch_row(const join *j, uint32_t row, bool behind)
         return;
     const uint32_t *heads = &s->heads[(row - s->heads_from) * s->slots];
     for (uint32_t slot = 0; slot < s->spans[row]; slot++) {
-        const wr_join_bucket *bucket = side->buckets[s->first[row] + slot];
-        uint32_t              at = heads[slot];
-        if (at == WR_JOIN_NO_ROW)
+        if (heads[slot] == WR_JOIN_NO_ROW)
             continue;
-        const wr_join_meta *meta = wr_join_block_meta(side, bucket->blocks[at >> 12], at & 4095);
-        if (behind) {
-            at = meta->next;
-            if (at == WR_JOIN_NO_ROW || at >> 12 < bucket->dropped)
-                continue;
-            meta = wr_join_block_meta(side, bucket->blocks[at >> 12], at & 4095);
-        }
-        __builtin_prefetch(meta);
+        const wr_join_block *block = side->buckets[s->first[row] + slot]->blocks[heads[slot] >> 12];
+        __builtin_prefetch(wr_join_block_meta(side, block, heads[slot] & 4095));
     }
 }
 
@@ -455,9 +447,11 @@ wr_join_candidates(join *j)
     while (s->row < s->count) {
         if (s->row >= s->heads_to)
             WR_TRY(heads_find(j));
+        WR_TRY(wr_join_walk(j));
+        if (s->row >= s->heads_to)
+            continue;
         uint32_t before = s->pairs;
-        prefetch_row(j, s->row + PREFETCH_AHEAD, false);
-        prefetch_row(j, s->row + PREFETCH_AHEAD / 2, true);
+        prefetch_row(j, s->row + PREFETCH_AHEAD);
         if (!row_walk(j))
             return WEIR_OK;
         uint32_t row = s->row++;

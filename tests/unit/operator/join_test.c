@@ -438,6 +438,60 @@ interval_join_equals_two_loops(void **state)
     wr_optest_verify(t);
 }
 
+/* Two streams that move on, many rows at once: groups of rows walk together, buckets are emptied block by block. */
+static void
+moving_streams_equal_two_loops(void **state)
+{
+    (void) state;
+    enum { ROWS = 240, AT_ONCE = 40 };
+    static int lt[ROWS], rt[ROWS], lk[ROWS], rk[ROWS]; /* quarters of a second */
+    for (int keys = 3; keys <= 48; keys *= 4) {
+        join_case  c;
+        wr_optest *t = join_over(&c, WR_JOIN_LEFT, true, -3, 9, "k");
+        wr_random  random;
+        wr_text    expected, line;
+        wr_random_init(&random, (uint64_t) keys);
+        wr_text_init(&expected, NULL);
+        wr_text_init(&line, NULL);
+        for (int i = 0; i < ROWS; i++) {
+            lt[i] = 20 + i - (int) wr_random_below(&random, 9);
+            rt[i] = 20 + i - (int) wr_random_below(&random, 9);
+            lk[i] = (int) wr_random_below(&random, (uint64_t) keys);
+            rk[i] = (int) wr_random_below(&random, (uint64_t) keys);
+        }
+        wr_optest_delay(t, 0, "lt", WR_OPTEST_S(3));
+        wr_optest_delay(t, 1, "rt", WR_OPTEST_S(3));
+        for (int i = 0; i < ROWS; i += AT_ONCE) {
+            wr_text_clear(&line);
+            for (int k = i; k < i + AT_ONCE; k++)
+                wr_text_printf(&line, "%d|l%d|@%.2f;", lk[k], k, lt[k] / 4.0);
+            wr_optest_rows(t, 0, wr_text_string(&line));
+            wr_text_clear(&line);
+            for (int k = i; k < i + AT_ONCE; k++)
+                wr_text_printf(&line, "%d|%d|@%.2f;", rk[k], k, rt[k] / 4.0);
+            wr_optest_rows(t, 1, wr_text_string(&line));
+        }
+        for (int i = 0; i < ROWS; i++) {
+            bool matched = false;
+            for (int k = 0; k < ROWS; k++) {
+                if (lk[i] != rk[k] || lt[i] < rt[k] - 12 || lt[i] > rt[k] + 36)
+                    continue;
+                matched = true;
+                wr_text_printf(&expected, "%d|l%d|@%.2f|%d|%d|@%.2f;", lk[i], i, lt[i] / 4.0, rk[k],
+                               k, rt[k] / 4.0);
+            }
+            if (!matched)
+                wr_text_printf(&expected, "%d|l%d|@%.2f|null|null|null;", lk[i], i, lt[i] / 4.0);
+        }
+        wr_optest_end(t);
+        wr_optest_expect(t, wr_text_string(&expected));
+        wr_optest_count(t, rows_late, 0);
+        wr_text_fini(&expected);
+        wr_text_fini(&line);
+        wr_optest_verify(t);
+    }
+}
+
 WR_TESTS = { WR_TEST(inner_pairs_once_whoever_comes_last),
              WR_TEST(null_keys_match_when_asked),
              WR_TEST(outer_rows_wait_for_the_end_without_a_bound),
@@ -456,4 +510,5 @@ WR_TESTS = { WR_TEST(inner_pairs_once_whoever_comes_last),
              WR_TEST(idle_rows_leave),
              WR_TEST(many_pairs_make_many_batches),
              WR_TEST(interval_join_equals_two_loops),
+             WR_TEST(moving_streams_equal_two_loops),
              { NULL, NULL } };
