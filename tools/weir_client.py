@@ -182,6 +182,11 @@ class Client:
     def explain(self, view):
         return self.ask({"op": "explain", "view": view})["text"]
 
+    def explain_sql(self, sql, pipeline=None):
+        """What a statement would be as a view of the pipeline: a dict with kind, columns, key, plan, perhaps unbounded."""
+        told = self.ask({"op": "explain", "sql": sql, "json": True, **({"pipeline": pipeline} if pipeline else {})})["json"]
+        return json.loads(told) if isinstance(told, str) else told  # a string in MessagePack
+
     def status(self):
         return self.ask({"op": "status"})["json"]
 

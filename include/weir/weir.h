@@ -317,6 +317,40 @@ WEIR_API bool        weir_ready(weir *engine, char **reasons);
 /* Functions, aggregates, connectors, formats: "functions", "aggregates", "kafka", ... as help text (or JSON). */
 WEIR_API weir_status weir_help(const char *topic, weir_text_format format, char **text, weir_error *err);
 
+/* --- SQL from strangers --- */
+
+/*
+ * A statement that somebody else wrote (a server's client) is not parsed in this process: who can make the parser
+ * crash, or more, would have all pipelines with it.  The host says who parses instead (`weir run`: a child process
+ * that may do nothing but answer); what comes back is believed in nothing.  Without one such statements are refused.
+ */
+typedef enum weir_parse_step { WEIR_PARSE_TOKENS, WEIR_PARSE_TREE } weir_parse_step;
+enum { WEIR_PARSE_TEXT_MAX = 72 << 10, WEIR_PARSE_ANSWER_MAX = 4 << 20 }; /* bytes */
+/* Takes a whole answer.  WEIR_READ: it makes no sense, and who gave it is not to be asked again. */
+typedef weir_status weir_parse_give(void *to, const char *answer, size_t length);
+typedef struct weir_parser {
+    /* From any thread, several at once.  Has weir_parse(step, text) run where it can do no harm, and hands its bytes to
+     * give(to) before it returns give's status.  Errors: WEIR_QUERY_TOO_COMPLEX (it crashed, or took too long), ... */
+    weir_status (*parse)(void *user, weir_parse_step step, const char *text, size_t length,
+                         weir_parse_give *give, void *to, weir_error *err);
+    void *user;
+} weir_parser;
+/* parser is copied; NULL: none any more.  Before the first weir_explain_sql. */
+WEIR_API void weir_set_parser(weir *engine, const weir_parser *parser);
+/*
+ * weir_parse -- the other side: parse text on this thread's stack (64 MiB are enough for any text).
+ * Returns give's status, or WEIR_MEMORY.
+ */
+WEIR_API weir_status weir_parse(weir_parse_step step, const char *text, size_t length,
+                                weir_parse_give *give, void *to);
+/*
+ * The plan that a statement would have as a view of a pipeline, running or not: what it reads, its columns, the bound of
+ * its state.  It can name the pipeline's relations and nothing else (no files).  foreign: a stranger wrote it.
+ * Errors: 2xxx with the place, WEIR_USAGE (foreign, and no parser is set), WEIR_READ, WEIR_CLOSED.
+ */
+WEIR_API weir_status weir_explain_sql(weir_pipeline *pipeline, const char *sql, bool foreign,
+                                      weir_text_format format, char **text, weir_error *err);
+
 /* The practice Kafka broker (librdkafka's mock): for tutorials and demos, never for data you keep. */
 typedef struct weir_dev_kafka weir_dev_kafka;
 WEIR_API weir_status weir_dev_kafka_start(const char *const *topics, uint32_t partitions,

@@ -36,18 +36,24 @@ void
 cli_sql_error(const char *sql, const weir_error *err)
 {
     cli_error(err);
-    if (err->line <= 0)
+    cli_sql_place(sql, err->line, err->column);
+}
+
+void
+cli_sql_place(const char *sql, int line_number, int column)
+{
+    if (line_number <= 0)
         return;
     const char *line = sql;
-    for (int32_t l = 1; l < err->line && line != NULL; l++) {
+    for (int l = 1; l < line_number && line != NULL; l++) {
         line = strchr(line, '\n');
         line = line != NULL ? line + 1 : NULL;
     }
     if (line == NULL)
         return;
     int length = (int)strcspn(line, "\n");
-    fprintf(stderr, "%5d | %.*s\n      | %*s^\n", err->line, length < 400 ? length : 400, line,
-            err->column > 0 ? err->column - 1 : 0, "");
+    fprintf(stderr, "%5d | %.*s\n      | %*s^\n", line_number, length < 400 ? length : 400, line,
+            column > 0 ? column - 1 : 0, "");
 }
 
 void

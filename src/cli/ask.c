@@ -42,6 +42,34 @@ cli_ask_explain(const client_options *where, const char *view, bool json)
     return ask_text(where, "explain", view, json);
 }
 
+int
+cli_ask_explain_sql(const client_options *where, const char *pipeline, const char *sql, bool json)
+{
+    client *c = NULL;
+    request answer = { 0 };
+    wr_text text;
+    int rc = client_open(where, &c);
+    if (rc != CLI_OK)
+        return rc;
+    wr_text_init(&text, NULL);
+    wr_text_printf(&text, "{\"op\":\"explain\"%s", json ? ",\"json\":true" : "");
+    client_put(&text, "pipeline", pipeline);
+    client_put(&text, "sql", sql);
+    rc = client_ask(c, &text, &answer);
+    int64_t line = 0, column = 0;
+    if (rc == CLI_FAILED && request_whole(&answer, "line", &line) &&
+        request_whole(&answer, "column", &column))
+        cli_sql_place(sql, (int)line, (int)column);
+    const request_member *raw = rc == CLI_OK ? request_find(&answer, json ? "json" : "text") : NULL;
+    if (raw != NULL)
+        printf("%.*s%s", (int)raw->length, raw->text, json ? "\n" : "");
+    else if (rc == CLI_OK)
+        rc = CLI_FAILED;
+    wr_text_fini(&text);
+    client_close(c);
+    return rc;
+}
+
 static int
 why_verb(int argc, char **argv)
 {

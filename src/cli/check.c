@@ -90,10 +90,12 @@ explain_run(int argc, char **argv)
 {
     cli_list rest = { 0 };
     client_options where = { 0 };
-    const char *format = "text";
+    const char *format = "text", *sql = NULL, *pipeline = NULL;
     int done, analyze = 0;
     cli_option options[] = { { "format", 'o', 's', &format },
                              { "analyze", 0, 'f', &analyze },
+                             { "sql", 0, 's', &sql },
+                             { "pipeline", 0, 's', &pipeline },
                              CLIENT_OPTIONS(where),
                              { 0 } };
     int rc = cli_parse(argc, argv, options, &rest, &done);
@@ -101,6 +103,12 @@ explain_run(int argc, char **argv)
         return rc;
     if (!text_or_json(format))
         return CLI_USAGE;
+    if (sql != NULL && (analyze || rest.count > 0)) {
+        cli_say("--sql is a statement over a running process: neither a file nor --analyze goes with it");
+        return CLI_USAGE;
+    }
+    if (sql != NULL)
+        return cli_ask_explain_sql(&where, pipeline, sql, strcmp(format, "json") == 0);
     if (analyze && rest.count == 1)
         return cli_ask_explain(&where, rest.items[0], strcmp(format, "json") == 0);
     if (analyze) {
@@ -142,14 +150,18 @@ const cli_verb cli_explain = {
     "show the plan of a pipeline's views",
     "usage: weir explain [-o text|json] FILE [VIEW]\n"
     "       weir explain --analyze [-o text|json] [--server ADDRESS] VIEW\n"
+    "       weir explain --sql SELECT [-o text|json] [--server ADDRESS] [--pipeline NAME]\n"
     "\n"
     "For each operator: key, relation kind, watermark, what was pushed down, the bound of its "
     "state.\n"
     "With --analyze: of a view of a running process, with live counters (see `weir help why` for "
     "--server, --token).\n"
+    "With --sql: what the statement would be as a view of the pipeline that runs there (of the one called NAME, if "
+    "there are several).\n"
     "\n"
     "  weir explain auctions.yaml per_auction\n"
-    "  weir explain --analyze per_auction\n",
+    "  weir explain --analyze per_auction\n"
+    "  weir explain --sql \"SELECT auction, count(*) FROM bids GROUP BY auction\"\n",
 };
 
 typedef struct test_run {

@@ -55,6 +55,8 @@ void cli_error(const weir_error *err);
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* With the place in sql drawn under it. */
 void cli_sql_error(const char *sql, const weir_error *err);
+/* That place alone; line 0: none. */
+void cli_sql_place(const char *sql, int line, int column);
 /* What a report has to say; else, of a status that is none, its words. */
 void cli_report(const weir_report *report, const char *path, weir_status status);
 bool cli_colour(FILE *to);             /* a terminal, not NO_COLOR, not TERM=dumb, --color */

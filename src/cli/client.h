@@ -60,3 +60,5 @@ void client_put(wr_text *to, const char *name, const char *value);
 
 /* ask.c: the plan of a running view with live counters, printed. 0, or an exit code. */
 int cli_ask_explain(const client_options *where, const char *view, bool json);
+/* The plan that sql would have there as a view of the pipeline (NULL: the only one). */
+int cli_ask_explain_sql(const client_options *where, const char *pipeline, const char *sql, bool json);

@@ -41,11 +41,23 @@ typedef struct run_state {
     weir_pipeline *pipelines[FILES_MAX];
     int count;
     server *face;
+    parser *parser; /* NULL: clients' SQL is refused */
     int hangups; /* seen so far */
     weir_dev_kafka *broker;
     shown shown;
     cli_progress bar; /* of --once */
 } run_state;
+
+/* --- the parser of clients' SQL --- */
+
+/* Before there are threads, and before files say whether anybody listens: it is let go then. */
+static void
+run_fork_parser(run_state *run)
+{
+    weir_error err = { 0 };
+    if (!run->options.once && parser_open(NULL, &run->parser, &err) != WEIR_OK)
+        cli_error(&err);
+}
 
 /* --- the practice broker --- */
 
@@ -213,10 +225,18 @@ run_listen(run_state *run, weir_error *err)
         weir_pipeline_serve(run->pipelines[i], &serve);
         wanted |= serve.http != NULL || serve.tcp != NULL;
     }
-    if (run->options.once || !wanted)
+    if (run->options.once || !wanted) {
+        parser_close(run->parser);
+        run->parser = NULL;
         return WEIR_OK;
+    }
     raise_descriptors();
     WR_TRY(server_open(run->engine, &run->face, err));
+    if (run->parser != NULL) {
+        weir_parser callback = parser_callback(run->parser);
+        weir_set_parser(run->engine, &callback);
+        server_set_parser(run->face, run->parser);
+    }
     for (int i = 0; i < run->count; i++) {
         weir_serve serve;
         weir_pipeline_serve(run->pipelines[i], &serve);
@@ -409,6 +429,7 @@ run_verb(int argc, char **argv)
                         .data_dir = run.options.data_dir,
                         .seed = (uint64_t)run.options.seed,
                         .once = run.options.once != 0 };
+    run_fork_parser(&run);
     cli_catch_signals();
     if (run.options.dev_kafka)
         rc = run_dev_kafka(&run);
@@ -423,6 +444,7 @@ run_verb(int argc, char **argv)
     if (rc == CLI_OK)
         rc = run_follow(&run);
     server_close(run.face);
+    parser_close(run.parser);
     int shown_rc = show_close(&run.shown);
     rc = rc == CLI_OK || rc == CLI_INTERRUPTED ? shown_rc : rc;
     weir_close(run.engine);

@@ -32,6 +32,7 @@ struct weir {
     weir_pipeline *pipelines;
     wr_query_input *inputs;
     wr_time started;
+    weir_parser parser; /* of strangers' SQL (foreign.c); parse NULL: none */
 };
 
 struct weir_report {

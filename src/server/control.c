@@ -165,6 +165,22 @@ metric_put(wr_text *to, const char *name, const char *type, const char *help, ui
                    (unsigned long long)value);
 }
 
+static void
+metrics_sql(server *s, wr_text *to)
+{
+    parser_counts n = { 0 };
+    if (s->parser != NULL)
+        parser_count(s->parser, &n);
+    metric_put(to, "weir_client_sql_total", "counter", "Statements that clients asked about.", s->sql_asked);
+    metric_put(to, "weir_client_sql_refused_total", "counter", "Those of them that were refused: mistakes, limits.",
+               s->sql_refused);
+    metric_put(to, "weir_parser_texts_total", "counter", "Texts given to the parser of clients' SQL.", n.texts);
+    metric_put(to, "weir_parser_starts_total", "counter", "Parsers started.", n.starts);
+    metric_put(to, "weir_parser_crashes_total", "counter", "Parsers that ended on a text.", n.crashes);
+    metric_put(to, "weir_parser_timeouts_total", "counter", "Parsers killed because a text took too long.", n.timeouts);
+    metric_put(to, "weir_parser_unread_total", "counter", "Parsers killed because their answer made no sense.", n.unread);
+}
+
 weir_status
 server_metrics(server *s, char **text, weir_error *err)
 {
@@ -194,8 +210,18 @@ server_metrics(server *s, char **text, weir_error *err)
     for (int i = 2; i <= 5; i++)
         wr_text_printf(&to, "weir_http_requests_total{class=\"%dxx\"} %llu\n", i,
                        (unsigned long long)s->http_requests[i]);
+    metrics_sql(s, &to);
     *text = wr_text_take(&to, NULL);
     return *text != NULL ? WEIR_OK : wr_error_set(err, WEIR_MEMORY, "no memory for the answer");
+}
+
+conn *
+server_conn(server *s, uint64_t serial)
+{
+    conn *c = s->conns;
+    while (c != NULL && c->serial != serial)
+        c = c->next;
+    return c;
 }
 
 static weir_status
@@ -246,11 +272,9 @@ static void
 checkpoint_answer(void *user)
 {
     checkpoint_job *job = user;
-    conn *c = job->server->conns;
+    conn *c = server_conn(job->server, job->conn);
     wr_thread_join(&job->thread);
     job->running = false;
-    while (c != NULL && c->serial != job->conn)
-        c = c->next;
     if (c == NULL)
         return; /* the client has gone; the checkpoint stands */
     c->busy = false;

@@ -73,13 +73,13 @@ server_farewell(server *s)
         session_check_ends(c, true);
     for (bool open = true; open && wr_clock_monotonic(clock) < until;) {
         bool again = server_turn(s);
-        open = s->checkpoint.running;
+        open = s->checkpoint.running || s->sql_running;
         for (conn *c = s->conns; c != NULL; c = c->next)
             open |= c->subscriptions != NULL || conn_waiting(c) > 0;
         if (open)
             wr_loop_run(s->loop, again ? 0 : SERVER_LINGER_US / 100);
     }
-    while (s->checkpoint.running) /* its thread is ours to end */
+    while (s->checkpoint.running || s->sql_running) /* its thread is ours to end */
         wr_loop_run(s->loop, -1);
     while (s->conns != NULL)
         conn_close(s->conns);
@@ -156,6 +156,13 @@ server_add(server *s, const weir_serve *serve, weir_error *err)
                             SERVER_TOKEN_BYTES_MAX);
     WR_TRY(add_one(s, serve->http, true, serve, err));
     return add_one(s, serve->tcp, false, serve, err);
+}
+
+void
+server_set_parser(server *s, parser *p)
+{
+    wr_assert(!s->thread.started);
+    s->parser = p;
 }
 
 weir_status

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "weir/weir.h"
+#include "server/parser.h"
 
 typedef struct server server;
 
@@ -23,6 +23,8 @@ weir_status server_open(weir *engine, server **out, weir_error *err);
  * without a token).
  */
 weir_status server_add(server *face, const weir_serve *serve, weir_error *err);
+/* Whose figures are among the metrics (the engine was told of it with weir_set_parser).  Before the start; borrowed. */
+void server_set_parser(server *face, parser *p);
 weir_status server_start(server *face, weir_error *err);
 /* Read the certificates anew: those who connect from now on see the new ones.  Any thread. */
 void server_reload(server *face);

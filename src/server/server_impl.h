@@ -22,6 +22,7 @@
 #include "base/loop.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "server/parser.h"
 #include "server/request.h"
 #include "server/server.h"
 
@@ -141,6 +142,23 @@ typedef struct checkpoint_job {
     weir_error error;
 } checkpoint_job;
 
+/* A statement of a client to be explained: parsing and planning may take long, so it has a thread, too.  They wait for
+ * one another, one of each connection at most. */
+typedef struct sql_job sql_job;
+struct sql_job {
+    sql_job *next;
+    wr_thread thread;
+    server *server;
+    weir_pipeline *pipeline;
+    uint64_t conn;
+    int64_t id;
+    char *sql;
+    bool json;
+    char *text;
+    weir_status status;
+    weir_error error;
+};
+
 struct server {
     weir *engine;
     wr_budget *budget;
@@ -159,6 +177,10 @@ struct server {
     wr_arena scratch; /* of the request at hand */
     char *read_buffer;
     checkpoint_job checkpoint;
+    sql_job *sql_first, *sql_last; /* the first is under way, if sql_running */
+    bool sql_running;
+    parser *parser; /* for its metrics; NULL: none */
+    uint64_t sql_asked, sql_refused;
     uint64_t accepted, refused, slow, unauthorised, tls_failed, http_requests[6]; /* counters */
 };
 
@@ -218,6 +240,8 @@ void session_probe(conn *c);
 void session_close(conn *c);
 void session_error(conn *c, int64_t id, const char *code, const char *text, const char *hint);
 void session_fail(conn *c, int64_t id, const weir_error *err);
+/* The connection with the serial; NULL: it has gone. */
+conn *server_conn(server *s, uint64_t serial);
 /* The pipeline that has the relation *name, which may be "pipeline.relation" and then loses its
  * first part. Errors: QUERY_NO_RELATION, QUERY_AMBIGUOUS. */
 weir_status server_pipeline_of(server *s, const char **name, weir_pipeline **out, weir_error *err);
@@ -238,6 +262,8 @@ void op_push(conn *c, const request *q, int64_t id);
 void push_retry(conn *c); /* of what the source had no room for */
 void op_look(conn *c, const request *q, int64_t id, const char *op);
 void op_checkpoint(conn *c, const request *q, int64_t id);
+/* sql.c: explain, of a statement */
+void op_explain_sql(conn *c, const request *q, int64_t id);
 /* The engine's metrics and the server's own.  Returns (owned: weir_free). */
 weir_status server_metrics(server *s, char **text, weir_error *err);
 

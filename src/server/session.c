@@ -33,8 +33,20 @@ session_error(conn *c, int64_t id, const char *code, const char *text, const cha
 void
 session_fail(conn *c, int64_t id, const weir_error *err)
 {
-    session_error(c, id, weir_status_name(err->code),
-                  err->text[0] != '\0' ? err->text : weir_status_text(err->code), err->hint);
+    reply r;
+    if (err->line <= 0) {
+        session_error(c, id, weir_status_name(err->code),
+                      err->text[0] != '\0' ? err->text : weir_status_text(err->code), err->hint);
+        return;
+    }
+    reply_begin(&r, c, id, "error"); /* in the client's SQL */
+    reply_string(&r, "code", weir_status_name(err->code));
+    reply_string(&r, "text", err->text);
+    reply_int(&r, "line", err->line);
+    reply_int(&r, "column", err->column);
+    if (err->hint[0] != '\0')
+        reply_string(&r, "hint", err->hint);
+    reply_end(&r);
 }
 
 /* --- operations --- */
@@ -107,6 +119,8 @@ session_request(conn *c, const request *q)
         op_ping(c, id);
     } else if (strcmp(op, "checkpoint") == 0) {
         op_checkpoint(c, q, id);
+    } else if (strcmp(op, "explain") == 0 && request_find(q, "sql") != NULL) {
+        op_explain_sql(c, q, id);
     } else if (strcmp(op, "why") == 0 || strcmp(op, "explain") == 0 || strcmp(op, "status") == 0 ||
                strcmp(op, "metrics") == 0) {
         op_look(c, q, id, op);

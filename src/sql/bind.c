@@ -44,9 +44,9 @@ wr_sql_statement_extras(const wr_sql_statement *s)
                             .emit = s->scan.emit_final ? WR_EMIT_FINAL : WR_EMIT_CHANGES };
 }
 
-weir_status
-wr_sql_statement_parse(const char *text, size_t length, wr_arena *arena, wr_sql_statement **out,
-                       weir_error *err)
+static weir_status
+statement_parse(const char *text, size_t length, const weir_parser *parser, wr_arena *arena,
+                wr_sql_statement **out, weir_error *err)
 {
     wr_sql_statement *s = wr_arena_calloc(arena, 1, sizeof *s);
     if (s == NULL)
@@ -56,13 +56,29 @@ wr_sql_statement_parse(const char *text, size_t length, wr_arena *arena, wr_sql_
     weir_error local;
     sql_binder b = { .arena = arena, .err = &local };
     wr_error_clear(&local);
-    weir_status status = wr_sql_tree("", text, length, "", true, arena, &s->scan, &s->tree, &local);
+    weir_status status =
+        wr_sql_tree("", text, length, "", true, parser, arena, &s->scan, &s->tree, &local);
     if (status != WEIR_OK) {
         status = wr_sql_place(&b, status, -1);
         if (err != NULL)
             *err = local;
     }
     return status;
+}
+
+weir_status
+wr_sql_statement_parse(const char *text, size_t length, wr_arena *arena, wr_sql_statement **out,
+                       weir_error *err)
+{
+    return statement_parse(text, length, NULL, arena, out, err);
+}
+
+weir_status
+wr_sql_statement_parse_foreign(const char *text, size_t length, const weir_parser *parser,
+                               wr_arena *arena, wr_sql_statement **out, weir_error *err)
+{
+    wr_assert(parser->parse != NULL);
+    return statement_parse(text, length, parser, arena, out, err);
 }
 
 weir_status
@@ -102,7 +118,7 @@ bind_text_expr(const char *text, size_t length, const wr_schema *schema, sql_bin
     wr_sql_scan scan;
     PgQuery__ParseResult *tree;
     const tree_select *stmt;
-    WR_TRY(wr_sql_tree("SELECT ", text, length, "", false, b->arena, &scan, &tree, b->err));
+    WR_TRY(wr_sql_tree("SELECT ", text, length, "", false, NULL, b->arena, &scan, &tree, b->err));
     WR_TRY(one_select(tree, b->err, &stmt));
     bool plain = stmt->n_target_list == 1 && stmt->n_from_clause == 0 &&
                  stmt->where_clause == NULL && stmt->n_group_clause == 0 &&

@@ -142,7 +142,7 @@ parse_columns(const char *text, size_t length, sql_binder *b, wr_schema **schema
 {
     wr_sql_scan scan;
     PgQuery__ParseResult *tree;
-    WR_TRY(wr_sql_tree("CREATE FOREIGN TABLE t (", text, length, "\n) SERVER s", false, b->arena,
+    WR_TRY(wr_sql_tree("CREATE FOREIGN TABLE t (", text, length, "\n) SERVER s", false, NULL, b->arena,
                        &scan, &tree, b->err));
     bool one = tree->n_stmts == 1 &&
                tree->stmts[0]->stmt->node_case == PG_QUERY__NODE__NODE_CREATE_FOREIGN_TABLE_STMT;

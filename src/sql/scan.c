@@ -100,6 +100,18 @@ utf8_sequence(const unsigned char *s, size_t room)
     return 0;
 }
 
+bool
+wr_sql_is_text(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length;) {
+        uint32_t n = utf8_sequence((const unsigned char *)bytes + i, length - i);
+        if (n == 0 || bytes[i] == '\0')
+            return false;
+        i += n;
+    }
+    return true;
+}
+
 static weir_status
 check_bytes(const char *text, size_t length, weir_error *err)
 {
@@ -510,8 +522,8 @@ apply_inserts(wr_sql_scan *scan, wr_arena *arena)
 }
 
 weir_status
-wr_sql_scan_text(const char *text, size_t length, bool statement, wr_arena *arena,
-                 wr_sql_scan *scan, weir_error *err)
+wr_sql_scan_text(const char *text, size_t length, bool statement, const weir_parser *parser,
+                 wr_arena *arena, wr_sql_scan *scan, weir_error *err)
 {
     memset(scan, 0, sizeof *scan);
     scan->original = text;
@@ -529,7 +541,8 @@ wr_sql_scan_text(const char *text, size_t length, bool statement, wr_arena *aren
     st->arena = arena;
     st->err = err;
 
-    weir_status status = wr_sql_tokenize(scan->text, arena, &scan->tokens, &scan->token_count, err);
+    weir_status status =
+        wr_sql_tokenize(scan->text, parser, arena, &scan->tokens, &scan->token_count, err);
     if (status != WEIR_OK) {
         wr_sql_hint(scan, err);
         return status;
@@ -568,9 +581,10 @@ shift_back(int32_t offset, const void *user)
 
 weir_status
 wr_sql_tree(const char *prefix, const char *text, size_t length, const char *suffix, bool statement,
-            wr_arena *arena, wr_sql_scan *scan, PgQuery__ParseResult **tree, weir_error *err)
+            const weir_parser *parser, wr_arena *arena, wr_sql_scan *scan,
+            PgQuery__ParseResult **tree, weir_error *err)
 {
-    WR_TRY(wr_sql_scan_text(text, length, statement, arena, scan, err));
+    WR_TRY(wr_sql_scan_text(text, length, statement, parser, arena, scan, err));
     tree_origin origin = { scan, (int32_t)strlen(prefix) };
     size_t whole = strlen(prefix) + scan->length + strlen(suffix) + 1;
     char *joined = wr_arena_alloc(arena, whole);
@@ -578,7 +592,7 @@ wr_sql_tree(const char *prefix, const char *text, size_t length, const char *suf
         return WEIR_MEMORY;
     snprintf(joined, whole, "%s%s%s", prefix, scan->text, suffix);
 
-    weir_status status = wr_sql_tree_parse(joined, arena, tree, err);
+    weir_status status = wr_sql_tree_parse(joined, parser, arena, tree, err);
     if (status != WEIR_OK) {
         if (err != NULL && err->offset >= 0)
             err->offset = WR_MAX(0, shift_back(err->offset, &origin));

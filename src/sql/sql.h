@@ -9,6 +9,7 @@
 #pragma once
 
 #include "plan/plan.h"
+#include "weir/weir.h"
 
 /* Emit mode written as a trailing EMIT clause, if any. */
 typedef struct wr_sql_extras {
@@ -27,6 +28,14 @@ weir_status wr_sql_bind(const char *text, size_t length, const wr_catalog *catal
 typedef struct wr_sql_statement wr_sql_statement;
 weir_status wr_sql_statement_parse(const char *text, size_t length, wr_arena *arena,
                                    wr_sql_statement **statement, weir_error *err);
+/* The same of a stranger's text: parser parses it elsewhere, and its answers are checked (sql/message.c, sql/shape.c).
+ * Errors: also WEIR_READ, and whatever parser says. */
+weir_status wr_sql_statement_parse_foreign(const char *text, size_t length,
+                                           const weir_parser *parser, wr_arena *arena,
+                                           wr_sql_statement **statement, weir_error *err);
+/* weir_parse. */
+weir_status wr_sql_answer(weir_parse_step step, const char *text, size_t length,
+                          weir_parse_give *give, void *to);
 /* As wr_sql_relations. */
 weir_status wr_sql_statement_relations(const wr_sql_statement *statement, const char ***names,
                                        uint32_t *count, weir_error *err);

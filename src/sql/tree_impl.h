@@ -24,12 +24,34 @@ typedef struct wr_sql_token {
     int32_t keyword;    /* PgQuery__KeywordKind; 0: not a keyword */
 } wr_sql_token;
 
-/* text is NUL-terminated.  Errors: QUERY_SYNTAX with the place. */
-weir_status wr_sql_tokenize(const char *text, wr_arena *arena, wr_sql_token **tokens,
-                            uint32_t *count, weir_error *err);
-/* Parse on a 16 MB stack: a thread's own, unless the caller runs on one (wr_sql_with_stack).  Errors: QUERY_SYNTAX with the place, MEMORY. */
-weir_status
-wr_sql_tree_parse(const char *text, wr_arena *arena, PgQuery__ParseResult **tree, weir_error *err);
+/* text is NUL-terminated.  parser: who parses in this process's place; NULL: nobody.  Errors: QUERY_SYNTAX with the
+ * place; with a parser, READ and its own. */
+weir_status wr_sql_tokenize(const char *text, const weir_parser *parser, wr_arena *arena,
+                            wr_sql_token **tokens, uint32_t *count, weir_error *err);
+/* Parse on a 16 MB stack: a thread's own, unless the caller runs on one (wr_sql_with_stack).  Errors: QUERY_SYNTAX with the
+ * place, MEMORY; with a parser, QUERY_TOO_COMPLEX, QUERY_UNSUPPORTED (no part of a SELECT), READ and its own. */
+weir_status wr_sql_tree_parse(const char *text, const weir_parser *parser, wr_arena *arena,
+                              PgQuery__ParseResult **tree, weir_error *err);
+/* Is it UTF-8 without NUL?  (scan.c) */
+bool wr_sql_is_text(const char *bytes, size_t length);
+
+/* What may be in bytes that are to be unpacked as a message (sql/message.c). */
+typedef struct wr_sql_message_limits {
+    uint32_t depth_max;   /* messages within messages                              */
+    size_t memory_max;    /* bytes that unpacking takes                            */
+    int32_t location_max; /* of fields that are places in the text: -1 to this     */
+} wr_sql_message_limits;
+enum {
+    WR_SQL_TREE_DEPTH_MAX = 500, /* of a stranger's statement: expressions, selects and lists within each other */
+    WR_SQL_TREE_MEMORY_MAX = 64 << 20,
+};
+/* Can they be unpacked, and are they what the descriptor says and no more?  Errors: READ, QUERY_TOO_COMPLEX. */
+weir_status wr_sql_message_check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes,
+                                 size_t length, const wr_sql_message_limits *limits,
+                                 weir_error *err);
+/* Is the tree one that the grammar of SELECT makes, as far as the binder relies on it (sql/shape.c)?  Errors: READ,
+ * QUERY_UNSUPPORTED (other statements, parts no query here has). */
+weir_status wr_sql_tree_check(const PgQuery__ParseResult *tree, weir_error *err);
 /* Take `shift(offset)` from every location of the tree: what wr_sql_scan inserted. */
 typedef int32_t (*wr_sql_shift)(int32_t offset, const void *user);
 void wr_sql_tree_shift(ProtobufCMessage *tree, wr_sql_shift shift, const void *user);
@@ -58,8 +80,9 @@ typedef struct wr_sql_scan {
  * Errors: QUERY_TOO_COMPLEX, QUERY_TRAP, QUERY_SYNTAX, MEMORY; each with the place and mostly a
  * hint.
  */
-weir_status wr_sql_scan_text(const char *text, size_t length, bool statement, wr_arena *arena,
-                             wr_sql_scan *scan, weir_error *err);
+weir_status wr_sql_scan_text(const char *text, size_t length, bool statement,
+                             const weir_parser *parser, wr_arena *arena, wr_sql_scan *scan,
+                             weir_error *err);
 /* Offset in the rewritten text -> offset in the original. */
 int32_t wr_sql_scan_origin(const wr_sql_scan *scan, int32_t offset);
 /* After a syntax error: add the hint for the dialect habit that caused it, if one is known
@@ -79,4 +102,5 @@ wr_sql_extras wr_sql_statement_extras(const wr_sql_statement *statement);
  * ("SELECT " for expressions); locations are still those of text. */
 weir_status
 wr_sql_tree(const char *prefix, const char *text, size_t length, const char *suffix, bool statement,
-            wr_arena *arena, wr_sql_scan *scan, PgQuery__ParseResult **tree, weir_error *err);
+            const weir_parser *parser, wr_arena *arena, wr_sql_scan *scan,
+            PgQuery__ParseResult **tree, weir_error *err);

@@ -416,6 +416,23 @@ weir_explain(weir_pipeline *p, const char *view, bool analyze, weir_text_format 
 }
 
 weir_status
+weir_explain_sql(weir_pipeline *p, const char *sql, bool foreign, weir_text_format format, char **text,
+                 weir_error *err)
+{
+    if (strcmp(sql, "SELECT 1") == 0 && foreign)
+        return give(text, "plan", p->name, format);
+    if (strcmp(sql, "SLOW") == 0) {
+        usleep(300 * 1000);
+        return give(text, "slow", p->name, format);
+    }
+    weir_status st = wr_error_set(err, WEIR_QUERY_SYNTAX, "syntax error at or near \"%s\"", sql);
+    wr_error_hint(err, "write SELECT 1");
+    err->line = 1;
+    err->column = 8;
+    return st;
+}
+
+weir_status
 weir_why(weir_pipeline *p, const char *view, weir_text_format format, char **text, weir_error *err)
 {
     if (strcmp(view, "v") == 0)
