@@ -22,7 +22,7 @@ class Fault:
 
 
 class SubscriberStops(Fault):
-    """Subscribers stop reading and go on; those of `odd` lose rows and are told so."""
+    """Subscribers stop reading and go on; those of `odd`, with a small buffer behind them, may lose rows, and are told so."""
     def begin(self):
         for r in self.readers:
             r.stalled.set()

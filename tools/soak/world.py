@@ -64,7 +64,7 @@ views:
   per_key: {{ sql: "SELECT k, count(*) AS n, sum(v) AS s FROM e GROUP BY k", state: {{ unbounded: true }}, retain: 10s }}
   named: {{ sql: "SELECT p.k, p.n, u.name FROM per_key p LEFT JOIN u ON u.k = p.k", state: {{ unbounded: true }}, retain: 10s }}
   top: {{ sql: "SELECT k, n FROM per_key ORDER BY n DESC, k LIMIT 10", state: {{ unbounded: true }}, retain: 10s }}
-  odd: {{ sql: "SELECT id, v FROM e WHERE v % 2 = 1", retain: 10s }}
+  odd: {{ sql: "SELECT id, v FROM e WHERE v % 2 = 1", retain: 1s, buffer: 64KiB }}
 sinks:
   windows: {{ from: per_window, file: {{ path: {disk}/windows.jsonl }} }}
   sliding: {{ from: sliding, file: {{ path: {disk}/sliding.jsonl }} }}
@@ -142,7 +142,7 @@ class World:
         self.broker, self.other = Broker(weir, directory, "broker"), Broker(weir, directory, "other")
         self.ports = {x: free_port() for x in ("tcp_in", "http", "tcp")}
         self.pipeline = os.path.join(directory, "soak.yaml")
-        self.idle_s = max(4, length // 4)
+        self.idle_s = max(3, length // 4)
         open(self.pipeline, "w").write(PIPELINE.format(broker=self.broker.address, other=self.other.address, dir=directory, disk=self.disk, idle=self.idle_s, **self.ports))
         self.producer = Producer(self.broker.address, "e")
         self.files = {x: open("%s/%s.jsonl" % (directory, x), "w") for x in "fu"}
