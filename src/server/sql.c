@@ -79,17 +79,31 @@ job_main(void *user)
         ; /* a few bytes: there will be memory */
 }
 
+/* false: status and error of the job say why not.  Of a job that has begun they are its thread's. */
+static bool
+job_begin(sql_job *job)
+{
+    server *s = job->server;
+    if (atomic_load(&s->stop) || server_conn(s, job->conn) == NULL) {
+        job->status = wr_error_set(&job->error, WEIR_CLOSED, "the server stops");
+        return false;
+    }
+    weir_error err = { 0 };
+    weir_status status = wr_thread_start(&job->thread, "weir-sql", job_main, job, &err);
+    if (status == WEIR_OK)
+        return true;
+    job->status = status;
+    job->error = err;
+    return false;
+}
+
 static void
 sql_next(server *s)
 {
     while (s->sql_first != NULL && !s->sql_running) {
-        sql_job *job = s->sql_first;
-        job->status = wr_error_set(&job->error, WEIR_CLOSED, "the server stops");
-        s->sql_running = !atomic_load(&s->stop) && server_conn(s, job->conn) != NULL &&
-                         (job->status = wr_thread_start(&job->thread, "weir-sql", job_main, job,
-                                                        &job->error)) == WEIR_OK;
+        s->sql_running = job_begin(s->sql_first);
         if (!s->sql_running)
-            job_end(job);
+            job_end(s->sql_first);
     }
 }
 
