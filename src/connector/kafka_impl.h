@@ -11,6 +11,7 @@
  *   kafka_memory.c    what a client holds: counted, charged
  *   kafka_source.c    a shard: options, life
  *   kafka_read.c      its partitions' queues into lanes
+ *   kafka_gather.c    many messages in one call
  *   kafka_position.c  where they stand, for checkpoints and the group
  *   kafka_sink.c      the producer (kafka_sink_impl.h)
  *   kafka_message.c   rows into messages
@@ -195,6 +196,28 @@ typedef struct kafka_rest {
     wr_record_meta   meta;
 } kafka_rest;
 
+typedef enum kafka_item_kind {
+    KAFKA_ITEM_VALUE, /* a message                                 */
+    KAFKA_ITEM_EMPTY, /* one without a value; the bytes are its key */
+    KAFKA_ITEM_END,   /* the end of the partition                  */
+} kafka_item_kind;
+
+typedef struct kafka_item {
+    size_t          at, length; /* of its bytes */
+    int64_t         offset;
+    kafka_item_kind kind;
+} kafka_item;
+
+enum { KAFKA_GATHER_MAX = 256 };
+
+/* Messages of a partition that are the client's no more, and not yet fed: kafka_gather.c. */
+typedef struct kafka_gather {
+    kafka_partition *of; /* NULL: there are none */
+    wr_text          bytes;
+    kafka_item      *items;
+    uint32_t         count, at; /* at: the next to be fed */
+} kafka_gather;
+
 struct kafka_source {
     kafka_consumer *consumer;
     wr_source_ctx  *ctx;
@@ -207,12 +230,35 @@ struct kafka_source {
     kafka_step      step;     /* how that went             */
     uint32_t        taken;    /* messages in this turn     */
     kafka_rest      rest;
+    kafka_gather    gather;
 };
 
 wr_flow wr_kafka_source_poll(void *self, wr_source_ctx *ctx);
 void    wr_kafka_source_held_up(void *self, bool yes);
-/* Forget the rest of a message of p; NULL: whose it may be. */
+/* Forget what was taken from p's queue and not fed; NULL: whose it may be. */
 void    wr_kafka_rest_drop(kafka_source *s, const kafka_partition *p);
+
+/* For kafka_gather.c.  Feed the value of the message at p->position, or what is left of it; *used: how much was decoded. */
+kafka_step wr_kafka_value_feed(kafka_source *s, kafka_partition *p, const char *bytes, size_t length,
+                               const wr_record_meta *meta, size_t *used);
+/* Keep what is left of a message for when there is room again. */
+kafka_step wr_kafka_rest_keep(kafka_source *s, kafka_partition *p, const char *bytes, size_t length,
+                              const wr_record_meta *meta);
+/* The client has given all there is up to offset; there is nothing more to come (bounded). */
+void       wr_kafka_partition_end(kafka_source *s, kafka_partition *p, int64_t offset);
+void       wr_kafka_partition_over(kafka_source *s, kafka_partition *p);
+
+void       wr_kafka_gather_init(kafka_gather *g, wr_budget *budget); /* allocates nothing */
+void       wr_kafka_gather_fini(kafka_gather *g);
+void       wr_kafka_gather_drop(kafka_gather *g); /* what is there is not fed */
+/* Is this message to be gathered?  Once something is, all that follows must be. */
+bool       wr_kafka_gather_wants(const kafka_source *s, const kafka_partition *p, const rd_kafka_message_t *m);
+bool       wr_kafka_gather_is_full(const kafka_gather *g); /* feed before more is added */
+/* Copies the bytes. */
+kafka_step wr_kafka_gather_add(kafka_source *s, kafka_partition *p, kafka_item_kind kind,
+                               const void *bytes, size_t length, int64_t offset);
+/* Feed what was gathered.  FULL: what is left waits for room. */
+kafka_step wr_kafka_gather_feed(kafka_source *s);
 
 weir_status wr_kafka_source_freeze(void *self, wr_snapshot_writer *to);
 weir_status wr_kafka_source_restore(void *self, wr_snapshot_reader *from);

@@ -3,8 +3,9 @@
  * connector/kafka_read.c -- messages of a shard's partitions into their lanes.
  *
  * Place       each partition's queue is read by its shard, in turns.
- * State       what is left of the one message that had more rows than there was room for.  A message is the client's
- *             until its callback returns, so that rest is a copy; it stands before all other messages.
+ * State       what is left of the one message that had more rows than there was room for, and messages that wait to
+ *             be decoded together (kafka_gather.c).  A message is the client's until its callback returns, so these
+ *             are copies; they stand before all other messages, the rest before the gathered ones.
  * Idle        a lane is caught up at the end of its partition while a broker can be reached.
  * Held up     a queue that is not read fills up to its share of queue_bytes, and then the client stops fetching; if
  *             that lasts, the partition is paused (kafka_pause.c).
@@ -25,15 +26,27 @@ wr_kafka_rest_drop(kafka_source *s, const kafka_partition *p)
 {
     if (p == NULL || s->rest.of == p)
         s->rest.of = NULL;
+    if (p == NULL || s->gather.of == p)
+        wr_kafka_gather_drop(&s->gather);
 }
 
-static void
-partition_over(kafka_source *s, kafka_partition *p)
+void
+wr_kafka_partition_over(kafka_source *s, kafka_partition *p)
 {
     p->over = true;
-    wr_kafka_rest_drop(s, p);
+    if (s->rest.of == p)
+        s->rest.of = NULL;
     s->ctx->caught_up(s->ctx, p->lane, true);
     s->ctx->lane_end(s->ctx, p->lane);
+}
+
+void
+wr_kafka_partition_end(kafka_source *s, kafka_partition *p, int64_t offset)
+{
+    p->eof = offset;
+    s->ctx->caught_up(s->ctx, p->lane, !atomic_load(&s->consumer->down));
+    if (p->end >= 0 && offset >= p->end)
+        wr_kafka_partition_over(s, p);
 }
 
 static weir_status
@@ -41,10 +54,7 @@ partition_event(kafka_source *s, kafka_partition *p, const rd_kafka_message_t *m
 {
     int64_t low = -1, high = -1;
     if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        p->eof = m->offset;
-        s->ctx->caught_up(s->ctx, p->lane, !atomic_load(&s->consumer->down));
-        if (p->end >= 0 && m->offset >= p->end)
-            partition_over(s, p);
+        wr_kafka_partition_end(s, p, m->offset);
         return WEIR_OK;
     }
     if (wr_kafka_is_passing(m->err))
@@ -74,8 +84,8 @@ message_meta(const rd_kafka_message_t *m)
 }
 
 /* Feed the value of the message at p->position, or what is left of it.  *used: how much was decoded. */
-static kafka_step
-value_feed(kafka_source *s, kafka_partition *p, const char *bytes, size_t length,
+kafka_step
+wr_kafka_value_feed(kafka_source *s, kafka_partition *p, const char *bytes, size_t length,
            const wr_record_meta *meta, size_t *used)
 {
     wr_source_ctx *ctx = s->ctx;
@@ -95,8 +105,8 @@ value_feed(kafka_source *s, kafka_partition *p, const char *bytes, size_t length
 }
 
 /* Keep what is left of a message for when there is room again. */
-static kafka_step
-rest_keep(kafka_source *s, kafka_partition *p, const char *bytes, size_t length,
+kafka_step
+wr_kafka_rest_keep(kafka_source *s, kafka_partition *p, const char *bytes, size_t length,
           const wr_record_meta *meta)
 {
     kafka_rest *r = &s->rest;
@@ -123,7 +133,7 @@ rest_feed(kafka_source *s, kafka_partition *p)
 {
     kafka_rest *r = &s->rest;
     size_t      used;
-    kafka_step  what = value_feed(s, p, r->bytes.data + r->at, r->value_length - r->at, &r->meta, &used);
+    kafka_step  what = wr_kafka_value_feed(s, p, r->bytes.data + r->at, r->value_length - r->at, &r->meta, &used);
     r->at += used;
     if (what == KAFKA_FULL)
         return what;
@@ -131,7 +141,7 @@ rest_feed(kafka_source *s, kafka_partition *p)
     if (r->bytes.capacity > REST_BYTES_KEPT)
         wr_text_fini(&r->bytes);
     if (what == KAFKA_READ && p->end >= 0 && p->position >= p->end)
-        partition_over(s, p);
+        wr_kafka_partition_over(s, p);
     return what;
 }
 
@@ -148,8 +158,8 @@ message_feed(kafka_source *s, kafka_partition *p, const rd_kafka_message_t *m)
     p->skip_bytes = skip;
     if (m->payload != NULL) {
         const char *value = (const char *) m->payload + skip;
-        kafka_step  what = value_feed(s, p, value, m->len - skip, &meta, &used);
-        return what == KAFKA_FULL ? rest_keep(s, p, value + used, m->len - skip - used, &meta) : what;
+        kafka_step  what = wr_kafka_value_feed(s, p, value, m->len - skip, &meta, &used);
+        return what == KAFKA_FULL ? wr_kafka_rest_keep(s, p, value + used, m->len - skip - used, &meta) : what;
     }
     if (ctx->tombstone != NULL)
         status = ctx->tombstone(ctx, p->lane, &meta);
@@ -170,7 +180,7 @@ message_take(kafka_source *s, kafka_partition *p, const rd_kafka_message_t *m)
     if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR)
         return partition_event(s, p, m) == WEIR_OK ? KAFKA_READ : KAFKA_FAILED;
     if (p->end >= 0 && m->offset >= p->end) {
-        partition_over(s, p);
+        wr_kafka_partition_over(s, p);
         return KAFKA_READ;
     }
     if (p->repeats && m->offset < p->position)
@@ -179,8 +189,35 @@ message_take(kafka_source *s, kafka_partition *p, const rd_kafka_message_t *m)
     atomic_store_explicit(&p->begun, true, memory_order_relaxed);
     kafka_step what = message_feed(s, p, m);
     if (what == KAFKA_READ && p->end >= 0 && p->position >= p->end)
-        partition_over(s, p);
+        wr_kafka_partition_over(s, p);
     return what;
+}
+
+/* The same, to be fed with others before long. */
+static kafka_step
+message_gather(kafka_source *s, kafka_partition *p, const rd_kafka_message_t *m)
+{
+    const kafka_gather *g = &s->gather;
+    int64_t next = g->of == NULL ? p->position : g->items[g->count - 1].offset + 1;
+    kafka_step what;
+    if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+        what = wr_kafka_gather_add(s, p, KAFKA_ITEM_END, NULL, 0, m->offset);
+    else if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return partition_event(s, p, m) == WEIR_OK ? KAFKA_READ : KAFKA_FAILED;
+    else if (p->end >= 0 && m->offset >= p->end)
+        what = wr_kafka_gather_add(s, p, KAFKA_ITEM_END, NULL, 0, m->offset);
+    else if (p->repeats && m->offset < next)
+        return KAFKA_READ;
+    else if (m->payload != NULL)
+        what = wr_kafka_gather_add(s, p, KAFKA_ITEM_VALUE, m->payload, m->len, m->offset);
+    else
+        what = wr_kafka_gather_add(s, p, KAFKA_ITEM_EMPTY, m->key, m->key != NULL ? m->key_len : 0,
+                                   m->offset);
+    if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        p->repeats = false;
+        atomic_store_explicit(&p->begun, true, memory_order_relaxed);
+    }
+    return what == KAFKA_READ && wr_kafka_gather_is_full(g) ? wr_kafka_gather_feed(s) : what;
 }
 
 /* The client hands over the next message of s->reading. */
@@ -191,9 +228,10 @@ on_message(rd_kafka_message_t *m, void *user)
     kafka_partition *p = s->reading;
     if (p->over || s->step != KAFKA_READ)
         return; /* what it has beyond the end */
-    s->step = message_take(s, p, m);
+    bool gathered = wr_kafka_gather_wants(s, p, m);
+    s->step = gathered ? message_gather(s, p, m) : message_take(s, p, m);
     s->taken++;
-    if (s->step == KAFKA_READ && !s->ctx->has_room(s->ctx))
+    if (!gathered && s->step == KAFKA_READ && !s->ctx->has_room(s->ctx))
         s->step = KAFKA_FULL;
     if (s->step != KAFKA_READ || s->taken >= MESSAGES_A_TURN || p->over)
         rd_kafka_yield(s->consumer->rk);
@@ -244,11 +282,17 @@ partition_read(kafka_source *s, kafka_partition *p, uint32_t *read)
         partition_free(s, p);
     s->reading = p;
     s->step = s->rest.of == p ? rest_feed(s, p) : KAFKA_READ;
+    if (s->step == KAFKA_READ && s->gather.of == p)
+        s->step = wr_kafka_gather_feed(s);
     s->taken = 0;
     if (s->step == KAFKA_READ && !s->ctx->has_room(s->ctx))
         s->step = KAFKA_FULL;
     if (s->step == KAFKA_READ && !p->over && !p->held)
         (void) rd_kafka_consume_callback_queue(p->queue, 0, on_message, s);
+    if (s->step == KAFKA_READ && s->gather.of == p)
+        s->step = wr_kafka_gather_feed(s);
+    if (s->step == KAFKA_READ && !p->over && !s->ctx->has_room(s->ctx))
+        s->step = KAFKA_FULL;
     *read += s->taken;
     atomic_store_explicit(&p->shown, p->position, memory_order_relaxed);
     if (s->taken > 0)
@@ -266,15 +310,16 @@ source_read(kafka_source *s)
     kafka_step      what = KAFKA_READ;
     if (s->full && s->ctx->has_room(s->ctx))
         source_set_full(s, false);
-    if (s->rest.of != NULL)
-        what = partition_read(s, s->rest.of, &read);
+    kafka_partition *begun = s->rest.of != NULL ? s->rest.of : s->gather.of;
+    if (begun != NULL)
+        what = partition_read(s, begun, &read);
     for (int32_t i = 0; i < c->partition_count; i++) {
         uint32_t         at = (from + (uint32_t) i) % (uint32_t) c->partition_count;
         kafka_partition *p = &c->partitions[at];
         if (wr_kafka_shard_of(c, p->number) != s->ctx->shard)
             continue;
         mine++;
-        bool go_on = what == KAFKA_READ && s->rest.of == NULL;
+        bool go_on = what == KAFKA_READ && s->rest.of == NULL && s->gather.of == NULL;
         if (p->state == PARTITION_TAKEN && !p->over && go_on) {
             what = partition_read(s, p, &read);
             s->turn = at + 1;

@@ -58,6 +58,7 @@ source_open(void *self, wr_source_ctx *ctx, const void *config, void *shared, we
     s->ctx = ctx;
     WR_TRY(wr_kafka_consumer_open(s->consumer, ctx->bounded, ctx->bounded || ctx->aside, err));
     wr_text_init(&s->rest.bytes, s->consumer->budget);
+    wr_kafka_gather_init(&s->gather, s->consumer->budget);
     wr_mutex_lock(&s->consumer->lock);
     s->consumer->shards[ctx->shard] = s;
     s->open = true;
@@ -95,6 +96,7 @@ source_close(void *self)
     if (s->latest != NULL)
         rd_kafka_topic_partition_list_destroy(s->latest);
     wr_text_fini(&s->rest.bytes);
+    wr_kafka_gather_fini(&s->gather);
 }
 
 static void

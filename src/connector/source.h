@@ -51,6 +51,9 @@ struct wr_source_ctx {
     /* Decode records of `bytes` into the lane; *consumed as decoder_ops.decode.  Stops early when there is no room. */
     weir_status (*feed)(wr_source_ctx *, wr_lane *, const char *bytes, size_t length, bool last,
                         const wr_record_meta *meta, size_t *consumed);
+    /* Messages of one record each, in order, the fast way (format.h, decode_messages): *done were fed, as if by feed with
+     * last; the next one is to be fed so, or there is no room.  NULL: no such way, or somebody asks for metadata. */
+    weir_status (*feed_messages)(wr_source_ctx *, wr_lane *, const wr_message *messages, uint32_t count, uint32_t *done);
     /* Rows ready made (generators, databases): takes batch; columns as the source's schema, unneeded ones NULL. */
     weir_status (*push)(wr_source_ctx *, wr_lane *, wr_batch *batch);
     /* Which columns anybody reads (bit a column). */

@@ -23,6 +23,13 @@ typedef struct wr_decode_to {
     void       *user;
 } wr_decode_to;
 
+/* A record known to be whole. */
+typedef struct wr_message {
+    const char *bytes;
+    size_t      length;
+} wr_message;
+enum { WR_MESSAGE_AHEAD = 1024 };
+
 typedef struct wr_decoder wr_decoder;
 typedef struct wr_decoder_ops {
     const char      *name;        /* "json", "csv", "tsv", "line", "msgpack" */
@@ -41,6 +48,12 @@ typedef struct wr_decoder_ops {
      */
     weir_status (*decode)(wr_decoder *self, const char *bytes, size_t length, bool last,
                           wr_decode_to *to, size_t *consumed);
+    /*
+     * The fast way for many messages: rows of messages[0..count) for as long as each is one record of a kind that decode has
+     * seen before, and there is room; how many were.  The next one is for decode.  WR_MESSAGE_AHEAD bytes behind each message
+     * may be read, whatever they are.  NULL: there is none.
+     */
+    uint32_t (*decode_messages)(wr_decoder *self, const wr_message *messages, uint32_t count, wr_decode_to *to);
     /* What a fresh decoder must be told to go on in the middle of a stream (a CSV header), appended
      * to `to`; and telling it, before the first decode.  Both NULL: nothing.
      * Errors: MEMORY, CHECKPOINT_CORRUPT. */

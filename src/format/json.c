@@ -269,6 +269,39 @@ decoder_decode(wr_decoder *self, const char *bytes, size_t length, bool last, wr
     return status;
 }
 
+/* A message may end with a newline. */
+static inline bool
+is_blank(const char *p, const char *end)
+{
+    while (p < end && json_is_blank(*p))
+        p++;
+    return p == end;
+}
+
+static uint32_t
+decoder_decode_messages(wr_decoder *self, const wr_message *messages, uint32_t count,
+                        wr_decode_to *to)
+{
+    json_decoder *d = (json_decoder *) self;
+    uint32_t      i = 0;
+    if (d->skipping || d->shapes.count == 0)
+        return 0;
+    d->columns = to->columns;
+    wr_shapes_begin(&d->shapes, to->columns, to->capacity);
+    for (; i < count && to->count < to->capacity; i++) {
+        const char *p = messages[i].bytes, *end = p + messages[i].length;
+        d->shapes.row = to->count;
+        if (messages[i].length == 0 || messages[i].length > d->record_bytes_max || *p != '{')
+            break;
+        const char *q = wr_shapes_read_one(&d->shapes, d->kernel, d, p, end);
+        if (q == NULL || q > end || !is_blank(q, end))
+            break;
+        d->shapes.last_bytes = (size_t) (q - p);
+        to->count++;
+    }
+    return i;
+}
+
 static weir_status
 decoder_freeze(const wr_decoder *self, wr_text *to)
 {
@@ -308,6 +341,7 @@ const wr_decoder_ops wr_json_decoder_ops = {
     .config_bytes = sizeof(wr_json_decode_config),
     .create = decoder_create,
     .decode = decoder_decode,
+    .decode_messages = decoder_decode_messages,
     .freeze = decoder_freeze,
     .restore = decoder_restore,
     .destroy = decoder_destroy,

@@ -474,6 +474,28 @@ decoder_decode(wr_decoder *self, const char *bytes, size_t length, bool last, wr
     return WEIR_OK;
 }
 
+static uint32_t
+decoder_decode_messages(wr_decoder *self, const wr_message *messages, uint32_t count,
+                        wr_decode_to *to)
+{
+    msgpack_decoder *d = (msgpack_decoder *) self;
+    uint32_t         i = 0;
+    if (d->shapes.count == 0)
+        return 0;
+    d->columns = to->columns;
+    wr_shapes_begin(&d->shapes, to->columns, to->capacity);
+    for (; i < count && to->count < to->capacity; i++) {
+        const char *p = messages[i].bytes, *end = p + messages[i].length;
+        d->shapes.row = to->count;
+        if (p == end || messages[i].length > d->record_bytes_max ||
+            wr_shapes_read_one(&d->shapes, d->kernel, d, p, end) != end)
+            break;
+        d->shapes.last_bytes = messages[i].length;
+        to->count++;
+    }
+    return i;
+}
+
 static const wr_option decode_options[] = {
     { .name = "time_unit",
       .type = WR_OPT_ENUM,
@@ -497,5 +519,6 @@ const wr_decoder_ops wr_msgpack_decoder_ops = {
     .config_bytes = sizeof(wr_msgpack_decode_config),
     .create = decoder_create,
     .decode = decoder_decode,
+    .decode_messages = decoder_decode_messages,
     .destroy = decoder_destroy,
 };

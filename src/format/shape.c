@@ -2,6 +2,7 @@
 /*
  * format/shape.c -- shapes learned, tried in turn, and forgotten (see shape_impl.h).
  */
+#include "format/format.h"
 #include "format/shape_impl.h"
 
 /* Of records that fit no shape, one in LEARN_EVERY is learned once all places are taken. */
@@ -143,6 +144,17 @@ wr_shapes_read(wr_shapes *s, wr_shape_kernel kernel, void *decoder, const char *
             q = p + (q - copy);
     }
     return q;
+}
+
+const char *
+wr_shapes_read_one(wr_shapes *s, wr_shape_kernel kernel, void *decoder, const char *p,
+                   const char *end)
+{
+    wr_assert(s->pad <= WR_MESSAGE_AHEAD);
+    s->near_end = false;
+    s->stop = end;
+    s->row_end = s->row + 1;
+    return shapes_try(s, kernel, decoder, p, end + WR_MESSAGE_AHEAD);
 }
 
 /* --- learning --- */

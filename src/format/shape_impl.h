@@ -92,6 +92,11 @@ void        wr_shapes_begin(wr_shapes *s, wr_column *const *columns, uint32_t ro
 const char *wr_shapes_read(wr_shapes *s, wr_shape_kernel kernel, void *decoder, const char *p,
                            const char *end);
 
+/* The one record [p, end), of which as many bytes more are readable as a kernel may load (WR_MESSAGE_AHEAD): the byte after
+ * it, NULL: it fits no shape. */
+const char *wr_shapes_read_one(wr_shapes *s, wr_shape_kernel kernel, void *decoder, const char *p,
+                               const char *end);
+
 /* --- learning --- */
 /* Should the parser note the values of the record that fitted no shape? */
 bool wr_shapes_want(wr_shapes *s);

@@ -244,6 +244,38 @@ wr_lane_feed(source_task *t, wr_lane *lane, const char *bytes, size_t length, bo
     return status;
 }
 
+weir_status
+wr_lane_feed_messages(source_task *t, wr_lane *lane, const wr_message *messages, uint32_t count,
+                      uint32_t *done)
+{
+    wr_assert(lane->owner == t && !t->meta_wanted && !t->source->binding->keyed);
+    *done = 0;
+    if (lane->decoder == NULL)
+        WR_TRY(lane_make_decoder(t, lane));
+    wr_lane_woken(lane);
+    while (*done < count && wr_source_has_room(t)) {
+        uint32_t capacity, taken;
+        WR_TRY(wr_lane_reserve(t, lane, &capacity));
+        wr_decode_to to = { .columns = lane->columns,
+                            .count = wr_batch_builder_count(&lane->builder),
+                            .capacity = capacity,
+                            .bad = lane_decoder_bad,
+                            .user = lane };
+        taken = lane->decoder->ops->decode_messages(lane->decoder, messages + *done, count - *done, &to);
+        wr_assert(to.count <= capacity && taken <= count - *done);
+        if (taken == 0)
+            break;
+        for (uint32_t i = *done; i < *done + taken; i++)
+            t->fed_bytes += messages[i].length;
+        *done += taken;
+        lane->builder.batch->row_count = to.count;
+        lane->builder.batch->physical_count = to.count;
+        if (to.count == t->source->rt->config.batch_rows_max)
+            WR_TRY(wr_lane_seal(t, lane));
+    }
+    return WEIR_OK;
+}
+
 /* --- sealing --- */
 
 /* The rows decoded so far as a batch of the whole schema.  Owned; NULL: no memory. */

@@ -154,6 +154,8 @@ void        wr_batch_queue_fini(batch_queue *q);
 wr_lane    *wr_lane_get(source_task *t, int32_t partition); /* find or add; NULL: no memory */
 weir_status wr_lane_feed(source_task *t, wr_lane *lane, const char *bytes, size_t length, bool last,
                          const wr_record_meta *meta, size_t *consumed);
+weir_status wr_lane_feed_messages(source_task *t, wr_lane *lane, const wr_message *messages, uint32_t count,
+                                  uint32_t *done);
 weir_status wr_lane_push(source_task *t, wr_lane *lane, wr_batch *batch);
 weir_status wr_lane_seal(source_task *t, wr_lane *lane);    /* what is under construction */
 weir_status wr_lanes_seal(source_task *t);                  /* of all lanes of the shard  */

@@ -147,6 +147,13 @@ ctx_feed(wr_source_ctx *ctx, wr_lane *lane, const char *bytes, size_t length, bo
 }
 
 static weir_status
+ctx_feed_messages(wr_source_ctx *ctx, wr_lane *lane, const wr_message *messages, uint32_t count,
+                  uint32_t *done)
+{
+    return wr_lane_feed_messages(source_task_of(ctx), lane, messages, count, done);
+}
+
+static weir_status
 ctx_tombstone(wr_source_ctx *ctx, wr_lane *lane, const wr_record_meta *meta)
 {
     return wr_lane_tombstone(source_task_of(ctx), lane, meta);
@@ -518,6 +525,7 @@ source_ctx_init(source_task *s)
 {
     wr_runtime              *rt = s->t.rt;
     const wr_source_binding *b = s->source->binding;
+    bool many = b->decoder != NULL && b->decoder->decode_messages != NULL && !s->meta_wanted && !b->keyed;
     s->ctx = (wr_source_ctx){ .shard = s->shard,
                               .shard_count = s->source->shard_count,
                               .flow = rt->config.flow,
@@ -529,6 +537,7 @@ source_ctx_init(source_task *s)
                               .lanes_coming = ctx_lanes_coming,
                               .has_room = ctx_has_room,
                               .feed = ctx_feed,
+                              .feed_messages = many ? ctx_feed_messages : NULL,
                               .push = ctx_push,
                               .needed = s->needed,
                               .schema = b->schema,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz/msgpack.c -- the msgpack decoder, three ways that must give the same rows: whole; in pieces of seven
+ * fuzz/msgpack.c -- the msgpack decoder, three ways that must give the same rows, and its messages two ways: whole; in pieces of seven
  * bytes (F3); and by a new decoder for every row, so that nothing is read by a learned shape (S1).
  *
  * The input is read three times over, the third time with one byte changed: the first teaches the
@@ -37,6 +37,29 @@ same(wr_decoding *a, wr_decoding *b)
     wr_assert(strcmp(wr_text_string(&a->rows), wr_text_string(&b->rows)) == 0);
 }
 
+/* As messages, many in one call or one at a time; the second and the fourth are one byte different. */
+static void
+messages_agree(const uint8_t *data, size_t size)
+{
+    wr_decoding many, alone;
+    char *other = wr_alloc(NULL, size + 1);
+    const char *text = (const char *)data;
+    memcpy(other, data, size);
+    other[data[0] % size] ^= data[size / 2];
+    wr_message messages[] = { { text, size }, { other, size }, { text, size }, { other, size - 1 },
+                              { text, size }, { text, 0 },     { text, size } };
+    uint32_t count = sizeof messages / sizeof *messages;
+    wr_decoding_open(&many, "msgpack", columns, "");
+    wr_decoding_open(&alone, "msgpack", columns, "");
+    weir_status a = wr_decoding_messages(&many, messages, count, false);
+    weir_status b = wr_decoding_messages(&alone, messages, count, true);
+    wr_assert(a == b);
+    same(&many, &alone);
+    wr_decoding_close(&many);
+    wr_decoding_close(&alone);
+    wr_free(other);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -59,5 +82,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     wr_decoding_close(&pieces);
     wr_decoding_close(&fresh);
     wr_free(text);
+    if (size > 1)
+        messages_agree(data, size);
     return 0;
 }

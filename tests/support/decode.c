@@ -271,6 +271,55 @@ wr_decoding_feed(wr_decoding *d, const char *bytes, size_t n, bool last, size_t 
     return status;
 }
 
+/* As many as are taken in one call. */
+static uint32_t
+messages_take(wr_decoding *d, const wr_message *messages, uint32_t count)
+{
+    wr_batch_builder builder;
+    wr_batch        *batch;
+    wr_batch_builder_init(&builder, NULL, d->schema);
+    assert_int_equal(wr_batch_builder_open(&builder, d->capacity, &batch), WEIR_OK);
+    wr_decode_to to = { batch->columns, 0, d->capacity, bad_note, d };
+    uint32_t     bad = d->bad_count, taken = d->ops->decode_messages(d->decoder, messages, count, &to);
+    assert_true(taken <= count && taken == to.count && bad == d->bad_count);
+    for (uint32_t c = 0; c < d->schema->field_count; c++)
+        wr_column_check(batch->columns[c], to.count);
+    wr_decoding_print(d->schema, batch->columns, to.count, &d->rows);
+    d->row_count += to.count;
+    wr_batch_builder_fini(&builder);
+    return taken;
+}
+
+weir_status
+wr_decoding_messages(wr_decoding *d, const wr_message *messages, uint32_t count, bool alone)
+{
+    weir_status status = WEIR_OK;
+    size_t      bytes = WR_MESSAGE_AHEAD, at = 0, used;
+    for (uint32_t i = 0; i < count; i++)
+        bytes += messages[i].length;
+    /* side by side, and no more behind the last than they may read */
+    char       *copy = wr_calloc(NULL, bytes, 1);
+    wr_message *copies = wr_calloc(NULL, count + 1, sizeof *copies);
+    for (uint32_t i = 0; i < count; i++) {
+        copies[i] = (wr_message){ copy + at, messages[i].length };
+        if (messages[i].length > 0)
+            memcpy(copy + at, messages[i].bytes, messages[i].length);
+        at += messages[i].length;
+    }
+    for (uint32_t i = 0; i < count;) {
+        uint32_t taken = alone ? 0 : messages_take(d, copies + i, count - i);
+        i += taken;
+        if (taken > 0 || i == count)
+            continue;
+        weir_status one = wr_decoding_feed(d, copies[i].bytes, copies[i].length, true, &used);
+        status = status == WEIR_OK ? one : status;
+        i++;
+    }
+    wr_free(copies);
+    wr_free(copy);
+    return status;
+}
+
 wr_batch *
 wr_decoding_batch(wr_decoding *d, const char *text, const int64_t *diffs)
 {

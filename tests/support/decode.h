@@ -38,6 +38,8 @@ void wr_decoding_reset(wr_decoding *d);
 weir_status wr_decoding_feed(wr_decoding *d, const char *bytes, size_t n, bool last, size_t *used);
 /* All of bytes, given in pieces of `piece` (0: in one), ending with last. */
 weir_status wr_decoding_run(wr_decoding *d, const char *bytes, size_t n, size_t piece);
+/* Messages, as connectors feed them (format.h, decode_messages): many at a time, and alone what is not taken so; alone: all are. */
+weir_status wr_decoding_messages(wr_decoding *d, const wr_message *messages, uint32_t count, bool alone);
 /* One batch of text's rows, all good; diffs NULL: all +1.  Owned by the caller. */
 wr_batch *wr_decoding_batch(wr_decoding *d, const char *text, const int64_t *diffs);
 /* Append the first `count` rows of columns. */

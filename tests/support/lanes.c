@@ -112,6 +112,32 @@ lanes_feed(wr_source_ctx *ctx, wr_lane *lane, const char *bytes, size_t length, 
     return status;
 }
 
+/* Some in one call, the next alone, the next in a call again. */
+static weir_status
+lanes_feed_messages(wr_source_ctx *ctx, wr_lane *lane, const wr_message *messages, uint32_t count,
+                    uint32_t *done)
+{
+    wr_lanes        *l = (wr_lanes *) ctx;
+    wr_batch_builder builder;
+    wr_batch        *batch;
+    uint32_t         capacity = WR_BATCH_ROWS_MAX;
+    *done = 0;
+    assert_false(l->coming);
+    if (l->with_offsets || l->room == 0)
+        return WEIR_OK;
+    if (l->room > 0)
+        capacity = (uint32_t) WR_MIN(l->room, (int64_t) capacity);
+    wr_batch_builder_init(&builder, NULL, l->schema);
+    assert_int_equal(wr_batch_builder_open(&builder, capacity, &batch), WEIR_OK);
+    wr_decode_to to = { batch->columns, 0, capacity, bad_note, lane };
+    *done = l->format->decode_messages(lane->decoder, messages, WR_MIN(count, 1 + lane->row_count % 7), &to);
+    assert_int_equal(*done, to.count);
+    if (to.count > 0)
+        rows_take(l, lane, batch->columns, to.count, NULL);
+    wr_batch_builder_fini(&builder);
+    return WEIR_OK;
+}
+
 static weir_status
 lanes_tombstone(wr_source_ctx *ctx, wr_lane *lane, const wr_record_meta *meta)
 {
@@ -204,7 +230,10 @@ wr_lanes_try(wr_lanes *l, const char *source, const char *settings, const char *
     assert_int_equal(pipe2(l->bell, O_NONBLOCK | O_CLOEXEC), 0);
     l->room = -1;
     l->fd = -1;
+    bool alone = (flags & (WR_LANES_KEYED | WR_LANES_META)) != 0 || l->format == NULL ||
+                 l->format->decode_messages == NULL;
     l->ctx = (wr_source_ctx){
+        .feed_messages = alone ? NULL : lanes_feed_messages,
         .tombstone = flags & WR_LANES_KEYED ? lanes_tombstone : NULL,
         .shard = flags & WR_LANES_SECOND_OF_TWO ? 1 : 0,
         .shard_count = flags & (WR_LANES_SECOND_OF_TWO | WR_LANES_FIRST_OF_TWO) ? 2 : 1,

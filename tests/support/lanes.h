@@ -56,6 +56,7 @@ enum {
     WR_LANES_SECOND_OF_TWO = 2,
     WR_LANES_FIRST_OF_TWO = 4,
     WR_LANES_KEYED = 8, /* messages without a value are rows: "-KEY" */
+    WR_LANES_META = 16, /* somebody asks for messages' metadata: they come one at a time */
 };
 
 /* columns NULL: the source dictates them.  Fails the test when the source does not open. */

@@ -98,7 +98,7 @@ rows_go_out_and_come_back(void **state)
 {
     wr_lanes l, *all = &l;
     produce("in", rows(0, 1000));
-    wr_lanes_open(&l, "kafka", source_with("in", ""), "json", columns, WR_LANES_BOUNDED);
+    wr_lanes_open(&l, "kafka", source_with("in", ""), "json", columns, WR_LANES_BOUNDED | WR_LANES_META);
     assert_true(wr_lanes_run(&l, 10000, NULL));
     assert_int_equal(l.flow, WR_FLOW_DONE);
     assert_int_equal(l.lane_count, 3);
@@ -497,7 +497,7 @@ keys_and_headers(void **state)
     assert_int_equal(wr_sinks_write(&s, "{\"id\":7,\"name\":\"x\\\"y\"}", NULL, 10000), WR_FLOW_NEXT);
     assert_int_equal(wr_sinks_flush(&s, 10000), WR_FLOW_NEXT);
     wr_sinks_close(&s);
-    wr_lanes_open(&l, "kafka", source_with("out", ""), "json", columns, WR_LANES_BOUNDED);
+    wr_lanes_open(&l, "kafka", source_with("out", ""), "json", columns, WR_LANES_BOUNDED | WR_LANES_META);
     assert_true(wr_lanes_run(&l, 10000, NULL));
     assert_int_equal(wr_lanes_row_count(&l), 1);
     for (uint32_t i = 0; i < 3; i++)
@@ -529,7 +529,7 @@ several_rows_a_message(void **state)
         assert_int_equal(wr_sinks_write(&s, rows(0, 100), NULL, 10000), WR_FLOW_NEXT);
         assert_int_equal(wr_sinks_flush(&s, 10000), WR_FLOW_NEXT);
         wr_sinks_close(&s);
-        wr_lanes_open(&l, "kafka", source_with("out", ""), ways[w].format, columns, WR_LANES_BOUNDED);
+        wr_lanes_open(&l, "kafka", source_with("out", ""), ways[w].format, columns, WR_LANES_BOUNDED | WR_LANES_META);
         assert_true(wr_lanes_run(&l, 10000, NULL));
         assert_int_equal(l.flow, WR_FLOW_DONE);
         expect_once(&all, 1, 100);
@@ -556,7 +556,7 @@ messages_have_a_size(void **state)
     assert_int_equal(wr_sinks_write(&s, text, NULL, 10000), WR_FLOW_NEXT);
     assert_int_equal(wr_sinks_flush(&s, 10000), WR_FLOW_NEXT);
     wr_sinks_close(&s);
-    wr_lanes_open(&l, "kafka", source_with("out", ""), "json", columns, WR_LANES_BOUNDED);
+    wr_lanes_open(&l, "kafka", source_with("out", ""), "json", columns, WR_LANES_BOUNDED | WR_LANES_META);
     assert_true(wr_lanes_run(&l, 10000, NULL));
     expect_once(&all, 1, 40);
     for (uint32_t i = 0; i < 3; i++)
