@@ -291,17 +291,31 @@ is_late(const wr_rank_filter_config *c, const wr_batch *in, uint32_t row)
            wr_watermark_shift(w, c->time_offset);
 }
 
+/* Are all rows of one partition, and of them all late or none? */
+static bool
+is_one_partition(const wr_rank_filter_config *c, const wr_batch *in)
+{
+    bool one = c->time_column < 0 || in->row_watermark == NULL;
+    for (uint32_t k = 0; k < c->key_count && one; k++)
+        one = in->columns[c->keys[k]]->layout == WR_CONSTANT;
+    return one;
+}
+
 static uint32_t
 select_rows(rank_filter *f, const wr_batch *in, uint16_t *selected)
 {
     uint64_t key[WORDS_MAX + 1], last_key[WORDS_MAX + 1], *entry = NULL;
     uint32_t count = 0;
+    bool one = is_one_partition(f->config, in), known = false;
     for (uint32_t i = 0; i < in->row_count; i++) {
         uint32_t row = wr_batch_row(in, i);
-        bool known = key_make(f, in, row, key) && !is_late(f->config, in, row);
-        if (known && (entry == NULL || memcmp(key, last_key, f->key_words * sizeof *key) != 0)) {
-            entry = entry_of(f, key);
-            memcpy(last_key, key, f->key_words * sizeof *key);
+        if (i == 0 || !one) {
+            known = key_make(f, in, row, key) && !is_late(f->config, in, row);
+            if (known &&
+                (entry == NULL || memcmp(key, last_key, f->key_words * sizeof *key) != 0)) {
+                entry = entry_of(f, key);
+                memcpy(last_key, key, f->key_words * sizeof *key);
+            }
         }
         if (!known || may_rank(f, entry, f->words[i]))
             selected[count++] = (uint16_t)row;

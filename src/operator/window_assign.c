@@ -10,6 +10,8 @@
  *             A3  late rows pass: each row keeps the watermark that judges it
  *             A4  of the batches made from one, the first begins at its watermark_before, the
  *                 last ends at its watermark_after, and none overlaps the next
+ * Cost        rows that are in one window each keep their columns; a batch within one window has its bounds
+ *             as constants.  Else each column is gathered.
  */
 #include "operator/window_assign.h"
 
@@ -31,6 +33,7 @@ typedef struct assign {
     uint32_t                       row_next; /* index into times                          */
     wr_time                        end_next; /* the next window of that row               */
     wr_time                        stamped;  /* watermark_after of the last batch made    */
+    bool                           single;   /* what was filled is in one window: starts[0], ends[0] */
 } assign;
 
 static weir_status
@@ -45,12 +48,35 @@ assign_open(void *self, wr_ctx *ctx, const void *config, weir_error *err)
     return wr_window_check(&a->config->window, err);
 }
 
+/* All rows at once: each is in one window, and mostly in that of the row before. */
+static uint32_t
+assign_fill_tumbling(assign *a)
+{
+    const wr_window_spec *spec = &a->config->window;
+    const wr_event_times *times = &a->scratch->times;
+    wr_time               start = wr_window_align(times->min, spec->size, spec->offset);
+    memcpy(a->scratch->rows, times->rows, times->count * sizeof *times->rows);
+    a->single = times->max - start < spec->size;
+    for (uint32_t i = 0; i < (a->single ? 1 : times->count); i++) {
+        wr_time t = times->times[i];
+        if (t < start || t - start >= spec->size)
+            start = wr_window_align(t, spec->size, spec->offset);
+        a->scratch->starts[i] = start;
+        a->scratch->ends[i] = start + spec->size;
+    }
+    a->row_next = times->count;
+    return times->count;
+}
+
 /* Fill rows, starts and ends from the place we are at; the number filled. */
 static uint32_t
 assign_fill(assign *a)
 {
     const wr_window_spec *spec = &a->config->window;
     uint32_t              count = 0;
+    a->single = false;
+    if (spec->kind == WR_WINDOW_TUMBLE)
+        return assign_fill_tumbling(a);
     while (a->row_next < a->scratch->times.count) {
         wr_time t = a->scratch->times.times[a->row_next];
         wr_time last = wr_window_last_end(spec, t);
@@ -70,9 +96,12 @@ assign_fill(assign *a)
 }
 
 static wr_column *
-times_column(wr_budget *budget, wr_type type, const wr_time *times, uint32_t count)
+times_column(const assign *a, wr_budget *budget, const wr_time *times, uint32_t count)
 {
-    wr_column *c = wr_column_create(budget, type, count);
+    wr_value value = { .type = a->config->type, .integer = times[0] };
+    if (a->single)
+        return wr_column_create_constant(budget, &value);
+    wr_column *c = wr_column_create(budget, a->config->type, count);
     if (c != NULL)
         memcpy(c->data, times, count * sizeof *times);
     return c;
@@ -117,15 +146,16 @@ assign_make(assign *a, wr_ctx *ctx, const wr_batch *in, uint32_t count)
         return NULL;
     out->row_count = count;
     out->physical_count = count;
+    bool same = a->config->window.kind == WR_WINDOW_TUMBLE && in->selection == NULL &&
+                count == in->row_count; /* the rows of in, in their order */
     for (uint32_t c = 0; c < width; c++)
         if (in->columns[c] != NULL &&
-            (out->columns[c] =
-                 wr_column_gather(ctx->flow, in->columns[c], a->scratch->rows, count)) == NULL)
+            (out->columns[c] = same ? wr_column_retain(in->columns[c])
+                                    : wr_column_gather(ctx->flow, in->columns[c],
+                                                       a->scratch->rows, count)) == NULL)
             goto fail;
-    wr_type type = a->config->type;
-    if ((out->columns[width] = times_column(ctx->flow, type, a->scratch->starts, count)) == NULL ||
-        (out->columns[width + 1] = times_column(ctx->flow, type, a->scratch->ends, count)) ==
-            NULL ||
+    if ((out->columns[width] = times_column(a, ctx->flow, a->scratch->starts, count)) == NULL ||
+        (out->columns[width + 1] = times_column(a, ctx->flow, a->scratch->ends, count)) == NULL ||
         !assign_stamp(a, ctx, in, out))
         goto fail;
     return out;
