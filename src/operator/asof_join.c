@@ -71,7 +71,8 @@ open_state(asof_join *j)
     weir_status status =
         wr_join_key_layout(&j->layout, j->ctx->state, c->left, c->left_keys, c->key_count);
     for (int p = 0; p < 2 && status == WEIR_OK; p++)
-        status = wr_change_side_init(&j->sides[p], j->ctx->state, j->schemas[p], &j->layout);
+        status = wr_change_side_init(&j->sides[p], j->ctx->state, j->schemas[p], &j->layout, NULL,
+                                     false);
     wr_versions_init(&j->versions, j->ctx->state, &j->layout, c->reach_us);
     return status;
 }

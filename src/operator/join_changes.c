@@ -52,7 +52,8 @@ open_sides(join_changes *j)
     weir_status status =
         wr_join_key_layout(&j->layout, j->ctx->state, c->left, c->left_keys, c->key_count);
     for (int p = 0; p < 2 && status == WEIR_OK; p++)
-        status = wr_change_side_init(&j->sides[p], j->ctx->state, j->schemas[p], &j->layout);
+        status = wr_change_side_init(&j->sides[p], j->ctx->state, j->schemas[p], &j->layout, j->keys[p],
+                                     !c->has_bound && c->ttl_us == 0 && !j->counts[p]);
     return status == WEIR_OK ? read_columns(j) : status;
 }
 
@@ -365,10 +366,11 @@ run_store(join_changes *j)
                 wr_change_side_prefetch_key(side, s->ids[d + STORE_AHEAD / 2]);
         }
         wr_change_row *info = wr_change_side_info(side, s->ids[d]);
-        if (g->count == 0 && s->deltas[d] != 0)
+        if (!side->plain && g->count == 0 && s->deltas[d] != 0)
             info->partners = s->partners[d];
         if (is_kept(j, d) && __builtin_add_overflow(g->count, s->deltas[d], &g->count))
             return WEIR_ROW_OVERFLOW;
+        side->negatives |= g->count < 0;
         if (!is_kept(j, d) || g->count == 0) {
             WR_TRY(wr_change_side_remove(side, s->ids[d]));
             s->ids[d] = WR_CHANGE_NONE;
@@ -378,7 +380,7 @@ run_store(join_changes *j)
         }
     }
     WR_TRY(wr_change_side_link(side, &s->keys, which, s->own_ids, fresh));
-    for (uint32_t d = 0; d < s->touched; d++) {
+    for (uint32_t d = 0; !side->plain && d < s->touched; d++) {
         wr_time until = row_until(j, s->port, s->times[d], s->judges[d]);
         if (s->ids[d] != WR_CHANGE_NONE && s->deltas[d] != 0 && is_kept(j, d))
             WR_TRY(wr_change_side_hold(side, s->ids[d], until));
@@ -422,6 +424,26 @@ step_on(join_changes *j)
     return flow;
 }
 
+/* A batch by join_lookup.c's way, begun or to be gone on with. */
+static wr_flow
+pass(join_changes *j, const wr_batch *in)
+{
+    changes_step *s = j->step;
+    weir_status   status;
+    if (s->phase != CHANGES_PASS && (status = wr_changes_pass_begin(j, in)) != WEIR_OK)
+        return fail(j, status, in);
+    while (s->row < s->count) {
+        if (!wr_ctx_has_room(j->ctx, WR_PORT_MAIN))
+            return WR_FLOW_AGAIN;
+        wr_eval_reset(&j->ctx->eval);
+        wr_flow flow = wr_changes_pass(j, in);
+        if (flow != WR_FLOW_NEXT)
+            return flow;
+    }
+    s->phase = CHANGES_IDLE;
+    return WR_FLOW_NEXT;
+}
+
 static wr_flow
 changes_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
 {
@@ -434,6 +456,9 @@ changes_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
     if ((status = step_create(j)) != WEIR_OK)
         return fail(j, status, in);
     changes_step *s = j->step;
+    if (s->phase == CHANGES_PASS ||
+        (s->phase == CHANGES_IDLE && port == 0 && wr_changes_may_pass(j, in)))
+        return pass(j, in);
     s->passing = j->config->lookup && port == 0 ? in : NULL;
     if (s->phase == CHANGES_IDLE) {
         s->from = 0;

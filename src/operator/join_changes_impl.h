@@ -5,6 +5,7 @@
  *     join_changes.c           open, close, process, advance; a batch from begin to end
  *     join_changes_match.c     candidates, who matches, what that changes
  *     join_changes_emit.c      changes as batches
+ *     join_lookup.c            rows that only pass
  *     join_changes_snapshot.c  freeze, write, restore
  */
 #pragma once
@@ -29,6 +30,7 @@ typedef enum changes_phase {
     CHANGES_MATCH, /* rows meet the other side, those taken back first */
     CHANGES_BACK,  /* rows of the other side that lost their last partner */
     CHANGES_STORE,
+    CHANGES_PASS,  /* join_lookup.c */
 } changes_phase;
 
 /* A batch under way: its rows count as one moment.  With a ttl, a run of them between which nothing is
@@ -42,6 +44,7 @@ typedef struct changes_step {
     uint32_t      touched;   /* distinct rows, those without one last  */
     uint32_t      row, next; /* the next candidate: row, stored row    */
     bool          within;    /* next stands in a chain                 */
+    bool          matched;   /* a row that passes has found one        */
     uint32_t      settled;   /* rows whose partners are all known      */
     uint32_t      pairs;
     changes_out  *out;
@@ -111,6 +114,13 @@ wr_flow   wr_changes_emit(join_changes *j);
 /* The step's candidates as a batch of both sides' columns, of those alone that the residual reads.
  * NULL: no memory. */
 wr_batch *wr_changes_candidates(join_changes *j);
+
+/* --- join_lookup.c --- */
+/* May the batch, of the left, go the short way? */
+bool        wr_changes_may_pass(const join_changes *j, const wr_batch *in);
+weir_status wr_changes_pass_begin(join_changes *j, const wr_batch *in);
+/* Up to a batch of pairs; there is room.  All are out when the step's row is its count. */
+wr_flow     wr_changes_pass(join_changes *j, const wr_batch *in);
 
 /* --- join_changes_snapshot.c --- */
 weir_status wr_changes_freeze(void *self, wr_epoch epoch, wr_frozen **out);

@@ -87,9 +87,10 @@ collect(join_changes *j)
                 s->within = true;
                 return;
             }
-            uint32_t id = next;
-            next = wr_change_side_info(side, id)->next;
-            if (!times_match(j, d, id))
+            uint32_t  id = next;
+            wr_group *g = wr_change_side_row(side, id);
+            next = wr_change_row_of(&side->row_layout, g)->next;
+            if (!wr_change_side_is(side, g, &s->keys, s->which[d]) || !times_match(j, d, id))
                 continue;
             s->pair_of[s->pairs] = (uint16_t) d;
             s->pair_with[s->pairs++] = id;

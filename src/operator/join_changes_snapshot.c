@@ -76,7 +76,7 @@ link_batch(restorer *r, int p, const wr_batch *b)
         r->rows[i] = (uint16_t) i;
     WR_TRY(wr_row_keys_fill(&r->keys, r->key_columns, r->rows, count, count, NULL));
     WR_TRY(wr_change_side_link(side, &r->keys, r->rows, r->ids, count));
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; !side->plain && i < count; i++)
         WR_TRY(wr_change_side_hold(side, r->ids[i], wr_change_side_info(side, r->ids[i])->until));
     return WEIR_OK;
 }

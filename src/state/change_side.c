@@ -4,9 +4,10 @@
 
 #include "base/hash.h"
 
+#include <stddef.h>
 #include <string.h>
 
-enum { LINK_AHEAD = 8 };
+enum { LINK_AHEAD = 8, SLOTS_AHEAD = 16 };
 
 /* What the owner keeps in a key's row. */
 typedef struct change_key {
@@ -39,14 +40,20 @@ make_row_layout(wr_change_side *side)
 
 weir_status
 wr_change_side_init(wr_change_side *side, wr_budget *budget, const wr_schema *schema,
-                    const wr_key_layout *key_layout)
+                    const wr_key_layout *key_layout, const uint32_t *key_columns, bool plain)
 {
     uint32_t n = schema->field_count;
-    *side = (wr_change_side){ .budget = budget, .schema = schema, .key_layout = key_layout };
+    *side = (wr_change_side){
+        .budget = budget, .schema = schema, .key_layout = key_layout,
+        .key_columns = key_columns, .plain = plain
+    };
     WR_TRY(make_row_layout(side));
     const wr_key_layout *rows = &side->row_layout;
+    if (key_columns != NULL && !rows->encoded && wr_key_is_word(key_layout))
+        side->key_word = rows->columns[key_columns[0]].at;
     wr_group_table_init(&side->keys, budget, key_layout, sizeof(change_key));
-    wr_group_table_init(&side->rows, budget, rows, sizeof(wr_change_row));
+    wr_group_table_init(&side->rows, budget, rows,
+                        plain ? offsetof(wr_change_row, partners) : sizeof(wr_change_row));
     wr_row_keys_init(&side->filler, rows, budget);
     side->columns = wr_calloc(budget, n + 1, sizeof(wr_column *));
     side->null_row = wr_calloc(budget, 1, wr_group_user_offset(rows));
@@ -61,6 +68,7 @@ wr_change_side_init(wr_change_side *side, wr_budget *budget, const wr_schema *sc
 void
 wr_change_side_fini(wr_change_side *side)
 {
+    wr_tag_slots_fini(&side->slots);
     wr_group_table_fini(&side->keys);
     wr_group_table_fini(&side->rows);
     wr_row_keys_fini(&side->filler);
@@ -171,7 +179,8 @@ wr_change_side_find(wr_change_side *side, const wr_batch *batch, const uint16_t 
     for (uint32_t i = 0; i < made; i++) {
         wr_change_row *row = wr_change_side_info(side, created[i]);
         row->next = row->prev = row->key = WR_CHANGE_NONE;
-        row->until = row->armed = WR_TIME_END;
+        if (!side->plain)
+            row->until = row->armed = WR_TIME_END;
         row->at = WR_CHANGE_NONE;
     }
     for (uint32_t c = 0; c < n; c++) {
@@ -182,10 +191,60 @@ wr_change_side_find(wr_change_side *side, const wr_batch *batch, const uint16_t 
     return status;
 }
 
+/* Tags are even: none is NONE. */
+static inline uint32_t
+tag_of(uint64_t hash)
+{
+    return wr_tag_of(hash) & ~1u;
+}
+
+static void
+slots_heads(const wr_change_side *side, const wr_row_keys *keys, const uint16_t *which,
+            uint32_t count, uint32_t *heads)
+{
+    const wr_tag_slots slots = side->slots;
+    for (uint32_t i = 0; i < count; i++) {
+        heads[i] = WR_CHANGE_NONE;
+        if (slots.bits == 0)
+            continue;
+        if (i + SLOTS_AHEAD < count)
+            wr_tag_slots_prefetch(
+                &slots, tag_of(keys->hashes[which != NULL ? which[i + SLOTS_AHEAD] : i + SLOTS_AHEAD]));
+        uint32_t tag = tag_of(keys->hashes[which != NULL ? which[i] : i]);
+        heads[i] = wr_tag_slots_find(&slots, tag)->first - 1;
+    }
+}
+
+bool
+wr_change_side_same(const wr_change_side *side, const wr_group *g, const wr_row_keys *keys,
+                    uint32_t k)
+{
+    const wr_key_layout *layout = side->key_layout, *rows = &side->row_layout;
+    const uint64_t      *key = keys->words + (size_t) k * layout->compare_words;
+    const uint64_t      *row = (const uint64_t *) (g + 1);
+    for (uint32_t c = 0; c < layout->column_count; c++) {
+        const uint64_t *a = key + layout->columns[c].at;
+        const uint64_t *b = row + rows->columns[side->key_columns[c]].at;
+        bool            null = wr_key_is_null(layout, key, c);
+        if (null != wr_key_is_null(rows, row, side->key_columns[c]))
+            return false;
+        if (null)
+            continue;
+        if (layout->columns[c].view ? !wr_key_text_same(a, b)
+                                    : a[0] != b[0] || (layout->columns[c].words == 2 && a[1] != b[1]))
+            return false;
+    }
+    return true;
+}
+
 void
 wr_change_side_heads(const wr_change_side *side, const wr_row_keys *keys, const uint16_t *which,
                      uint32_t count, uint32_t *heads)
 {
+    if (!side->row_layout.encoded) {
+        slots_heads(side, keys, which, count, heads);
+        return;
+    }
     wr_group_table_peek(&side->keys, keys, which, count, heads);
     for (uint32_t i = 0; i < count; i++)
         if (heads[i] != WR_CHANGE_NONE)
@@ -194,10 +253,54 @@ wr_change_side_heads(const wr_change_side *side, const wr_row_keys *keys, const 
 
 /* --- chains --- */
 
+/* The row, ours to write, before the first of a chain (NONE: it has none). */
+static weir_status
+chain_put(wr_change_side *side, uint32_t id, uint32_t key, uint32_t first)
+{
+    if (first != WR_CHANGE_NONE) {
+        if (wr_change_side_own(side, first) == NULL)
+            return WEIR_MEMORY;
+        wr_change_side_info(side, first)->prev = id;
+    }
+    if (wr_change_side_own(side, id) == NULL)
+        return WEIR_MEMORY;
+    wr_change_row *row = wr_change_side_info(side, id);
+    wr_assert(row->key == WR_CHANGE_NONE);
+    row->key = key;
+    row->prev = WR_CHANGE_NONE;
+    row->next = first;
+    return WEIR_OK;
+}
+
+static weir_status
+slots_link(wr_change_side *side, const wr_row_keys *keys, const uint16_t *which,
+           const uint32_t *ids, uint32_t count)
+{
+    WR_TRY(wr_tag_slots_reserve(&side->slots, side->budget, count, 0));
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + SLOTS_AHEAD < count)
+            wr_tag_slots_prefetch(&side->slots, tag_of(keys->hashes[which[i + SLOTS_AHEAD]]));
+        if (i + LINK_AHEAD < count) {
+            uint32_t tag = tag_of(keys->hashes[which[i + LINK_AHEAD]]);
+            uint32_t ahead = wr_tag_slots_find(&side->slots, tag)->first;
+            if (ahead != 0)
+                wr_change_side_prefetch(side, ahead - 1);
+        }
+        uint32_t     tag = tag_of(keys->hashes[which[i]]);
+        wr_tag_slot *slot = wr_tag_slots_find(&side->slots, tag);
+        WR_TRY(chain_put(side, ids[i], tag, slot->first - 1));
+        side->slots.used += slot->first == 0;
+        *slot = (wr_tag_slot){ tag, ids[i] + 1 };
+    }
+    return WEIR_OK;
+}
+
 weir_status
 wr_change_side_link(wr_change_side *side, const wr_row_keys *keys, const uint16_t *which,
                     const uint32_t *ids, uint32_t count)
 {
+    if (!side->row_layout.encoded)
+        return slots_link(side, keys, which, ids, count);
     uint32_t *groups = wr_alloc(side->budget, 2 * count * sizeof *groups);
     uint32_t *created = groups != NULL ? groups + count : NULL, made = 0;
     if (groups == NULL)
@@ -216,21 +319,9 @@ wr_change_side_link(wr_change_side *side, const wr_row_keys *keys, const uint16_
             if (first != WR_CHANGE_NONE)
                 wr_change_side_prefetch(side, first);
         }
-        wr_group   *g = wr_change_side_own(side, ids[i]);
-        wr_group   *second =
-            key->first != WR_CHANGE_NONE ? wr_change_side_own(side, key->first) : NULL;
-        if (g == NULL || (key->first != WR_CHANGE_NONE && second == NULL)) {
-            status = WEIR_MEMORY;
-            break;
-        }
-        wr_change_row *row = wr_change_side_info(side, ids[i]);
-        wr_assert(row->key == WR_CHANGE_NONE);
-        row->key = groups[i];
-        row->prev = WR_CHANGE_NONE;
-        row->next = key->first;
-        if (key->first != WR_CHANGE_NONE)
-            wr_change_side_info(side, key->first)->prev = ids[i];
-        key->first = ids[i];
+        status = chain_put(side, ids[i], groups[i], key->first);
+        if (status == WEIR_OK)
+            key->first = ids[i];
     }
     wr_free(groups);
     return status;
@@ -239,11 +330,21 @@ wr_change_side_link(wr_change_side *side, const wr_row_keys *keys, const uint16_
 static weir_status
 unlink_row(wr_change_side *side, uint32_t id)
 {
-    wr_change_row row = *wr_change_side_info(side, id);
+    const wr_change_row *own = wr_change_side_info(side, id);
+    const struct {
+        uint32_t next, prev, key;
+    } row = { own->next, own->prev, own->key };
     if (row.prev != WR_CHANGE_NONE) {
         if (wr_change_side_own(side, row.prev) == NULL)
             return WEIR_MEMORY;
         wr_change_side_info(side, row.prev)->next = row.next;
+    } else if (!side->row_layout.encoded) {
+        wr_tag_slot *slot = wr_tag_slots_find(&side->slots, row.key);
+        wr_assert(slot->first == id + 1);
+        if (row.next != WR_CHANGE_NONE)
+            slot->first = row.next + 1;
+        else
+            wr_tag_slots_remove(&side->slots, slot);
     } else {
         WR_TRY(wr_group_table_own(&side->keys, &row.key, 1));
         key_of(side, wr_group_table_row(&side->keys, row.key))->first = row.next;
@@ -266,8 +367,8 @@ wr_change_side_prefetch_removal(const wr_change_side *side, uint32_t id)
     wr_group_table_prefetch(&side->rows, g->tag);
     if (row->key == WR_CHANGE_NONE)
         return;
-    const wr_group *key = wr_group_table_row(&side->keys, row->key);
-    __builtin_prefetch(key, 1);
+    if (side->row_layout.encoded)
+        __builtin_prefetch(wr_group_table_row(&side->keys, row->key), 1);
     if (row->next != WR_CHANGE_NONE)
         wr_change_side_prefetch(side, row->next);
     if (row->prev != WR_CHANGE_NONE)
@@ -278,7 +379,9 @@ void
 wr_change_side_prefetch_key(const wr_change_side *side, uint32_t id)
 {
     uint32_t key = wr_change_side_info(side, id)->key;
-    if (key != WR_CHANGE_NONE)
+    if (key != WR_CHANGE_NONE && !side->row_layout.encoded)
+        wr_tag_slots_prefetch(&side->slots, key);
+    else if (key != WR_CHANGE_NONE)
         wr_group_table_prefetch(&side->keys, wr_group_table_row(&side->keys, key)->tag);
 }
 
@@ -348,6 +451,10 @@ due_push(wr_change_side *side, wr_time until, uint32_t row)
 weir_status
 wr_change_side_hold(wr_change_side *side, uint32_t id, wr_time until)
 {
+    if (side->plain) {
+        wr_assert(until == WR_TIME_END);
+        return WEIR_OK;
+    }
     if (wr_change_side_own(side, id) == NULL)
         return WEIR_MEMORY;
     wr_change_row *row = wr_change_side_info(side, id);
@@ -401,6 +508,7 @@ wr_change_side_forget(wr_change_side *side, wr_time watermark, uint64_t *count)
 void
 wr_change_side_clear(wr_change_side *side)
 {
+    wr_tag_slots_clear(&side->slots);
     wr_group_table_reset(&side->keys);
     wr_group_table_reset(&side->rows);
     side->due_count = 0;

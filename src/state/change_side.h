@@ -3,8 +3,10 @@
  * state/change_side.h -- the rows of one side of a join over inputs that change: each distinct row
  * once, with its diff, found by key, forgotten by time.
  *
- * Layout      two group tables (state/group_table.h):
+ * Layout      a group table (state/group_table.h) and an index:
  *                 rows   the whole row -> diff, partners, until, links
+ *                 slots  tag of the join key -> first row of its chain, whose rows may have other keys
+ *             or, where a row's words do not tell its key (row_layout.encoded), two tables:
  *                 keys   the join key  -> first row of its chain
  *             A chain is a doubly linked list of row ids, so that a row can leave from anywhere.
  *             Rows that have an until stand in a heap by it, armed lazily: an entry counts only
@@ -13,7 +15,7 @@
  *             C2  two rows are one when they are the same to the last digit (1.0 is not 1.00)
  *             C3  a row with an until has a heap entry that bears its `armed`
  * Cost        a row: one probe for itself, one for its key.  Memory: the row's values, 8 bytes each
- *             (texts 16 and what is beyond 12), and about 100 bytes.
+ *             (texts 16 and what is beyond 12), and about 100 bytes, of a plain side 24 fewer.
  * Threads: one; a view of `rows` may be read and released by another.
  */
 #pragma once
@@ -21,16 +23,19 @@
 #include "data/schema.h"
 #include "data/snapshot.h"
 #include "state/group_table.h"
+#include "state/tag_slots.h"
 
 #define WR_CHANGE_NONE UINT32_MAX
 
 /* What is known of a row beside its values and its diff (wr_group.count). */
 typedef struct wr_change_row {
-    int64_t  partners; /* diffs of the other side's matching rows, summed   */
-    wr_time  until;    /* forgotten when the watermark is beyond it; END: never */
-    wr_time  armed;    /* the until of its heap entry                        */
-    uint32_t next, prev, key; /* ids; key NONE: in no chain                  */
+    uint32_t next, prev; /* ids */
+    uint32_t key;      /* id in keys, or the tag; NONE: in no chain          */
     uint32_t at;       /* the owner's, within a step                         */
+    /* A row of a plain side ends here. */
+    int64_t  partners; /* diffs of the other side's matching rows, summed      */
+    wr_time  until;    /* forgotten when the watermark is beyond it; END: never */
+    wr_time  armed;    /* the until of its heap entry                           */
 } wr_change_row;
 
 typedef struct wr_change_due {
@@ -42,25 +47,32 @@ typedef struct wr_change_side {
     wr_budget           *budget;
     const wr_schema     *schema;
     const wr_key_layout *key_layout; /* both sides' */
+    const uint32_t      *key_columns; /* of its columns, in schema; NULL: rows are in no chains */
+    uint32_t             key_word;    /* the one word of a row that its key is; 0: it is another  */
     wr_key_layout        row_layout;
-    wr_group_table       keys, rows;
+    wr_group_table       rows, keys;
+    wr_tag_slots         slots;
     wr_row_keys          filler;   /* a batch's rows as keys of `rows` */
     wr_column          **columns;
     uint64_t            *looks;    /* C2: of each row, by what equality does not tell */
     char                *null_row; /* a row of NULLs, as wr_change_side_gather takes it */
     wr_change_due       *due;      /* a heap by until */
     uint32_t             due_count, due_capacity;
+    bool                 plain;     /* rows know neither partners nor untils: none is ever due */
+    bool                 negatives; /* a row may have a diff below 0: one has had it once */
 } wr_change_side;
 
-weir_status wr_change_side_init(wr_change_side *side, wr_budget *budget,
-                                const wr_schema *schema, const wr_key_layout *key_layout);
+/* Borrows schema, key_layout and key_columns. */
+weir_status wr_change_side_init(wr_change_side *side, wr_budget *budget, const wr_schema *schema,
+                                const wr_key_layout *key_layout, const uint32_t *key_columns,
+                                bool plain);
 void        wr_change_side_fini(wr_change_side *side);
 
 /* Ids of the batch's physical rows[0..count), made where absent (diff 0, in no chain).  Columns that
  * the batch does not have are NULL throughout. */
 weir_status wr_change_side_find(wr_change_side *side, const wr_batch *batch, const uint16_t *rows,
                                 uint32_t count, uint32_t *ids);
-/* First row of the chains of keys[which[0..count)], NONE where there is none. */
+/* First row of the chains that may have rows of keys[which[0..count)] (NULL: 0..count), NONE where there is none. */
 void        wr_change_side_heads(const wr_change_side *side, const wr_row_keys *keys,
                                  const uint16_t *which, uint32_t count, uint32_t *heads);
 /* Put rows ids[0..count), in no chain yet, into those of keys[which[i]]. */
@@ -71,7 +83,7 @@ void        wr_change_side_prefetch_removal(const wr_change_side *side, uint32_t
 void        wr_change_side_prefetch_key(const wr_change_side *side, uint32_t id);
 /* The row leaves its chain, if it is in one, and the table. */
 weir_status wr_change_side_remove(wr_change_side *side, uint32_t id);
-/* When the row is due.  An until that comes later than the last one costs nothing. */
+/* When the row is due.  An until that comes later than the last one costs nothing.  Of a plain side END alone. */
 weir_status wr_change_side_hold(wr_change_side *side, uint32_t id, wr_time until);
 /* Forget rows whose until lies before the watermark; how many. */
 weir_status wr_change_side_forget(wr_change_side *side, wr_time watermark, uint64_t *count);
@@ -108,6 +120,16 @@ wr_change_side_prefetch(const wr_change_side *side, uint32_t id)
     const char *g = (const char *) wr_change_side_row(side, id);
     __builtin_prefetch(g);
     __builtin_prefetch(g + side->rows.row_bytes - 1);
+}
+bool wr_change_side_same(const wr_change_side *side, const wr_group *g, const wr_row_keys *keys,
+                         uint32_t k);
+/* Is key k the row's, which stands in the chain that the key leads to? */
+static inline bool
+wr_change_side_is(const wr_change_side *side, wr_group *g, const wr_row_keys *keys, uint32_t k)
+{
+    if (WR_LIKELY(side->key_word > 0))
+        return wr_group_key(g)[side->key_word] == keys->words[2 * (size_t) k + 1];
+    return side->row_layout.encoded || wr_change_side_same(side, g, keys, k);
 }
 /* Column c of rows ids[0..count), NULL where the id is NONE.  Owned; NULL: no memory. */
 wr_column *wr_change_side_gather(const wr_change_side *side, uint32_t c, const uint32_t *ids,

@@ -62,8 +62,8 @@ put_group(sorter *s, const wr_batch *all, uint32_t from, uint32_t to, wr_snapsho
         const wr_group      *g = s->rows[s->order[i]];
         const wr_change_row *info = wr_change_row_of(&s->side->row_layout, g);
         wr_snapshot_put_i64(w, g->count);
-        wr_snapshot_put_i64(w, info->partners);
-        wr_snapshot_put_i64(w, info->until);
+        wr_snapshot_put_i64(w, s->side->plain ? 0 : info->partners);
+        wr_snapshot_put_i64(w, s->side->plain ? WR_TIME_END : info->until);
     }
     weir_status status = wr_snapshot_put_batch(w, some);
     wr_snapshot_end(w);
@@ -155,6 +155,9 @@ read_rows(wr_change_side *side, wr_snapshot_reader *from, known *rows, uint32_t 
         if (g->count != 0)
             return WEIR_CHECKPOINT_CORRUPT; /* twice the same row */
         g->count = rows[i].diff;
+        side->negatives |= g->count < 0;
+        if (side->plain)
+            continue;
         wr_change_side_info(side, ids[i])->partners = rows[i].partners;
         wr_change_side_info(side, ids[i])->until = rows[i].until;
     }

@@ -191,28 +191,39 @@ wr_group_unmake(wr_group_table *t, wr_group *g, weir_status status)
     return status;
 }
 
-void
-wr_group_table_peek(const wr_group_table *table, const wr_row_keys *keys, const uint16_t *which,
-                    uint32_t count, uint32_t *ids)
+static inline __attribute__((always_inline)) void
+peek_loop(const wr_group_table *table, const wr_row_keys *keys, const uint16_t *which,
+          uint32_t count, uint32_t *ids, uint32_t words, bool views)
 {
-    const wr_key_layout *layout = table->layout;
-    bool                 views = layout->encoded || layout->has_views;
-    bool                 far = table->slot_bits > SLOTS_FAR_BITS;
+    const uint32_t bits = table->slot_bits;
+    const bool     far = bits > SLOTS_FAR_BITS;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t        k = which != NULL ? which[i] : i;
-        const uint64_t *key = keys->words + (size_t) k * layout->compare_words;
-        uint32_t        tag = (uint32_t) (keys->hashes[k] >> 32);
-        uint32_t        slot = 0;
+        uint32_t k = which != NULL ? which[i] : i;
         if (far && i + SLOTS_AHEAD < count) {
             uint32_t slots = which != NULL ? which[i + SLOTS_AHEAD] : i + SLOTS_AHEAD;
             uint32_t rows = which != NULL ? which[i + SLOTS_AHEAD / 2] : i + SLOTS_AHEAD / 2;
             wr_group_table_prefetch(table, (uint32_t) (keys->hashes[slots] >> 32));
             prefetch_row(table, (uint32_t) (keys->hashes[rows] >> 32));
         }
-        if (table->slot_bits > 0)
-            slot = table->slots[slot_find(table, key, tag, layout->compare_words, views)];
-        ids[i] = slot != 0 ? slot_id(slot, table->slot_bits) : UINT32_MAX;
+        uint32_t slot = table->slots[slot_find(table, keys->words + (size_t) k * words,
+                                               (uint32_t) (keys->hashes[k] >> 32), words, views)];
+        ids[i] = slot != 0 ? slot_id(slot, bits) : UINT32_MAX;
     }
+}
+
+void
+wr_group_table_peek(const wr_group_table *table, const wr_row_keys *keys, const uint16_t *which,
+                    uint32_t count, uint32_t *ids)
+{
+    const wr_key_layout *layout = table->layout;
+    const bool           views = layout->encoded || layout->has_views;
+    if (table->slot_bits == 0)
+        for (uint32_t i = 0; i < count; i++)
+            ids[i] = UINT32_MAX;
+    else if (layout->compare_words == 2 && !views)
+        peek_loop(table, keys, which, count, ids, 2, false);
+    else
+        peek_loop(table, keys, which, count, ids, layout->compare_words, views);
 }
 
 void

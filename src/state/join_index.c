@@ -2,87 +2,28 @@
 /*
  * state/join_index.c -- slots and chains of a join's side: rows into them, and looked up (see join_side.h).
  *
- * Cost        both bring slots near SLOTS_AHEAD rows ahead; a table grows by doubling, and at once to what the bucket
- *             before had when a sixteenth of that is full.
+ * Cost        both bring slots near SLOTS_AHEAD rows ahead; slots grow at once to what the bucket before had when
+ *             a sixteenth of that is needed.
  */
 #include "state/join_side_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOT_BITS_MIN = 4, SLOT_BITS_MAX = 30, SLOTS_AHEAD = 16, SOON_BITS = 4, BUCKETS_NEAR = 16 };
-
-/* --- slots --- */
-
-static inline uint32_t
-hash_tag(uint64_t hash)
-{
-    return (uint32_t) (hash >> 32);
-}
-
-static inline uint32_t
-slot_home(uint32_t tag, uint32_t bits)
-{
-    return tag >> (32 - bits);
-}
-
-/* The tag's slot, or the empty one where it would go. */
-static inline wr_join_slot *
-slot_find(wr_join_slot *slots, uint32_t bits, uint32_t tag)
-{
-    const uint32_t mask = (1u << bits) - 1;
-    uint32_t       at = slot_home(tag, bits);
-    while (slots[at].newest != 0 && slots[at].tag != tag)
-        at = (at + 1) & mask;
-    return &slots[at];
-}
-
-static weir_status
-slots_resize(wr_join_side *side, wr_join_bucket *b, uint32_t bits)
-{
-    if (bits > SLOT_BITS_MAX)
-        return WEIR_MEMORY;
-    wr_join_slot *slots = wr_calloc(side->budget, (size_t) 1 << bits, sizeof *slots);
-    if (slots == NULL)
-        return WEIR_MEMORY;
-    wr_memory_is_dense(slots, sizeof *slots << bits);
-    for (size_t i = 0; b->slot_bits > 0 && i < (size_t) 1 << b->slot_bits; i++)
-        if (b->slots[i].newest != 0)
-            *slot_find(slots, bits, b->slots[i].tag) = b->slots[i];
-    wr_free(b->slots);
-    b->slots = slots;
-    b->slot_bits = bits;
-    return WEIR_OK;
-}
-
-/* S5, with so many tags more. */
-static weir_status
-slots_reserve(wr_join_side *side, wr_join_bucket *b, uint32_t more)
-{
-    uint32_t bits = WR_MAX(b->slot_bits, (uint32_t) SLOT_BITS_MIN);
-    while (bits < SLOT_BITS_MAX && (uint64_t) b->tags + more > 1ull << (bits - 1))
-        bits++;
-    if (bits == b->slot_bits)
-        return WEIR_OK;
-    if (bits < side->slot_bits && bits + SOON_BITS >= side->slot_bits)
-        bits = side->slot_bits;
-    return slots_resize(side, b, bits);
-}
+enum { SLOTS_AHEAD = 16, BUCKETS_NEAR = 16 };
 
 void
 wr_join_bucket_heads(const wr_join_bucket *bucket, const wr_row_keys *keys, const uint16_t *which,
                      uint32_t count, uint32_t *heads)
 {
-    const uint32_t bits = bucket->slot_bits;
+    const wr_tag_slots slots = bucket->slots;
     for (uint32_t i = 0; i < count; i++) {
         heads[i] = WR_JOIN_NO_ROW;
-        if (bits == 0)
+        if (slots.bits == 0)
             continue;
-        if (i + SLOTS_AHEAD < count) {
-            uint32_t ahead = hash_tag(keys->hashes[which[i + SLOTS_AHEAD]]);
-            __builtin_prefetch(&bucket->slots[slot_home(ahead, bits)]);
-        }
-        heads[i] = slot_find(bucket->slots, bits, hash_tag(keys->hashes[which[i]]))->newest - 1;
+        if (i + SLOTS_AHEAD < count)
+            wr_tag_slots_prefetch(&slots, wr_tag_of(keys->hashes[which[i + SLOTS_AHEAD]]));
+        heads[i] = wr_tag_slots_find(&slots, wr_tag_of(keys->hashes[which[i]]))->first - 1;
         if (heads[i] >> 12 < bucket->dropped)
             heads[i] = WR_JOIN_NO_ROW; /* S4 */
     }
@@ -142,25 +83,24 @@ rows_link(wr_join_side *side, wr_join_block *block, const wr_join_insert *rows,
     wr_join_bucket      *b = block->bucket;
     const wr_key_layout *layout = side->layout;
     const uint64_t      *hashes = rows->keys->hashes;
-    const uint32_t       words = layout->compare_words, bits = b->slot_bits, first = number & 4095;
+    const uint32_t       words = layout->compare_words, first = number & 4095;
     const bool           bytes = layout->encoded || layout->has_views;
     uint64_t             unmatched = 0;
     wr_time              until_max = block->until_max;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t      from = order[i], key = rows->which[from];
         wr_join_meta *meta = wr_join_block_meta(side, block, first + i);
-        if (i + SLOTS_AHEAD < count) {
-            uint32_t ahead = hash_tag(hashes[rows->which[order[i + SLOTS_AHEAD]]]);
-            __builtin_prefetch(&b->slots[slot_home(ahead, bits)], 1);
-        }
-        wr_join_slot *slot = slot_find(b->slots, bits, hash_tag(hashes[key]));
-        *meta = (wr_join_meta){ rows->times[from], slot->newest - 1, (uint32_t) hashes[key] };
+        if (i + SLOTS_AHEAD < count)
+            wr_tag_slots_prefetch(&b->slots,
+                                  wr_tag_of(hashes[rows->which[order[i + SLOTS_AHEAD]]]));
+        wr_tag_slot *slot = wr_tag_slots_find(&b->slots, wr_tag_of(hashes[key]));
+        *meta = (wr_join_meta){ rows->times[from], slot->first - 1, (uint32_t) hashes[key] };
         for (uint32_t w = side->key_from; w < words; w++)
             meta->key[w - side->key_from] = rows->keys->words[(size_t) key * words + w];
         if (bytes)
             WR_TRY(key_keep(side, block, first + i, meta));
-        b->tags += slot->newest == 0;
-        *slot = (wr_join_slot){ hash_tag(hashes[key]), number + i + 1 };
+        b->slots.used += slot->first == 0;
+        *slot = (wr_tag_slot){ wr_tag_of(hashes[key]), number + i + 1 };
         bucket_order(b, rows->times[from]);
         until_max = WR_MAX(until_max, rows->untils[from]);
         block->marks->marks[first + i] = rows->marks[from];
@@ -182,7 +122,7 @@ static weir_status
 insert_run(wr_join_side *side, wr_join_bucket *b, const wr_join_insert *rows, const uint16_t *order,
            uint32_t count, uint16_t *physical)
 {
-    WR_TRY(slots_reserve(side, b, count));
+    WR_TRY(wr_tag_slots_reserve(&b->slots, side->budget, count, side->slot_bits));
     for (uint32_t i = 0; i < count; i++)
         physical[i] = rows->rows[order[i]];
     for (uint32_t at = 0; at < count;) {

@@ -31,7 +31,7 @@ bucket_destroy(wr_join_bucket *b)
         return;
     for (uint32_t i = b->dropped; i < b->block_count; i++)
         wr_join_block_release(b->blocks[i]);
-    wr_free(b->slots);
+    wr_tag_slots_fini(&b->slots);
     wr_free(b->blocks);
     wr_free(b->waiting);
     wr_free(b);
@@ -199,7 +199,7 @@ wr_join_side_drop(wr_join_side *side, wr_time watermark)
         if (b->until_max < watermark || watermark == WR_TIME_END) {
             wr_assert(b->waiting_count == 0); /* S4 */
             unmatched += b->unmatched;
-            side->slot_bits = b->slot_bits;
+            side->slot_bits = b->slots.bits;
             bucket_destroy(b);
         } else {
             unmatched += bucket_shed(b, watermark);

@@ -5,9 +5,9 @@
  * Layout      buckets by time (bucket = floor(time / width)), as wide as the range a row's partners
  *             lie in, so that a row looks into two; each has an index and its rows, as columns in
  *             blocks of up to 4,096 in the order they came:
- *                 slot (upper half of the key's hash) -> newest row -> the row before ...
+ *                 tag (upper half of the key's hash) -> newest row -> the row before ...
  *             A row is block << 12 | row within it.  Beside its columns lie its time, the link and
- *             its key.  Rows whose keys share a slot's tag share a chain: who walks it compares.
+ *             its key.  Rows whose keys share a tag share a chain: who walks it compares.
  *             A row has an `until`: it leaves when the watermark W > until.
  * Invariants  S1  a row is in the chain of its key's tag in the bucket of its time
  *             S2  a sealed block's columns, times, keys and links are never written again; its marks
@@ -16,7 +16,6 @@
  *             S4  of a bucket the oldest blocks are dropped, when all their rows' untils lie before
  *                 the watermark, and not before their unmatched rows have been taken (sides that
  *                 keep them); a link that leads below `dropped` is the end of its chain
- *             S5  slots are at most half full, so that a search ends
  * Cost        insert: one append a column a run of rows of one bucket, and one slot; a row's index
  *             is 8 bytes of slot at a load of 0.25 to 0.5.  freeze: a retain a block.
  * Threads: one; a wr_join_view may be read and released by another.
@@ -25,6 +24,7 @@
 
 #include "state/key_layout.h"
 #include "state/row_pool.h"
+#include "state/tag_slots.h"
 
 #include "base/arena.h"
 #include "data/schema.h"
@@ -76,18 +76,11 @@ typedef struct wr_join_waiting {
     uint32_t row;
 } wr_join_waiting;
 
-typedef struct wr_join_slot {
-    uint32_t tag;
-    uint32_t newest; /* row + 1; 0: empty */
-} wr_join_slot;
-
 struct wr_join_bucket {
     int64_t          index;
     wr_time          until_max, time_max;
     int64_t          disorder;    /* how far a row has come behind an earlier one's time */
-    wr_join_slot    *slots;
-    uint32_t         slot_bits;   /* 0: none yet                            */
-    uint32_t         tags;        /* slots in use                           */
+    wr_tag_slots     slots;       /* newest rows                            */
     wr_join_block  **blocks;
     uint32_t         dropped;     /* blocks [0, dropped) are gone           */
     uint32_t         block_count, block_capacity;

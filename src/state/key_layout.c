@@ -237,8 +237,8 @@ views_same(const uint64_t *a, const uint64_t *b)
     return wr_string_equal(&x, &y);
 }
 
-static bool
-texts_same(const uint64_t *a, const uint64_t *b)
+bool
+wr_key_text_same(const uint64_t *a, const uint64_t *b)
 {
     wr_string x = wr_key_text_get(a);
     if (a[0] != b[0] || a[1] != b[1])
@@ -259,7 +259,7 @@ wr_key_same(const wr_key_layout *layout, const uint64_t *row, const uint64_t *ot
     for (uint32_t c = 0; c < layout->column_count; c++) {
         uint32_t at = layout->columns[c].at;
         bool same = layout->columns[c].view
-                        ? texts_same(row + at, other + at)
+                        ? wr_key_text_same(row + at, other + at)
                         : row[at] == other[at] && row[at + layout->columns[c].words - 1] ==
                                                       other[at + layout->columns[c].words - 1];
         if (!same)
@@ -302,6 +302,19 @@ column_fill_words(wr_column *column, char *const *rows, size_t key_offset, uint3
     }
 }
 
+/* Is column c NULL in some of the rows?  Most often in none, and so they are looked at without a branch. */
+static bool
+column_has_nulls(const wr_key_layout *layout, char *const *rows, size_t key_offset, uint32_t count,
+                 uint32_t c)
+{
+    uint64_t any = 0;
+    if (layout->null_words == 0)
+        return true;
+    for (uint32_t i = 0; i < count; i++)
+        any |= ((const uint64_t *) (const void *) (rows[i] + key_offset))[layout->nulls_at + c / 64];
+    return (any >> (c % 64) & 1) != 0;
+}
+
 wr_column *
 wr_key_column_make(const wr_key_layout *layout, wr_budget *budget, char *const *rows,
                    size_t key_offset, uint32_t count, uint32_t c)
@@ -312,7 +325,8 @@ wr_key_column_make(const wr_key_layout *layout, wr_budget *budget, char *const *
     if (column == NULL)
         return NULL;
     if (column_fill_words(column, rows, key_offset, count, spec->at)) {
-        for (uint32_t i = 0; i < count; i++)
+        bool nulls = column_has_nulls(layout, rows, key_offset, count, c);
+        for (uint32_t i = 0; nulls && i < count; i++)
             if (WR_UNLIKELY(wr_key_is_null(layout, (const uint64_t *) (rows[i] + key_offset), c)) &&
                 wr_column_set_null(column, i) != WEIR_OK)
                 goto fail;

@@ -76,6 +76,8 @@ wr_key_text_get(const uint64_t *words)
         text.pointer = (const char *) words + 4;
     return text;
 }
+/* Are two texts the same? */
+bool wr_key_text_same(const uint64_t *a, const uint64_t *b);
 /* Of rows that hold values. */
 static inline bool
 wr_key_is_null(const wr_key_layout *layout, const uint64_t *row, uint32_t c)

@@ -359,6 +359,54 @@ many_pairs_make_many_batches(void **state)
     wr_optest_verify(t);
 }
 
+/* 90 rows pass 60 of their key, and one of no key's among them: more pairs than a batch holds, the row without partner in
+ * its place. */
+static void
+lookup_hands_on_many_pairs(void **state)
+{
+    (void) state;
+    for (int left = 0; left < 2; left++) {
+        join_case  c;
+        wr_optest *t = wr_optest_create();
+        wr_text    passing, standing;
+        memset(&c, 0, sizeof c);
+        wr_schema *l = wr_optest_schema(t, "a text, k text");
+        wr_schema *r = wr_optest_schema(t, "k text, b int8");
+        wr_schema *both = wr_optest_schema(t, "a text, k text, k2 text, b int8");
+        c.left_keys[0] = 1;
+        c.config = (wr_join_config){ .kind = left ? WR_JOIN_LEFT : WR_JOIN_INNER,
+                                     .key_count = 1,
+                                     .left_keys = c.left_keys,
+                                     .right_keys = c.right_keys,
+                                     .lookup = true,
+                                     .left = l,
+                                     .right = r,
+                                     .output = both };
+        wr_optest_operator(t, &wr_join_changes_ops, &c.config, both);
+        wr_optest_port(t, 0, l, "k");
+        wr_optest_port(t, 1, r, "k");
+        wr_text_init(&passing, NULL);
+        wr_text_init(&standing, NULL);
+        for (int i = 0; i < 90; i++)
+            wr_text_printf(&passing, "%d|%s;", i, i == 80 ? "another long key with no rows"
+                                                          : "a key of more than twenty bytes");
+        for (int i = 0; i < 60; i++)
+            wr_text_printf(&standing, "a key of more than twenty bytes|%d;", i);
+        wr_optest_rows(t, 1, wr_text_string(&standing));
+        wr_optest_rows(t, 0, wr_text_string(&passing));
+        wr_optest_expect_any(t);
+        wr_optest_rows(t, 1, "[-1] a key of more than twenty bytes|7; short|1");
+        wr_optest_rows(t, 0, "x|short; y|null");
+        wr_optest_expect(t, left ? "x|short|short|1; y|null|null|null" : "x|short|short|1");
+        wr_optest_end(t);
+        wr_optest_count(t, rows_out, 89 * 60 + 1 + (left ? 2 : 0));
+        wr_optest_count(t, rows_unmatched, 2);
+        wr_text_fini(&passing);
+        wr_text_fini(&standing);
+        wr_optest_verify(t);
+    }
+}
+
 /* --- against two loops --- */
 
 enum { KEYS = 3, WORDS = 3, TIMES = 3, LEFTS = (KEYS + 1) * WORDS * TIMES, RIGHTS = LEFTS };
@@ -515,6 +563,7 @@ WR_TESTS = { WR_TEST(lone_row_goes_when_a_partner_comes_and_is_back_when_the_las
              WR_TEST(scalar_subquery_may_change_its_one_row),
              WR_TEST(second_partner_of_a_scalar_subquery_fails),
              WR_TEST(lookup_answers_with_what_is_there),
+             WR_TEST(lookup_hands_on_many_pairs),
              WR_TEST(many_pairs_make_many_batches),
              WR_TEST(folded_changes_equal_two_loops),
              { NULL, NULL } };
