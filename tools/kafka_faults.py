@@ -5,6 +5,7 @@ killed      windows, joins within a time bound and of windows, groups that chang
             kill -9 at random moments.  Right: what a naive evaluation in this file says; nothing late; of changing rows the last of each key.
 broker_down the broker is killed in the middle and comes back: the run goes on, each row counts once.
 hurt        poison and messages beyond every limit between good rows: dead letters, the rows come, the run goes on.
+stopped     Weir stands still for longer than its session in the group lasts: the group lets it go, it comes back, each row counts once.
 idle        a partition that falls silent stops holding the watermark after idle_timeout, not before; what it brings when it is back is late, and told.
 """
 import collections
@@ -198,7 +199,7 @@ SMALL = """
 name: {t}
 sources:
   e:
-    kafka: {{ brokers: "{b}", topic: {t}, group: weir-test-{t}, start: earliest, properties: {{ reconnect.backoff.max.ms: "1000" }} }}
+    kafka: {{ brokers: "{b}", topic: {t}, group: weir-test-{t}, start: earliest, properties: {{ reconnect.backoff.max.ms: "1000", session.timeout.ms: "6000" }} }}
     columns: "id bigint NOT NULL, ts timestamptz NOT NULL"
     watermark: ts
     idle_timeout: {idle}
@@ -263,6 +264,26 @@ def broker_down(check, weir, b, d, here):
     s.stop(check)
     log = open(s.log).read()
     check("the log says so", "no broker can be reached" in log and "the brokers are back" in log, log[-800:])
+
+
+def stopped(check, weir, b, d):
+    s = Small(weir, b, d, "stopped", 0)
+    for p in range(PARTITIONS):
+        s.feed(p, [(p * 1000 + i, i) for i in range(50)])
+    check("before it stops", len(s.rows("out", 200)) == 200)
+    s.process.send_signal(signal.SIGSTOP)
+    for p in range(PARTITIONS):
+        s.feed(p, [(p * 1000 + i, i) for i in range(50, 100)])
+    time.sleep(8)
+    s.process.send_signal(signal.SIGCONT)
+    for p in range(PARTITIONS):
+        s.feed(p, [(p * 1000 + i, i) for i in range(100, 150)])
+    rows = sorted(r["id"] for r in s.rows("out", 600, 60))
+    check("each row once after a stop", rows == sorted(p * 1000 + i for p in range(PARTITIONS) for i in range(150)), "%d rows" % len(rows))
+    counts = {r["window_start"]: r["n"] for r in s.rows("counts", 14, 30)}
+    check("windows over the stop", counts == {stamp(w * 10000): 40 for w in range(14)}, str(counts))
+    check("nobody is late after a stop", not kcat_read(b, "stopped-late"))
+    s.stop(check)
 
 
 def hurt(check, weir, b, d):

@@ -138,7 +138,6 @@ class World:
         self.weir, self.dir, self.rate, self.rnd = weir, directory, rate, random.Random(seed)
         self.disk = os.path.join(directory, "disk")
         os.mkdir(self.disk)
-        self.small_disk = os.getuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "soak", self.disk], capture_output=True).returncode == 0
         self.broker, self.other = Broker(weir, directory, "broker"), Broker(weir, directory, "other")
         self.ports = {x: free_port() for x in ("tcp_in", "http", "tcp")}
         self.pipeline = os.path.join(directory, "soak.yaml")
@@ -153,6 +152,10 @@ class World:
         self.process, self.odd_seen, self.odd_stalled = None, bytearray(), threading.Event()
         self.ended = False
         self.at = time.time()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=256m", "soak", self.disk]
+        self.small_disk = os.getuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
+        if not self.small_disk:
+            print("soak: no disk is made full: nobody but root can mount a small one")
 
     # --- Weir itself ---
 
