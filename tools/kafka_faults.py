@@ -74,11 +74,11 @@ def text_of(row):
 
 
 class Feed:
-    """Rows of both topics, and what the answers are."""
+    """Rows of both topics, and what the answers are.  Idempotent: else kcat's retries, while a topic comes into being, change the order in a partition."""
 
     def __init__(self, b, rnd):
         self.rnd, self.at, self.events, self.answers = rnd, 0, [], []
-        self.pipes = {(t, p): subprocess.Popen(["kcat", "-b", b, "-t", t, "-P", "-p", str(p), "-X", "linger.ms=2"], stdin=subprocess.PIPE)
+        self.pipes = {(t, p): subprocess.Popen(["kcat", "-b", b, "-t", t, "-P", "-p", str(p), "-X", "linger.ms=2", "-X", "enable.idempotence=true"], stdin=subprocess.PIPE)
                       for t in ("killed", "killed-f") for p in range(PARTITIONS)}
 
     def write(self, n):
