@@ -9,7 +9,10 @@
 
 #include <string.h>
 
-enum { FOREIGN_MEMORY = 192 << 20 }; /* to parse and plan one statement */
+enum {
+    FOREIGN_MEMORY = 192 << 20,  /* to parse and plan one statement               */
+    FOREIGN_FOLDING = 512 << 10, /* to compute its constants (wr_expr_fold_limit) */
+};
 
 void
 weir_set_parser(weir *engine, const weir_parser *parser)
@@ -131,6 +134,8 @@ explain_run(void *user)
 {
     explain_call *call = user;
     wr_text plan;
+    size_t fuel = FOREIGN_FOLDING;
+    wr_expr_fold_limit(call->foreign ? &fuel : NULL);
     call->status = explain_parse(call);
     if (call->status == WEIR_OK)
         call->status = explain_plan(call, false);
@@ -140,6 +145,7 @@ explain_run(void *user)
         wr_error_clear(call->err);
         call->status = explain_plan(call, true);
     }
+    wr_expr_fold_limit(NULL);
     if (call->status != WEIR_OK)
         return;
     wr_text_init(&plan, call->pipeline->budget);

@@ -266,6 +266,30 @@ eval_call(wr_eval *eval, const wr_expr *expr, const wr_batch *in, wr_rows rows, 
 
 /* --- the walk --- */
 
+enum { CALL_COST = 16, FREE_BYTES = 4096 }; /* what is smaller is not counted */
+static _Thread_local size_t *fold_fuel;
+
+void
+wr_expr_fold_limit(size_t *fuel)
+{
+    fold_fuel = fuel;
+}
+
+/* A call that is paid for; its arguments pay for themselves. */
+static weir_status
+eval_call_paid(wr_eval *eval, const wr_expr *expr, const wr_batch *in, wr_rows rows, wr_column **out)
+{
+    const wr_budget *budget = eval->budget != NULL ? eval->budget : wr_budget_process();
+    uint64_t before = wr_budget_used(budget);
+    if (*eval->fuel == 0)
+        return WEIR_QUERY_TOO_COMPLEX;
+    weir_status status = eval_call(eval, expr, in, rows, out);
+    uint64_t after = wr_budget_used(budget);
+    uint64_t cost = CALL_COST + (after > before + FREE_BYTES ? after - before : 0);
+    *eval->fuel -= (size_t)WR_MIN(cost, *eval->fuel);
+    return status;
+}
+
 weir_status
 wr_eval_node(wr_eval *eval, const wr_expr *expr, const wr_batch *in, wr_rows rows, wr_column **out)
 {
@@ -279,7 +303,9 @@ wr_eval_node(wr_eval *eval, const wr_expr *expr, const wr_batch *in, wr_rows row
         *out = wr_column_retain(in->columns[expr->column]);
         return WEIR_OK;
     case WR_EXPR_PARAM: return WEIR_INTERNAL; /* replaced before running */
-    case WR_EXPR_CALL: return eval_call(eval, expr, in, rows, out);
+    case WR_EXPR_CALL:
+        return eval->fuel == NULL ? eval_call(eval, expr, in, rows, out)
+                                  : eval_call_paid(eval, expr, in, rows, out);
     case WR_EXPR_AND:
     case WR_EXPR_OR: return wr_eval_and_or(eval, expr, in, rows, out);
     case WR_EXPR_NOT: return wr_eval_not(eval, expr, in, rows, out);
@@ -371,6 +397,7 @@ wr_expr_fold(const wr_expr *expr, wr_time now, wr_arena *arena, wr_value *out, w
         goto done;
     wr_eval_init(eval, arena->budget);
     eval->now = now;
+    eval->fuel = fold_fuel;
     one->row_count = one->physical_count = 1;
     status = wr_expr_eval(eval, expr, one, (wr_rows){ NULL, 1 }, &column);
     if (status == WEIR_OK && eval->error_count > 0)
@@ -386,6 +413,8 @@ wr_expr_fold(const wr_expr *expr, wr_time now, wr_arena *arena, wr_value *out, w
 done:
     if (status == WEIR_MEMORY)
         status = wr_error_set(err, WEIR_MEMORY, "not enough memory to compute a constant");
+    if (status == WEIR_QUERY_TOO_COMPLEX)
+        status = wr_error_set(err, status, "too much is to be computed before the statement runs");
     wr_batch_release(one);
     wr_free(eval);
     return status;

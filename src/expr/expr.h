@@ -103,6 +103,7 @@ typedef struct wr_eval {
     uint64_t     *error_bits; /* a bit a physical row; NULL while no row failed      */
     int32_t       location;  /* of the call under evaluation, for errors            */
     struct wr_patterns *patterns; /* compiled regular expressions, made when needed */
+    size_t       *fuel;      /* what calls may still cost (wr_expr_fold_limit); NULL: anything */
 } wr_eval;
 
 void wr_eval_init(wr_eval *eval, wr_budget *budget);
@@ -132,3 +133,8 @@ weir_status wr_expr_filter(wr_eval *eval, const wr_expr *expr, const wr_batch *i
 /* A constant expression's value, copied into arena; row errors become err. */
 weir_status wr_expr_fold(const wr_expr *expr, wr_time now, wr_arena *arena, wr_value *out,
                          weir_error *err);
+/*
+ * From here on wr_expr_fold on this thread takes from *fuel: 16 for a call, and the bytes of what it makes where they are many.  At 0 it
+ * computes nothing more (WEIR_QUERY_TOO_COMPLEX): a stranger's statement must not keep its planner busy.  NULL: no limit.
+ */
+void wr_expr_fold_limit(size_t *fuel);

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { SQL_BYTES_MAX = 64 << 10 };
+enum { SQL_BYTES_MAX = 64 << 10, PLAN_BYTES_MAX = 512 << 10 };
 
 static void sql_next(server *s);
 
@@ -25,6 +25,9 @@ job_free(sql_job *job)
 static void
 job_reply(sql_job *job, conn *c)
 {
+    if (job->status == WEIR_OK && strlen(job->text) > PLAN_BYTES_MAX) /* a long constant in it, say */
+        job->status = wr_error_set(&job->error, WEIR_LIMIT, "the plan has %zu bytes; the limit is %d", strlen(job->text),
+                                   PLAN_BYTES_MAX);
     if (job->status != WEIR_OK) {
         job->server->sql_refused++;
         session_fail(c, job->id, &job->error);

@@ -451,6 +451,29 @@ folding_gives_the_value_or_the_error(void **state)
 }
 
 static void
+folding_stops_where_its_fuel_ends(void **state)
+{
+    wr_value v;
+    weir_error err;
+    size_t fuel = 20;
+    wr_expr *sum = call("+", constant("int4", "2"), constant("int8", "40"));
+    wr_expr *large = call("repeat", constant("text", "x"), constant("int4", "100000"));
+    wr_expr_fold_limit(&fuel);
+    assert_int_equal(wr_expr_fold(sum, 0, &arena, &v, &err), WEIR_OK);
+    assert_int_equal(fuel, 4);
+    assert_int_equal(wr_expr_fold(sum, 0, &arena, &v, &err), WEIR_OK);
+    assert_int_equal(fuel, 0);
+    assert_int_equal(wr_expr_fold(sum, 0, &arena, &v, &err), WEIR_QUERY_TOO_COMPLEX);
+    assert_non_null(strstr(err.text, "too much is to be computed"));
+    fuel = 50000;
+    assert_int_equal(wr_expr_fold(large, 0, &arena, &v, &err), WEIR_OK); /* what one makes is known afterwards */
+    assert_int_equal(fuel, 0);
+    assert_int_equal(wr_expr_fold(sum, 0, &arena, &v, &err), WEIR_QUERY_TOO_COMPLEX);
+    wr_expr_fold_limit(NULL);
+    assert_int_equal(wr_expr_fold(sum, 0, &arena, &v, &err), WEIR_OK);
+}
+
+static void
 random_is_drawn_for_each_row(void **state)
 {
     weir_error err;
@@ -558,6 +581,7 @@ WR_TESTS = {
     EVAL_TEST(errors_tell_where),
     EVAL_TEST(memory_that_runs_out_is_reported),
     EVAL_TEST(folding_gives_the_value_or_the_error),
+    EVAL_TEST(folding_stops_where_its_fuel_ends),
     EVAL_TEST(random_is_drawn_for_each_row),
     EVAL_TEST(prints_as_sql),
     EVAL_TEST(trees_compare_and_copy),
