@@ -92,11 +92,6 @@ kernel_number(msgpack_decoder *d, const wr_shape_step *step, const char *p)
     int64_t v;
     const char *q = kernel_integer(p, &v);
     switch (step->kind) {
-    case WR_CELL_INT8:
-        if (q == NULL)
-            return NULL;
-        ((int64_t *)c->data)[row] = v;
-        break;
     case WR_CELL_INT4:
         if (q == NULL || v != (int32_t)v)
             return NULL;
@@ -171,12 +166,18 @@ kernel_value(msgpack_decoder *d, const wr_shape_step *step, const char *p, const
     wr_cell *cell = &d->cells[step->field];
     wr_column *c = d->columns[step->field];
     const char *q = NULL, *at;
+    int64_t v;
     size_t n;
     switch (step->kind) {
+    case WR_CELL_INT8: /* by itself: most numbers are */
+        if ((q = kernel_integer(p, &v)) == NULL)
+            break;
+        ((int64_t *)c->data)[s->row] = v;
+        wr_cell_mark(c, s->row);
+        return q;
     case WR_CELL_BOOL:
     case WR_CELL_INT2:
     case WR_CELL_INT4:
-    case WR_CELL_INT8:
     case WR_CELL_FLOAT8:
     case WR_CELL_NUMERIC: q = kernel_number(d, step, p); break;
     case WR_CELL_TEXT:
