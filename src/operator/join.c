@@ -15,6 +15,8 @@
  *             J5  no row is taken back: where one may be, join_changes.c joins
  *             J6  with a time bound, a row all of whose partners may have left is late: counted,
  *                 those of the left handed on where somebody wants them, and no more
+ *             J7  where one input ends (config.ends), rows of the other are kept until it has: then those without
+ *                 partner come out, the others are dropped, and what comes is joined and let go
  * Cost        a row: key words, a look into each bucket its range overlaps (two), an insert;
  *             50-150 ns, most of it waiting for memory.
  */
@@ -227,13 +229,15 @@ static wr_flow
 join_advance(void *self, wr_ctx *ctx, wr_time watermark)
 {
     join *j = self;
+    wr_time until[2];
     for (int p = 0; p < 2; p++) {
         uint32_t count = j->outer[p] ? WR_BATCH_ROWS_MAX : 0;
+        until[p] = join_partners_are_there(j, p) ? WR_TIME_END : watermark;
         while (count == WR_BATCH_ROWS_MAX) {
             if (!wr_ctx_has_room(ctx, WR_PORT_MAIN))
                 return WR_FLOW_AGAIN;
             wr_join_row *rows = wr_arena_alloc(&ctx->eval.step, WR_BATCH_ROWS_MAX * sizeof *rows);
-            if (rows == NULL || wr_join_side_take(&j->sides[p], watermark, rows, WR_BATCH_ROWS_MAX,
+            if (rows == NULL || wr_join_side_take(&j->sides[p], until[p], rows, WR_BATCH_ROWS_MAX,
                                                   &count) != WEIR_OK)
                 return wr_ctx_fail(ctx, WEIR_MEMORY, "no memory for rows without partner");
             atomic_fetch_add_explicit(&ctx->counters.rows_unmatched, count, memory_order_relaxed);
@@ -243,7 +247,7 @@ join_advance(void *self, wr_ctx *ctx, wr_time watermark)
     }
     for (int p = 0; p < 2; p++)
         atomic_fetch_add_explicit(&ctx->counters.rows_unmatched,
-                                  wr_join_side_drop(&j->sides[p], watermark), memory_order_relaxed);
+                                  wr_join_side_drop(&j->sides[p], until[p]), memory_order_relaxed);
     wr_join_count_state(j);
     return WR_FLOW_NEXT;
 }

@@ -30,6 +30,9 @@ typedef struct wr_join_config {
     bool             single;           /* LEFT: a second partner of a row is QUERY_CARDINALITY */
     bool             lookup;           /* join_changes: left rows alone make rows come out, at once */
     uint64_t         ttl_us;
+    /* has_bound false: 1 + the port whose input ends, and is all there from then on; 0: none does.  Rows of the
+     * other port wait for that, and are not kept after it. */
+    uint32_t         ends;
     const wr_schema *left, *right, *output;
 } wr_join_config;
 

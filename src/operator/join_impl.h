@@ -28,7 +28,9 @@ typedef struct join_step {
     uint32_t    heads_capacity;
     uint32_t    row, slot, next;      /* the next candidate: row, bucket of it, stored row  */
     bool        within;               /* next stands in a chain                             */
-    bool        awaited;              /* row - 1 comes out alone unless its candidates match */
+    bool        passes;               /* all that its rows could meet is there: none is kept */
+    bool        awaited;              /* rows from `unsure` on come out alone unless their candidates match */
+    uint32_t    unsure;
     uint32_t    pairs;
     uint32_t    walked_rows, walked_pairs; /* of the group of rows before                     */
     bool        inexact;              /* lows do not tell who has left: untils must be asked  */
@@ -66,6 +68,13 @@ typedef struct join {
     join_step            *step;
 } join;
 
+/* J7: are all rows there that those of the port can meet? */
+static inline bool
+join_partners_are_there(const join *j, int port)
+{
+    return j->config->ends == 2u - (uint32_t) port && j->ctx->port_watermark[1 - port] == WR_TIME_END;
+}
+
 /* --- join.c --- */
 /* The layout of the join's keys, by the left side's types.  WEIR_MEMORY. */
 weir_status wr_join_key_layout(wr_key_layout *layout, wr_budget *budget, const wr_schema *left,
@@ -94,7 +103,7 @@ weir_status wr_join_candidates(join *j);
 static inline bool
 join_row_lasts(const join_step *s, uint32_t i)
 {
-    return !s->single[i] && s->judges[i] <= s->untils[i];
+    return !s->passes && !s->single[i] && s->judges[i] <= s->untils[i];
 }
 
 /* --- join_walk.c --- */

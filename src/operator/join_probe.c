@@ -14,7 +14,8 @@
  *
  * A row that comes out alone at once (NULL key, or no partner can come any more) is a candidate
  * without stored row, in its place: so all that comes out is in the order of the rows, and of the
- * watermarks that judge them.
+ * watermarks that judge them.  Where the other side is all there (J7) no row waits, and many at once are
+ * told to be alone, behind the pairs that were found with them.
  *
  * A row is late when all rows that could be its partners have left and none can come: nobody knows
  * whether it had one.
@@ -164,6 +165,8 @@ rows_sort_out(join *j, int port, const wr_batch *in)
     wr_time               others = j->ctx->port_watermark[1 - port];
     bool                  nulls = keys_may_be_null(j, in, port), times_null = false;
     s->count = in->row_count;
+    s->passes = join_partners_are_there(j, port);
+    s->unsure = 0;
     if (c->has_bound)
         time = in->columns[port == 0 ? c->left_time : c->right_time];
     if (time != NULL)
@@ -436,14 +439,11 @@ row_walk(join *j)
     return s->pairs < WR_BATCH_ROWS_MAX; /* room for the row itself */
 }
 
-weir_status
-wr_join_candidates(join *j)
+/* Candidates of the rows from the next on, until there are enough. */
+static weir_status
+rows_walk(join *j)
 {
     join_step *s = j->step;
-    s->pairs = 0;
-    if (s->awaited && !s->matched[s->row - 1])
-        push_single(j, s->row - 1);
-    s->awaited = false;
     while (s->row < s->count) {
         if (s->row >= s->heads_to)
             WR_TRY(heads_find(j));
@@ -457,13 +457,47 @@ wr_join_candidates(join *j)
         uint32_t row = s->row++;
         s->slot = 0;
         s->within = false;
-        if (join_row_lasts(s, row) || s->matched[row])
+        if (s->passes || join_row_lasts(s, row) || s->matched[row])
             continue;
-        if (s->pairs > before) {
+        if (s->pairs == before) {
+            push_single(j, row);
+        } else if (j->config->residual != NULL) {
+            s->unsure = row;
             s->awaited = true; /* only the residual knows */
             return WEIR_OK;
         }
-        push_single(j, row);
     }
     return WEIR_OK;
+}
+
+/* Rows whose candidates have been judged: those without partner. */
+static void
+push_unmatched(join *j)
+{
+    join_step *s = j->step;
+    uint32_t   count = 0;
+    for (; s->unsure < s->row; s->unsure++) {
+        uint32_t row = s->unsure;
+        if (s->matched[row] || s->late[row])
+            continue;
+        s->pair_of[count] = (uint16_t) row;
+        s->pair_with[count++] = (wr_join_row){ 0 };
+    }
+    atomic_fetch_add_explicit(&j->ctx->counters.rows_unmatched, count, memory_order_relaxed);
+    s->pairs = j->outer[s->port] ? count : 0;
+}
+
+weir_status
+wr_join_candidates(join *j)
+{
+    join_step *s = j->step;
+    s->pairs = 0;
+    if (s->awaited)
+        push_unmatched(j);
+    s->awaited = false;
+    if (s->passes && s->pairs > 0)
+        return WEIR_OK;
+    weir_status status = rows_walk(j);
+    s->awaited = s->awaited || (s->passes && s->unsure < s->row);
+    return status;
 }

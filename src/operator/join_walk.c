@@ -2,9 +2,10 @@
 /*
  * operator/join_walk.c -- the candidates of many rows at once.
  *
- * Rows side by side that look into the same buckets and will be stored walk their chains together: all their first stored
- * rows, then all the second ones, and so on, each step without a branch that depends on what is found and with the next
- * step's rows under way.  What is found is put into the order of the rows afterwards.
+ * Rows side by side that look into the same buckets, and none of which is told at once to be alone, walk their chains
+ * together: all their first stored rows, then all the second ones, and so on, each step without a branch that
+ * depends on what is found and with the next step's rows under way.  What is found is put into the order of the rows
+ * afterwards.
  *
  * Place       join_probe.c asks it first; what it does not take (rows that do not last, semi and anti joins, pairs in such
  *             numbers that they do not fit) is walked there row by row.
@@ -128,7 +129,7 @@ group_count(const join_step *s, uint32_t most)
 {
     uint32_t from = s->row, n = 0;
     most = WR_MIN(most, WR_MIN(s->count, s->heads_to) - from);
-    while (n < most && join_row_lasts(s, from + n) && s->first[from + n] == s->first[from] &&
+    while (n < most && (s->passes || join_row_lasts(s, from + n)) && s->first[from + n] == s->first[from] &&
            s->spans[from + n] == s->spans[from])
         n++;
     return n;

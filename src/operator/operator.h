@@ -9,7 +9,8 @@
  *             one thread at a time, no locks, no blocking, bounded work a call; freeze only between
  *             steps (never after AGAIN).
  * Watermarks  pass unchanged.  The runner calls process, then advance when the minimum over the
- *             ports has moved.  Rows emitted from advance(W) still count as before W.
+ *             ports has moved, or one of them has ended (then perhaps to where it stands).  Rows emitted
+ *             from advance(W) still count as before W.
  * AGAIN       "no room downstream": the runner empties the outbox and makes the same call again,
  *             with the same arguments, before any other.  An operator that can emit more than
  *             fits keeps its place in self.

@@ -114,6 +114,12 @@ typedef struct wr_plan_asof {
     uint32_t others;  /* equalities and conditions on one side that are still there */
 } wr_plan_asof;
 bool wr_plan_join_asof(const wr_plan *join, wr_plan_asof *asof, const wr_expr **culprit);
+/*
+ * The side of a regular join that ends while the other goes on, or of two that end the one that no source makes; -1:
+ * none.  Rows of the other wait until it has ended, and are let go then; what the join gives it does not take back.
+ * Only where rows of that side need not be told whether they had a partner.
+ */
+int32_t wr_plan_join_ends(const wr_plan_options *options, const wr_plan *join, bool bound);
 /* Does the join take back what it has given?  bound: it has a time bound that lets state go. */
 bool wr_plan_join_changes(const wr_plan_options *options, const wr_plan *join, bool bound);
 /* Is there a column with a watermark in every partition list of an OVER?  Then partitions end. */

@@ -403,6 +403,11 @@ derive_join(wr_arena *arena, const wr_plan_options *options, wr_plan *plan)
             f[n + b.right_time].watermark_offset =
                 WR_MIN(b.right_offset, offset_add(b.left_offset, -b.high_us));
     }
+    int32_t ends = wr_plan_join_ends(options, plan, bound);
+    for (uint32_t i = 0; ends == 1 && i < n; i++) /* rows of the other come out at once, or before time moves */
+        plan->schema->fields[i].watermark_offset = left->fields[i].watermark_offset;
+    for (uint32_t i = 0; ends == 0 && kind != WR_JOIN_SEMI && i < right->field_count; i++)
+        plan->schema->fields[n + i].watermark_offset = right->fields[i].watermark_offset;
     for (uint32_t i = 0; i < plan->schema->field_count; i++)
         plan->schema->fields[i].not_null = i < n ? left_kept && left->fields[i].not_null
                                                  : right_kept && right->fields[i - n].not_null;

@@ -169,7 +169,38 @@ wr_plan_join_changes(const wr_plan_options *options, const wr_plan *join, bool b
     bool outer = kind == WR_JOIN_LEFT || kind == WR_JOIN_RIGHT || kind == WR_JOIN_FULL ||
                  kind == WR_JOIN_ANTI;
     return join->inputs[0]->schema->kind != WR_INSERT_ONLY ||
-           join->inputs[1]->schema->kind != WR_INSERT_ONLY || (outer && endless && !bound);
+           join->inputs[1]->schema->kind != WR_INSERT_ONLY ||
+           (outer && endless && !bound && wr_plan_join_ends(options, join, bound) < 0);
+}
+
+/* Do the rows come from nowhere but the plan: VALUES, generate_series? */
+static bool
+is_constant(const wr_plan *plan)
+{
+    bool constant = plan->kind != WR_PLAN_SCAN;
+    for (uint32_t i = 0; i < plan->input_count && constant; i++)
+        constant = is_constant(plan->inputs[i]);
+    return constant;
+}
+
+int32_t
+wr_plan_join_ends(const wr_plan_options *options, const wr_plan *join, bool bound)
+{
+    wr_join_kind kind = join->join.kind;
+    bool endless = options != NULL && !options->bounded;
+    if (join->join.mode != WR_JOIN_REGULAR || !endless || bound ||
+        join->inputs[0]->schema->kind != WR_INSERT_ONLY ||
+        join->inputs[1]->schema->kind != WR_INSERT_ONLY)
+        return -1;
+    bool right = kind != WR_JOIN_RIGHT && kind != WR_JOIN_FULL;
+    bool left = kind == WR_JOIN_INNER || kind == WR_JOIN_RIGHT || kind == WR_JOIN_SEMI;
+    bool both = wr_plan_ends(join->inputs[0]) && wr_plan_ends(join->inputs[1]);
+    for (int32_t side = 1; side >= 0; side--) {
+        const wr_plan *p = join->inputs[side];
+        if ((side == 1 ? right : left) && (both ? is_constant(p) : wr_plan_ends(p)))
+            return side;
+    }
+    return -1;
 }
 
 /* Is e an equality of something of the left with something of the right? */

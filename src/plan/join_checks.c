@@ -90,7 +90,7 @@ wr_plan_check_join(const wr_plan_options *options, const wr_plan *plan, weir_err
     if (plan->join.mode == WR_JOIN_LOOKUP)
         return check_lookup(options, plan, err);
     if (options->unbounded_state || options->ttl_us > 0 || wr_plan_join_bounds(plan, &bounds) ||
-        wr_plan_is_table(plan))
+        wr_plan_is_table(plan) || wr_plan_join_ends(options, plan, false) >= 0)
         return WEIR_OK;
     if (plan->join.key_count == 0 && plan->join.residual == NULL)
         return refuse(plan, err, WEIR_QUERY_UNBOUNDED,
@@ -176,6 +176,10 @@ wr_plan_explain_join(const wr_plan *plan, const wr_plan_options *options, wr_tex
                                              : "state: the rows that the right side holds");
     else if (bound)
         put_bound_state(plan, &b, wr_plan_join_changes(options, plan, bound), to);
+    else if (wr_plan_join_ends(options, plan, bound) >= 0)
+        wr_text_printf(to, "state: the %s rows, which end; %s rows wait until these are there",
+                       wr_plan_join_ends(options, plan, bound) == 1 ? "right" : "left",
+                       wr_plan_join_ends(options, plan, bound) == 1 ? "left" : "right");
     else
         wr_text_puts(to, options->ttl_us > 0       ? "state: rows seen within the ttl"
                          : wr_plan_is_table(plan) ? "state: the rows that both tables hold"

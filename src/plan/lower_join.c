@@ -105,8 +105,14 @@ wr_lower_join(lower_state *s, const wr_plan *plan, int32_t id, lower_chain **out
         c->left_offset = b.left_offset;
         c->right_offset = b.right_offset;
     }
+    int32_t ends = wr_plan_join_ends(s->options, plan, bound);
+    c->ends = (uint32_t)(1 + ends);
+    if (ends >= 0)
+        c->ttl_us = 0; /* it has a bound of its own */
     WR_TRY(wr_lower_meet(s, sides, keys, 2, plan->join.key_count, out));
     (*out)->segment.inputs[1].timeless = c->lookup;
+    if (ends >= 0)
+        (*out)->segment.inputs[ends].awaited = true;
     bool changes = c->lookup || wr_plan_join_changes(s->options, plan, bound);
     return wr_lower_append(s, *out, changes ? &wr_join_changes_ops : &wr_join_ops, c, plan->schema,
                            id);

@@ -26,7 +26,7 @@ inputs_max(wr_runtime *rt, const wr_job_segment *segment)
 
 static weir_status
 build_channel(wr_runtime *rt, segment_task *from, output_edge *edge, segment_task *to, int port,
-              bool timeless)
+              const wr_job_input *in)
 {
     uint32_t capacity = rt->config.ring_batches_max != 0 ? rt->config.ring_batches_max
                                                          : CHANNEL_BATCHES_DEFAULT;
@@ -37,7 +37,7 @@ build_channel(wr_runtime *rt, segment_task *from, output_edge *edge, segment_tas
     c->consumer = &to->t;
     edge->channels[edge->channel_count++] = c;
     to->in.list[to->in.count++] = (input){
-        .port = port, .channel = c, .watermark = WR_TIME_START, .timeless = timeless
+        .port = port, .channel = c, .watermark = WR_TIME_START, .timeless = in->timeless, .awaited = in->awaited
     };
     return WEIR_OK;
 }
@@ -61,8 +61,7 @@ build_edge(wr_runtime *rt, const wr_job_input *in, uint32_t consumer, int port)
                          : in->partitioning == WR_FORWARD ? j == i % to->count
                                                           : j == 0;
             if (sends)
-                WR_TRY(build_channel(rt, &from->shards[i], edge, &to->shards[j], port,
-                                     in->timeless));
+                WR_TRY(build_channel(rt, &from->shards[i], edge, &to->shards[j], port, in));
         }
     }
     return WEIR_OK;
@@ -84,6 +83,7 @@ build_stream_input(wr_runtime *rt, const wr_job_input *in, uint32_t consumer, in
         }
         WR_TRY(wr_build_reader(rt, &s->t, &s->in, port, in->index, i));
         s->in.list[s->in.count - 1].timeless = in->timeless;
+        s->in.list[s->in.count - 1].awaited = in->awaited;
         s->in.list[s->in.count - 1].columns = in->columns;
         s->in.list[s->in.count - 1].column_count = in->column_count;
     }

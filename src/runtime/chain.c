@@ -138,11 +138,23 @@ step_process(chain *c, chain_op *op, step_flow *result)
     return true;
 }
 
+/* Has a port ended that its operator has not heard of? */
+static bool
+port_has_ended(const chain *c, const chain_op *op)
+{
+    if (op != c->ops || c->ports == NULL || op->ctx.port_watermark == NULL)
+        return false;
+    for (int p = 0; p < WR_OP_PORTS_MAX; p++)
+        if (c->ports[p] == WR_TIME_END && op->ctx.port_watermark[p] != WR_TIME_END)
+            return true;
+    return false;
+}
+
 static bool
 step_advance(chain *c, chain_op *op, step_flow *result)
 {
     wr_time to = op->in->mark == WR_MARK_END ? WR_TIME_END : op->in->watermark_after;
-    if (to <= op->ctx.watermark)
+    if (to <= op->ctx.watermark && !port_has_ended(c, op))
         return true;
     if (op == c->ops && c->ports != NULL && op->ctx.port_watermark != NULL)
         memcpy(op->ctx.port_watermark, c->ports, WR_OP_PORTS_MAX * sizeof c->ports[0]);

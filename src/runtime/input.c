@@ -12,6 +12,8 @@ inputs_port_watermark(const inputs *in, int port)
     for (uint32_t i = 0; i < in->count; i++)
         if (in->list[i].port == port && in->list[i].timeless)
             least = WR_MIN(least, in->list[i].ended ? WR_TIME_END : WR_TIME_POSINF);
+        else if (in->list[i].port == port && in->list[i].awaited)
+            least = in->list[i].watermark == WR_TIME_END ? least : WR_TIME_START;
         else if (in->list[i].port == port)
             least = WR_MIN(least, in->list[i].watermark);
     return least;
@@ -155,7 +157,7 @@ wr_inputs_take(inputs *in, int *port, wr_batch **out)
     if (from == NULL)
         return failed ? TAKE_FAILED : TAKE_NONE;
     wr_batch *batch = input_read(from);
-    wr_time   before = in->watermark;
+    wr_time   before = in->watermark, port_before = in->ports[from->port];
     in->within = in->keeps_whole && batch->goes_on != 0 ? from : NULL;
     if (wr_batch_ends_epoch(batch)) {
         wr_epoch epoch = batch->epoch;
@@ -183,7 +185,8 @@ wr_inputs_take(inputs *in, int *port, wr_batch **out)
     }
     if (batch->row_count == 0) {
         wr_batch_release(batch);
-        if (in->watermark == before)
+        bool told = from->awaited && in->ports[from->port] != port_before; /* N5 */
+        if (in->watermark == before && !told)
             return ended ? inputs_after_mark(in) : TAKE_MOVED;
         *out = wr_batch_create_watermark(in->flow, before, in->watermark);
         if (*out != NULL)

@@ -14,6 +14,8 @@
  *                 batch boundaries nor on how far the sibling inputs of its port have come.
  *             N4  where changes are kept whole (sinks), an input that is within a change is read before
  *                 any other, until the change is over
+ *             N5  an awaited input stands at START until it ends; that its port has ended is told with an empty
+ *                 batch, though the task's watermark may stay where it is
  *
  * Worked example, a union of A (at 20) and B (at 15), so the task is at 15.  A sends rows judged by
  * 20 with watermark 30: they leave with before 15, after 15, and row_watermark 15 each = min(20, B).
@@ -34,6 +36,7 @@ typedef struct input {
     wr_time         watermark, last; /* last: before it ended */
     bool            aligned, ended;
     bool            timeless; /* holds the watermark back from END alone, until it ends */
+    bool            awaited;  /* holds it back altogether, until it ends */
 } input;
 
 typedef struct inputs {

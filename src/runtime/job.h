@@ -40,6 +40,7 @@ typedef struct wr_job_input {
     const wr_selector *select;     /* stream: of its rows those alone that satisfy it, by the stream's columns;
                                     * NULL: all.  The only input of its segment                */
     bool             timeless;     /* its watermark holds nobody back: a lookup's right side */
+    bool             awaited;      /* its end is what counts: until then it holds the watermark where it is */
 } wr_job_input;
 
 typedef struct wr_job_segment {

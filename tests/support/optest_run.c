@@ -206,10 +206,11 @@ instance_advance(runner *r, instance *in, int number, wr_time watermark)
 {
     const wr_operator_ops *ops = r->t->ops;
     wr_time                least = WR_TIME_END;
+    bool ended = watermark == WR_TIME_END && in->ctx.port_watermark[number] != WR_TIME_END;
     in->ctx.port_watermark[number] = watermark;
     for (int p = 0; p < r->t->port_count; p++)
         least = WR_MIN(least, in->ctx.port_watermark[p]);
-    if (least <= in->ctx.watermark)
+    if (least <= in->ctx.watermark && !ended)
         return;
     if (ops->advance != NULL)
         do

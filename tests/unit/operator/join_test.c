@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* join_test.c -- J1..J6 of operator/join.c, B1, E1..E3, T1 of its parts. */
+/* join_test.c -- J1..J7 of operator/join.c, B1, E1..E3, T1 of its parts. */
 #include "support/test.h"
 
 #include "operator/join.h"
@@ -492,6 +492,135 @@ moving_streams_equal_two_loops(void **state)
     }
 }
 
+static void
+rows_wait_for_the_side_that_ends(void **state) /* J7 */
+{
+    (void) state;
+    join_case  c;
+    wr_optest *t = join_over(&c, WR_JOIN_LEFT, false, 0, 0, "k");
+    c.config.ends = 2;
+    wr_optest_rows(t, 0, "1|x|@1; 2|y|@2; null|n|@3");
+    wr_optest_watermark(t, 0, WR_OPTEST_S(3));
+    wr_optest_expect(t, "null|n|@3|null|null|null");
+    wr_optest_rows(t, 1, "1|1.50|@1; 5|5|@5");
+    wr_optest_expect(t, "1|x|@1|1|1.50|@1");
+    wr_optest_rows(t, 0, "3|z|@1");
+    wr_optest_expect(t, "");
+    wr_optest_watermark(t, 1, WR_TIME_END);
+    wr_optest_expect(t, "2|y|@2|null|null|null; 3|z|@1|null|null|null");
+    wr_optest_rows(t, 0, "5|w|@1; 6|v|@9; 1|u|@9; null|n|@9");
+    wr_optest_expect(t, "5|w|@1|5|5|@5; 6|v|@9|null|null|null; 1|u|@9|1|1.50|@1; null|n|@9|null|null|null");
+    wr_optest_end(t);
+    wr_optest_expect(t, "");
+    wr_optest_verify(t);
+}
+
+static void
+rows_of_the_left_end_too(void **state) /* J7 */
+{
+    (void) state;
+    join_case  c;
+    wr_optest *t = join_over(&c, WR_JOIN_SEMI, false, 0, 0, "k");
+    c.config.ends = 1;
+    wr_optest_rows(t, 0, "1|x|@1; 2|y|@2");
+    wr_optest_rows(t, 1, "1|1.50|@1; 7|7|@1");
+    wr_optest_expect(t, "1|x|@1");
+    wr_optest_rows(t, 0, "7|seven|@7; 8|eight|@8");
+    wr_optest_expect(t, "7|seven|@7");
+    wr_optest_watermark(t, 0, WR_TIME_END);
+    wr_optest_rows(t, 1, "2|2|@1; 7|7|@2; 9|9|@3");
+    wr_optest_expect(t, "2|y|@2");
+    wr_optest_end(t);
+    wr_optest_expect(t, "");
+    wr_optest_verify(t);
+}
+
+static void
+anti_rows_come_out_at_once_when_all_is_there(void **state) /* J7 */
+{
+    (void) state;
+    join_case  c;
+    wr_optest *t = join_over(&c, WR_JOIN_ANTI, false, 0, 0, "k");
+    c.config.ends = 2;
+    wr_optest_rows(t, 0, "1|x|@1; 2|y|@2");
+    wr_optest_rows(t, 1, "1|1.50|@1; 3|3|@3");
+    wr_optest_expect(t, "");
+    wr_optest_watermark(t, 1, WR_TIME_END);
+    wr_optest_expect(t, "2|y|@2");
+    wr_optest_rows(t, 0, "3|z|@1; 4|w|@2");
+    wr_optest_expect(t, "4|w|@2");
+    wr_optest_end(t);
+    wr_optest_expect(t, "");
+    wr_optest_verify(t);
+}
+
+static void
+rows_without_partner_are_counted_when_they_go(void **state) /* J7 */
+{
+    (void) state;
+    join_case  c;
+    wr_optest *t = join_over(&c, WR_JOIN_INNER, false, 0, 0, "k");
+    c.config.ends = 2;
+    wr_optest_rows(t, 0, "1|x|@1; 2|y|@2; 3|z|@3");
+    wr_optest_rows(t, 1, "1|1.50|@1; 1|1.75|@1");
+    wr_optest_expect(t, "1|x|@1|1|1.50|@1; 1|x|@1|1|1.75|@1");
+    wr_optest_watermark(t, 1, WR_TIME_END);
+    wr_optest_rows(t, 0, "4|v|@4");
+    wr_optest_end(t);
+    wr_optest_expect(t, "");
+    wr_optest_count(t, rows_unmatched, 3); /* two that waited, and the last */
+    wr_optest_verify(t);
+}
+
+static void
+a_side_that_is_there_equals_two_loops(void **state) /* J7 */
+{
+    enum { LEFT = 6000, RIGHT = 60, BEFORE = 500, KEYS = 30 };
+    static const wr_join_kind kinds[] = { WR_JOIN_INNER, WR_JOIN_LEFT, WR_JOIN_SEMI, WR_JOIN_ANTI };
+    (void) state;
+    for (size_t kind = 0; kind < WR_COUNT(kinds); kind++) {
+        join_case  c;
+        wr_optest *t = join_over(&c, kinds[kind], false, 0, 0, "k");
+        wr_schema *both =
+            wr_optest_schema(t, "k int8, a text, lt timestamp, k2 int4, b numeric, rt timestamp");
+        wr_text before, after, right, expected;
+        wr_text *texts[] = { &before, &after, &right, &expected };
+        c.config.ends = 2;
+        c.config.residual = wr_optest_call(t, "<", wr_optest_column(t, both, "lt"),
+                                           wr_optest_column(t, both, "rt"));
+        for (size_t i = 0; i < WR_COUNT(texts); i++)
+            wr_text_init(texts[i], NULL);
+        for (int k = 0; k < RIGHT; k++)
+            wr_text_printf(&right, "%d|%d|@%d;", k * 7 % KEYS, k, k * 5 % 11);
+        for (int i = 0; i < LEFT; i++) {
+            bool matched = false;
+            int key = i * 11 % (KEYS + 4), time = i % 9; /* four keys meet nothing */
+            wr_text_printf(i < BEFORE ? &before : &after, "%d|l%d|@%d;", key, i, time);
+            for (int k = 0; k < RIGHT; k++) {
+                if (k * 7 % KEYS != key || time >= k * 5 % 11)
+                    continue;
+                matched = true;
+                if (kind < 2)
+                    wr_text_printf(&expected, "%d|l%d|@%d|%d|%d|@%d;", key, i, time, key, k, k * 5 % 11);
+            }
+            if ((kind == 2 && matched) || (kind == 3 && !matched))
+                wr_text_printf(&expected, "%d|l%d|@%d;", key, i, time);
+            if (kind == 1 && !matched)
+                wr_text_printf(&expected, "%d|l%d|@%d|null|null|null;", key, i, time);
+        }
+        wr_optest_rows(t, 0, wr_text_string(&before));
+        wr_optest_rows(t, 1, wr_text_string(&right));
+        wr_optest_watermark(t, 1, WR_TIME_END);
+        wr_optest_rows(t, 0, wr_text_string(&after));
+        wr_optest_expect(t, wr_text_string(&expected));
+        wr_optest_end(t);
+        wr_optest_expect(t, "");
+        wr_optest_verify(t);
+        for (size_t i = 0; i < WR_COUNT(texts); i++)
+            wr_text_fini(texts[i]);
+    }
+}
+
 WR_TESTS = { WR_TEST(inner_pairs_once_whoever_comes_last),
              WR_TEST(null_keys_match_when_asked),
              WR_TEST(outer_rows_wait_for_the_end_without_a_bound),
@@ -508,6 +637,11 @@ WR_TESTS = { WR_TEST(inner_pairs_once_whoever_comes_last),
              WR_TEST(second_partner_of_a_scalar_subquery_fails),
              WR_TEST(cross_join_pairs_all),
              WR_TEST(idle_rows_leave),
+             WR_TEST(rows_wait_for_the_side_that_ends),
+             WR_TEST(rows_of_the_left_end_too),
+             WR_TEST(anti_rows_come_out_at_once_when_all_is_there),
+             WR_TEST(a_side_that_is_there_equals_two_loops),
+             WR_TEST(rows_without_partner_are_counted_when_they_go),
              WR_TEST(many_pairs_make_many_batches),
              WR_TEST(interval_join_equals_two_loops),
              WR_TEST(moving_streams_equal_two_loops),
