@@ -51,7 +51,7 @@ bool wr_manifest_decode(const char *bytes, size_t length, wr_arena *arena, manif
 /* A whole file of the store into arena; why it cannot be read goes to why. */
 bool wr_store_read_file(wr_store *store, const char *name, uint64_t bytes_max, wr_arena *arena,
                         const char **bytes, size_t *length, wr_text *why);
-/* Read and verify checkpoint `sequence` completely; false: why says what is wrong with it. */
-bool wr_store_verify(wr_store *store, uint64_t sequence, wr_checkpoint *out, wr_text *why);
+/* Read and verify checkpoint `sequence` completely.  CHECKPOINT_CORRUPT: why says what is wrong with it; MEMORY: nobody knows. */
+weir_status wr_store_verify(wr_store *store, uint64_t sequence, wr_checkpoint *out, wr_text *why);
 /* The same without keeping anything: the manifest, and each file against its size and hash. */
 bool wr_store_check(wr_store *store, uint64_t sequence, wr_text *why);

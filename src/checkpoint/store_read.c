@@ -4,7 +4,7 @@
  *
  * Candidates are all manifests in the directory, newest first; the first that verifies with all its
  * files is served.  CURRENT says which one was published last, so that one that should be there and is
- * not (or is damaged) is told about.  A directory with manifests none of which verifies is an
+ * not (or is damaged) is told about.  One for which memory is short is not passed over.  A directory with manifests none of which verifies is an
  * error, never a fresh start.
  */
 #include "checkpoint/manifest_impl.h"
@@ -136,7 +136,7 @@ read_data(wr_store *store, const manifest *m, uint32_t file, wr_checkpoint *out,
     return good && at == length;
 }
 
-bool
+weir_status
 wr_store_verify(wr_store *store, uint64_t sequence, wr_checkpoint *out, wr_text *why)
 {
     manifest m;
@@ -154,9 +154,11 @@ wr_store_verify(wr_store *store, uint64_t sequence, wr_checkpoint *out, wr_text 
     }
     for (uint32_t f = 0; good && f < m.file_count; f++)
         good = read_data(store, &m, f, out, why);
-    if (!good)
-        wr_checkpoint_fini(out);
-    return good;
+    if (good)
+        return WEIR_OK;
+    bool starved = out->arena.failed;
+    wr_checkpoint_fini(out);
+    return starved ? WEIR_MEMORY : WEIR_CHECKPOINT_CORRUPT;
 }
 
 /* The file's size and hash, read in pieces. */
@@ -323,8 +325,11 @@ wr_store_read(wr_store *store, uint64_t fingerprint, bool *found, wr_checkpoint 
     for (uint32_t i = 0; status == WEIR_OK && i < count && !*found; i++) {
         wr_text why;
         wr_text_init(&why, store->budget);
-        *found = wr_store_verify(store, list[i], out, &why);
-        if (!*found)
+        weir_status read = wr_store_verify(store, list[i], out, &why);
+        *found = read == WEIR_OK;
+        if (read == WEIR_MEMORY) /* it may be good: an older one would undo what it says */
+            status = wr_error_set(err, read, "no memory to read a checkpoint in %s", store->path);
+        else if (!*found)
             wr_text_printf(skipped, "%s%s", skipped->length > 0 ? "; " : "", wr_text_string(&why));
         wr_text_fini(&why);
     }

@@ -461,8 +461,33 @@ a_full_disk_is_told_and_the_old_one_serves(void **state)
     end();
 }
 
+/* With any amount of it the newest is read, or it is said that there is too little: never an older one. */
+static void
+short_memory_does_not_serve_an_older_one(void **state)
+{
+    begin();
+    wr_store  *store = open_store();
+    wr_budget *process = wr_budget_process();
+    uint64_t   limit = wr_budget_limit(process), room = 0;
+    int64_t    epoch = -1;
+    assert_int_equal(write_nth(store, 1), WEIR_OK);
+    assert_int_equal(write_nth(store, 2), WEIR_OK);
+    for (; room < 1 << 20 && epoch != 2; room += 512) {
+        weir_status status;
+        wr_budget_set_limit(process, wr_budget_used(process) + room);
+        epoch = served(store, &status, NULL);
+        wr_budget_set_limit(process, limit);
+        assert_true(epoch == 2 || status == WEIR_MEMORY);
+    }
+    assert_int_equal(epoch, 2);
+    assert_true(room > 512); /* it was short at first */
+    wr_store_close(store);
+    end();
+}
+
 WR_TESTS = {
     WR_TEST(what_is_written_is_read),
+    WR_TEST(short_memory_does_not_serve_an_older_one),
     WR_TEST(the_last_three_are_kept),
     WR_TEST(a_second_process_is_refused),
     WR_TEST(another_pipelines_checkpoint_is_refused),
