@@ -229,6 +229,14 @@ tsan: ## the threaded tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory -j2 SAN=tsan all tests-built
 	@$(MAKE) --no-print-directory SAN=tsan T=$(or $(T),runtime) unit
 
+coverage: ## lines that the whole suite runs, by folder; below 90 % of the core fails: ARGS="--files state/" T=word for a part of the suite
+	@tools/deps test
+	@find build-cover -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) --no-print-directory -j2 O=build-cover SANFLAGS="--coverage -DWR_MALLOC_SYSTEM" OPT="-O0 -g" WARN=-w all tests-built
+	-@$(MAKE) --no-print-directory O=build-cover T="$(T)" suite
+	@tools/coverage build-cover $(ARGS)
+.PHONY: coverage
+
 valgrind: ## pipelines, queries and restarts under memcheck, built with the system's malloc
 	@$(MAKE) --no-print-directory -j2 O=build-valgrind SANFLAGS=-DWR_MALLOC_SYSTEM build-valgrind/weir
 	@tools/run_valgrind build-valgrind/weir
