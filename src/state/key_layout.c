@@ -268,51 +268,47 @@ wr_key_same(const wr_key_layout *layout, const uint64_t *row, const uint64_t *ot
     return true;
 }
 
-/* The loop of fixed-width columns: one store a row. */
-#define FILL(T, FIELD)                                                                             \
+/* The loop of fixed-width columns: one store a row, and a look at its NULLs without a branch. */
+#define FILL(T)                                                                                    \
     do {                                                                                           \
         T *to = column->data;                                                                      \
-        for (uint32_t i = 0; i < count; i++)                                                       \
-            to[i] = (T) ((const uint64_t *) (rows[i] + key_offset))[at];                           \
+        for (uint32_t i = 0; i < count; i++) {                                                     \
+            const uint64_t *words = (const uint64_t *) (const void *) (rows[i] + key_offset);      \
+            to[i] = (T) words[at];                                                                 \
+            any |= words[nulls];                                                                   \
+        }                                                                                          \
     } while (0)
 
+/* False: not such a column.  *any: the words of NULLs that column c's stands in, together. */
 static bool
-column_fill_words(wr_column *column, char *const *rows, size_t key_offset, uint32_t count,
-                  uint32_t at)
+column_fill_words(const wr_key_layout *layout, wr_column *column, char *const *rows,
+                  size_t key_offset, uint32_t count, uint32_t c, uint64_t *nulls_any)
 {
+    const uint32_t at = layout->columns[c].at;
+    const uint32_t nulls = layout->null_words > 0 ? layout->nulls_at + c / 64 : at;
+    uint64_t       any = 0;
     switch (column->type.id) {
     case WR_BOOL:
-        FILL(uint8_t, boolean);
-        return true;
+        FILL(uint8_t);
+        break;
     case WR_INT2:
-        FILL(int16_t, integer);
-        return true;
+        FILL(int16_t);
+        break;
     case WR_INT4:
     case WR_DATE:
-        FILL(int32_t, integer);
-        return true;
+        FILL(int32_t);
+        break;
     case WR_INT8:
     case WR_TIME:
     case WR_TIMESTAMP:
     case WR_TIMESTAMPTZ:
-        FILL(int64_t, integer);
-        return true;
+        FILL(int64_t);
+        break;
     default:
         return false;
     }
-}
-
-/* Is column c NULL in some of the rows?  Most often in none, and so they are looked at without a branch. */
-static bool
-column_has_nulls(const wr_key_layout *layout, char *const *rows, size_t key_offset, uint32_t count,
-                 uint32_t c)
-{
-    uint64_t any = 0;
-    if (layout->null_words == 0)
-        return true;
-    for (uint32_t i = 0; i < count; i++)
-        any |= ((const uint64_t *) (const void *) (rows[i] + key_offset))[layout->nulls_at + c / 64];
-    return (any >> (c % 64) & 1) != 0;
+    *nulls_any = layout->null_words > 0 ? any : UINT64_MAX;
+    return true;
 }
 
 wr_column *
@@ -324,8 +320,9 @@ wr_key_column_make(const wr_key_layout *layout, wr_budget *budget, char *const *
     bool                 views = spec->view;
     if (column == NULL)
         return NULL;
-    if (column_fill_words(column, rows, key_offset, count, spec->at)) {
-        bool nulls = column_has_nulls(layout, rows, key_offset, count, c);
+    uint64_t any;
+    if (column_fill_words(layout, column, rows, key_offset, count, c, &any)) {
+        bool nulls = (any >> (c % 64) & 1) != 0;
         for (uint32_t i = 0; nulls && i < count; i++)
             if (WR_UNLIKELY(wr_key_is_null(layout, (const uint64_t *) (rows[i] + key_offset), c)) &&
                 wr_column_set_null(column, i) != WEIR_OK)
