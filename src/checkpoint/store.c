@@ -119,7 +119,8 @@ wr_store_open(const char *path, wr_store **out, weir_error *err)
         return wr_error_set(err, WEIR_MEMORY, "no memory to open %s", path);
     s->directory = s->lock = -1;
     s->path = wr_strdup(NULL, path);
-    weir_status status = s->path != NULL ? make_directory(path, err) : WEIR_MEMORY;
+    weir_status status = s->path != NULL ? make_directory(path, err)
+                                         : wr_error_set(err, WEIR_MEMORY, "no memory to open %s", path);
     if (status == WEIR_OK) {
         s->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (s->directory < 0)
