@@ -213,6 +213,7 @@ tpch: $(O)/weir ## the 22 queries of TPC-H against PostgreSQL, bounded and conti
 sim: $(O)/sim ## random pipelines in a simulated world that fails, byte for byte the same each time: N=2000 FIRST=1 J=2
 	@tools/sim_planted $(O) --check
 	@$(O)/sim -q -F tests/sim/seeds
+	@$(O)/sim -q -F tests/sim/found
 	@$(O)/sim -q -n $(or $(N),2000) -f $(or $(FIRST),1) -j $(or $(J),2)
 
 sim-planted: $(O)/sim ## plant each bug of tests/sim/planted: the simulation must see it; U=1 keeps the seeds: T=name N=20000

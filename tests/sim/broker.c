@@ -250,16 +250,16 @@ partition_read(sim_shard *t, uint32_t number, uint32_t *read, bool *full)
     sim_partition *p = &s->partitions[number];
     sim_world     *w = s->world;
     bool           reachable = sim_partition_reachable(w, number), whole = true;
-    if (!t->ctx->may_read(t->ctx, p->lane)) {
-        sim_saw(w, SIM_LANE_HELD);
-        return WEIR_OK;
-    }
-    if (!reachable && p->was_reachable) { /* what was asked is lost, the end is not known */
+    if (!reachable && p->was_reachable) { /* what was asked is lost, the end is not known: of a lane that is held, too */
         p->eof = -1;
         p->asked = p->told = false;
         t->ctx->caught_up(t->ctx, p->lane, false);
     }
     p->was_reachable = reachable;
+    if (!t->ctx->may_read(t->ctx, p->lane)) {
+        sim_saw(w, SIM_LANE_HELD);
+        return WEIR_OK;
+    }
     fetch_take(s, number);
     p->repeats = 0; /* messages that were had before are passed over */
     for (uint32_t n = 0; p->position < p->fetched && n < w->plan.rows_a_poll && whole; n++) {
