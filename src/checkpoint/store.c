@@ -276,14 +276,14 @@ drop_old(wr_store *store, const manifest *ours)
 }
 
 /* A checkpoint that failed leaves nothing behind (what cannot be removed is skipped by its name).  But where its manifest
- * stood there, its data stays until it is old: a crash may bring the manifest back, and alone it would be one that cannot
- * be read. */
+ * stood there, or may stand there, its data stays until it is old: a crash may bring the manifest back, and alone it would
+ * be one that cannot be read. */
 static void
 remove_failed(wr_store *store, const manifest *m)
 {
     char name[STORE_NAME_MAX];
     wr_store_manifest_name(name, m->sequence);
-    if (unlinkat(store->directory, name, 0) == 0)
+    if (unlinkat(store->directory, name, 0) == 0 || errno != ENOENT)
         return;
     for (uint32_t i = 0; i < m->file_count; i++)
         (void) unlinkat(store->directory, m->files[i].name, 0);
