@@ -451,8 +451,7 @@ answer(asof_join *j, wr_time watermark, bool *more)
     *more = s->at < s->taken || s->taken == WR_BATCH_ROWS_MAX;
     if (s->at < s->taken)
         return WEIR_OK;
-    for (uint32_t i = 0; i < s->taken; i++)
-        WR_TRY(wr_change_side_remove(side, s->ids[i]));
+    WR_TRY(wr_change_side_remove(side, s->ids, s->taken));
     s->taken = 0;
     return WEIR_OK;
 }
@@ -466,14 +465,16 @@ let_go(asof_join *j, wr_time watermark)
     uint32_t        n = WR_BATCH_ROWS_MAX;
     wr_time         from = asked_from(j, watermark);
     while (n == WR_BATCH_ROWS_MAX) {
+        uint32_t gone = 0;
         WR_TRY(wr_versions_prune(&j->versions, from, s->ids, WR_BATCH_ROWS_MAX, &n));
         for (uint32_t i = 0; i < n; i++) {
             wr_group *g = wr_change_side_own(side, s->ids[i]);
             if (g == NULL)
                 return WEIR_MEMORY;
             if (--g->count == 0)
-                WR_TRY(wr_change_side_remove(side, s->ids[i]));
+                s->ids[gone++] = s->ids[i];
         }
+        WR_TRY(wr_change_side_remove(side, s->ids, gone));
     }
     WR_TRY(wr_change_side_tidy(&j->sides[0]));
     return wr_change_side_tidy(side);

@@ -27,7 +27,7 @@
 
 #include <string.h>
 
-enum { STORE_AHEAD = 16 };
+enum { STORE_AHEAD = 12 };
 
 /* --- open --- */
 
@@ -273,24 +273,36 @@ take_run(join_changes *j, const wr_batch *in, arrival *arrivals, uint32_t *count
     return WEIR_OK;
 }
 
-/* A run's rows, each distinct one once with the sum of its diffs. */
+/* The run's rows among those of their side, and their keys. */
 static weir_status
-gather_rows(join_changes *j, const wr_batch *in)
+find_rows(join_changes *j, const wr_batch *in, uint32_t n)
 {
     changes_step   *s = j->step;
     wr_change_side *side = &j->sides[s->port];
-    uint32_t        n = 0;
-    arrival        *arrivals =
-        wr_arena_alloc(&j->ctx->eval.step, in->row_count * sizeof *arrivals);
-    if (arrivals == NULL)
-        return WEIR_MEMORY;
-    WR_TRY(take_run(j, in, arrivals, &n));
-    if (n == 0)
-        return WEIR_OK;
     if (s->passing == NULL) {
         WR_TRY(wr_change_side_find(side, in, s->rows, n, s->found));
         WR_TRY(wr_group_table_own(&side->rows, s->found, n));
     }
+    for (uint32_t k = 0; k < j->config->key_count; k++)
+        s->key_columns[k] = in->columns[j->keys[s->port][k]];
+    return wr_row_keys_fill(&s->keys, s->key_columns, s->rows, n, in->physical_count, NULL);
+}
+
+/* A run's rows, each distinct one once with the sum of its diffs. */
+static weir_status
+gather_rows(join_changes *j, const wr_batch *in)
+{
+    changes_step *s = j->step;
+    uint32_t      n = 0;
+    arrival      *arrivals =
+        wr_arena_alloc(&j->ctx->eval.step, in->row_count * sizeof *arrivals);
+    if (arrivals == NULL)
+        return WEIR_MEMORY;
+    s->one_judge = false;
+    WR_TRY(take_run(j, in, arrivals, &n));
+    if (n == 0)
+        return WEIR_OK;
+    WR_TRY(find_rows(j, in, n));
     for (uint32_t i = 0; i < n; i++) {
         uint32_t id = s->passing == NULL ? s->found[i] : s->rows[i];
         uint32_t d = distinct_row(j, id, i, &arrivals[i]);
@@ -298,11 +310,101 @@ gather_rows(join_changes *j, const wr_batch *in)
         if (__builtin_add_overflow(s->deltas[d], diff, &s->deltas[d]))
             return WEIR_ROW_OVERFLOW;
     }
-    for (uint32_t d = 0; d < s->touched && s->passing == NULL; d++)
-        wr_change_side_info(side, s->ids[d])->at = WR_CHANGE_NONE;
-    for (uint32_t k = 0; k < j->config->key_count; k++)
-        s->key_columns[k] = in->columns[j->keys[s->port][k]];
-    return wr_row_keys_fill(&s->keys, s->key_columns, s->rows, n, in->physical_count, NULL);
+    return WEIR_OK;
+}
+
+/* --- the same, where no row is late and all have one watermark --- */
+
+static bool
+all_arrive(const join_changes *j, const wr_batch *in)
+{
+    return !j->config->has_bound && j->config->ttl_us == 0 && in->row_watermark == NULL;
+}
+
+static void
+find_single(join_changes *j, const wr_batch *in)
+{
+    changes_step *s = j->step;
+    bool          nulls = false;
+    memset(s->single, 0, s->touched * sizeof *s->single);
+    for (uint32_t k = 0; k < j->config->key_count && !j->config->null_equal; k++)
+        nulls |= wr_column_base(s->key_columns[k])->valid != NULL;
+    for (uint32_t d = 0; nulls && d < s->touched; d++)
+        s->single[d] = has_null_key(j, in, s->port, s->rows[s->which[d]]);
+}
+
+/* As they are: each by itself (lookups). */
+static void
+take_each(changes_step *s, uint32_t n)
+{
+    s->touched = n;
+    for (uint32_t i = 0; i < n; i++) {
+        s->ids[i] = s->rows[i];
+        s->which[i] = (uint16_t) i;
+        s->deltas[i] = wr_batch_diff(s->passing, s->rows[i]);
+    }
+}
+
+/* Each distinct one once. */
+static weir_status
+take_distinct(join_changes *j, const wr_batch *in, uint32_t n)
+{
+    changes_step         *s = j->step;
+    const wr_change_side *side = &j->sides[s->port];
+    uint32_t              touched = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        wr_change_row *info = wr_change_side_info(side, s->found[i]);
+        int64_t        diff = wr_batch_diff(in, s->rows[i]);
+        if (WR_UNLIKELY(info->at != WR_CHANGE_NONE)) {
+            if (__builtin_add_overflow(s->deltas[info->at], diff, &s->deltas[info->at]))
+                return WEIR_ROW_OVERFLOW;
+            continue;
+        }
+        info->at = touched;
+        s->ids[touched] = s->found[i];
+        s->which[touched] = (uint16_t) i;
+        s->deltas[touched++] = diff;
+    }
+    s->touched = touched;
+    return WEIR_OK;
+}
+
+static weir_status
+gather_all(join_changes *j, const wr_batch *in)
+{
+    changes_step *s = j->step;
+    uint32_t      n = s->from = in->row_count;
+    for (uint32_t i = 0; i < n; i++)
+        s->rows[i] = (uint16_t) wr_batch_row(in, i);
+    s->judge = WR_MAX(WR_MIN(in->watermark_before, j->ctx->port_watermark[1 - s->port]), j->ctx->watermark);
+    s->one_judge = true;
+    WR_TRY(find_rows(j, in, n));
+    if (s->passing != NULL)
+        take_each(s, n);
+    else
+        WR_TRY(take_distinct(j, in, n));
+    find_single(j, in);
+    memset(s->partners, 0, s->touched * sizeof *s->partners);
+    for (uint32_t d = 0; d < s->touched; d++)
+        s->judges[d] = s->times[d] = s->judge;
+    return WEIR_OK;
+}
+
+/* H3 */
+static void
+order_rows(changes_step *s)
+{
+    uint32_t n = 0;
+    for (uint32_t d = 0; d < s->touched; d++) {
+        s->order[n] = (uint16_t) d;
+        n += s->deltas[d] < 0;
+    }
+    s->back_count = n;
+    for (uint32_t d = 0; d < s->touched && n < s->touched; d++) {
+        s->order[n] = (uint16_t) d;
+        n += s->deltas[d] > 0;
+    }
+    s->count = n;
 }
 
 static weir_status
@@ -315,32 +417,53 @@ run_begin(join_changes *j, int port, const wr_batch *in)
     s->within = false;
     s->out_count = s->out_sent = 0;
     s->lost_count = s->lost_at = 0;
-    WR_TRY(gather_rows(j, in));
-    for (int sign = -1; sign <= 1; sign += 2) /* H3 */
-        for (uint32_t d = 0; d < s->touched; d++)
-            if (s->deltas[d] != 0 && (s->deltas[d] > 0) == (sign > 0))
-                s->order[s->count++] = (uint16_t) d;
+    WR_TRY(all_arrive(j, in) ? gather_all(j, in) : gather_rows(j, in));
+    order_rows(s);
     s->phase = CHANGES_MATCH;
-    if (j->config->lookup && port == 1)
+    s->straight = wr_changes_go_straight(j);
+    if (j->config->lookup && port == 1) {
         s->phase = CHANGES_STORE;
-    else
-        wr_change_side_heads(&j->sides[1 - port], &s->keys, s->which, s->touched, s->heads);
+        return WEIR_OK;
+    }
+    wr_change_side_heads(&j->sides[1 - port], &s->keys, s->which, s->touched, s->heads);
+    for (uint32_t d = 0; d < s->touched; d++)
+        s->heads[d] = s->single[d] ? WR_CHANGE_NONE : s->heads[d];
     return WEIR_OK;
 }
 
 /* --- its end --- */
 
-static bool
-is_kept(const join_changes *j, uint32_t d)
+/* The rows' diffs, and what that makes of them: gone[0..*gone_count), and rows new to their chains, which are
+ * fresh[0..) with their number among the step's keys in which[0..). */
+static weir_status
+store_diffs(join_changes *j, uint32_t *gone, uint32_t *gone_count, uint32_t *fresh, uint16_t *which, uint32_t *fresh_count)
 {
-    return !j->step->single[d];
-}
-
-/* Will the row be gone, as far as can be told before it is looked at? */
-static bool
-leaves(const join_changes *j, uint32_t d)
-{
-    return j->step->deltas[d] < 0 || !is_kept(j, d);
+    changes_step   *s = j->step;
+    wr_change_side *side = &j->sides[s->port];
+    uint32_t        g_count = 0, f_count = 0;
+    for (uint32_t d = 0; d < s->touched; d++) {
+        const uint32_t id = s->ids[d];
+        const bool     kept = !s->single[d];
+        if (d + STORE_AHEAD < s->touched)
+            wr_change_side_prefetch(side, s->ids[d + STORE_AHEAD]);
+        wr_group      *g = wr_change_side_row(side, id); /* ours since it was found */
+        wr_change_row *info = wr_change_row_of(&side->row_layout, g);
+        info->at = WR_CHANGE_NONE;
+        if (!side->plain && g->count == 0 && s->deltas[d] != 0)
+            info->partners = s->partners[d];
+        if (kept && __builtin_add_overflow(g->count, s->deltas[d], &g->count))
+            return WEIR_ROW_OVERFLOW;
+        side->negatives |= g->count < 0;
+        gone[g_count] = fresh[f_count] = id;
+        which[f_count] = s->which[d];
+        bool goes = !kept || g->count == 0;
+        g_count += goes;
+        f_count += !goes && info->key == WR_CHANGE_NONE;
+        s->ids[d] = goes ? WR_CHANGE_NONE : id;
+    }
+    *gone_count = g_count;
+    *fresh_count = f_count;
+    return WEIR_OK;
 }
 
 /* Rows that are new into their chains, those without diff out of the table. */
@@ -349,40 +472,20 @@ run_store(join_changes *j)
 {
     changes_step   *s = j->step;
     wr_change_side *side = &j->sides[s->port];
-    uint32_t        fresh = 0;
+    uint32_t        gone, fresh;
     if (s->passing != NULL)
         return WEIR_OK;
-    uint16_t       *which = wr_arena_alloc(&j->ctx->eval.step, s->touched * sizeof *which);
-    if (which == NULL)
+    uint16_t *which = wr_arena_alloc(&j->ctx->eval.step, (s->touched + 1) * sizeof *which);
+    uint32_t *ids = wr_arena_alloc(&j->ctx->eval.step, 2 * (s->touched + 1) * sizeof *ids);
+    if (which == NULL || ids == NULL)
         return WEIR_MEMORY;
-    for (uint32_t d = 0; d < s->touched; d++) {
-        wr_group *g = wr_change_side_own(side, s->ids[d]);
-        if (g == NULL)
-            return WEIR_MEMORY;
-        if (d + STORE_AHEAD < s->touched) {
-            if (leaves(j, d + STORE_AHEAD))
-                wr_change_side_prefetch_removal(side, s->ids[d + STORE_AHEAD]);
-            if (leaves(j, d + STORE_AHEAD / 2))
-                wr_change_side_prefetch_key(side, s->ids[d + STORE_AHEAD / 2]);
-        }
-        wr_change_row *info = wr_change_side_info(side, s->ids[d]);
-        if (!side->plain && g->count == 0 && s->deltas[d] != 0)
-            info->partners = s->partners[d];
-        if (is_kept(j, d) && __builtin_add_overflow(g->count, s->deltas[d], &g->count))
-            return WEIR_ROW_OVERFLOW;
-        side->negatives |= g->count < 0;
-        if (!is_kept(j, d) || g->count == 0) {
-            WR_TRY(wr_change_side_remove(side, s->ids[d]));
-            s->ids[d] = WR_CHANGE_NONE;
-        } else if (info->key == WR_CHANGE_NONE) {
-            s->own_ids[fresh] = s->ids[d];
-            which[fresh++] = s->which[d];
-        }
-    }
-    WR_TRY(wr_change_side_link(side, &s->keys, which, s->own_ids, fresh));
+    uint32_t *fresh_ids = ids + s->touched + 1;
+    WR_TRY(store_diffs(j, ids, &gone, fresh_ids, which, &fresh));
+    WR_TRY(wr_change_side_remove(side, ids, gone));
+    WR_TRY(wr_change_side_link(side, &s->keys, which, fresh_ids, fresh));
     for (uint32_t d = 0; !side->plain && d < s->touched; d++) {
         wr_time until = row_until(j, s->port, s->times[d], s->judges[d]);
-        if (s->ids[d] != WR_CHANGE_NONE && s->deltas[d] != 0 && is_kept(j, d))
+        if (s->ids[d] != WR_CHANGE_NONE && s->deltas[d] != 0)
             WR_TRY(wr_change_side_hold(side, s->ids[d], until));
     }
     WR_TRY(wr_change_side_tidy(&j->sides[0]));
@@ -404,6 +507,19 @@ fail(join_changes *j, weir_status status, const wr_batch *in)
 {
     return wr_ctx_fail(j->ctx, status, "cannot join %u rows: %s", in->row_count,
                        weir_status_text(status));
+}
+
+/* Pairs as they are found. */
+static wr_flow
+go_straight(join_changes *j, const wr_batch *in)
+{
+    changes_step *s = j->step;
+    if (!wr_ctx_has_room(j->ctx, WR_PORT_MAIN))
+        return WR_FLOW_AGAIN;
+    wr_flow flow = wr_changes_straight(j, in);
+    if (flow == WR_FLOW_NEXT && s->row == s->count)
+        s->phase = CHANGES_STORE;
+    return flow;
 }
 
 /* One bounded piece of work; NEXT even when there is more. */
@@ -481,7 +597,7 @@ changes_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
             if (status != WEIR_OK || (status = run_begin(j, port, in)) != WEIR_OK)
                 return fail(j, status, in);
         } else {
-            flow = step_on(j);
+            flow = s->straight ? go_straight(j, in) : step_on(j);
         }
         if (flow != WR_FLOW_NEXT)
             return flow;

@@ -56,20 +56,42 @@ order_waiting(changes_step *s)
         qsort(s->out + s->out_sent, s->out_count - s->out_sent, sizeof *s->out, out_compare);
 }
 
+/* Column c of the batch's rows, of side p.  Owned; NULL: no memory. */
+static wr_column *
+batch_column(join_changes *j, int p, const wr_batch *in, uint32_t c, const uint16_t *rows,
+             uint32_t count)
+{
+    wr_value null = wr_value_null(j->schemas[p]->fields[c].type);
+    return in->columns[c] == NULL ? wr_column_create_constant(j->ctx->flow, &null)
+                                  : wr_column_gather(j->ctx->flow, in->columns[c], rows, count);
+}
+
+weir_status
+wr_changes_put_batch(join_changes *j, int p, const wr_batch *in, const uint16_t *rows,
+                     uint32_t count, wr_column **out)
+{
+    bool all = count == in->physical_count && in->selection == NULL;
+    for (uint32_t i = 0; all && i < count; i++)
+        all = rows[i] == i;
+    for (uint32_t c = 0; c < j->schemas[p]->field_count; c++) {
+        out[c] = all && in->columns[c] != NULL ? wr_column_retain(in->columns[c])
+                                               : batch_column(j, p, in, c, rows, count);
+        if (out[c] == NULL)
+            return WEIR_MEMORY;
+    }
+    return WEIR_OK;
+}
+
 /* Column c of rows of the batch that passes.  Owned; NULL: no memory. */
 static wr_column *
 passing_column(join_changes *j, uint32_t c, const uint32_t *ids, uint32_t count)
 {
-    const wr_column *from = j->step->passing->columns[c];
-    wr_value         null = wr_value_null(j->schemas[0]->fields[c].type);
-    uint16_t        *rows = wr_arena_alloc(&j->ctx->eval.step, count * sizeof *rows);
-    if (from == NULL)
-        return wr_column_create_constant(j->ctx->flow, &null);
+    uint16_t *rows = wr_arena_alloc(&j->ctx->eval.step, count * sizeof *rows);
     if (rows == NULL)
         return NULL;
     for (uint32_t i = 0; i < count; i++)
         rows[i] = (uint16_t) ids[i];
-    return wr_column_gather(j->ctx->flow, from, rows, count);
+    return batch_column(j, 0, j->step->passing, c, rows, count);
 }
 
 /* Side p's columns of the rows whose ids stand in the step's scratch. */
@@ -80,13 +102,16 @@ put_columns(join_changes *j, int p, const uint32_t *ids, uint32_t count, const u
     changes_step   *s = j->step;
     wr_change_side *side = &j->sides[p];
     uint32_t        first = p == 0 ? 0 : j->schemas[0]->field_count;
+    const bool      passing = p == 0 && s->passing != NULL;
+    if (!passing)
+        wr_change_side_pointers(side, ids, count, s->pointers);
     for (uint32_t c = 0; c < j->schemas[p]->field_count; c++) {
         uint32_t column = first + c;
         if (reads != NULL && (reads[column / 64] >> (column % 64) & 1) == 0)
             continue;
-        out[column] = p == 0 && s->passing != NULL
-                          ? passing_column(j, c, ids, count)
-                          : wr_change_side_gather(side, c, ids, count, s->pointers, j->ctx->flow);
+        out[column] = passing ? passing_column(j, c, ids, count)
+                              : wr_key_column_make(&side->row_layout, j->ctx->flow, s->pointers,
+                                                   WR_GROUP_KEY_OFFSET, count, c);
         if (out[column] == NULL)
             return WEIR_MEMORY;
     }
@@ -121,6 +146,27 @@ wr_changes_candidates(join_changes *j)
         s->other_ids[i] = s->pair_with[i];
     }
     return make_batch(j, s->pairs, true, j->reads);
+}
+
+weir_status
+wr_changes_stamp(join_changes *j, wr_batch *out, const int64_t *diffs)
+{
+    const changes_step *s = j->step;
+    if (diffs != NULL) {
+        out->diff = wr_alloc(j->ctx->flow, out->row_count * sizeof *out->diff);
+        if (out->diff == NULL)
+            return WEIR_MEMORY;
+        memcpy(out->diff, diffs, out->row_count * sizeof *diffs);
+    }
+    if (s->judge <= j->ctx->watermark)
+        return WEIR_OK;
+    out->row_watermark = wr_alloc(j->ctx->flow, out->row_count * sizeof *out->row_watermark);
+    if (out->row_watermark == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = 0; i < out->row_count; i++)
+        out->row_watermark[i] = s->judge;
+    out->watermark_before = out->watermark_after = j->ctx->watermark;
+    return WEIR_OK;
 }
 
 /* W2.  The header promises no more than the task stands at (batch.h, B4). */

@@ -3,8 +3,10 @@
  * operator/join_changes_impl.h -- the insides of the join over changing inputs, shared by its files.
  *
  *     join_changes.c           open, close, process, advance; a batch from begin to end
- *     join_changes_match.c     candidates, who matches, what that changes
+ *     join_changes_walk.c      candidates
+ *     join_changes_match.c     who matches, what that changes
  *     join_changes_emit.c      changes as batches
+ *     join_changes_straight.c  pairs that come out as they are found
  *     join_lookup.c            rows that only pass
  *     join_changes_snapshot.c  freeze, write, restore
  */
@@ -23,6 +25,7 @@ typedef struct changes_out {
 
 enum {
     CHANGES_PAIRS_MAX = WR_BATCH_ROWS_MAX,
+    CHANGES_GROUP_ROWS = 256, /* rows that are walked together */
 };
 
 typedef enum changes_phase {
@@ -39,14 +42,18 @@ typedef struct changes_step {
     changes_phase phase;
     int           port;
     wr_time       judge;     /* of the batch's last row                */
+    bool          one_judge; /* of all its rows                        */
+    bool          straight;  /* join_changes_straight.c                */
     uint32_t      from;      /* the batch's first row not yet taken    */
-    uint32_t      count;     /* distinct rows with a change            */
+    uint32_t      count;     /* distinct rows with a change ...        */
+    uint32_t      back_count; /* ... of which the first so many are taken back */
     uint32_t      touched;   /* distinct rows, those without one last  */
     uint32_t      row, next; /* the next candidate: row, stored row    */
     bool          within;    /* next stands in a chain                 */
     bool          matched;   /* a row that passes has found one        */
     uint32_t      settled;   /* rows whose partners are all known      */
     uint32_t      pairs;
+    uint32_t      walked_rows, walked_pairs; /* of the rows walked together before */
     changes_out  *out;
     uint32_t      out_count, out_sent, out_capacity;
     uint64_t      out_made;
@@ -65,12 +72,12 @@ typedef struct changes_step {
     int64_t     partners[WR_BATCH_ROWS_MAX];
     wr_time     judges[WR_BATCH_ROWS_MAX], times[WR_BATCH_ROWS_MAX];
     uint16_t    which[WR_BATCH_ROWS_MAX];  /* index into rows and keys              */
-    uint32_t    heads[WR_BATCH_ROWS_MAX];
+    uint32_t    heads[WR_BATCH_ROWS_MAX];  /* NONE for those that are single         */
     bool        single[WR_BATCH_ROWS_MAX]; /* NULL key or time: can have no partner */
     uint16_t    order[WR_BATCH_ROWS_MAX];  /* taken back first                      */
     /* of candidates: */
-    uint16_t    pair_of[CHANGES_PAIRS_MAX];
-    uint32_t    pair_with[CHANGES_PAIRS_MAX];
+    uint16_t    pair_of[CHANGES_PAIRS_MAX + CHANGES_GROUP_ROWS];
+    uint32_t    pair_with[CHANGES_PAIRS_MAX + CHANGES_GROUP_ROWS];
     /* scratch */
     uint32_t    own_ids[WR_BATCH_ROWS_MAX], other_ids[WR_BATCH_ROWS_MAX];
     char       *pointers[WR_BATCH_ROWS_MAX];
@@ -100,6 +107,20 @@ changes_add(int64_t a, int64_t b)
     return sum;
 }
 
+/* a * b, likewise. */
+static inline int64_t
+wr_changes_product(int64_t a, int64_t b)
+{
+    int64_t product;
+    if (__builtin_mul_overflow(a, b, &product))
+        return (a < 0) == (b < 0) ? INT64_MAX : INT64_MIN;
+    return product;
+}
+
+/* --- join_changes_walk.c --- */
+/* Up to CHANGES_PAIRS_MAX candidates into the step's pairs; all have come when row == count. */
+void wr_changes_collect(join_changes *j);
+
 /* --- join_changes_match.c --- */
 /* A round of candidates: who matches, what comes out.  FAIL, or NEXT. */
 wr_flow wr_changes_match(join_changes *j);
@@ -114,6 +135,18 @@ wr_flow   wr_changes_emit(join_changes *j);
 /* The step's candidates as a batch of both sides' columns, of those alone that the residual reads.
  * NULL: no memory. */
 wr_batch *wr_changes_candidates(join_changes *j);
+
+/* Diffs (NULL: all 1) and the step's watermark, where the task does not stand there yet, on a batch made. */
+weir_status wr_changes_stamp(join_changes *j, wr_batch *out, const int64_t *diffs);
+/* Side p's columns of a batch's physical rows[0..count): as they are where those are all of them. */
+weir_status wr_changes_put_batch(join_changes *j, int p, const wr_batch *in, const uint16_t *rows,
+                                 uint32_t count, wr_column **out);
+
+/* --- join_changes_straight.c --- */
+/* May the run that has begun go this way? */
+bool    wr_changes_go_straight(const join_changes *j);
+/* Up to a batch of pairs; there is room.  All are out when the step's row is its count. */
+wr_flow wr_changes_straight(join_changes *j, const wr_batch *in);
 
 /* --- join_lookup.c --- */
 /* May the batch, of the left, go the short way? */

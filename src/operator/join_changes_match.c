@@ -16,86 +16,10 @@
 
 #include <string.h>
 
-enum { PREFETCH_AHEAD = 12 };
-
 static wr_flow
 no_memory(join_changes *j)
 {
     return wr_ctx_fail(j->ctx, WEIR_MEMORY, "no memory for joined rows");
-}
-
-static int64_t
-diff_product(int64_t a, int64_t b)
-{
-    int64_t product;
-    if (__builtin_mul_overflow(a, b, &product))
-        return (a < 0) == (b < 0) ? INT64_MAX : INT64_MIN;
-    return product;
-}
-
-/* --- candidates --- */
-
-static wr_time
-stored_time(const wr_change_side *side, uint32_t id, uint32_t column)
-{
-    wr_group *g = wr_change_side_row(side, id);
-    return (wr_time) wr_key_value(&side->row_layout, wr_group_key(g), column).integer;
-}
-
-/* May the stored row match row d, as far as times go? */
-static bool
-times_match(const join_changes *j, uint32_t d, uint32_t id)
-{
-    const wr_join_config *c = j->config;
-    const changes_step   *s = j->step;
-    const wr_change_side *side = &j->sides[1 - s->port];
-    if (c->ttl_us > 0 && wr_change_side_info(side, id)->until < s->judges[d])
-        return false;
-    if (!c->has_bound)
-        return true;
-    wr_time other = stored_time(side, id, s->port == 0 ? c->right_time : c->left_time);
-    wr_time left = s->port == 0 ? s->times[d] : other, right = s->port == 0 ? other : s->times[d];
-    return left >= wr_join_time_add(right, c->low_us) &&
-           left <= wr_join_time_add(right, c->high_us);
-}
-
-/* Bring the first candidate of a later row near: what is known of it, and its diff.  (Inlined always: a call whose
- * only effect is that the compiler takes for one without.) */
-static inline __attribute__((always_inline)) void
-prefetch_candidate(const join_changes *j, uint32_t row)
-{
-    const changes_step *s = j->step;
-    if (row >= s->count || s->single[s->order[row]] || s->heads[s->order[row]] == WR_CHANGE_NONE)
-        return;
-    wr_change_side_prefetch(&j->sides[1 - s->port], s->heads[s->order[row]]);
-}
-
-/* Up to CHANGES_PAIRS_MAX candidates. */
-static void
-collect(join_changes *j)
-{
-    changes_step         *s = j->step;
-    const wr_change_side *side = &j->sides[1 - s->port];
-    s->pairs = 0;
-    for (; s->row < s->count; s->row++, s->within = false) {
-        uint32_t d = s->order[s->row];
-        prefetch_candidate(j, s->row + PREFETCH_AHEAD);
-        uint32_t next = s->within ? s->next : s->single[d] ? WR_CHANGE_NONE : s->heads[d];
-        while (next != WR_CHANGE_NONE) {
-            if (s->pairs == CHANGES_PAIRS_MAX) {
-                s->next = next;
-                s->within = true;
-                return;
-            }
-            uint32_t  id = next;
-            wr_group *g = wr_change_side_row(side, id);
-            next = wr_change_row_of(&side->row_layout, g)->next;
-            if (!wr_change_side_is(side, g, &s->keys, s->which[d]) || !times_match(j, d, id))
-                continue;
-            s->pair_of[s->pairs] = (uint16_t) d;
-            s->pair_with[s->pairs++] = id;
-        }
-    }
 }
 
 /* Keep the candidates for which the residual is true. */
@@ -180,7 +104,7 @@ count_partner(join_changes *j, uint32_t d, uint32_t id)
         return WEIR_OK;
     }
     int64_t weight = alone_weight(j, true) - alone_weight(j, false);
-    return wr_changes_push(j, WR_CHANGE_NONE, id, diff_product(weight, g->count), s->judges[d]);
+    return wr_changes_push(j, WR_CHANGE_NONE, id, wr_changes_product(weight, g->count), s->judges[d]);
 }
 
 static weir_status
@@ -195,7 +119,7 @@ apply_pair(join_changes *j, uint32_t i)
         WR_TRY(count_partner(j, d, id));
     if (j->half)
         return WEIR_OK;
-    return wr_changes_push(j, s->ids[d], id, diff_product(s->deltas[d], theirs), s->judges[d]);
+    return wr_changes_push(j, s->ids[d], id, wr_changes_product(s->deltas[d], theirs), s->judges[d]);
 }
 
 /* Row d has met all its partners. */
@@ -230,7 +154,7 @@ wr_changes_match(join_changes *j)
 {
     changes_step *s = j->step;
     weir_status   status;
-    collect(j);
+    wr_changes_collect(j);
     wr_flow flow = filter(j);
     if (flow != WR_FLOW_NEXT)
         return flow;
@@ -256,7 +180,7 @@ wr_changes_bring_back(join_changes *j)
         if ((g->flags & WR_GROUP_SEEN) == 0)
             continue;
         g->flags &= ~(uint32_t) WR_GROUP_SEEN;
-        if (wr_changes_push(j, WR_CHANGE_NONE, id, diff_product(weight, g->count), s->judge) !=
+        if (wr_changes_push(j, WR_CHANGE_NONE, id, wr_changes_product(weight, g->count), s->judge) !=
             WEIR_OK)
             return no_memory(j);
     }

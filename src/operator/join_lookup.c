@@ -11,8 +11,6 @@
  */
 #include "operator/join_changes_impl.h"
 
-#include <string.h>
-
 enum { WALK_AHEAD = 16 };
 
 bool
@@ -92,50 +90,6 @@ pass_walk(join_changes *j, int64_t *diffs, bool *same)
     atomic_fetch_add_explicit(&j->ctx->counters.rows_unmatched, unmatched, memory_order_relaxed);
 }
 
-/* The left's columns: as they are where each row has come out once. */
-static weir_status
-pass_left(join_changes *j, const wr_batch *in, wr_batch *out)
-{
-    changes_step *s = j->step;
-    bool          all = s->pairs == in->physical_count && in->selection == NULL;
-    for (uint32_t i = 0; all && i < s->pairs; i++)
-        all = s->pair_of[i] == i;
-    for (uint32_t c = 0; c < j->schemas[0]->field_count; c++) {
-        wr_value null = wr_value_null(j->schemas[0]->fields[c].type);
-        if (in->columns[c] == NULL)
-            out->columns[c] = wr_column_create_constant(j->ctx->flow, &null);
-        else if (all)
-            out->columns[c] = wr_column_retain(in->columns[c]);
-        else
-            out->columns[c] = wr_column_gather(j->ctx->flow, in->columns[c], s->pair_of, s->pairs);
-        if (out->columns[c] == NULL)
-            return WEIR_MEMORY;
-    }
-    return WEIR_OK;
-}
-
-/* Diffs where they are not all 1, and the watermark that judged the rows where the task does not stand there yet. */
-static weir_status
-pass_stamp(join_changes *j, wr_batch *out, const int64_t *diffs, bool same)
-{
-    changes_step *s = j->step;
-    if (!same) {
-        out->diff = wr_alloc(j->ctx->flow, s->pairs * sizeof *out->diff);
-        if (out->diff == NULL)
-            return WEIR_MEMORY;
-        memcpy(out->diff, diffs, s->pairs * sizeof *diffs);
-    }
-    if (s->judge <= j->ctx->watermark)
-        return WEIR_OK;
-    out->row_watermark = wr_alloc(j->ctx->flow, s->pairs * sizeof *out->row_watermark);
-    if (out->row_watermark == NULL)
-        return WEIR_MEMORY;
-    for (uint32_t i = 0; i < s->pairs; i++)
-        out->row_watermark[i] = s->judge;
-    out->watermark_before = out->watermark_after = j->ctx->watermark;
-    return WEIR_OK;
-}
-
 wr_flow
 wr_changes_pass(join_changes *j, const wr_batch *in)
 {
@@ -154,7 +108,8 @@ wr_changes_pass(join_changes *j, const wr_batch *in)
     if (b == NULL)
         goto fail;
     b->row_count = b->physical_count = s->pairs;
-    if (pass_left(j, in, b) != WEIR_OK || pass_stamp(j, b, diffs, same) != WEIR_OK)
+    if (wr_changes_put_batch(j, 0, in, s->pair_of, s->pairs, b->columns) != WEIR_OK ||
+        wr_changes_stamp(j, b, same ? NULL : diffs) != WEIR_OK)
         goto fail;
     for (uint32_t c = 0; c < m; c++) {
         b->columns[n + c] = wr_key_column_make(&side->row_layout, j->ctx->flow, s->pointers,

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { LINK_AHEAD = 8, SLOTS_AHEAD = 16 };
+enum { LINK_AHEAD = 8, SLOTS_AHEAD = 16, REMOVE_AHEAD = 16 };
 
 /* What the owner keeps in a key's row. */
 typedef struct change_key {
@@ -78,14 +78,6 @@ wr_change_side_fini(wr_change_side *side)
     wr_free(side->null_row);
     wr_free(side->due);
     *side = (wr_change_side){ 0 };
-}
-
-wr_group *
-wr_change_side_own(wr_change_side *side, uint32_t id)
-{
-    if (wr_group_table_own(&side->rows, &id, 1) != WEIR_OK)
-        return NULL;
-    return wr_change_side_row(side, id);
 }
 
 /* --- finding --- */
@@ -359,8 +351,9 @@ unlink_row(wr_change_side *side, uint32_t id)
     return WEIR_OK;
 }
 
-void
-wr_change_side_prefetch_removal(const wr_change_side *side, uint32_t id)
+/* A row is about to be removed: bring what that touches near, ... */
+static inline __attribute__((always_inline)) void
+prefetch_removal(const wr_change_side *side, uint32_t id)
 {
     const wr_group      *g = wr_change_side_row(side, id);
     const wr_change_row *row = wr_change_row_of(&side->row_layout, g);
@@ -375,8 +368,9 @@ wr_change_side_prefetch_removal(const wr_change_side *side, uint32_t id)
         wr_change_side_prefetch(side, row->prev);
 }
 
-void
-wr_change_side_prefetch_key(const wr_change_side *side, uint32_t id)
+/* ... and, half as far ahead, what that leads to. */
+static inline __attribute__((always_inline)) void
+prefetch_key(const wr_change_side *side, uint32_t id)
 {
     uint32_t key = wr_change_side_info(side, id)->key;
     if (key != WR_CHANGE_NONE && !side->row_layout.encoded)
@@ -386,13 +380,20 @@ wr_change_side_prefetch_key(const wr_change_side *side, uint32_t id)
 }
 
 weir_status
-wr_change_side_remove(wr_change_side *side, uint32_t id)
+wr_change_side_remove(wr_change_side *side, const uint32_t *ids, uint32_t count)
 {
-    if (wr_change_side_info(side, id)->key != WR_CHANGE_NONE)
-        WR_TRY(unlink_row(side, id));
-    if (wr_change_side_own(side, id) == NULL)
-        return WEIR_MEMORY;
-    return wr_group_table_remove(&side->rows, id);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + REMOVE_AHEAD < count)
+            prefetch_removal(side, ids[i + REMOVE_AHEAD]);
+        if (i + REMOVE_AHEAD / 2 < count)
+            prefetch_key(side, ids[i + REMOVE_AHEAD / 2]);
+        if (wr_change_side_info(side, ids[i])->key != WR_CHANGE_NONE)
+            WR_TRY(unlink_row(side, ids[i]));
+        if (wr_change_side_own(side, ids[i]) == NULL)
+            return WEIR_MEMORY;
+        WR_TRY(wr_group_table_remove(&side->rows, ids[i]));
+    }
+    return WEIR_OK;
 }
 
 /* --- expiry: a binary heap --- */
@@ -498,8 +499,7 @@ wr_change_side_forget(wr_change_side *side, wr_time watermark, uint64_t *count)
     *count = 0;
     while (taken == BATCH) {
         WR_TRY(wr_change_side_take(side, watermark, ids, BATCH, &taken));
-        for (uint32_t i = 0; i < taken; i++)
-            WR_TRY(wr_change_side_remove(side, ids[i]));
+        WR_TRY(wr_change_side_remove(side, ids, taken));
         *count += taken;
     }
     return WEIR_OK;
@@ -543,12 +543,19 @@ wr_change_side_tidy(wr_change_side *side)
 
 /* --- reading --- */
 
+void
+wr_change_side_pointers(const wr_change_side *side, const uint32_t *ids, uint32_t count,
+                        char **pointers)
+{
+    for (uint32_t i = 0; i < count; i++)
+        pointers[i] = ids[i] != WR_CHANGE_NONE ? (char *) wr_change_side_row(side, ids[i])
+                                               : side->null_row;
+}
+
 wr_column *
 wr_change_side_gather(const wr_change_side *side, uint32_t c, const uint32_t *ids, uint32_t count,
                       char **scratch, wr_budget *budget)
 {
-    for (uint32_t i = 0; i < count; i++)
-        scratch[i] = ids[i] != WR_CHANGE_NONE ? (char *) wr_change_side_row(side, ids[i])
-                                              : side->null_row;
+    wr_change_side_pointers(side, ids, count, scratch);
     return wr_key_column_make(&side->row_layout, budget, scratch, WR_GROUP_KEY_OFFSET, count, c);
 }

@@ -78,11 +78,8 @@ void        wr_change_side_heads(const wr_change_side *side, const wr_row_keys *
 /* Put rows ids[0..count), in no chain yet, into those of keys[which[i]]. */
 weir_status wr_change_side_link(wr_change_side *side, const wr_row_keys *keys,
                                 const uint16_t *which, const uint32_t *ids, uint32_t count);
-/* The row is about to be removed: bring what that touches near, and then, half as far ahead, what that leads to. */
-void        wr_change_side_prefetch_removal(const wr_change_side *side, uint32_t id);
-void        wr_change_side_prefetch_key(const wr_change_side *side, uint32_t id);
-/* The row leaves its chain, if it is in one, and the table. */
-weir_status wr_change_side_remove(wr_change_side *side, uint32_t id);
+/* The rows leave their chains, if they are in one, and the table. */
+weir_status wr_change_side_remove(wr_change_side *side, const uint32_t *ids, uint32_t count);
 /* When the row is due.  An until that comes later than the last one costs nothing.  Of a plain side END alone. */
 weir_status wr_change_side_hold(wr_change_side *side, uint32_t id, wr_time until);
 /* Forget rows whose until lies before the watermark; how many. */
@@ -95,13 +92,18 @@ void        wr_change_side_clear(wr_change_side *side);
 /* Give back what removed rows held, when it is worth the copying.  Between steps. */
 weir_status wr_change_side_tidy(wr_change_side *side);
 
-/* The row, to be written: a copy of its own where a snapshot holds it.  NULL: no memory. */
-wr_group *wr_change_side_own(wr_change_side *side, uint32_t id);
-
 static inline wr_group *
 wr_change_side_row(const wr_change_side *side, uint32_t id)
 {
     return wr_group_table_row(&side->rows, id);
+}
+/* The row, to be written: a copy of its own where a snapshot holds it.  NULL: no memory. */
+static inline wr_group *
+wr_change_side_own(wr_change_side *side, uint32_t id)
+{
+    if (WR_UNLIKELY(side->rows.shared) && wr_group_table_own(&side->rows, &id, 1) != WEIR_OK)
+        return NULL;
+    return wr_change_side_row(side, id);
 }
 static inline wr_change_row *
 wr_change_row_of(const wr_key_layout *row_layout, const wr_group *g)
@@ -131,6 +133,9 @@ wr_change_side_is(const wr_change_side *side, wr_group *g, const wr_row_keys *ke
         return wr_group_key(g)[side->key_word] == keys->words[2 * (size_t) k + 1];
     return side->row_layout.encoded || wr_change_side_same(side, g, keys, k);
 }
+/* Addresses of rows ids[0..count); of a row of NULLs where the id is NONE. */
+void       wr_change_side_pointers(const wr_change_side *side, const uint32_t *ids, uint32_t count,
+                                   char **pointers);
 /* Column c of rows ids[0..count), NULL where the id is NONE.  Owned; NULL: no memory. */
 wr_column *wr_change_side_gather(const wr_change_side *side, uint32_t c, const uint32_t *ids,
                                  uint32_t count, char **scratch, wr_budget *budget);

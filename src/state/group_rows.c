@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { CHUNK_ROWS_MIN = 4, POOL_FROM = 64 /* chunks */ };
+enum { CHUNK_ROWS_MIN = 4, POOL_FROM = 8 /* chunks */ };
 
 static size_t
 chunk_bytes(const wr_group_table *t, uint32_t capacity)

@@ -146,10 +146,12 @@ fill_nulls(const wr_key_layout *layout, const wr_column *column, uint32_t c, con
     }
 }
 
+#define HASH_SEED 0x9e3779b97f4a7c15u
+
 static uint64_t
 hash_row(const wr_key_layout *layout, const uint64_t *row)
 {
-    uint64_t h = 0x9e3779b97f4a7c15u;
+    uint64_t h = HASH_SEED;
     for (uint32_t w = 0; w < layout->nulls_at + layout->null_words; w++)
         h = wr_hash_u64(h, row[w]);
     for (uint32_t c = 0; c < layout->column_count; c++) {
@@ -162,6 +164,25 @@ hash_row(const wr_key_layout *layout, const uint64_t *row)
         h = column->view ? hash_text(h, at) : wr_hash_u64(h ^ at[0], at[1]);
     }
     return h;
+}
+
+/* hash_row, where each column is one word and all are counted through. */
+static inline __attribute__((always_inline)) void
+hash_all(wr_row_keys *keys, uint32_t words)
+{
+    const uint64_t *row = keys->words;
+    for (uint32_t i = 0; i < keys->count; i++, row += words) {
+        uint64_t h = HASH_SEED;
+        for (uint32_t w = 0; w < words; w++)
+            h = wr_hash_u64(h, row[w]);
+        keys->hashes[i] = h;
+    }
+}
+
+static bool
+all_are_words(const wr_key_layout *layout)
+{
+    return layout->compare_words == layout->nulls_at + layout->null_words + layout->column_count;
 }
 
 static void
@@ -178,6 +199,10 @@ hash_words(wr_row_keys *keys)
     else if (layout->column_count == 1 && layout->has_views && !layout->prefix)
         for (uint32_t i = 0; i < keys->count; i++, row += WR_KEY_TEXT_WORDS)
             keys->hashes[i] = hash_text(0, row);
+    else if (all_are_words(layout) && layout->compare_words == 4)
+        hash_all(keys, 4);
+    else if (all_are_words(layout))
+        hash_all(keys, layout->compare_words);
     else
         for (uint32_t i = 0; i < keys->count; i++, row += layout->compare_words)
             keys->hashes[i] = hash_row(layout, row);

@@ -11,6 +11,7 @@ enum {
     SIZES = PIECE_MAX / STEP + 1,
     SIZE_OWN = SIZES, /* the place of pieces of wr_pool.own_bytes */
     PIECES_FIRST = 4,   /* of the first slab of a size                                */
+    LINE = 64,
 };
 
 #define ALONE UINT64_MAX
@@ -33,10 +34,9 @@ typedef struct slab {
     uint32_t piece_bytes, live, fresh, count;
     uint32_t size;  /* its place in the pool's lists */
     bool is_large;
-    uint64_t spare[5];
+    uint32_t first; /* bytes from the slab to its first piece's head */
+    size_t bytes;   /* all of it                                     */
 } slab;
-/* Pieces of a size of their own stand 8 bytes before a multiple of 64. */
-_Static_assert((sizeof(slab) + sizeof(head)) % 64 == 56, "see wr_pool_create_for");
 
 /* An allocation of its own. */
 typedef struct alone {
@@ -142,12 +142,23 @@ list_remove(slab *s)
         s->next->before = s->before;
 }
 
+/* Where the first head of a slab stands: pieces of a size of their own begin 8 bytes before a multiple of 64. */
+static uint32_t
+slab_first(const slab *s, uint32_t size)
+{
+    uint32_t first = sizeof *s;
+    if (size == SIZE_OWN)
+        first += (uint32_t)(LINE - sizeof(head) - 8 - ((uintptr_t)s + first)) % LINE;
+    return first;
+}
+
 static slab *
 slab_create(wr_pool *pool, uint32_t size, uint32_t piece_bytes)
 {
     uint32_t *pieces = &pool->pieces[size];
     uint32_t count = WR_MAX(*pieces, (uint32_t)PIECES_FIRST);
-    size_t bytes = sizeof(slab) + (size_t)count * piece_bytes;
+    const size_t front = sizeof(slab) + (size == SIZE_OWN ? LINE : 0);
+    size_t bytes = front + (size_t)count * piece_bytes;
     slab *s = NULL;
     bool is_large = false;
     if (pool->large && size == SIZE_OWN && pool->bytes[size] >= LARGE_FROM) {
@@ -156,19 +167,21 @@ slab_create(wr_pool *pool, uint32_t size, uint32_t piece_bytes)
     }
     if (is_large) {
         bytes = LARGE_BYTES;
-        count = (uint32_t)((bytes - sizeof *s) / piece_bytes);
+        count = (uint32_t)((bytes - front) / piece_bytes);
     } else {
         s = wr_alloc(pool->budget, bytes);
     }
     if (s == NULL) { /* so near the limit, a small one */
         count = PIECES_FIRST;
-        bytes = sizeof *s + (size_t)count * piece_bytes;
+        bytes = front + (size_t)count * piece_bytes;
         s = wr_alloc(pool->budget, bytes);
     }
     if (s == NULL)
         return NULL;
     *s = (slab){ .pool = pool, .piece_bytes = piece_bytes, .count = count, .size = size };
     s->is_large = is_large;
+    s->first = slab_first(s, size);
+    s->bytes = bytes;
     pool->bytes[size] += bytes;
     *pieces = WR_MAX(WR_MIN(2 * count, (uint32_t)SLAB_MAX / piece_bytes), (uint32_t)PIECES_FIRST);
     s->all_next = pool->all;
@@ -191,8 +204,7 @@ slab_destroy(slab *s)
         s->all_next->all_before = s->all_before;
     s->pool->pieces[s->size] =
         WR_MAX(WR_MIN(s->count / 2, (uint32_t)SLAB_MAX / s->piece_bytes), (uint32_t)PIECES_FIRST);
-    s->pool->bytes[s->size] -=
-        s->is_large ? LARGE_BYTES : sizeof *s + (size_t)s->count * s->piece_bytes;
+    s->pool->bytes[s->size] -= s->bytes;
     slab_free(s);
 }
 
@@ -294,7 +306,7 @@ wr_pool_alloc(wr_pool *pool, size_t bytes)
     if (piece != NULL) {
         s->free = piece->next;
     } else {
-        head *h = (head *)((char *)(s + 1) + (size_t)s->fresh++ * s->piece_bytes);
+        head *h = (head *)((char *)s + s->first + (size_t)s->fresh++ * s->piece_bytes);
         *h = (head){ .place = (uint64_t)((char *)h - (char *)s) };
         piece = (spare *)(h + 1);
     }

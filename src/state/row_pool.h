@@ -20,10 +20,9 @@ typedef struct wr_pool wr_pool;
 
 /* Returns owned (one hold); NULL: no memory. */
 wr_pool *wr_pool_create(wr_budget *budget);
-/* The same; pieces of piece_bytes, of a kilobyte and more, have slabs too, and begin 8 bytes behind a multiple of 16.
- * large: behind some megabytes slabs are large pages, where such pieces begin 8 bytes before a multiple of 64.  That
- * is for what is looked at in no order; what is written once and seldom read again is quicker on small ones, which the
- * system clears when they are about to be written. */
+/* The same; pieces of piece_bytes, of a kilobyte and more, have slabs too, and begin 8 bytes before a multiple of 64.
+ * large: behind some megabytes slabs are large pages.  That is for what is looked at in no order; what is written once
+ * and seldom read again is quicker on small ones, which the system clears when they are about to be written. */
 wr_pool *wr_pool_create_for(wr_budget *budget, size_t piece_bytes, bool large);
 void wr_pool_hold(wr_pool *pool);
 void wr_pool_release(wr_pool *pool); /* NULL is allowed */
