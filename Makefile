@@ -184,9 +184,13 @@ check: ## all of it: no warnings, tidy, the suite under ASan and UBSan, recovery
 recovery: $(O)/weir ## kill -9 at random instants over files, windows, joins and changes: nothing lost, nothing late that was not: N=2000
 	@tools/kill_loop $(O)/weir $(or $(N),40)
 
-soak: $(O)/weir ## an hour under load with a fault each minute: memory, descriptors, threads, answers: MINUTES=60 ARGS="--kill 5"
+soak: $(O)/weir $(O)/soak_feeder ## an hour under load with a fault each minute: memory, descriptors, threads, answers: MINUTES=60 ARGS="--load 70" ARGS="--kill 5"
 	@tools/soak/run.py $(O) $(or $(MINUTES),60) $(ARGS)
 .PHONY: soak
+
+$(O)/soak_feeder: $(O)/obj/tools/soak/feeder.o
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< -lrdkafka
 
 faults: $(O)/faults/weir $(O)/faults/embed ## every allocation and system call of ours fails, in 28 scenarios: ARGS="--only again --sites"
 	@python3 tools/faults/run.py $(O) $(ARGS)

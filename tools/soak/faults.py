@@ -8,8 +8,8 @@ from world import PARTITIONS
 
 
 class Fault:
-    """span: how much of the minute it lasts."""
-    span = 1 / 3
+    """span: how much of the minute it lasts; stops: meanwhile the source may not be read."""
+    span, stops = 1 / 3, False
 
     def __init__(self, world, readers, found):
         self.world, self.readers, self.found = world, readers, found
@@ -48,6 +48,8 @@ class SubscriberCut(Fault):
 
 class Stopped(Fault):
     """A process that stands still: the connections stay, nothing answers."""
+    stops = True
+
     def pid(self):
         raise NotImplementedError
 
@@ -80,6 +82,8 @@ class Pause(Stopped):
 
 class SinkStalls(Fault):
     """Who reads standard output takes nothing."""
+    stops = True
+
     def begin(self):
         self.world.odd_stalled.set()
 
@@ -89,6 +93,8 @@ class SinkStalls(Fault):
 
 class DiskFull(Fault):
     """No room for file sinks and checkpoints."""
+    stops = True
+
     def begin(self):
         if not self.world.small_disk:
             return
@@ -127,14 +133,16 @@ class Giant(Fault):
 
 
 class HotKey(Fault):
-    """Three times the rows, nine in ten of one key."""
+    """Three times the rows (as many more as there is room for, under load), nine in ten of one key."""
     span = 1 / 6
 
     def begin(self):
-        self.world.hot = True
+        self.world.feeder.say("hot 1")
+        self.world.feeder.say("rate", self.world.rate * self.world.hot_factor)
 
     def end(self):
-        self.world.hot = False
+        self.world.feeder.say("hot 0")
+        self.world.feeder.say("rate", self.world.rate)
 
 
 class IdlePartition(Fault):
@@ -142,11 +150,11 @@ class IdlePartition(Fault):
     span = 2 / 3
 
     def begin(self):
-        self.world.silent = PARTITIONS - 1
+        self.world.feeder.say("silent", PARTITIONS - 1)
         self.told = len(self.readers[0].rows)
 
     def end(self):
-        self.world.silent = None
+        self.world.feeder.say("silent -1")
         if len(self.readers[0].rows) == self.told:
             self.found.append("no window closed while a partition was idle")
 

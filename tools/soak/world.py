@@ -3,7 +3,8 @@
 
 Event time is the wall's.  Rows of `e` go to four partitions, each partition in order but for 0.8 s, and the watermark allows 3 s, so no
 row may be late, not even those of a partition that comes back from being idle.  There is no consumer group: the practice Kafka's own code
-does not stand members that come and go (`make test-kafka` has groups).  Each row that is fed is counted here at the same time, by means of its own: these counts are the answers at the end.
+does not stand members that come and go (`make test-kafka` has groups).  Each row that is fed is counted at the same time, those of `e` by the
+feeder (feeder.c), by means of its own: these counts are the answers at the end.
 """
 import collections
 import os
@@ -15,9 +16,10 @@ import subprocess
 import threading
 import time
 
-from producer import Producer
+from feeder import Feeder
 
-KEYS, PARTITIONS, WINDOW_MS, SLIDE_MS, SIZE_MS, BOUND_MS, WATERMARK_MS, JITTER_MS = 200, 4, 5000, 2000, 10000, 3000, 3000, 800
+KEYS, PARTITIONS, WINDOW_MS, SLIDE_MS, SIZE_MS, BOUND_MS, WATERMARK_MS = 200, 4, 5000, 2000, 10000, 3000, 3000
+SIDE_RATE = 200  # rows a second of `f` and of `t`
 PIPELINE = """
 name: soak
 limits: {{ workers: 2, memory: 512MB }}
@@ -60,11 +62,11 @@ views:
     sql: SELECT a.window_start, a.k, a.n, b.n AS m FROM per_window a JOIN t_window b ON a.window_start = b.window_start AND a.k = b.k
   answered:
     retain: 10s
-    sql: SELECT e.id FROM e JOIN f ON f.id = e.id AND f.ts BETWEEN e.ts AND e.ts + interval '3 seconds'
+    sql: SELECT e.id FROM e JOIN f ON f.id = e.id AND f.ts BETWEEN e.ts AND e.ts + interval '3 seconds' WHERE e.id % {joined} = {joined} - 1
   per_key: {{ sql: "SELECT k, count(*) AS n, sum(v) AS s FROM e GROUP BY k", state: {{ unbounded: true }}, retain: 10s }}
   named: {{ sql: "SELECT p.k, p.n, u.name FROM per_key p LEFT JOIN u ON u.k = p.k", state: {{ unbounded: true }}, retain: 10s }}
   top: {{ sql: "SELECT k, n FROM per_key ORDER BY n DESC, k LIMIT 10", state: {{ unbounded: true }}, retain: 10s }}
-  odd: {{ sql: "SELECT id, v FROM e WHERE v % 2 = 1", retain: 1s, buffer: 64KiB }}
+  odd: {{ sql: "SELECT id, v FROM e WHERE v % {every} = {every} - 1", retain: 1s, buffer: 64KiB }}
 sinks:
   windows: {{ from: per_window, file: {{ path: {disk}/windows.jsonl }} }}
   sliding: {{ from: sliding, file: {{ path: {disk}/sliding.jsonl }} }}
@@ -83,10 +85,6 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
-
-
-def clock():
-    return int(time.time() * 1000)
 
 
 def stamp(ms):
@@ -117,38 +115,37 @@ class Expected:
     def __init__(self):
         self.windows, self.sliding, self.t_windows = {}, {}, collections.Counter()
         self.keys, self.names, self.answered = {}, {}, collections.Counter()
-        self.odd = bytearray()
         self.bad = self.bad_tcp = self.events = 0
 
-    def event(self, k, v, ts):
-        self.events += 1
-        self.odd.append(v % 2)
-        for table, key in ((self.windows, (ts // WINDOW_MS * WINDOW_MS, k)), (self.keys, k)):
-            cell = table.setdefault(key, [0, 0])
-            cell[0] += 1
-            cell[1] += v
-        for start in range((ts - SIZE_MS) // SLIDE_MS * SLIDE_MS + SLIDE_MS, ts + 1, SLIDE_MS):
-            cell = self.sliding.setdefault(start, [0, 0])
-            cell[0] += 1
-            cell[1] = max(cell[1], v)
+    def take(self, told):
+        """What the feeder has counted."""
+        self.events = told["events"]
+        self.windows = {(start, k): (n, s) for start, k, n, s in told["windows"]}
+        self.keys = dict(enumerate(told["keys"]))
+        for at, n, top in told["panes"]:
+            for start in range(at - SIZE_MS + SLIDE_MS, at + 1, SLIDE_MS):
+                was = self.sliding.get(start, (0, 0))
+                self.sliding[start] = (was[0] + n, max(was[1], top))
 
 
 class World:
-    def __init__(self, weir, directory, rate, seed, length):
-        self.weir, self.dir, self.rate, self.rnd = weir, directory, rate, random.Random(seed)
+    """every: one row of `e` in so many is in `odd`, and may be answered (in `answered` fifty times as many are looked at, or all)."""
+
+    def __init__(self, build, directory, every, seed, length):
+        self.weir, self.dir, self.every, self.rnd = build + "/weir", directory, every, random.Random(seed)
+        self.rate, self.hot_factor = 0, 3
         self.disk = os.path.join(directory, "disk")
         os.mkdir(self.disk)
-        self.broker, self.other = Broker(weir, directory, "broker"), Broker(weir, directory, "other")
+        self.broker, self.other = Broker(self.weir, directory, "broker"), Broker(self.weir, directory, "other")
         self.ports = {x: free_port() for x in ("tcp_in", "http", "tcp")}
         self.pipeline = os.path.join(directory, "soak.yaml")
         self.idle_s = max(3, length // 4)
-        open(self.pipeline, "w").write(PIPELINE.format(broker=self.broker.address, other=self.other.address, dir=directory, disk=self.disk, idle=self.idle_s, **self.ports))
-        self.producer = Producer(self.broker.address, "e")
+        open(self.pipeline, "w").write(PIPELINE.format(broker=self.broker.address, other=self.other.address, dir=directory, disk=self.disk, idle=self.idle_s, every=every, joined=max(1, every // 50), **self.ports))
+        self.feeder = Feeder(build + "/soak_feeder", self.broker.address, "e", PARTITIONS, KEYS, every, seed)
         self.files = {x: open("%s/%s.jsonl" % (directory, x), "w") for x in "fu"}
         self.expected = Expected()
-        self.recent = collections.deque()
         self.socket, self.out = None, bytearray()
-        self.hot, self.silent, self.pushing = False, None, True
+        self.pushing = True
         self.process, self.odd_seen, self.odd_stalled = None, bytearray(), threading.Event()
         self.ended = False
         self.at = time.time()
@@ -164,12 +161,12 @@ class World:
         threading.Thread(target=self.drain, args=(self.process.stdout,), daemon=True).start()
 
     def drain(self, pipe):
-        """Standard output: the rows of `odd`, marked by their id."""
+        """Standard output: the rows of `odd`, marked by their place among them."""
         for line in pipe:
             while self.odd_stalled.is_set():
                 time.sleep(0.05)
             try:
-                i = int(line[6:line.index(b",")])
+                i = int(line[6:line.index(b",")]) // self.every
             except ValueError:  # a line that the kill cut
                 continue
             if i >= len(self.odd_seen):
@@ -183,27 +180,24 @@ class World:
 
     # --- feeding ---
 
+    def set_rate(self, rate):
+        self.rate = rate
+        self.feeder.say("rate", rate)
+
     def to_partition(self, p, lines):
         for line in lines:
-            self.producer.send(p, line)
-        self.producer.poll()
+            self.feeder.say("raw", p, line)
 
     def tick(self):
-        """Feed what is due since the last tick."""
+        """Feed to files and TCP what is due since the last tick."""
         now = time.time()
         due, self.at = now - self.at, now
         if due > 5:
             due = 5  # this process itself was held up
-        ms, lines, x = int(now * 1000), [[] for _ in range(PARTITIONS)], self.expected
-        partitions = [p for p in range(PARTITIONS) if p != self.silent]
-        for _ in range(int(self.rate * due * (3 if self.hot else 1) + self.rnd.random())):
-            k = 0 if self.hot and self.rnd.random() < 0.9 else self.rnd.randrange(KEYS)
-            self.event(lines[self.rnd.choice(partitions)], k, self.rnd.randrange(1000), ms - self.rnd.randrange(JITTER_MS))
-        for p, text in enumerate(lines):
-            self.to_partition(p, text)
-        while self.recent and self.recent[0][1] < ms - 6000:
-            self.recent.popleft()
-        for _ in range(int(self.rate / 10 * due + self.rnd.random())):
+        ms, x, recent = int(now * 1000), self.expected, self.feeder.recent
+        while recent and recent[0][1] < ms - 6000:
+            recent.popleft()
+        for _ in range(int(SIDE_RATE * due + self.rnd.random())):
             self.answer(ms)
             if self.pushing:
                 k = self.rnd.randrange(KEYS)
@@ -215,16 +209,11 @@ class World:
             f.flush()
         self.send_tcp()
 
-    def event(self, lines, k, v, ts):
-        i = self.expected.events
-        self.expected.event(k, v, ts)
-        self.recent.append((i, ts))
-        lines.append('{"id":%d,"k":%d,"v":%d,"ts":"%s"}' % (i, k, v, stamp(ts)))
-
     def answer(self, ms):
         """A row of `f` for some event of the last seconds: in time, or just not."""
-        if self.recent:
-            i, ts = self.recent[self.rnd.randrange(len(self.recent))]
+        recent = self.feeder.recent
+        if recent:
+            i, ts = recent[self.rnd.randrange(len(recent))]
             self.files["f"].write('{"id":%d,"ts":"%s"}\n' % (i, stamp(ms)))
             if ms - ts <= BOUND_MS:
                 self.expected.answered[i] += 1
@@ -256,13 +245,9 @@ class World:
 
     def flush(self):
         """A minute ahead in every partition: what is open closes.  Returns the time before which every window must be there."""
-        ms = clock() + 60000
-        for p in range(PARTITIONS):
-            lines = []
-            for k in range(KEYS):  # a last row of each key, too
-                self.event(lines, k, 1, ms)
-            self.to_partition(p, lines)
-        self.producer.flush()
+        told = self.feeder.flush()
+        self.expected.take(told)
+        ms = told["ahead"]
         self.files["f"].write('{"id":-1,"ts":"%s"}\n' % stamp(ms))
         self.out += b'{"k":-1,"ts":"%s"}\n' % stamp(ms).encode()
         for f in self.files.values():
@@ -277,6 +262,7 @@ class World:
     def close(self):
         self.ended = True
         self.odd_stalled.clear()
+        self.feeder.close()
         for p in [x.process for x in (self.broker, self.other)] + ([self.process] if self.process else []):
             if p.poll() is None:
                 p.send_signal(signal.SIGCONT)
