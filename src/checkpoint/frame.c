@@ -153,9 +153,8 @@ wr_frame_file_put_raw(frame_file *f, const void *bytes, size_t length)
 }
 
 static void
-file_put_frame(frame_file *f, frame_type type, uint64_t sequence, const char *payload, uint32_t length)
+frame_head(char head[FRAME_HEAD_BYTES], frame_type type, uint64_t sequence, uint32_t length)
 {
-    char     head[FRAME_HEAD_BYTES];
     uint16_t format = FRAME_FORMAT, kind = (uint16_t) type;
     uint32_t flags = 0;
     memcpy(head, &FRAME_MAGIC, 4);
@@ -166,9 +165,32 @@ file_put_frame(frame_file *f, frame_type type, uint64_t sequence, const char *pa
     memcpy(head + 20, &length, 4);
     uint32_t crc = wr_crc32c(head, 24);
     memcpy(head + 24, &crc, 4);
+}
+
+void
+wr_frame_begin(wr_text *to, frame_type type, uint64_t sequence, size_t length)
+{
+    char head[FRAME_HEAD_BYTES];
+    wr_assert(length <= FRAME_PAYLOAD_MAX);
+    frame_head(head, type, sequence, (uint32_t) length);
+    wr_text_append(to, head, sizeof head);
+}
+
+void
+wr_frame_end(wr_text *to, size_t length)
+{
+    uint32_t crc = wr_text_ok(to) ? wr_crc32c(to->data + to->length - length, length) : 0;
+    wr_text_append(to, &crc, sizeof crc);
+}
+
+static void
+file_put_frame(frame_file *f, frame_type type, uint64_t sequence, const char *payload, uint32_t length)
+{
+    char head[FRAME_HEAD_BYTES];
+    frame_head(head, type, sequence, length);
     wr_frame_file_put_raw(f, head, sizeof head);
     wr_frame_file_put_raw(f, payload, length);
-    crc = wr_crc32c(payload, length);
+    uint32_t crc = wr_crc32c(payload, length);
     wr_frame_file_put_raw(f, &crc, sizeof crc);
 }
 
@@ -228,30 +250,45 @@ wr_directory_sync(int directory, const char *path, weir_error *err)
 /* --- reading --- */
 
 bool
-wr_frame_get(const char *bytes, size_t length, size_t *at, frame_type type, uint64_t sequence,
-             const char **payload, size_t *payload_length)
+wr_frame_next(const char *bytes, size_t length, size_t *at, frame *out)
 {
     uint32_t    magic, size, crc;
     uint16_t    format, kind;
-    uint64_t    seq;
     const char *p = bytes + *at;
     if (length - *at < FRAME_HEAD_BYTES + FRAME_TAIL_BYTES)
         return false;
     memcpy(&magic, p, 4);
     memcpy(&format, p + 4, 2);
     memcpy(&kind, p + 6, 2);
-    memcpy(&seq, p + 12, 8);
+    memcpy(&out->sequence, p + 12, 8);
     memcpy(&size, p + 20, 4);
     memcpy(&crc, p + 24, 4);
-    if (crc != wr_crc32c(p, 24) || magic != FRAME_MAGIC || format != FRAME_FORMAT ||
-        kind != type || seq != sequence || size > FRAME_PAYLOAD_MAX ||
+    if (crc != wr_crc32c(p, 24) || magic != FRAME_MAGIC || format != FRAME_FORMAT || size > FRAME_PAYLOAD_MAX ||
         size > length - *at - FRAME_HEAD_BYTES - FRAME_TAIL_BYTES)
         return false;
     memcpy(&crc, p + FRAME_HEAD_BYTES + size, 4);
     if (crc != wr_crc32c(p + FRAME_HEAD_BYTES, size))
         return false;
-    *payload = p + FRAME_HEAD_BYTES;
-    *payload_length = size;
+    out->type = (frame_type) kind;
+    out->payload = p + FRAME_HEAD_BYTES;
+    out->length = size;
     *at += (size_t) FRAME_HEAD_BYTES + size + FRAME_TAIL_BYTES;
+    return true;
+}
+
+bool
+wr_frame_get(const char *bytes, size_t length, size_t *at, frame_type type, uint64_t sequence,
+             const char **payload, size_t *payload_length)
+{
+    frame  f;
+    size_t was = *at;
+    if (!wr_frame_next(bytes, length, at, &f))
+        return false;
+    if (f.type != type || f.sequence != sequence) {
+        *at = was;
+        return false;
+    }
+    *payload = f.payload;
+    *payload_length = f.length;
     return true;
 }

@@ -16,7 +16,7 @@ enum {
     FRAME_TAIL_BYTES = 4,
     FRAME_PAYLOAD_MAX = 64 << 20,
 };
-typedef enum frame_type { FRAME_PART = 1, FRAME_MANIFEST = 2, FRAME_FOOTER = 3 } frame_type;
+typedef enum frame_type { FRAME_PART = 1, FRAME_MANIFEST = 2, FRAME_FOOTER = 3, FRAME_RECORD = 4, FRAME_FLOOR = 5 } frame_type;
 
 uint32_t wr_crc32c(const void *bytes, size_t length);
 
@@ -50,7 +50,18 @@ weir_status wr_directory_sync(int directory, const char *path, weir_error *err);
 
 /* Bytes a payload takes in a file, frames included. */
 uint64_t    wr_frame_bytes(uint64_t payload);
-/* The frame at *at of a file's bytes; false: damaged, cut, or of another type or sequence. */
+/* One frame: begin, append its payload of `length` bytes (at most FRAME_PAYLOAD_MAX), end. */
+void        wr_frame_begin(wr_text *to, frame_type type, uint64_t sequence, size_t length);
+void        wr_frame_end(wr_text *to, size_t length);
+typedef struct frame {
+    frame_type  type;
+    uint64_t    sequence;
+    const char *payload; /* borrows the file's bytes */
+    size_t      length;
+} frame;
+/* The frame at *at of a file's bytes; false: damaged or cut. */
+bool        wr_frame_next(const char *bytes, size_t length, size_t *at, frame *out);
+/* The same; false also when it is of another type or sequence. */
 bool        wr_frame_get(const char *bytes, size_t length, size_t *at, frame_type type,
                          uint64_t sequence, const char **payload, size_t *payload_length);
 file_sum    wr_file_sum(const void *bytes, size_t length);

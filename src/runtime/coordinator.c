@@ -207,6 +207,8 @@ epoch_finish(wr_runtime *rt, wr_epoch epoch, weir_status status, uint64_t bytes,
     wr_cond_broadcast(&c->changed);
     wr_mutex_unlock(&c->lock);
     if (status == WEIR_OK)
+        wr_undo_checkpointed(rt, epoch);
+    if (status == WEIR_OK)
         wr_runtime_event(rt, WR_EVENT_CHECKPOINT, NULL);
     else
         wr_log(WR_LOG_WARN, "checkpoint", "epoch %" PRIu64 " was not written: %s", epoch, err->text);

@@ -113,6 +113,7 @@ wr_runtime_create(const wr_job *job, const wr_source_binding *sources, uint32_t 
     wr_arena_init(&rt->arena, budget);
     wr_mutex_init(&rt->lock);
     wr_cond_init(&rt->changed);
+    wr_undo_init(rt);
     wr_error_clear(&rt->error);
     wr_random_init(&rt->random, rt->config.seed);
     weir_status status = wr_restore_open(rt, err);
@@ -121,6 +122,8 @@ wr_runtime_create(const wr_job *job, const wr_source_binding *sources, uint32_t 
         status = wr_runtime_build(rt, sources, sinks, err);
     if (status == WEIR_OK && rt->has_restored)
         status = wr_restore_segments(rt, err);
+    if (status == WEIR_OK)
+        status = wr_undo_open(rt, err);
     if (status != WEIR_OK) {
         wr_runtime_destroy(rt);
         return status;
@@ -148,6 +151,7 @@ wr_runtime_start(wr_runtime *rt, weir_error *err)
     for (uint32_t i = 0; i < rt->task_count; i++)
         wr_task_wake(rt->tasks[i]);
     rt->started = true;
+    WR_TRY(wr_undo_start(rt, err));
     WR_TRY(wr_coordinator_start(rt, err));
     return wr_executor_start(rt, err);
 }
@@ -198,6 +202,7 @@ wr_runtime_stop(wr_runtime *rt, weir_error *err)
         status = stop_await(rt, wr_coordinator_request(rt), err);
     wr_executor_join(rt);
     wr_coordinator_stop(rt);
+    wr_undo_stop(rt);
     weir_status failure = wr_runtime_status(rt, err);
     return failure != WEIR_OK ? failure : status;
 }
@@ -207,6 +212,7 @@ wr_runtime_kill(wr_runtime *rt)
 {
     wr_executor_join(rt);
     wr_coordinator_stop(rt);
+    wr_undo_stop(rt);
 }
 
 void
@@ -218,6 +224,7 @@ wr_runtime_destroy(wr_runtime *rt)
     wr_runtime_unbuild(rt);
     wr_isolate_fini(rt);
     wr_coordinator_fini(rt);
+    wr_undo_fini(rt);
     if (rt->has_restored)
         wr_checkpoint_fini(&rt->restored);
     wr_store_close(rt->store);

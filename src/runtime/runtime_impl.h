@@ -12,6 +12,7 @@
 #include "runtime/chain_impl.h"
 #include "runtime/input_impl.h"
 #include "runtime/source_impl.h"
+#include "runtime/undo_impl.h"
 #include "runtime/whole.h"
 
 /* A segment of the job whose operators this task runs. */
@@ -48,6 +49,7 @@ typedef struct sink_task {
     inputs                 in;
     wr_batch              *batch;     /* offered and not taken yet */
     wr_whole               whole;     /* written by key: changes under way */
+    sink_undo              undo;      /* and what takes them back          */
     wr_watch              *watch;
     int                    watch_fd;
     wr_epoch               flushing;  /* barrier under way; 0: none */
@@ -120,6 +122,7 @@ struct wr_runtime {
     uint32_t                 worker_count; /* threads; 1 for SEEDED */
     wr_random                random;
     coordinator              coordinator;
+    undo                     undo;
     stall                    stall;
     wr_store                *store;
     wr_checkpoint            restored;

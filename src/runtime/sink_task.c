@@ -7,13 +7,14 @@
  * Invariants  S1  a batch is offered until the connector has taken it; nothing else is taken meanwhile
  *             S2  a barrier is acknowledged only after flush said NEXT
  *             S3  what is written by key is written a whole change at a time (whole.h); a barrier stands
- *                 between changes
+ *                 between changes.  Where there are checkpoints, it is written when what takes it back is
+ *                 durable, and a restart takes back what was told since the checkpoint (undo_impl.h)
  */
 #include "runtime/runtime_impl.h"
 
 #include <stdio.h>
 
-enum { BATCHES_A_RUN = 16 };
+enum { BATCHES_A_RUN = 16, JOURNAL_RETRY_US = 1000000 };
 
 static sink_task *
 sink_of(wr_sink_ctx *ctx)
@@ -105,11 +106,52 @@ sink_answered(sink_task *s, wr_flow flow)
     return stuck ? SINK_STUCK : SINK_FAILED;
 }
 
+/* What is noted is not durable yet: SEEDED, it is made so; else the journal's thread wakes the task.  True: go on. */
+static bool
+sink_await_journal(sink_task *s)
+{
+    wr_runtime *rt = s->t.rt;
+    bool        seeded = rt->config.executor == WR_EXECUTOR_SEEDED;
+    if (seeded && !wr_undo_is_durable(s) && wr_undo_sync_now(rt))
+        return true;
+    wr_undo_sync_soon(rt);
+    if (wr_undo_trouble(rt, &s->ctx.error)) {
+        (void) sink_answered(s, WR_FLOW_WAIT);
+        if (seeded)
+            ctx_wake_after(&s->ctx, JOURNAL_RETRY_US);
+    }
+    return false;
+}
+
+/* The next rows that a restart takes back; NULL when there are no more. */
+static bool
+sink_take_back(sink_task *s)
+{
+    if (wr_undo_back_next(s->undo.back, true, &s->batch) != WEIR_OK)
+        return false;
+    if (s->batch == NULL) {
+        wr_undo_back_destroy(s->undo.back);
+        s->undo.back = NULL;
+    }
+    return true;
+}
+
+/* Is anything left to be written of what was taken? */
+static bool
+sink_has_more(const sink_task *s)
+{
+    return s->batch != NULL || s->whole.ready || s->undo.held_count > 0 || s->undo.back != NULL;
+}
+
 /* S1, S2: whatever is under way. */
 static sink_step
 sink_proceed(sink_task *s)
 {
     const wr_sink_ops *ops = s->binding->ops;
+    if (s->batch == NULL && s->undo.back != NULL && !sink_take_back(s)) {
+        (void) wr_error_set(&s->ctx.error, WEIR_MEMORY, "no memory for what is taken back");
+        return SINK_FAILED;
+    }
     if (s->batch != NULL) {
         sink_step step = sink_answered(s, ops->write(s->self, &s->ctx, s->batch));
         if (step != SINK_GO)
@@ -118,14 +160,16 @@ sink_proceed(sink_task *s)
         s->batch = NULL;
         task_moved(&s->t);
     }
-    if (s->whole.ready)
+    if (sink_has_more(s) || (s->flushing == 0 && !s->ending))
         return SINK_GO; /* sink_take goes on with it */
-    if (s->flushing == 0 && !s->ending)
-        return SINK_GO;
+    if (s->undo.on && !wr_undo_is_durable(s) && !sink_await_journal(s))
+        return SINK_STUCK;
     sink_step step = sink_answered(s, ops->flush != NULL ? ops->flush(s->self, &s->ctx) : WR_FLOW_NEXT);
     if (step == SINK_GO && s->flushing != 0) {
         wr_epoch epoch = s->flushing;
         s->flushing = 0;
+        if (s->undo.on)
+            wr_undo_passed(s, epoch);
         wr_inputs_release_barrier(&s->in);
         wr_coordinator_ack(s->t.rt, &s->t, epoch);
     }
@@ -142,33 +186,42 @@ sink_failed(sink_task *s)
 }
 
 /* Takes batch. */
-static bool
+static weir_status
 sink_offer(sink_task *s, wr_batch *batch)
 {
-    bool upserts = s->binding->upserts != NULL;
     weir_status status = WEIR_OK;
-    if (batch->row_count > 0 && !upserts)
+    if (batch->row_count > 0 && s->binding->upserts == NULL)
         s->batch = wr_batch_retain(batch);
+    else if (batch->row_count > 0 && s->undo.on)
+        status = wr_undo_note(s, batch);
     else if (batch->row_count > 0)
         status = wr_whole_put(&s->whole, batch); /* S3 */
     wr_batch_release(batch);
-    return status == WEIR_OK;
+    return status;
 }
 
-/* False: nothing there. */
+/* The next batch whose records are durable; false: not yet.  *waits: nothing else may be taken before. */
 static bool
-sink_take(sink_task *s, bool *failed)
+sink_take_noted(sink_task *s, bool *waits, weir_status *status)
+{
+    wr_batch *batch = wr_undo_take(s);
+    *waits = batch == NULL && (s->flushing != 0 || s->ending || !wr_undo_has_room(s));
+    if (batch == NULL)
+        return false;
+    *status = wr_whole_put(&s->whole, batch);
+    wr_batch_release(batch);
+    return true;
+}
+
+static bool
+sink_take_input(sink_task *s, weir_status *status)
 {
     int       port;
     wr_batch *batch;
-    if (s->whole.ready) {
-        *failed = wr_whole_take(&s->whole, &s->batch) != WEIR_OK;
-        return true;
-    }
     switch (wr_inputs_take(&s->in, &port, &batch)) {
-    case TAKE_NONE: return false;
+    case TAKE_NONE: return s->undo.held_count > 0 && sink_await_journal(s);
     case TAKE_MOVED: return true;
-    case TAKE_BATCH: *failed = !sink_offer(s, batch); return true;
+    case TAKE_BATCH: *status = sink_offer(s, batch); return true;
     case TAKE_BARRIER:
         if (s->in.freezes)
             s->flushing = s->in.epoch;
@@ -176,9 +229,25 @@ sink_take(sink_task *s, bool *failed)
             wr_inputs_release_barrier(&s->in);
         return true;
     case TAKE_END: s->ending = true; return true;
-    case TAKE_FAILED: *failed = true; return true;
+    case TAKE_FAILED: *status = WEIR_MEMORY; return true;
     }
     wr_unreachable();
+}
+
+/* One step on; false: nothing there. */
+static bool
+sink_take(sink_task *s, weir_status *status)
+{
+    bool waits = false;
+    if (s->whole.ready) {
+        *status = wr_whole_take(&s->whole, &s->batch);
+        return true;
+    }
+    if (s->undo.back != NULL) /* sink_proceed: U5 */
+        return true;
+    if (s->undo.on && sink_take_noted(s, &waits, status))
+        return true;
+    return waits ? sink_await_journal(s) : sink_take_input(s, status);
 }
 
 static task_result
@@ -186,7 +255,7 @@ sink_run(task *t)
 {
     sink_task         *s = (sink_task *) t;
     const wr_sink_ops *ops = s->binding->ops;
-    bool               failed = false;
+    weir_status        status = WEIR_OK;
     if (ops->service != NULL && ops->service(s->self, &s->ctx) == WR_FLOW_FAIL)
         return sink_failed(s);
     for (int n = 0; n < BATCHES_A_RUN; n++) {
@@ -197,12 +266,14 @@ sink_run(task *t)
             return sink_failed(s);
         if (step == SINK_STUCK)
             return TASK_WAIT;
-        if (s->ending)
+        if (s->ending && !sink_has_more(s))
             return TASK_ENDED;
-        if (!sink_take(s, &failed))
+        if (!sink_take(s, &status))
             return TASK_WAIT;
-        if (failed)
-            return wr_task_fail(t, WEIR_MEMORY, "no memory for a batch of %s", t->name);
+        if (status == WEIR_MEMORY)
+            return wr_task_fail(t, status, "no memory for a batch of %s", t->name);
+        if (status != WEIR_OK)
+            return sink_failed(s);
     }
     return TASK_MORE;
 }
@@ -219,6 +290,7 @@ sink_close(task *t)
     s->ctx.encoder = NULL;
     wr_batch_release(s->batch);
     s->batch = NULL;
+    wr_undo_sink_fini(s);
     wr_whole_fini(&s->whole);
     wr_watch_destroy(s->watch);
     for (uint32_t i = 0; i < s->in.count; i++)

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * checkpoint/journal_read.c -- reading back what a journal says (see journal.h: J1, J4).
+ *
+ * The newest file that has a floor says which files count.  It was put behind what took the older files' place, in one
+ * write: where that write is torn there is no floor, and the older files count still.
+ */
+#include "checkpoint/journal_impl.h"
+
+#include <string.h>
+
+static weir_status
+file_read(wr_journal *j, uint64_t number, wr_arena *arena, const char **bytes, size_t *length, weir_error *err)
+{
+    char    name[STORE_NAME_MAX];
+    wr_text why;
+    wr_journal_file_name(name, number);
+    wr_text_init(&why, j->store->budget);
+    bool read = wr_store_read_file(j->store, name, UINT64_MAX, arena, bytes, length, &why);
+    weir_status status = read ? WEIR_OK : arena->failed ? WEIR_MEMORY : WEIR_CHECKPOINT;
+    if (!read)
+        (void) wr_error_set(err, status, "%s/%s", j->store->path, wr_text_string(&why));
+    wr_text_fini(&why);
+    return status;
+}
+
+/* The floor that stands in a file's bytes; 0: none. */
+static uint64_t
+floor_in(const char *bytes, size_t length)
+{
+    frame    f;
+    size_t   at = 0;
+    uint64_t floor = 0;
+    while (wr_frame_next(bytes, length, &at, &f))
+        if (f.type == FRAME_FLOOR && f.length == sizeof floor)
+            memcpy(&floor, f.payload, sizeof floor);
+    return floor;
+}
+
+static weir_status
+find_floor(wr_journal *j, uint64_t *floor, weir_error *err)
+{
+    *floor = 0;
+    for (uint32_t i = j->old_count; i > 0 && *floor == 0; i--) {
+        wr_arena    arena;
+        const char *bytes;
+        size_t      length;
+        wr_arena_init(&arena, j->store->budget);
+        weir_status status = file_read(j, j->files[i - 1].number, &arena, &bytes, &length, err);
+        if (status == WEIR_OK)
+            *floor = floor_in(bytes, length);
+        wr_arena_fini(&arena);
+        WR_TRY(status);
+    }
+    return WEIR_OK;
+}
+
+typedef weir_status record_visit(void *user, const wr_journal_record *record);
+
+static weir_status
+frame_visit(const frame *f, record_visit *visit, void *user)
+{
+    char   name[UINT8_MAX + 1];
+    size_t name_length = f->length > 0 ? (unsigned char) f->payload[0] : 0;
+    if (f->type != FRAME_RECORD || f->length < 1 + name_length)
+        return WEIR_OK; /* a floor */
+    memcpy(name, f->payload + 1, name_length);
+    name[name_length] = '\0';
+    return visit(user, &(wr_journal_record){ .name = name,
+                                             .epoch = f->sequence,
+                                             .bytes = f->payload + 1 + name_length,
+                                             .length = f->length - 1 - name_length });
+}
+
+static weir_status
+file_visit(wr_journal *j, uint64_t number, record_visit *visit, void *user, wr_text *told, weir_error *err)
+{
+    wr_arena    arena;
+    const char *bytes;
+    size_t      length, at = 0;
+    frame       f;
+    char        name[STORE_NAME_MAX];
+    wr_arena_init(&arena, j->store->budget);
+    weir_status status = file_read(j, number, &arena, &bytes, &length, err);
+    while (status == WEIR_OK && wr_frame_next(bytes, length, &at, &f)) {
+        status = frame_visit(&f, visit, user);
+        if (status != WEIR_OK)
+            (void) wr_error_set(err, status, "cannot read what the sinks were told: %s", weir_status_text(status));
+    }
+    if (status == WEIR_OK && at != length) {
+        wr_journal_file_name(name, number);
+        wr_text_printf(told, "%s%s: %zu of %zu bytes cannot be read", told->length > 0 ? "; " : "", name, length - at,
+                       length);
+    }
+    wr_arena_fini(&arena);
+    return status;
+}
+
+weir_status
+wr_journal_read(wr_journal *j, record_visit *visit, void *user, wr_text *told, weir_error *err)
+{
+    uint64_t floor;
+    WR_TRY(find_floor(j, &floor, err));
+    for (uint32_t i = 0; i < j->old_count; i++)
+        if (j->files[i].number >= floor)
+            WR_TRY(file_visit(j, j->files[i].number, visit, user, told, err));
+    return WEIR_OK;
+}

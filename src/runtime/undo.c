@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/undo.c -- the journal of what sinks were told (see undo_impl.h): read at the start, made durable meanwhile.
+ */
+#include "runtime/runtime_impl.h"
+
+#include "base/hash.h"
+#include "base/log.h"
+
+#include <string.h>
+
+enum { RETRY_US = 1000000 };
+
+/* --- a record: u64 the fingerprint of what the sink reads, u64 goes_on, the rows --- */
+
+weir_status
+wr_undo_record(wr_snapshot_writer *w, uint64_t schema, const wr_batch *batch, bool goes_on)
+{
+    wr_snapshot_begin(w, WR_SNAPSHOT_GLOBAL);
+    wr_snapshot_put_u64(w, schema);
+    wr_snapshot_put_u64(w, goes_on);
+    weir_status status = wr_snapshot_put_batch(w, batch);
+    wr_snapshot_end(w);
+    return status == WEIR_OK ? wr_snapshot_finish(w) : status;
+}
+
+typedef struct undo_reading {
+    wr_runtime *rt;
+    wr_epoch    since;   /* the restored checkpoint */
+    uint64_t    strange; /* records that no sink of ours knows */
+} undo_reading;
+
+static sink_task *
+sink_named(wr_runtime *rt, const char *name)
+{
+    for (uint32_t i = 0; i < rt->sink_count; i++)
+        if (rt->sinks[i].undo.on && strcmp(rt->sinks[i].binding->name, name) == 0)
+            return &rt->sinks[i];
+    return NULL;
+}
+
+/* One that a restart from this checkpoint goes by. */
+static weir_status
+record_back(undo_reading *u, const wr_journal_record *record)
+{
+    wr_snapshot_reader r;
+    sink_task         *s = sink_named(u->rt, record->name);
+    wr_batch          *batch = NULL;
+    wr_snapshot_reader_init(&r, record->bytes, record->length, WR_GROUPS_ALL);
+    uint64_t schema = wr_snapshot_next(&r) ? wr_snapshot_get_u64(&r) : 0;
+    bool     goes_on = wr_snapshot_get_u64(&r) != 0;
+    if (s == NULL || schema != s->undo.schema) {
+        u->strange++;
+        return WEIR_OK;
+    }
+    if (s->undo.back == NULL)
+        s->undo.back = wr_undo_back_create(u->rt->budget, s->binding->upserts);
+    weir_status status = s->undo.back != NULL
+                             ? wr_snapshot_get_batch(&r, u->rt->budget, s->binding->upserts, &batch)
+                             : WEIR_MEMORY;
+    if (status == WEIR_OK) {
+        batch->goes_on = goes_on;
+        status = wr_undo_back_add(s->undo.back, batch);
+    }
+    wr_batch_release(batch);
+    return status;
+}
+
+static weir_status
+record_visit(void *user, const wr_journal_record *record)
+{
+    undo_reading *u = user;
+    uint64_t      ticket;
+    if (record->epoch >= u->since)
+        return record_back(u, record);
+    return wr_journal_put(u->rt->undo.journal, record, &ticket); /* of an older checkpoint, which is kept */
+}
+
+/* U4: what was found of a sink, a record a key. */
+static weir_status
+sink_put_down(wr_runtime *rt, sink_task *s)
+{
+    wr_batch   *batch = NULL;
+    sink_undo  *u = &s->undo;
+    weir_status status = wr_undo_back_settle(u->back);
+    while (status == WEIR_OK && (status = wr_undo_back_next(u->back, false, &batch)) == WEIR_OK && batch != NULL) {
+        status = wr_undo_put(s, batch, false);
+        wr_batch_release(batch);
+    }
+    if (status == WEIR_OK && wr_undo_back_count(u->back) > 0)
+        wr_log(WR_LOG_INFO, "sink", "%s: %" PRIu64 " keys told since the checkpoint are told again as they were in it",
+               s->binding->name, wr_undo_back_count(u->back));
+    return status;
+}
+
+static weir_status
+undo_read(wr_runtime *rt, weir_error *err)
+{
+    undo_reading u = { .rt = rt, .since = rt->has_restored ? rt->restored.epoch : 0 };
+    wr_text      told;
+    uint64_t     floor = 0;
+    wr_text_init(&told, rt->budget);
+    weir_status status = wr_journal_read(rt->undo.journal, record_visit, &u, &told, err);
+    if (told.length > 0)
+        wr_log(WR_LOG_WARN, "checkpoint", "what sinks told last is known in part: %s", wr_text_string(&told));
+    if (u.strange > 0)
+        wr_log(WR_LOG_WARN, "checkpoint", "%" PRIu64 " batches told since the checkpoint by sinks that are gone, or read something "
+               "else now, cannot be taken back", u.strange);
+    wr_text_fini(&told);
+    for (uint32_t i = 0; i < rt->sink_count && status == WEIR_OK; i++)
+        if (rt->sinks[i].undo.back != NULL)
+            status = sink_put_down(rt, &rt->sinks[i]);
+    if (status == WEIR_OK)
+        status = wr_journal_floor(rt->undo.journal, &floor);
+    for (uint32_t i = 0; i < rt->sink_count; i++)
+        rt->sinks[i].undo.ticket = floor;
+    return status == WEIR_OK || (err != NULL && err->code != WEIR_OK)
+               ? status
+               : wr_error_set(err, status, "no memory for what sinks were told since the checkpoint");
+}
+
+weir_status
+wr_undo_open(wr_runtime *rt, weir_error *err)
+{
+    bool any = false;
+    if (rt->store == NULL)
+        return WEIR_OK;
+    for (uint32_t i = 0; i < rt->sink_count; i++) {
+        sink_task  *s = &rt->sinks[i];
+        const char *from = rt->job->streams[s->binding->stream].name;
+        if (s->binding->upserts == NULL)
+            continue;
+        any = s->undo.on = true;
+        s->undo.since = rt->has_restored ? rt->restored.epoch : 0;
+        s->undo.schema = wr_schema_fingerprint(s->binding->upserts) ^ wr_hash_stable(from, strlen(from));
+        wr_snapshot_writer_init(&s->undo.record, rt->budget);
+    }
+    WR_TRY(wr_journal_open(rt->store, &rt->undo.journal, err));
+    if (!wr_journal_is_empty(rt->undo.journal))
+        return undo_read(rt, err);
+    if (!any) {
+        wr_journal_close(rt->undo.journal);
+        rt->undo.journal = NULL;
+    }
+    return WEIR_OK;
+}
+
+/* --- making it durable --- */
+
+static void
+sinks_wake(wr_runtime *rt)
+{
+    for (uint32_t i = 0; i < rt->sink_count; i++)
+        if (rt->sinks[i].undo.on)
+            wr_task_wake(&rt->sinks[i].t);
+}
+
+bool
+wr_undo_sync_now(wr_runtime *rt)
+{
+    undo       *u = &rt->undo;
+    weir_error  err;
+    wr_error_clear(&err);
+    weir_status status = wr_journal_sync(u->journal, &err);
+    wr_mutex_lock(&u->lock);
+    bool first = status != WEIR_OK && !u->failing;
+    u->failing = status != WEIR_OK;
+    u->error = err;
+    wr_mutex_unlock(&u->lock);
+    if (first)
+        wr_log(WR_LOG_WARN, "checkpoint", "sinks that tell of changes wait: %s", err.text);
+    return status == WEIR_OK;
+}
+
+static void
+undo_main(void *user)
+{
+    wr_runtime *rt = user;
+    undo       *u = &rt->undo;
+    wr_mutex_lock(&u->lock);
+    while (!u->quit) {
+        if (!u->wanted) {
+            wr_cond_wait(&u->changed, &u->lock);
+            continue;
+        }
+        u->wanted = false;
+        wr_mutex_unlock(&u->lock);
+        bool done = wr_undo_sync_now(rt);
+        sinks_wake(rt);
+        wr_mutex_lock(&u->lock);
+        if (!done && !u->quit) {
+            (void) wr_cond_wait_for(&u->changed, &u->lock, RETRY_US);
+            u->wanted = true;
+        }
+    }
+    wr_mutex_unlock(&u->lock);
+}
+
+void
+wr_undo_sync_soon(wr_runtime *rt)
+{
+    undo *u = &rt->undo;
+    if (!u->thread.started)
+        return;
+    wr_mutex_lock(&u->lock);
+    if (!u->wanted) {
+        u->wanted = true;
+        wr_cond_signal(&u->changed);
+    }
+    wr_mutex_unlock(&u->lock);
+}
+
+bool
+wr_undo_trouble(wr_runtime *rt, weir_error *err)
+{
+    undo *u = &rt->undo;
+    wr_mutex_lock(&u->lock);
+    bool failing = u->failing;
+    if (failing)
+        *err = u->error;
+    wr_mutex_unlock(&u->lock);
+    return failing;
+}
+
+void
+wr_undo_checkpointed(wr_runtime *rt, wr_epoch epoch)
+{
+    undo *u = &rt->undo;
+    if (u->journal == NULL)
+        return;
+    wr_mutex_lock(&u->lock);
+    memmove(&u->durable[1], &u->durable[0], sizeof u->durable - sizeof u->durable[0]);
+    u->durable[0] = epoch;
+    wr_epoch oldest = u->durable[WR_COUNT(u->durable) - 1];
+    wr_mutex_unlock(&u->lock);
+    if (oldest == 0) /* one of an earlier run may serve still */
+        return;
+    wr_journal_drop(u->journal, oldest);
+    sinks_wake(rt);
+}
+
+/* --- life --- */
+
+void
+wr_undo_init(wr_runtime *rt)
+{
+    wr_mutex_init(&rt->undo.lock);
+    wr_cond_init(&rt->undo.changed);
+}
+
+weir_status
+wr_undo_start(wr_runtime *rt, weir_error *err)
+{
+    if (rt->undo.journal == NULL || rt->config.executor == WR_EXECUTOR_SEEDED)
+        return WEIR_OK;
+    rt->undo.wanted = wr_journal_put_so_far(rt->undo.journal) > 0;
+    return wr_thread_start(&rt->undo.thread, "weir-journal", undo_main, rt, err);
+}
+
+void
+wr_undo_stop(wr_runtime *rt)
+{
+    undo *u = &rt->undo;
+    wr_mutex_lock(&u->lock);
+    u->quit = true;
+    wr_cond_broadcast(&u->changed);
+    wr_mutex_unlock(&u->lock);
+    wr_thread_join(&u->thread);
+}
+
+void
+wr_undo_fini(wr_runtime *rt)
+{
+    wr_journal_close(rt->undo.journal);
+    rt->undo.journal = NULL;
+    wr_cond_fini(&rt->undo.changed);
+    wr_mutex_fini(&rt->undo.lock);
+}
