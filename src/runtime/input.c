@@ -113,8 +113,6 @@ input_peek(input *i, bool *failed)
 static input *
 inputs_find(inputs *in, bool *failed)
 {
-    if (in->within != NULL)
-        return input_peek(in->within, failed) != NULL ? in->within : NULL;
     for (uint32_t n = 0; n < in->count; n++) {
         input *i = &in->list[in->cursor];
         in->cursor = in->cursor + 1 == in->count ? 0 : in->cursor + 1;
@@ -158,7 +156,7 @@ wr_inputs_take(inputs *in, int *port, wr_batch **out)
         return failed ? TAKE_FAILED : TAKE_NONE;
     wr_batch *batch = input_read(from);
     wr_time   before = in->watermark, port_before = in->ports[from->port];
-    in->within = in->keeps_whole && batch->goes_on != 0 ? from : NULL;
+    in->from = (uint32_t) (from - in->list);
     if (wr_batch_ends_epoch(batch)) {
         wr_epoch epoch = batch->epoch;
         bool     freezes = batch->mark == WR_MARK_BARRIER;
@@ -185,7 +183,7 @@ wr_inputs_take(inputs *in, int *port, wr_batch **out)
     }
     if (batch->row_count == 0) {
         wr_batch_release(batch);
-        bool told = from->awaited && in->ports[from->port] != port_before; /* N5 */
+        bool told = from->awaited && in->ports[from->port] != port_before; /* N4 */
         if (in->watermark == before && !told)
             return ended ? inputs_after_mark(in) : TAKE_MOVED;
         *out = wr_batch_create_watermark(in->flow, before, in->watermark);

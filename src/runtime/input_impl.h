@@ -12,9 +12,7 @@
  *             N3  and judges its rows as they were judged where they came from, or by the least of the
  *                 OTHER ports' watermarks when that is lower.  So a row's fate hangs neither on
  *                 batch boundaries nor on how far the sibling inputs of its port have come.
- *             N4  where changes are kept whole (sinks), an input that is within a change is read before
- *                 any other, until the change is over
- *             N5  an awaited input stands at START until it ends; that its port has ended is told with an empty
+ *             N4  an awaited input stands at START until it ends; that its port has ended is told with an empty
  *                 batch, though the task's watermark may stay where it is
  *
  * Worked example, a union of A (at 20) and B (at 15), so the task is at 15.  A sends rows judged by
@@ -50,8 +48,7 @@ typedef struct inputs {
     wr_time    watermark;  /* least over ports         */
     uint32_t   port_count;
     wr_time    ports[WR_OP_PORTS_MAX]; /* END where nothing can come any more */
-    bool       keeps_whole; /* N4 */
-    input     *within;      /* N4 */
+    uint32_t   from;       /* in the list: of the newest batch */
 } inputs;
 
 typedef enum take_result {

@@ -48,7 +48,8 @@ typedef struct sink_task {
     wr_sink_ctx            ctx;
     inputs                 in;
     wr_batch              *batch;     /* offered and not taken yet */
-    wr_whole               whole;     /* written by key: changes under way */
+    wr_whole              *whole;     /* written by key: changes under way, by input */
+    uint32_t               ready;     /* 1 + the input whose change is whole; 0: none */
     sink_undo              undo;      /* and what takes them back          */
     wr_watch              *watch;
     int                    watch_fd;

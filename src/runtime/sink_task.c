@@ -62,6 +62,20 @@ ctx_wake_on(wr_sink_ctx *ctx, int fd, bool writable)
         wr_task_wake(&s->t); /* a plain file is always ready */
 }
 
+static weir_status
+sink_open_whole(sink_task *s)
+{
+    enum { BYTES_MIN = 1 << 20 };
+    if (s->binding->upserts == NULL)
+        return WEIR_OK;
+    s->whole = wr_build_alloc(s->t.rt, s->in.count, sizeof *s->whole);
+    for (uint32_t i = 0; i < s->in.count && s->whole != NULL; i++) {
+        wr_whole_init(&s->whole[i], s->t.rt->config.flow, s->binding->upserts);
+        s->whole[i].bytes_max = WR_MAX(WR_WHOLE_BYTES / s->in.count, (uint64_t) BYTES_MIN);
+    }
+    return s->whole != NULL ? WEIR_OK : WEIR_MEMORY;
+}
+
 weir_status
 wr_sink_open(sink_task *s, weir_error *err)
 {
@@ -69,13 +83,12 @@ wr_sink_open(sink_task *s, weir_error *err)
     wr_runtime            *rt = s->t.rt;
     s->ctx.flow = rt->config.flow;
     s->ctx.clock = rt->config.clock;
-    wr_whole_init(&s->whole, rt->config.flow, b->upserts);
-    s->in.keeps_whole = true;
     s->ctx.schema = b->upserts != NULL ? b->upserts : rt->job->streams[b->stream].schema;
     s->ctx.wake = ctx_wake;
     s->ctx.wake_after = ctx_wake_after;
     s->ctx.wake_on = ctx_wake_on;
     s->watch_fd = -1;
+    WR_TRY(sink_open_whole(s));
     if (b->encoder != NULL)
         WR_TRY(b->encoder->create(b->encoder_config, s->ctx.schema, rt->config.flow,
                                   &s->ctx.encoder, err));
@@ -140,7 +153,7 @@ sink_take_back(sink_task *s)
 static bool
 sink_has_more(const sink_task *s)
 {
-    return s->batch != NULL || s->whole.ready || s->undo.held_count > 0 || s->undo.back != NULL;
+    return s->batch != NULL || s->ready != 0 || s->undo.held_count > 0 || s->undo.back != NULL;
 }
 
 /* S1, S2: whatever is under way. */
@@ -185,6 +198,26 @@ sink_failed(sink_task *s)
                         e->code != WEIR_OK ? e->text : weir_status_text(code));
 }
 
+/* S3: borrows batch, which came by this input. */
+static weir_status
+sink_put_whole(sink_task *s, uint32_t from, wr_batch *batch)
+{
+    weir_status status = wr_whole_put(&s->whole[from], batch);
+    s->ready = s->whole[from].ready ? from + 1 : 0;
+    return status;
+}
+
+/* The next batch of the change that is whole; none: it cancelled out. */
+static weir_status
+sink_take_whole(sink_task *s)
+{
+    wr_whole   *w = &s->whole[s->ready - 1];
+    weir_status status = wr_whole_take(w, &s->batch);
+    if (!w->ready)
+        s->ready = 0;
+    return status;
+}
+
 /* Takes batch. */
 static weir_status
 sink_offer(sink_task *s, wr_batch *batch)
@@ -193,9 +226,9 @@ sink_offer(sink_task *s, wr_batch *batch)
     if (batch->row_count > 0 && s->binding->upserts == NULL)
         s->batch = wr_batch_retain(batch);
     else if (batch->row_count > 0 && s->undo.on)
-        status = wr_undo_note(s, batch);
+        status = wr_undo_note(s, s->in.from, batch);
     else if (batch->row_count > 0)
-        status = wr_whole_put(&s->whole, batch); /* S3 */
+        status = sink_put_whole(s, s->in.from, batch);
     wr_batch_release(batch);
     return status;
 }
@@ -204,11 +237,12 @@ sink_offer(sink_task *s, wr_batch *batch)
 static bool
 sink_take_noted(sink_task *s, bool *waits, weir_status *status)
 {
-    wr_batch *batch = wr_undo_take(s);
+    uint32_t  from = 0;
+    wr_batch *batch = wr_undo_take(s, &from);
     *waits = batch == NULL && (s->flushing != 0 || s->ending || !wr_undo_has_room(s));
     if (batch == NULL)
         return false;
-    *status = wr_whole_put(&s->whole, batch);
+    *status = sink_put_whole(s, from, batch);
     wr_batch_release(batch);
     return true;
 }
@@ -239,8 +273,8 @@ static bool
 sink_take(sink_task *s, weir_status *status)
 {
     bool waits = false;
-    if (s->whole.ready) {
-        *status = wr_whole_take(&s->whole, &s->batch);
+    if (s->ready != 0) {
+        *status = sink_take_whole(s);
         return true;
     }
     if (s->undo.back != NULL) /* sink_proceed: U5 */
@@ -291,7 +325,8 @@ sink_close(task *t)
     wr_batch_release(s->batch);
     s->batch = NULL;
     wr_undo_sink_fini(s);
-    wr_whole_fini(&s->whole);
+    for (uint32_t i = 0; i < s->in.count && s->whole != NULL; i++)
+        wr_whole_fini(&s->whole[i]);
     wr_watch_destroy(s->watch);
     for (uint32_t i = 0; i < s->in.count; i++)
         wr_reader_destroy(s->in.list[i].reader);

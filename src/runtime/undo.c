@@ -11,18 +11,7 @@
 
 enum { RETRY_US = 1000000 };
 
-/* --- a record: u64 the fingerprint of what the sink reads, u64 goes_on, the rows --- */
-
-weir_status
-wr_undo_record(wr_snapshot_writer *w, uint64_t schema, const wr_batch *batch, bool goes_on)
-{
-    wr_snapshot_begin(w, WR_SNAPSHOT_GLOBAL);
-    wr_snapshot_put_u64(w, schema);
-    wr_snapshot_put_u64(w, goes_on);
-    weir_status status = wr_snapshot_put_batch(w, batch);
-    wr_snapshot_end(w);
-    return status == WEIR_OK ? wr_snapshot_finish(w) : status;
-}
+/* --- reading --- */
 
 typedef struct undo_reading {
     wr_runtime *rt;
@@ -48,6 +37,7 @@ record_back(undo_reading *u, const wr_journal_record *record)
     wr_batch          *batch = NULL;
     wr_snapshot_reader_init(&r, record->bytes, record->length, WR_GROUPS_ALL);
     uint64_t schema = wr_snapshot_next(&r) ? wr_snapshot_get_u64(&r) : 0;
+    uint32_t from = (uint32_t) wr_snapshot_get_u64(&r);
     bool     goes_on = wr_snapshot_get_u64(&r) != 0;
     if (s == NULL || schema != s->undo.schema) {
         u->strange++;
@@ -60,7 +50,7 @@ record_back(undo_reading *u, const wr_journal_record *record)
                              : WEIR_MEMORY;
     if (status == WEIR_OK) {
         batch->goes_on = goes_on;
-        status = wr_undo_back_add(s->undo.back, batch);
+        status = wr_undo_back_add(s->undo.back, from, batch);
     }
     wr_batch_release(batch);
     return status;
@@ -84,7 +74,7 @@ sink_put_down(wr_runtime *rt, sink_task *s)
     sink_undo  *u = &s->undo;
     weir_status status = wr_undo_back_settle(u->back);
     while (status == WEIR_OK && (status = wr_undo_back_next(u->back, false, &batch)) == WEIR_OK && batch != NULL) {
-        status = wr_undo_put(s, batch, false);
+        status = wr_undo_put(s, 0, batch, false);
         wr_batch_release(batch);
     }
     if (status == WEIR_OK && wr_undo_back_count(u->back) > 0)
@@ -133,6 +123,9 @@ wr_undo_open(wr_runtime *rt, weir_error *err)
         any = s->undo.on = true;
         s->undo.since = rt->has_restored ? rt->restored.epoch : 0;
         s->undo.schema = wr_schema_fingerprint(s->binding->upserts) ^ wr_hash_stable(from, strlen(from));
+        s->undo.within = wr_build_array(rt, s->in.count, sizeof *s->undo.within);
+        if (s->undo.within == NULL)
+            return wr_error_set(err, WEIR_MEMORY, "no memory for sink %s", s->binding->name);
         wr_snapshot_writer_init(&s->undo.record, rt->budget);
     }
     WR_TRY(wr_journal_open(rt->store, &rt->undo.journal, err));

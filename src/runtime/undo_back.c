@@ -6,7 +6,7 @@
  * and the new one come in any order: what is left of its rows when equal ones have cancelled out says how it began.  A row
  * gone: it was there.  A new one alone: there was none.  Nothing left: the change told of the key and changed nothing.
  *
- * State       a table of keys with a row each; the rows of the change under way.
+ * State       a table of keys with a row each; the rows of the changes under way, one an input (a key comes by one input).
  */
 #include "runtime/undo_impl.h"
 
@@ -28,6 +28,7 @@ typedef struct back_key {
     size_t           length;
     change_row      *rows;   /* of the change under way */
     struct back_key *next;   /* touched by it           */
+    uint32_t         input;  /* of it                   */
     bool             decided, present;
 } back_key;
 
@@ -140,7 +141,7 @@ key_of(undo_back *b, uint32_t i)
 /* --- changes in --- */
 
 static weir_status
-add_row(undo_back *b, const wr_batch *batch, uint32_t i)
+add_row(undo_back *b, uint32_t input, const wr_batch *batch, uint32_t i)
 {
     uint32_t  row = wr_batch_row(batch, i);
     back_key *k = key_of(b, i);
@@ -154,6 +155,7 @@ add_row(undo_back *b, const wr_batch *batch, uint32_t i)
         return WEIR_MEMORY;
     if (k->rows == NULL) {
         k->next = b->touched;
+        k->input = input;
         b->touched = k;
     }
     change_row **end = &k->rows;
@@ -196,22 +198,38 @@ key_settle(undo_back *b, back_key *k)
     return k->row != NULL ? WEIR_OK : WEIR_MEMORY;
 }
 
-weir_status
-wr_undo_back_settle(undo_back *b)
+/* The change of an input is over; NULL: those of all of them.  The rows of changes of several inputs lie in one arena. */
+static weir_status
+changes_settle(undo_back *b, const uint32_t *input)
 {
-    for (; b->touched != NULL; b->touched = b->touched->next)
-        WR_TRY(key_settle(b, b->touched));
-    wr_arena_reset(&b->change);
+    back_key **at = &b->touched;
+    while (*at != NULL) {
+        back_key *k = *at;
+        if (input != NULL && k->input != *input) {
+            at = &k->next;
+            continue;
+        }
+        *at = k->next;
+        WR_TRY(key_settle(b, k));
+    }
+    if (b->touched == NULL)
+        wr_arena_reset(&b->change);
     return WEIR_OK;
 }
 
 weir_status
-wr_undo_back_add(undo_back *b, const wr_batch *batch)
+wr_undo_back_settle(undo_back *b)
+{
+    return changes_settle(b, NULL);
+}
+
+weir_status
+wr_undo_back_add(undo_back *b, uint32_t input, const wr_batch *batch)
 {
     WR_TRY(wr_keys_encode(b->keys, batch, b->schema->key, b->schema->key_count));
     for (uint32_t i = 0; i < batch->row_count; i++)
-        WR_TRY(add_row(b, batch, i));
-    return batch->goes_on ? WEIR_OK : wr_undo_back_settle(b);
+        WR_TRY(add_row(b, input, batch, i));
+    return batch->goes_on ? WEIR_OK : changes_settle(b, &input);
 }
 
 /* --- rows out --- */

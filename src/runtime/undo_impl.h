@@ -34,8 +34,8 @@ typedef struct sink_task  sink_task;
 typedef struct undo_back undo_back;
 undo_back  *wr_undo_back_create(wr_budget *budget, const wr_schema *schema); /* borrows schema; NULL: no memory */
 void        wr_undo_back_destroy(undo_back *b);
-/* One batch more of what was told, in order; a change may take several (goes_on).  MEMORY. */
-weir_status wr_undo_back_add(undo_back *b, const wr_batch *batch);
+/* One batch more of what was told, in order; a change may take several (goes_on), all of one input.  MEMORY. */
+weir_status wr_undo_back_add(undo_back *b, uint32_t input, const wr_batch *batch);
 /* Nothing follows.  MEMORY. */
 weir_status wr_undo_back_settle(undo_back *b);
 uint64_t    wr_undo_back_count(const undo_back *b); /* keys */
@@ -50,7 +50,7 @@ enum { UNDO_HELD_MAX = 64 };
 /* Of one sink. */
 typedef struct sink_undo {
     bool               on;
-    bool               within;  /* the change noted last goes on */
+    bool              *within;  /* by input: the change noted last goes on */
     wr_epoch           since;   /* U2 */
     uint64_t           schema;  /* fingerprint of what it reads */
     uint64_t           ticket;  /* of its newest record, or of the floor */
@@ -62,6 +62,7 @@ typedef struct sink_undo {
     struct {
         wr_batch *batch;
         uint64_t  ticket;
+        uint32_t  from; /* input */
     } held[UNDO_HELD_MAX];      /* a ring: noted, not out */
     uint32_t           held_head, held_count;
     uint64_t           held_bytes;
@@ -88,17 +89,17 @@ void        wr_undo_fini(wr_runtime *rt);
 void        wr_undo_checkpointed(wr_runtime *rt, wr_epoch epoch); /* it is durable.  Any thread */
 /* undo_sink.c: the sink's part, on its task's thread. */
 void        wr_undo_sink_fini(sink_task *s);
-/* The records of a batch; the caller has asked for room.  Borrows batch, holds it.  MEMORY, LIMIT: a row is too long. */
-weir_status wr_undo_note(sink_task *s, wr_batch *batch);
+/* The records of a batch of an input; the caller has asked for room.  Borrows batch, holds it.  MEMORY, LIMIT: a row is too
+ * long. */
+weir_status wr_undo_note(sink_task *s, uint32_t from, wr_batch *batch);
 bool        wr_undo_has_room(sink_task *s);
 /* The oldest batch held, whose records are durable (owned); NULL: none, or not yet. */
-wr_batch   *wr_undo_take(sink_task *s);
+wr_batch   *wr_undo_take(sink_task *s, uint32_t *from);
 bool        wr_undo_is_durable(const sink_task *s); /* all that was noted, and what stands in place of what was found: U4 */
 /* A barrier has been acknowledged: U2. */
 void        wr_undo_passed(sink_task *s, wr_epoch epoch);
-/* The rows as a record of the sink: of a change that goes on or not.  MEMORY, LIMIT. */
-weir_status wr_undo_put(sink_task *s, const wr_batch *batch, bool goes_on);
-weir_status wr_undo_record(wr_snapshot_writer *w, uint64_t schema, const wr_batch *batch, bool goes_on);
+/* The rows as a record of the sink, of a change that goes on or not.  MEMORY, LIMIT. */
+weir_status wr_undo_put(sink_task *s, uint32_t from, const wr_batch *batch, bool goes_on);
 void        wr_undo_sync_soon(wr_runtime *rt);
 /* The thread's, or (SEEDED) the task's: what was put becomes durable.  False: it failed. */
 bool        wr_undo_sync_now(wr_runtime *rt);

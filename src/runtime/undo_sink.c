@@ -92,23 +92,29 @@ told_put(sink_undo *u, const undo_told *digest)
 
 /* Pieces of those that are too long for one record. */
 weir_status
-wr_undo_put(sink_task *s, const wr_batch *batch, bool goes_on)
+wr_undo_put(sink_task *s, uint32_t from, const wr_batch *batch, bool goes_on)
 {
     wr_runtime         *rt = s->t.rt;
     sink_undo          *u = &s->undo;
     wr_snapshot_writer *w = &u->record;
     weir_status         status;
     wr_text_clear(&w->bytes);
-    WR_TRY(wr_undo_record(w, u->schema, batch, goes_on));
+    wr_snapshot_begin(w, WR_SNAPSHOT_GLOBAL);
+    wr_snapshot_put_u64(w, u->schema);
+    wr_snapshot_put_u64(w, from);
+    wr_snapshot_put_u64(w, goes_on);
+    WR_TRY(wr_snapshot_put_batch(w, batch));
+    wr_snapshot_end(w);
+    WR_TRY(wr_snapshot_finish(w));
     wr_journal_record record = { s->binding->name, u->since, w->bytes.data, w->bytes.length };
     if (record.length <= WR_JOURNAL_RECORD_BYTES_MAX)
         return wr_journal_put(rt->undo.journal, &record, &u->ticket);
     if (batch->row_count == 1)
         return wr_error_set(&s->ctx.error, WEIR_LIMIT, "a row of %zu bytes is too long to be put down beside the checkpoint",
                             record.length);
-    for (uint32_t from = 0, half = batch->row_count / 2; from < batch->row_count; from += half, half = batch->row_count - half) {
-        wr_batch *piece = wr_batch_slice(rt->budget, batch, from, half);
-        status = piece != NULL ? wr_undo_put(s, piece, goes_on || from == 0) : WEIR_MEMORY;
+    for (uint32_t at = 0, rows = batch->row_count / 2; at < batch->row_count; at += rows, rows = batch->row_count - rows) {
+        wr_batch *piece = wr_batch_slice(rt->budget, batch, at, rows);
+        status = piece != NULL ? wr_undo_put(s, from, piece, goes_on || at == 0) : WEIR_MEMORY;
         wr_batch_release(piece);
         WR_TRY(status);
     }
@@ -141,11 +147,11 @@ rows_told(sink_undo *u, const wr_batch *batch)
 }
 
 static weir_status
-batch_put(sink_task *s, wr_batch *batch)
+batch_put(sink_task *s, uint32_t from, wr_batch *batch)
 {
     wr_runtime    *rt = s->t.rt;
     sink_undo     *u = &s->undo;
-    const uint32_t had = u->within; /* the change began before */
+    const bool     had = u->within[from]; /* the change began before */
     uint16_t       rows[WR_BATCH_ROWS_MAX];
     if (u->keys == NULL) {
         u->keys = wr_alloc(rt->budget, sizeof *u->keys);
@@ -156,27 +162,28 @@ batch_put(sink_task *s, wr_batch *batch)
     told_grow(rt, u);
     WR_TRY(wr_keys_encode(u->keys, batch, s->ctx.schema->key, s->ctx.schema->key_count));
     uint32_t n = rows_untold(u, batch, rows);
-    u->within = batch->goes_on != 0;
+    u->within[from] = batch->goes_on != 0;
     if (n == 0 && !had)
         return WEIR_OK;
     wr_batch *untold = n == batch->row_count ? wr_batch_retain(batch) : wr_batch_select(rt->budget, batch, rows, n);
-    weir_status status = untold != NULL ? wr_undo_put(s, untold, u->within) : WEIR_MEMORY;
+    weir_status status = untold != NULL ? wr_undo_put(s, from, untold, u->within[from]) : WEIR_MEMORY;
     wr_batch_release(untold);
-    if (status == WEIR_OK && u->told != NULL && !had && !u->within)
+    if (status == WEIR_OK && u->told != NULL && !had && !u->within[from])
         rows_told(u, batch);
     return status;
 }
 
 weir_status
-wr_undo_note(sink_task *s, wr_batch *batch)
+wr_undo_note(sink_task *s, uint32_t from, wr_batch *batch)
 {
     sink_undo *u = &s->undo;
     wr_assert(u->held_count < UNDO_HELD_MAX && batch->row_count > 0);
     uint64_t was = u->ticket;
-    WR_TRY(batch_put(s, batch));
+    WR_TRY(batch_put(s, from, batch));
     uint32_t at = (u->held_head + u->held_count++) % UNDO_HELD_MAX;
     u->held[at].batch = wr_batch_retain(batch);
     u->held[at].ticket = u->ticket;
+    u->held[at].from = from;
     u->held_bytes += wr_batch_bytes(batch);
     if (u->ticket != was)
         wr_undo_sync_soon(s->t.rt);
@@ -196,12 +203,13 @@ wr_undo_has_room(sink_task *s)
 }
 
 wr_batch *
-wr_undo_take(sink_task *s)
+wr_undo_take(sink_task *s, uint32_t *from)
 {
     sink_undo *u = &s->undo;
     if (u->held_count == 0 || u->held[u->held_head].ticket > wr_journal_durable(s->t.rt->undo.journal))
         return NULL;
     wr_batch *batch = u->held[u->held_head].batch;
+    *from = u->held[u->held_head].from;
     u->held_head = (u->held_head + 1) % UNDO_HELD_MAX;
     u->held_count--;
     u->held_bytes -= wr_batch_bytes(batch);

@@ -27,7 +27,7 @@ typedef struct whole_table {
 void
 wr_whole_init(wr_whole *w, wr_budget *budget, const wr_schema *schema)
 {
-    *w = (wr_whole){ .budget = budget, .schema = schema };
+    *w = (wr_whole){ .budget = budget, .schema = schema, .bytes_max = WR_WHOLE_BYTES };
 }
 
 static void
@@ -204,7 +204,7 @@ wr_whole_put(wr_whole *w, wr_batch *batch)
     w->batches[w->count++] = wr_batch_retain(batch);
     w->bytes += wr_batch_bytes(batch);
     w->within = w->until_end || batch->goes_on != 0;
-    return w->within && w->bytes < WR_WHOLE_BYTES ? WEIR_OK : settle(w); /* W2 */
+    return w->within && w->bytes < w->bytes_max ? WEIR_OK : settle(w); /* W2 */
 }
 
 weir_status

@@ -6,12 +6,13 @@
  * row of a key may stand in one and the new row in another, in either order.  Read one by one they
  * would say that the key has gone.
  *
- * Place       readers by key: subscriptions and sinks, one of these each; batches of one shard until the
- *             change is whole, then of any.
+ * Place       readers by key: a subscription has one, with batches of one shard until the change is whole, then of
+ *             any; a sink has one for each shard, for it reads whichever has something (a reader that waits for one
+ *             shard alone may wait for ever, when that shard waits for another reader that does so).
  * State       the batches of the change under way.
  * Invariants  W1  of a whole change each key comes at most once: the row that stands, or its deletion
  *                 (of what its owner makes one: an epoch of a subscription)
- *             W2  a change of more than WR_WHOLE_BYTES is given out in pieces, each as if it were whole
+ *             W2  a change of more than bytes_max is given out in pieces, each as if it were whole
  */
 #pragma once
 
@@ -28,6 +29,7 @@ typedef struct wr_whole {
     bool             ready; /* to be taken         */
     bool             within; /* the change goes on */
     bool             until_end; /* all that is put is one change, until wr_whole_end */
+    uint64_t         bytes_max; /* W2: WR_WHOLE_BYTES, or less */
 } wr_whole;
 
 void wr_whole_init(wr_whole *w, wr_budget *budget, const wr_schema *schema);

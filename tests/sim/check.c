@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sim/check.c -- what a sink got against what the oracle says: T1, T2, T3 of sim.h. */
+/* sim/check.c -- what a sink got against what the oracle says: T1, T2, T3, T8 of sim.h. */
 #include "sim/sim.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 /* A row of a log, in its place. */
 typedef struct placed {
-    const char *text;
+    const char *text, *key;
     int64_t     diff;
     uint32_t    at;
 } placed;
@@ -25,7 +25,7 @@ log_sorted(const sim_sink *s, const sim_log *l, wr_arena *arena)
 {
     placed *out = wr_arena_calloc(arena, l->count + 1, sizeof *out);
     for (uint32_t i = 0; i < l->count; i++)
-        out[i] = (placed){ s->entries[l->ids[i]].text, s->entries[l->ids[i]].diff, i };
+        out[i] = (placed){ s->entries[l->ids[i]].text, s->entries[l->ids[i]].key, s->entries[l->ids[i]].diff, i };
     if (l->count > 0)
         qsort(out, l->count, sizeof *out, by_text_and_place);
     return out;
@@ -38,7 +38,7 @@ log_folded(sim_world *w, const sim_sink *s, placed *rows, uint32_t *count)
     uint32_t kept = 0;
     for (uint32_t i = 0; i < *count; i++) {
         if (kept == 0 || strcmp(rows[kept - 1].text, rows[i].text) != 0)
-            rows[kept++] = (placed){ rows[i].text, rows[i].diff, rows[i].at };
+            rows[kept++] = (placed){ rows[i].text, NULL, rows[i].diff, rows[i].at };
         else
             rows[kept - 1].diff += rows[i].diff;
         if (rows[kept - 1].diff < 0) {
@@ -159,6 +159,58 @@ sim_check_sink(sim_world *w, sim_sink *s, const sim_view *v, bool late)
         if (late && want.count > 0)
             sim_saw(w, SIM_ROWS_LATE);
         ok = check_exact(w, s, rows, count, &want) && check_raw(w, s, v, &want, &arena);
+    }
+    wr_arena_fini(&arena);
+    return ok;
+}
+
+/* --- T8 --- */
+
+static int
+by_key_and_place(const void *a, const void *b)
+{
+    const placed *x = a, *y = b;
+    int           order = strcmp(x->key, y->key);
+    return order != 0 ? order : x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* The rows that the outside holds by key: the last one of each, unless it took the key away; sorted by text. */
+static placed *
+log_by_key(const sim_sink *s, uint32_t *count, wr_arena *arena)
+{
+    placed  *rows = log_sorted(s, &s->raw, arena);
+    uint32_t kept = 0;
+    if (s->raw.count > 0)
+        qsort(rows, s->raw.count, sizeof *rows, by_key_and_place);
+    for (uint32_t i = 0; i < s->raw.count; i++)
+        if ((i + 1 == s->raw.count || strcmp(rows[i].key, rows[i + 1].key) != 0) && rows[i].diff > 0)
+            rows[kept++] = rows[i];
+    if (kept > 0)
+        qsort(rows, kept, sizeof *rows, by_text_and_place);
+    *count = kept;
+    return rows;
+}
+
+bool
+sim_check_keyed(sim_world *w, const sim_sink *keyed, const sim_sink *changes)
+{
+    wr_arena arena;
+    uint32_t have, count = changes->exact.count, n = 0;
+    wr_arena_init(&arena, NULL);
+    const placed *rows = log_by_key(keyed, &have, &arena);
+    placed       *want = log_sorted(changes, &changes->exact, &arena);
+    bool          ok = log_folded(w, changes, want, &count);
+    for (uint32_t i = 0; ok && i < count; i++) {
+        if (want[i].diff == 0)
+            continue;
+        ok = n < have && strcmp(rows[n].text, want[i].text) == 0;
+        if (!ok)
+            sim_wrong(w, "T8: sink %s holds %s, not %s", keyed->name, n < have ? rows[n].text : "no more", want[i].text);
+        n++;
+    }
+    if (ok && n < have) {
+        sim_wrong(w, "T8: sink %s holds what is not there: %s", keyed->name, rows[n].text);
+        ok = false;
     }
     wr_arena_fini(&arena);
     return ok;

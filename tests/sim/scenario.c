@@ -117,6 +117,8 @@ sim_scenario_text(sim_world *w)
         wr_text_printf(&to, "  o%u: { from: %s, stdout: {} }\n", i, w->views[i].name);
         if (w->views[i].lates)
             wr_text_printf(&to, "  o%ul: { from: %sl, stdout: {} }\n", i, w->views[i].name);
+        if (w->views[i].keyed)
+            wr_text_printf(&to, "  o%uk: { from: %s, changes: upsert, stdout: {} }\n", i, w->views[i].name);
     }
     const char *text = wr_arena_strdup(&w->arena, wr_text_string(&to));
     wr_text_fini(&to);
@@ -167,6 +169,7 @@ views_draw(sim_world *w)
         v->changes = is_unbounded(v->kind) || v->kind == SIM_TUMBLE_CHANGES || v->kind == SIM_SESSION_CHANGES;
         bool judges = v->kind == SIM_TUMBLE || v->kind == SIM_HOP || v->kind == SIM_TUMBLE_CHANGES || v->kind == SIM_DEDUP;
         v->lates = w->class != SIM_IN_TIME && judges;
+        v->keyed = v->kind == SIM_GROUP || v->kind == SIM_DISTINCT || v->kind == SIM_TABLES || v->kind == SIM_TUMBLE_CHANGES;
     }
 }
 

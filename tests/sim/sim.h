@@ -17,6 +17,7 @@
  *   T5  positions are committed only of epochs that a crash at that moment would restore, and that every sink has
  *   T6  rows, bad records and late rows are counted exactly
  *   T7  budgets are kept; nothing is left allocated; nothing stands still for 60 virtual seconds
+ *   T8  what a sink that writes by key holds in the end is the view, whatever it was told before a crash
  */
 #pragma once
 
@@ -34,7 +35,7 @@ enum {
     SIM_SOURCES_MAX = 2,
     SIM_PARTITIONS_MAX = 4,
     SIM_VIEWS_MAX = 4,
-    SIM_SINKS_MAX = 2 * SIM_VIEWS_MAX,
+    SIM_SINKS_MAX = 3 * SIM_VIEWS_MAX,
     SIM_KILLS_MAX = 6,
     SIM_EPOCHS_KEPT = 8,
 };
@@ -51,7 +52,7 @@ enum {
     X(DISK_READ_EIO) X(CHECKPOINT_FAILED) X(CHECKPOINT_SKIPPED)                                    \
     X(KILL_STEP) X(KILL_DISK) X(KILL_IN_EPOCH) X(KILL_AT_END) X(RESTART_FRESH) X(RESTART_MORE)     \
     X(RESTART_FEWER) X(OPEN_FAILED) X(CLOCK_JUMP) X(ROWS_LATE) X(WINDOWS_LATE) X(RETRACTION)       \
-    X(TINY_BUFFERS) X(FINAL_CHECKPOINT) X(UNACKED_LOST) X(REPEATED_OUTPUT)
+    X(TINY_BUFFERS) X(FINAL_CHECKPOINT) X(UNACKED_LOST) X(REPEATED_OUTPUT) X(KEYS_TAKEN_BACK)
 #define SIM_KIND(name) SIM_##name,
 typedef enum sim_kind { SIM_KINDS(SIM_KIND) SIM_KIND_COUNT } sim_kind;
 #undef SIM_KIND
@@ -132,7 +133,7 @@ void sim_check_commit(sim_world *w, wr_epoch epoch);
 /* --- sink.c --- */
 
 typedef struct sim_entry {
-    const char *text;
+    const char *text, *key; /* key: of a sink that writes by key */
     int64_t     diff;
 } sim_entry;
 typedef struct sim_log {
@@ -200,6 +201,7 @@ typedef struct sim_view {
     sim_view_kind kind;
     bool          changes; /* rows may be taken back */
     bool          lates;   /* its late rows are a view of their own, NAMEl, with a sink */
+    bool          keyed;   /* a third sink writes it by key */
     int64_t       a, b, c; /* window, slide, bounds, limits ... */
     char          name[8];
 } sim_view;
@@ -233,6 +235,8 @@ sim_answer sim_oracle(const sim_world *w, const sim_view *v, bool late, wr_arena
 
 /* --- check.c: compares; false: the world's `wrong` says what --- */
 bool sim_check_sink(sim_world *w, sim_sink *s, const sim_view *v, bool late);
+/* T8, beside the sink that has all its changes and has been checked. */
+bool sim_check_keyed(sim_world *w, const sim_sink *keyed, const sim_sink *changes);
 
 /* --- world.c --- */
 

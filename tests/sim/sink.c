@@ -53,6 +53,27 @@ value_text(const wr_column *c, uint32_t row, wr_arena *arena, wr_text *to)
         wr_value_print(&v, to);
 }
 
+/* Of a sink that writes by key: the row's; else NULL. */
+static const char *
+key_text(sim_sink *s, const wr_batch *batch, uint32_t row)
+{
+    const wr_schema *schema = s->ctx->schema;
+    wr_text          text;
+    wr_arena         arena;
+    if (schema->kind != WR_UPSERT)
+        return NULL;
+    wr_arena_init(&arena, NULL);
+    wr_text_init(&text, NULL);
+    for (uint32_t c = 0; c < schema->key_count; c++) {
+        value_text(batch->columns[schema->key[c]], row, &arena, &text);
+        wr_text_putc(&text, '|');
+    }
+    const char *key = wr_arena_strdup(&s->world->arena, wr_text_string(&text));
+    wr_text_fini(&text);
+    wr_arena_fini(&arena);
+    return key;
+}
+
 static void
 rows_take(sim_sink *s, const wr_batch *batch)
 {
@@ -71,7 +92,7 @@ rows_take(sim_sink *s, const wr_batch *batch)
         }
         s->entries = grown(s->entries, s->entry_count, &s->entry_capacity, sizeof *s->entries);
         sim_entry *e = &s->entries[s->entry_count++];
-        *e = (sim_entry){ wr_arena_strdup(&w->arena, wr_text_string(&text)), wr_batch_diff(batch, row) };
+        *e = (sim_entry){ wr_arena_strdup(&w->arena, wr_text_string(&text)), key_text(s, batch, row), wr_batch_diff(batch, row) };
         sim_trace(w, "sink %s: %+lld %s", s->name, (long long) e->diff, e->text);
         if (e->diff < 0)
             sim_saw(w, SIM_RETRACTION);
@@ -207,6 +228,8 @@ sim_sink_flush(void *self, wr_sink_ctx *ctx)
         sim_saw(s->world, SIM_FLUSH_WAITS);
         return WR_FLOW_WAIT;
     }
+    if (at->undo.back != NULL || at->undo.held_count > 0)
+        sim_wrong(s->world, "T8: sink %s is asked to flush before all was written", s->name);
     wr_epoch epoch = at->flushing != 0 ? at->flushing : SIM_EPOCH_END;
     mark_put(s, epoch);
     s->flushed = epoch;

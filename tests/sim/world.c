@@ -359,6 +359,9 @@ life_begin(sim_world *w)
         return;
     }
     bool     found = w->rt->has_restored;
+    for (uint32_t i = 0; i < w->sink_count; i++)
+        if (w->rt->sinks[i].undo.back != NULL)
+            sim_saw(w, SIM_KEYS_TAKEN_BACK);
     wr_epoch epoch = found ? w->rt->restored.epoch : 0;
     uint32_t life = found ? w->sequence_life[w->rt->restored.sequence % WR_COUNT(w->sequence_life)] : 0;
     bool     skipped = err.text[0] != '\0', renewed = w->rt->renewed;
@@ -585,7 +588,7 @@ lates_check(sim_world *w)
     uint32_t sink = 0;
     for (uint32_t i = 0; i < w->view_count; i++) {
         const sim_sink *late = w->views[i].lates ? &w->sinks[sink + 1] : NULL;
-        sink += 1 + (late != NULL);
+        sink += 1 + (late != NULL) + w->views[i].keyed;
         uint64_t rows = lates_of(w, &w->views[i]);
         if (w->life == 1 && rows != (late != NULL ? late->exact.count : 0))
             sim_wrong(w, "T6: view %s counts %llu late rows, its late stream has %u", w->views[i].name,
@@ -598,11 +601,11 @@ answers_check(sim_world *w)
 {
     uint32_t sink = 0;
     for (uint32_t i = 0; i < w->view_count && w->wrong[0] == '\0'; i++) {
-        if (!sim_check_sink(w, &w->sinks[sink], &w->views[i], false))
+        const sim_view *v = &w->views[i];
+        sim_sink       *all = &w->sinks[sink++];
+        if (!sim_check_sink(w, all, v, false) || (v->lates && !sim_check_sink(w, &w->sinks[sink++], v, true)) ||
+            (v->keyed && !sim_check_keyed(w, &w->sinks[sink++], all)))
             return;
-        if (w->views[i].lates && !sim_check_sink(w, &w->sinks[++sink], &w->views[i], true))
-            return;
-        sink++;
     }
 }
 
