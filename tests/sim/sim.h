@@ -18,6 +18,7 @@
  *   T6  rows, bad records and late rows are counted exactly
  *   T7  budgets are kept; nothing is left allocated; nothing stands still for 60 virtual seconds
  *   T8  what a sink that writes by key holds in the end is the view, whatever it was told before a crash
+ *   T9  and before a restart tells it anything new, what it held at the restored checkpoint
  */
 #pragma once
 
@@ -144,7 +145,7 @@ typedef struct sim_mark {
     wr_epoch  epoch;
     uint32_t  life;
     uint32_t *ids; /* the exact log at the barrier */
-    uint32_t  count;
+    uint32_t  count, raw_count; /* of the exact log, of the raw one */
 } sim_mark;
 typedef struct sim_group {
     uint32_t first, count; /* entries in flight */
@@ -164,6 +165,8 @@ typedef struct sim_sink {
     uint32_t    group_head, group_count, group_capacity;
     wr_sink_ctx *ctx;   /* of this life; NULL: closed */
     wr_epoch     flushed; /* newest in this life */
+    uint32_t     raw_restored; /* where the raw log stood at the restored barrier: T9 */
+    bool         looked_back;  /* of this life: T9 was looked at */
 } sim_sink;
 extern const wr_sink_ops sim_sink_ops;
 #define SIM_EPOCH_END UINT64_MAX /* everything is out, nothing follows */

@@ -180,6 +180,43 @@ sim_sink_close(void *self)
         s->ctx = NULL;
 }
 
+/* The newest word on a key among the first `count` of the raw log, and what is in flight; NULL: none, or that it is gone. */
+static const char *
+row_of_key(const sim_sink *s, const char *key, uint32_t count, bool in_flight)
+{
+    for (uint32_t g = in_flight ? s->group_count : 0; g > 0; g--)
+        for (uint32_t i = s->groups[s->group_head + g - 1].count; i > 0; i--) {
+            const sim_entry *e = &s->entries[s->groups[s->group_head + g - 1].first + i - 1];
+            if (strcmp(e->key, key) == 0)
+                return e->diff > 0 ? e->text : NULL;
+        }
+    for (uint32_t i = count; i > 0; i--) {
+        const sim_entry *e = &s->entries[s->raw.ids[i - 1]];
+        if (strcmp(e->key, key) == 0)
+            return e->diff > 0 ? e->text : NULL;
+    }
+    return NULL;
+}
+
+/* T9, when all that is taken back has been written: of keys told since that checkpoint. */
+static void
+look_back(sim_sink *s, const wr_sink_ctx *ctx)
+{
+    const sink_task *at = (const sink_task *) (const void *) ((const char *) ctx - offsetof(sink_task, ctx));
+    if (s->looked_back || at->undo.back != NULL || ctx->schema->kind != WR_UPSERT)
+        return;
+    s->looked_back = true;
+    for (uint32_t i = s->raw_restored; i < s->raw.count; i++) {
+        const char *key = s->entries[s->raw.ids[i]].key;
+        const char *was = row_of_key(s, key, s->raw_restored, false), *is = row_of_key(s, key, s->raw.count, true);
+        if ((was == NULL) != (is == NULL) || (was != NULL && strcmp(was, is) != 0)) {
+            sim_wrong(s->world, "T9: sink %s held %s at the checkpoint, and after the restart %s", s->name,
+                      was != NULL ? was : "nothing", is != NULL ? is : "nothing");
+            return;
+        }
+    }
+}
+
 static wr_flow
 sim_sink_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
 {
@@ -194,6 +231,7 @@ sim_sink_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
         return WR_FLOW_FAIL;
     }
     acks_take(s);
+    look_back(s, ctx);
     if (w->stalled || w->stalled_sink == s || s->group_count >= 8) {
         sim_saw(w, SIM_SINK_STALL);
         return WR_FLOW_AGAIN; /* an acknowledgement, or the stall's end, wakes */
@@ -210,7 +248,8 @@ mark_put(sim_sink *s, wr_epoch epoch)
 {
     s->marks = grown(s->marks, s->mark_count, &s->mark_capacity, sizeof *s->marks);
     sim_mark *m = &s->marks[s->mark_count++];
-    *m = (sim_mark){ epoch, s->world->life, malloc((s->exact.count + 1) * sizeof *m->ids), s->exact.count };
+    *m = (sim_mark){ epoch, s->world->life, malloc((s->exact.count + 1) * sizeof *m->ids), s->exact.count,
+                     s->raw.count };
     wr_assert(m->ids != NULL);
     if (s->exact.count > 0)
         memcpy(m->ids, s->exact.ids, s->exact.count * sizeof *m->ids);
@@ -228,6 +267,7 @@ sim_sink_flush(void *self, wr_sink_ctx *ctx)
         sim_saw(s->world, SIM_FLUSH_WAITS);
         return WR_FLOW_WAIT;
     }
+    look_back(s, ctx);
     if (at->undo.back != NULL || at->undo.held_count > 0)
         sim_wrong(s->world, "T8: sink %s is asked to flush before all was written", s->name);
     wr_epoch epoch = at->flushing != 0 ? at->flushing : SIM_EPOCH_END;
@@ -283,6 +323,7 @@ sim_sink_life(sim_sink *s, wr_epoch restored, uint32_t life)
 {
     const sim_mark *mark = NULL;
     s->flushed = restored;
+    s->looked_back = false;
     for (uint32_t i = 0; i < s->mark_count; i++) /* of that life; one that has ended stands for all barriers behind its end */
         if (s->marks[i].life == life && (s->marks[i].epoch == restored || (mark == NULL && s->marks[i].epoch == SIM_EPOCH_END)))
             mark = &s->marks[i];
@@ -292,6 +333,7 @@ sim_sink_life(sim_sink *s, wr_epoch restored, uint32_t life)
         return;
     }
     uint32_t keep = mark != NULL ? mark->count : 0;
+    s->raw_restored = mark != NULL ? mark->raw_count : 0;
     if (keep < s->exact.count)
         sim_saw(s->world, SIM_REPEATED_OUTPUT);
     s->exact.count = 0;
