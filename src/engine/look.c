@@ -258,17 +258,25 @@ metrics_sinks(weir *engine, wr_text *to)
     }
 }
 
+/* One of the checkpoints' figures, of each pipeline that runs. */
 static void
-metrics_checkpoints(weir *engine, wr_text *to)
+metric_checkpoint(weir *engine, wr_text *to, const char *name, const char *kind, const char *doc, size_t offset)
 {
-    metric_head(to, "weir_checkpoints_total", "counter", "Checkpoints completed.");
+    metric_head(to, name, kind, doc);
     for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
         if (p->runtime != NULL) {
             wr_checkpoint_view v;
             wr_runtime_checkpoint_view(p->runtime, &v);
-            wr_text_printf(to, "weir_checkpoints_total{pipeline=\"%s\"} %llu\n", p->name,
-                           (unsigned long long)v.count);
+            wr_text_printf(to, "%s{pipeline=\"%s\"} %llu\n", name, p->name,
+                           (unsigned long long)*(const uint64_t *)((const char *)&v + offset));
         }
+}
+
+static void
+metrics_checkpoints(weir *engine, wr_text *to)
+{
+    metric_checkpoint(engine, to, "weir_checkpoints_total", "counter", "Checkpoints completed.",
+                      offsetof(wr_checkpoint_view, count));
     metric_head(to, "weir_checkpoint_duration_seconds", "gauge",
                 "How long the newest checkpoint took.");
     for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
@@ -278,14 +286,11 @@ metrics_checkpoints(weir *engine, wr_text *to)
             wr_text_printf(to, "weir_checkpoint_duration_seconds{pipeline=\"%s\"} %.6f\n", p->name,
                            (double)v.duration_us / 1e6);
         }
-    metric_head(to, "weir_checkpoint_failures_total", "counter", "Checkpoints that failed.");
-    for (weir_pipeline *p = engine->pipelines; p != NULL; p = p->next)
-        if (p->runtime != NULL) {
-            wr_checkpoint_view v;
-            wr_runtime_checkpoint_view(p->runtime, &v);
-            wr_text_printf(to, "weir_checkpoint_failures_total{pipeline=\"%s\"} %llu\n", p->name,
-                           (unsigned long long)v.failures);
-        }
+    metric_checkpoint(engine, to, "weir_checkpoint_failures_total", "counter", "Checkpoints that failed.",
+                      offsetof(wr_checkpoint_view, failures));
+    metric_checkpoint(engine, to, "weir_journal_bytes", "gauge",
+                      "What sinks by key were told since the last checkpoints, on disk.",
+                      offsetof(wr_checkpoint_view, journal_bytes));
 }
 
 static void

@@ -170,6 +170,7 @@ typedef struct wr_checkpoint_view {
     int64_t  duration_us;
     uint64_t bytes, count, failures;
     uint64_t epochs; /* that ended without a checkpoint */
+    uint64_t journal_bytes; /* of what sinks by key were told since the last ones */
     char     last_error[200];
 } wr_checkpoint_view;
 void     wr_runtime_checkpoint_view(wr_runtime *runtime, wr_checkpoint_view *view);

@@ -207,4 +207,5 @@ wr_runtime_checkpoint_view(wr_runtime *runtime, wr_checkpoint_view *view)
     wr_mutex_lock(&runtime->coordinator.lock);
     *view = runtime->coordinator.view;
     wr_mutex_unlock(&runtime->coordinator.lock);
+    view->journal_bytes = runtime->undo.journal != NULL ? wr_journal_bytes(runtime->undo.journal) : 0;
 }
