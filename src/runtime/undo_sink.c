@@ -97,7 +97,7 @@ wr_undo_put(sink_task *s, uint32_t from, const wr_batch *batch, bool goes_on)
     wr_runtime         *rt = s->t.rt;
     sink_undo          *u = &s->undo;
     wr_snapshot_writer *w = &u->record;
-    weir_status         status;
+    weir_status         status = WEIR_OK;
     wr_text_clear(&w->bytes);
     wr_snapshot_begin(w, WR_SNAPSHOT_GLOBAL);
     wr_snapshot_put_u64(w, u->schema);
