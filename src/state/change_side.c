@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { LINK_AHEAD = 8, SLOTS_AHEAD = 16, REMOVE_AHEAD = 16 };
+enum { LINK_AHEAD = 8, SLOTS_AHEAD = 16, REMOVE_AHEAD = 16, FAR_ROWS = 8192 };
 
 /* What the owner keeps in a key's row. */
 typedef struct change_key {
@@ -269,10 +269,11 @@ slots_link(wr_change_side *side, const wr_row_keys *keys, const uint16_t *which,
            const uint32_t *ids, uint32_t count)
 {
     WR_TRY(wr_tag_slots_reserve(&side->slots, side->budget, count, 0));
+    const bool far = side->rows.live > FAR_ROWS;
     for (uint32_t i = 0; i < count; i++) {
         if (i + SLOTS_AHEAD < count)
             wr_tag_slots_prefetch(&side->slots, tag_of(keys->hashes[which[i + SLOTS_AHEAD]]));
-        if (i + LINK_AHEAD < count) {
+        if (far && i + LINK_AHEAD < count) {
             uint32_t tag = tag_of(keys->hashes[which[i + LINK_AHEAD]]);
             uint32_t ahead = wr_tag_slots_find(&side->slots, tag)->first;
             if (ahead != 0)
@@ -389,11 +390,9 @@ wr_change_side_remove(wr_change_side *side, const uint32_t *ids, uint32_t count)
             prefetch_key(side, ids[i + REMOVE_AHEAD / 2]);
         if (wr_change_side_info(side, ids[i])->key != WR_CHANGE_NONE)
             WR_TRY(unlink_row(side, ids[i]));
-        if (wr_change_side_own(side, ids[i]) == NULL)
-            return WEIR_MEMORY;
-        WR_TRY(wr_group_table_remove(&side->rows, ids[i]));
     }
-    return WEIR_OK;
+    WR_TRY(wr_group_table_own(&side->rows, ids, count));
+    return wr_group_table_remove_many(&side->rows, ids, count);
 }
 
 /* --- expiry: a binary heap --- */

@@ -228,9 +228,15 @@ key_store(wr_group_table *t, const wanted *w, uint32_t at, wr_group *g)
         wr_group_key(g)[1] = w->words[at];
         return WEIR_OK;
     }
-    bool views = t->layout->encoded || t->layout->has_views;
-    wr_arena *arena = views ? wr_group_table_arena(t) : NULL;
-    return views && arena == NULL ? WEIR_MEMORY : wr_key_store(w->keys, at, arena, wr_group_key(g));
+    if (t->layout->encoded || t->layout->has_views) {
+        wr_arena *arena = wr_group_table_arena(t);
+        return arena == NULL ? WEIR_MEMORY : wr_key_store(w->keys, at, arena, wr_group_key(g));
+    }
+    const uint32_t words = t->layout->compare_words;
+    const uint64_t *from = w->keys->words + (size_t)at * words;
+    for (uint32_t n = 0; n < words; n++)
+        wr_group_key(g)[n] = from[n];
+    return WEIR_OK;
 }
 
 /* The i-th by the whole search, made where absent. */
@@ -269,15 +275,17 @@ block_enter(wr_group_table *t, const wanted *w, uint32_t count, const loops *l)
     uint32_t moves = t->moves;
     if (far)
         l->guess(t, w, 0, count);
-    for (uint32_t i = 0;; i++) {
+    for (uint32_t i = 0;;) {
         i = far ? l->far(t, w, i, count) : l->near(t, w, i, count);
         if (i == count)
             return WEIR_OK;
-        WR_TRY(one_enter(t, w, i));
-        if (WR_UNLIKELY(t->moves != moves && far)) { /* F2 */
-            moves = t->moves;
-            l->guess(t, w, i + 1, count);
-        }
+        do { /* new ones mostly come many at a time */
+            WR_TRY(one_enter(t, w, i++));
+            if (WR_UNLIKELY(t->moves != moves && far)) { /* F2 */
+                moves = t->moves;
+                l->guess(t, w, i, count);
+            }
+        } while (far && i < count && w->rows[i] == NULL);
     }
 }
 

@@ -150,11 +150,11 @@ rows_reserve(wr_group_table *t)
 }
 
 weir_status
-wr_group_rows_reserve_free(wr_group_table *table)
+wr_group_rows_reserve_free(wr_group_table *table, uint32_t count)
 {
-    if (table->free_count < table->free_capacity)
+    if (table->free_count + count <= table->free_capacity)
         return WEIR_OK;
-    uint32_t capacity = WR_MAX(8u, table->free_capacity * 2);
+    uint32_t capacity = WR_MAX(WR_MAX(8u, table->free_capacity * 2), table->free_count + count);
     void    *ids = wr_realloc(table->budget, table->free_ids, capacity * sizeof *table->free_ids);
     if (ids == NULL)
         return WEIR_MEMORY;
@@ -167,10 +167,11 @@ weir_status
 wr_group_rows_take(wr_group_table *table, uint32_t *id)
 {
     if (table->layout->has_views || table->layout->encoded)
-        WR_TRY(wr_group_rows_reserve_free(table));
+        WR_TRY(wr_group_rows_reserve_free(table, 1));
     if (table->free_count > 0) {
         uint32_t last = table->free_ids[table->free_count - 1];
-        WR_TRY(wr_group_table_own(table, &last, 1));
+        if (WR_UNLIKELY(table->shared))
+            WR_TRY(wr_group_table_own(table, &last, 1));
         table->free_count--;
         *id = last;
         return WEIR_OK;

@@ -117,6 +117,7 @@ void        wr_group_table_rows(const wr_group_table *table, const uint32_t *ids
                                 char **rows);
 /* The group leaves; its row must be owned.  Its bytes in the store stay until compaction. */
 weir_status wr_group_table_remove(wr_group_table *table, uint32_t id);
+weir_status wr_group_table_remove_many(wr_group_table *table, const uint32_t *ids, uint32_t count);
 /* Bytes of removed groups that lie idle in the store outweigh the rest: time to compact. */
 bool        wr_group_table_wasteful(const wr_group_table *table);
 /* Move what live rows keep in the store to a new one; ids stay.  move (may be NULL) does it for the

@@ -61,7 +61,8 @@ weir_status wr_group_unmake(wr_group_table *table, wr_group *g, weir_status stat
 
 /* An id with a row that may be written; from the dead ones first.  Keeps room to give one back. */
 weir_status wr_group_rows_take(wr_group_table *table, uint32_t *id);
-weir_status wr_group_rows_reserve_free(wr_group_table *table);
+/* Room to give so many ids back. */
+weir_status wr_group_rows_reserve_free(wr_group_table *table, uint32_t count);
 /* All rows go. */
 void wr_group_rows_drop(wr_group_table *table);
 /* All rows go; the memory of chunks and store that nobody else holds stays. */

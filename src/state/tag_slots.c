@@ -4,7 +4,14 @@
 
 #include <string.h>
 
-enum { SLOT_BITS_MIN = 4, SLOT_BITS_MAX = 30, SOON_BITS = 4 };
+enum { SLOT_BITS_MIN = 4, SLOT_BITS_MAX = 30, SOON_BITS = 4, SLOT_BITS_CACHED = 15 };
+
+/* T2: tags that so many slots are for. */
+static uint64_t
+slots_limit(uint32_t bits)
+{
+    return (1ull << bits) / (bits <= SLOT_BITS_CACHED ? 4 : 2);
+}
 
 void
 wr_tag_slots_fini(wr_tag_slots *slots)
@@ -35,7 +42,7 @@ weir_status
 wr_tag_slots_reserve(wr_tag_slots *slots, wr_budget *budget, uint32_t more, uint32_t soon_bits)
 {
     uint32_t bits = WR_MAX(slots->bits, (uint32_t) SLOT_BITS_MIN);
-    while (bits <= SLOT_BITS_MAX && (uint64_t) slots->used + more > 1ull << (bits - 1))
+    while (bits <= SLOT_BITS_MAX && (uint64_t) slots->used + more > slots_limit(bits))
         bits++;
     if (bits == slots->bits)
         return WEIR_OK;
