@@ -359,6 +359,76 @@ many_pairs_make_many_batches(void **state)
     wr_optest_verify(t);
 }
 
+/* Pairs of the left's 90 rows, of which 70 have one key, with some of the right's, which are alike. */
+static void
+put_pairs(wr_text *to, int diff, int right_from, int right_until, int add)
+{
+    for (int l = 0; l < 90; l++)
+        for (int r = right_from; r < right_until; r++)
+            if (l < 70 ? r < 70 : l == r)
+                wr_text_printf(to, "[%d] %d|left row number %d is long|%d|%d;", diff, l < 70 ? 1 : l, l,
+                               r < 70 ? 1 : r, r + add);
+}
+
+/* An inner join of rows that come before they go: many of a key, few of others, some twice and some moved at once. */
+static void
+pairs_come_out_as_they_are_found(void **state) /* H1, H3 */
+{
+    (void) state;
+    join_case  c;
+    wr_optest *t = wr_optest_create();
+    wr_text    left, right, pairs;
+    memset(&c, 0, sizeof c);
+    wr_schema *l = wr_optest_schema(t, "k int8, a text");
+    wr_schema *r = wr_optest_schema(t, "k int8, b int8");
+    wr_schema *both = wr_optest_schema(t, "k int8, a text, k2 int8, b int8");
+    c.config = (wr_join_config){ .kind = WR_JOIN_INNER, .key_count = 1, .left_keys = c.left_keys,
+                                 .right_keys = c.right_keys, .left = l, .right = r, .output = both };
+    wr_optest_operator(t, &wr_join_changes_ops, &c.config, both);
+    wr_optest_port(t, 0, l, "k");
+    wr_optest_port(t, 1, r, "k");
+    wr_text_init(&left, NULL);
+    wr_text_init(&right, NULL);
+    wr_text_init(&pairs, NULL);
+    for (int i = 0; i < 90; i++) {
+        wr_text_printf(&left, "%d|left row number %d is long;", i < 70 ? 1 : i, i);
+        wr_text_printf(&right, "%d|%d;", i < 70 ? 1 : i, i);
+    }
+    wr_optest_rows(t, 0, wr_text_string(&left));
+    wr_optest_rows(t, 0, "null|no key; null|no key");
+    wr_optest_expect(t, "");
+    wr_optest_rows(t, 1, wr_text_string(&right));
+    put_pairs(&pairs, 1, 0, 90, 0);
+    wr_optest_expect(t, wr_text_string(&pairs));
+    wr_text_clear(&right);
+    wr_text_clear(&pairs);
+    for (int i = 30; i < 80; i++)
+        wr_text_printf(&right, "%d|%d; [-1] %d|%d; %d|7; [-1] %d|7;", i < 70 ? 1 : i, i + 1000, i < 70 ? 1 : i,
+                       i, i, i);
+    wr_optest_rows(t, 1, wr_text_string(&right));
+    put_pairs(&pairs, -1, 30, 80, 0);
+    put_pairs(&pairs, 1, 30, 80, 1000);
+    wr_optest_expect(t, wr_text_string(&pairs));
+    wr_text_clear(&left);
+    wr_text_clear(&pairs);
+    for (int i = 0; i < 90; i++)
+        wr_text_printf(&left, "[-1] %d|left row number %d is long;", i < 70 ? 1 : i, i);
+    wr_optest_rows(t, 0, wr_text_string(&left));
+    put_pairs(&pairs, -1, 0, 30, 0);
+    put_pairs(&pairs, -1, 30, 80, 1000);
+    put_pairs(&pairs, -1, 80, 90, 0);
+    wr_optest_expect(t, wr_text_string(&pairs));
+    wr_optest_rows(t, 0, "[-1] 1|never seen");
+    wr_optest_expect_any(t);
+    wr_optest_rows(t, 1, "[-1] 1|0; 1|0; 1|5000");
+    wr_optest_expect(t, "[-1] 1|never seen|1|5000");
+    wr_optest_end(t);
+    wr_text_fini(&left);
+    wr_text_fini(&right);
+    wr_text_fini(&pairs);
+    wr_optest_verify(t);
+}
+
 /* 90 rows pass 60 of their key, and one of no key's among them: more pairs than a batch holds, the row without partner in
  * its place. */
 static void
@@ -565,5 +635,6 @@ WR_TESTS = { WR_TEST(lone_row_goes_when_a_partner_comes_and_is_back_when_the_las
              WR_TEST(lookup_answers_with_what_is_there),
              WR_TEST(lookup_hands_on_many_pairs),
              WR_TEST(many_pairs_make_many_batches),
+             WR_TEST(pairs_come_out_as_they_are_found),
              WR_TEST(folded_changes_equal_two_loops),
              { NULL, NULL } };
