@@ -34,6 +34,11 @@ ifeq ($(SANFLAGS),)
 LDLIBS   += -ljemalloc
 endif
 LDFLAGS  += $(SANFLAGS) -rdynamic
+ifeq ($(SAN),tsan)
+# Stands before glibc's threads of C11 in every program.
+SAN_OBJ  := $(O)/obj/tools/sanitize/threads.o
+LDLIBS   := $(SAN_OBJ) $(LDLIBS)
+endif
 
 LIB_SRC  := $(wildcard $(addprefix src/,$(addsuffix /*.c,base data config monitor expr state format \
               checkpoint cache catalog operator connector runtime plan sql engine)))
@@ -68,7 +73,7 @@ EXTRA_src_expr_agg_basic       := -fno-tree-slp-vectorize
 EXTRA_tools_bench_state_limit := -O3
 EXTRA_tools_bench_state_join_limit := -O3
 
-$(O)/libweir.a: $(LIB_OBJ)
+$(O)/libweir.a: $(LIB_OBJ) | $(SAN_OBJ)
 	@rm -f $@
 	$(call say,LD)
 	$(Q)ar rcs $@ $^
@@ -142,7 +147,9 @@ docs: $(O)/weir ## write docs/sql-functions.md anew from the registries
 
 .PHONY: unit sqltest pipetest test check demo deps tidy format bench fuzz asan tsan install help clean \
         test-kafka conformance recovery valgrind oracle property tpch docs bench-formats sim
-unit: $(if $(T),$(foreach b,$(TEST_BIN),$(if $(findstring $(T),$(b)),$(b))),$(TEST_BIN))
+unit-built: $(if $(T),$(foreach b,$(TEST_BIN),$(if $(findstring $(T),$(b)),$(b))),$(TEST_BIN))
+.PHONY: unit-built
+unit: unit-built
 	@tools/run_unit $(O) "$(T)"
 
 # Statements with expected rows, errors, or a second statement that must agree.
@@ -188,9 +195,9 @@ soak: $(O)/weir $(O)/soak_feeder ## an hour under load with a fault each minute:
 	@tools/soak/run.py $(O) $(or $(MINUTES),60) $(ARGS)
 .PHONY: soak
 
-$(O)/soak_feeder: $(O)/obj/tools/soak/feeder.o
+$(O)/soak_feeder: $(O)/obj/tools/soak/feeder.o | $(SAN_OBJ)
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< -lrdkafka
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SAN_OBJ) -lrdkafka
 
 faults: $(O)/faults/weir $(O)/faults/embed ## every allocation and system call of ours fails, in 28 scenarios: ARGS="--only again --sites"
 	@python3 tools/faults/run.py $(O) $(ARGS)
@@ -230,9 +237,11 @@ test-kafka: $(O)/weir ## a real Apache Kafka from Maven Central: end to end, and
 conformance: $(O)/weir ## cases from public suites: CASES=dir
 	@tools/conformance $(O)/weir "$(CASES)"
 
-tsan: ## the threaded tests under ThreadSanitizer
-	@$(MAKE) --no-print-directory -j2 SAN=tsan all tests-built
-	@$(MAKE) --no-print-directory SAN=tsan T=$(or $(T),runtime) unit
+tsan: ## the suite, kills and a short soak under ThreadSanitizer: T=word for a part of it
+	@tools/deps test
+	@$(MAKE) --no-print-directory -j2 SAN=tsan all $(if $(T),,tests-built) build-tsan/soak_feeder
+	@$(if $(T),$(MAKE) --no-print-directory -j2 SAN=tsan T=$(T) unit-built)
+	@tools/run_tsan build-tsan "$(T)"
 
 coverage: ## lines that the whole suite runs, by folder; below 90 % of the core fails: ARGS="--files state/" T=word for a part of the suite
 	@tools/deps test

@@ -26,7 +26,7 @@
 #define THIS_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-/* Sanitizers map terabytes of shadow. */
+/* Sanitizers map terabytes of shadow, and take their time. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -38,7 +38,11 @@
 enum {
     ADDRESS_SPACE = 1 << 30,
     STACK_BYTES = 64 << 20,
+#ifdef SANITIZED
+    CPU_SECONDS = 60,
+#else
     CPU_SECONDS = 4,
+#endif
     X32_CALLS = 0x40000000, /* numbers from here on are another architecture's */
 };
 
