@@ -171,11 +171,16 @@ sink_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
         flow = sink_rotate(s, ctx);
     if (flow != WR_FLOW_NEXT)
         return flow;
-    weir_status status = wr_output_encode(&s->output, ctx->encoder, batch);
-    if (status != WEIR_OK)
-        return sink_fail(s, ctx, status, weir_status_text(status));
+    for (uint32_t row = 0; row < batch->row_count && flow != WR_FLOW_FAIL;) {
+        bool        full = flow == WR_FLOW_AGAIN; /* the rest waits with it */
+        weir_status status = wr_output_encode(&s->output, ctx->encoder, batch, &row, full);
+        if (status != WEIR_OK)
+            return sink_fail(s, ctx, status, weir_status_text(status));
+        if (!full)
+            flow = sink_drain(s, ctx, WR_FLOW_AGAIN);
+    }
     atomic_fetch_add_explicit(&ctx->rows, batch->row_count, memory_order_relaxed);
-    return sink_drain(s, ctx, WR_FLOW_NEXT);
+    return flow == WR_FLOW_AGAIN ? WR_FLOW_NEXT : flow;
 }
 
 static wr_flow

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 enum { PIECE = 4096, KEEP = 1 << 20 };
+enum { ENCODE_ROWS = 256, ENCODE_BYTES = 64 << 10 };
 
 void
 wr_output_init(wr_output *output, wr_budget *budget)
@@ -42,15 +43,21 @@ wr_output_set(wr_output *output, int fd)
 }
 
 weir_status
-wr_output_encode(wr_output *output, wr_encoder *encoder, const wr_batch *batch)
+wr_output_encode(wr_output *output, wr_encoder *encoder, const wr_batch *batch, uint32_t *row, bool all)
 {
-    size_t      before = output->pending.length;
-    weir_status status =
-        encoder->ops->encode(encoder, batch, 0, batch->row_count, &output->pending, NULL);
-    if (status != WEIR_OK) { /* nothing taken: the batch is offered again */
-        output->pending.length = before;
-        output->pending.failed = false;
+    wr_text    *t = &output->pending;
+    weir_status status = WEIR_OK;
+    while (status == WEIR_OK && *row < batch->row_count && (all || t->length < ENCODE_BYTES)) {
+        size_t   before = t->length;
+        uint32_t count = WR_MIN(batch->row_count - *row, (uint32_t) ENCODE_ROWS);
+        status = encoder->ops->encode(encoder, batch, *row, count, t, NULL);
+        if (status == WEIR_OK)
+            *row += count;
+        else
+            t->length = before;
     }
+    if (status != WEIR_OK)
+        t->failed = false;
     return status;
 }
 

@@ -26,6 +26,8 @@ typedef enum wr_output_state {
 void            wr_output_init(wr_output *output, wr_budget *budget);
 void            wr_output_fini(wr_output *output); /* leaves the descriptor open */
 void            wr_output_set(wr_output *output, int fd);
-/* Append the batch, encoded. */
-weir_status     wr_output_encode(wr_output *output, wr_encoder *encoder, const wr_batch *batch);
+/* Append rows of the batch from *row on, encoded: all, or as many as are worth a write while they are still in the
+ * processor's cache.  *row moves past what was appended, whatever the status. */
+weir_status     wr_output_encode(wr_output *output, wr_encoder *encoder, const wr_batch *batch,
+                                 uint32_t *row, bool all);
 wr_output_state wr_output_drain(wr_output *output, uint64_t *written);

@@ -53,16 +53,21 @@ stdout_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
     weir_status status = WEIR_OK;
     if (!s->begun && ctx->encoder->ops->begin != NULL)
         status = ctx->encoder->ops->begin(ctx->encoder, &s->output.pending);
-    if (status == WEIR_OK)
-        status = wr_output_encode(&s->output, ctx->encoder, batch);
+    for (uint32_t row = 0; status == WEIR_OK && row < batch->row_count;) {
+        bool full = flow == WR_FLOW_AGAIN; /* the rest waits with it */
+        status = wr_output_encode(&s->output, ctx->encoder, batch, &row, full);
+        if (status == WEIR_OK && !full)
+            flow = stdout_drain(s, ctx, WR_FLOW_AGAIN);
+        if (flow != WR_FLOW_NEXT && flow != WR_FLOW_AGAIN)
+            return flow;
+    }
     if (status != WEIR_OK) {
         wr_error_set(&ctx->error, status, "%s", weir_status_text(status));
         return WR_FLOW_FAIL;
     }
     s->begun = true;
     atomic_fetch_add_explicit(&ctx->rows, batch->row_count, memory_order_relaxed);
-    flow = stdout_drain(s, ctx, WR_FLOW_NEXT);
-    return flow;
+    return WR_FLOW_NEXT;
 }
 
 static wr_flow

@@ -2,75 +2,27 @@
 /*
  * format/json_encode.c -- batches as JSON lines (see json.h).
  *
- * State       what stands before each value (`,"price":`, with the quote that opens it), made once;
- *             the last minute printed; where the values of the batch are.
+ * State       what stands before each value (`,"price":`, with the quote that opens it), made once, and copied into
+ *             the slots; the last minute printed; the block of rows at hand, and where their values are.
  * Invariants  J1  the values are what wr_value_print_json writes
  *             J2  every line is one object, and ends with a newline
- * Cost        about 700 instructions for a bid of 229 bytes: one copy a value, sixteen bytes at a time through
- *             strings, digits without a branch for how many.
+ *             J3  at each value there is room for its slot, or for what it is known to be
  */
+#include "format/json_encode_impl.h"
+
 #include "data/datetime.h"
 #include "data/float.h"
-#include "format/json.h"
-#include "format/print_impl.h"
-
-#include <emmintrin.h>
-#include <string.h>
 
 enum { OP_AUTO, OP_NONE };
 enum { VALUES_JSON, VALUES_POSTGRES };
+enum { BEFORE_BYTES_MAX = 1024 }; /* in slots */
 
-typedef enum value_kind {
-    VALUE_NONE, /* the batch has no such column: NULL */
-    VALUE_BOOL,
-    VALUE_INT2,
-    VALUE_INT4,
-    VALUE_INT8,
-    VALUE_FLOAT4,
-    VALUE_FLOAT8,
-    VALUE_TEXT,
-    VALUE_DECIMAL,
-    VALUE_DATE,
-    VALUE_STAMP,
-    VALUE_STAMPTZ,
-    VALUE_JSON,
-    VALUE_BOXED,
-} value_kind;
-
-enum { BEFORE_COPIED = 32 }; /* bytes of `before` that may be read, however short it is */
-
-/* A column that is written, and where its values are in the batch at hand. */
-typedef struct json_column {
-    const char      *before; /* `,"name":`, and the quote that opens every value of the kind */
-    size_t           before_length;
-    uint32_t         field;
-    uint8_t          kind;   /* value_kind */
-    bool             plain;  /* a value for every row, at its index */
-    bool             quoted; /* `before` ends with a quote */
-    const void      *data;
-    const uint64_t  *valid;
-    const wr_column *column, *base;
-} json_column;
-
-typedef struct json_encoder {
-    wr_encoder       encoder; /* first */
-    const wr_schema *schema;
-    wr_budget       *budget;
-    bool             with_op;      /* rows begin with "_op"              */
-    bool             skip_deletes; /* changes, but written without "_op" */
-    bool             lists;        /* ["+",[7,3]], a row              */
-    bool             as_text;      /* what is no number or boolean: PostgreSQL's text in quotes */
-    wr_arena         arena;
-    json_column     *columns; /* without the hidden */
-    uint32_t         column_count;
-    size_t           row_room; /* bytes of a row, but for long values */
-    char             head[2][16]; /* of a row that goes, and one that comes */
-    const char      *tail;
-    size_t           head_length, tail_length;
-    wr_print_day     day;
-    wr_arena         scratch;
-    wr_text          cell;
-} json_encoder;
+const uint8_t wr_json_escapes[3][32] __attribute__((aligned(32))) = {
+    "\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"",
+    "\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\",
+    { 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,
+      31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31 },
+};
 
 /* A value of the type in quotes always, unless it is NULL or of a year that takes the long way. */
 static bool
@@ -80,13 +32,46 @@ type_is_quoted(const json_encoder *e, wr_type_id id)
            (!e->as_text && (id == WR_DATE || id == WR_TIMESTAMP || id == WR_TIMESTAMPTZ));
 }
 
+/* Is a value of the type one of bounded width? */
+static bool
+type_is_bounded(const json_encoder *e, wr_type_id id)
+{
+    switch (id) {
+    case WR_BOOL:
+    case WR_INT2:
+    case WR_INT4:
+    case WR_INT8:
+    case WR_FLOAT4:
+    case WR_FLOAT8:
+    case WR_NUMERIC: return true;
+    case WR_DATE:
+    case WR_TIMESTAMP:
+    case WR_TIMESTAMPTZ: return !e->as_text;
+    default: return false;
+    }
+}
+
+static bool
+slots_prepare(json_encoder *e, json_column *c)
+{
+    /* a value, its quotes, and what a vector writes more */
+    c->slot_bytes = (c->before_length + WR_PRINT_MAX + 2 + JSON_COPIED) / JSON_COPIED * JSON_COPIED;
+    c->slots = wr_arena_alloc(&e->arena, (size_t) JSON_BLOCK_ROWS * c->slot_bytes);
+    if (c->slots == NULL)
+        return false;
+    for (uint32_t r = 0; r < JSON_BLOCK_ROWS; r++)
+        memcpy(c->slots + (size_t) r * c->slot_bytes, c->before, c->before_length);
+    return true;
+}
+
 static bool
 column_prepare(json_encoder *e, uint32_t field, wr_text *text)
 {
     const char  *name = e->schema->fields[field].name;
+    wr_type_id   type = (wr_type_id) e->schema->fields[field].type.id;
     json_column *c = &e->columns[e->column_count++];
     c->field = field;
-    c->quoted = type_is_quoted(e, (wr_type_id) e->schema->fields[field].type.id);
+    c->quoted = type_is_quoted(e, type);
     wr_text_clear(text);
     if (e->column_count > 1 || e->with_op)
         wr_text_putc(text, ',');
@@ -98,14 +83,14 @@ column_prepare(json_encoder *e, uint32_t field, wr_text *text)
     }
     if (c->quoted)
         wr_text_putc(text, '"');
-    c->before_length = text->length;
-    e->row_room += text->length + WR_PRINT_MAX;
-    char *before = wr_arena_calloc(&e->arena, text->length + BEFORE_COPIED, 1);
+    c->before_length = (uint32_t) text->length;
+    e->row_room += text->length + WR_PRINT_MAX + 2 * JSON_COPIED;
+    char *before = wr_arena_calloc(&e->arena, text->length + JSON_COPIED, 1);
     if (!wr_text_ok(text) || before == NULL)
         return false;
     memcpy(before, wr_text_string(text), text->length);
     c->before = before;
-    return true;
+    return !type_is_bounded(e, type) || text->length > BEFORE_BYTES_MAX || slots_prepare(e, c);
 }
 
 /* How a row begins and ends; a first value brings the brace where nothing else begins the row. */
@@ -117,12 +102,13 @@ frame_prepare(json_encoder *e)
     static const char *const open[2] = { "{", "{" };
     const char *const       *head = e->lists ? lists : e->with_op ? ops : open;
     bool                     none = !e->lists && !e->with_op && e->column_count > 0;
-    e->head_length = none ? 0 : strlen(head[0]);
+    e->head_length = none ? 0 : (uint32_t) strlen(head[0]);
     for (int i = 0; i < 2; i++)
         memcpy(e->head[i], head[i], e->head_length);
-    e->tail = e->lists ? "]]," : "}\n";
-    e->tail_length = strlen(e->tail);
-    e->row_room += sizeof e->head[0] + BEFORE_COPIED + WR_PRINT_MAX;
+    const char *tail = e->lists ? "]]," : "}\n";
+    e->tail_length = (uint32_t) strlen(tail);
+    memcpy(e->tail, tail, e->tail_length);
+    e->row_room += sizeof e->head[0] + sizeof e->tail;
 }
 
 static weir_status
@@ -134,6 +120,8 @@ encoder_create(const void *config, const wr_schema *schema, wr_budget *budget, w
     if (e == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for a JSON encoder");
     e->encoder.ops = &wr_json_encoder_ops;
+    e->rows_put = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? wr_json_rows_avx2
+                                                                                   : wr_json_rows_sse;
     e->schema = schema;
     e->budget = budget;
     e->lists = c->lists;
@@ -174,24 +162,44 @@ encoder_destroy(wr_encoder *self)
 
 /* --- the columns of a batch --- */
 
-static value_kind
+static json_value_kind
 kind_of(const json_encoder *e, const wr_column *column, const wr_column *base)
 {
     switch ((wr_type_id) column->type.id) {
-    case WR_BOOL: return VALUE_BOOL;
-    case WR_INT2: return VALUE_INT2;
-    case WR_INT4: return VALUE_INT4;
-    case WR_INT8: return VALUE_INT8;
-    case WR_FLOAT4: return VALUE_FLOAT4;
-    case WR_FLOAT8: return VALUE_FLOAT8;
-    case WR_TEXT: return VALUE_TEXT;
-    case WR_NUMERIC: return base->form == WR_NUM || base->scale > 38 ? VALUE_BOXED : VALUE_DECIMAL;
-    case WR_DATE: return e->as_text ? VALUE_BOXED : VALUE_DATE;
-    case WR_TIMESTAMP: return e->as_text ? VALUE_BOXED : VALUE_STAMP;
-    case WR_TIMESTAMPTZ: return e->as_text ? VALUE_BOXED : VALUE_STAMPTZ;
-    case WR_JSONB: return e->as_text ? VALUE_BOXED : VALUE_JSON;
-    default: return VALUE_BOXED;
+    case WR_BOOL: return JSON_VALUE_BOOL;
+    case WR_INT2: return JSON_VALUE_INT2;
+    case WR_INT4: return JSON_VALUE_INT4;
+    case WR_INT8: return JSON_VALUE_INT8;
+    case WR_FLOAT4: return JSON_VALUE_FLOAT4;
+    case WR_FLOAT8: return JSON_VALUE_FLOAT8;
+    case WR_TEXT: return JSON_VALUE_TEXT;
+    case WR_NUMERIC:
+        return base->form == WR_NUM || base->scale > 38 ? JSON_VALUE_BOXED : JSON_VALUE_DECIMAL;
+    case WR_DATE: return e->as_text ? JSON_VALUE_BOXED : JSON_VALUE_DATE;
+    case WR_TIMESTAMP: return e->as_text ? JSON_VALUE_BOXED : JSON_VALUE_STAMP;
+    case WR_TIMESTAMPTZ: return e->as_text ? JSON_VALUE_BOXED : JSON_VALUE_STAMPTZ;
+    case WR_JSONB: return e->as_text ? JSON_VALUE_BOXED : JSON_VALUE_RAW;
+    default: return JSON_VALUE_BOXED;
     }
+}
+
+static json_way
+way_of(const json_column *c)
+{
+    if (c->kind == JSON_VALUE_TEXT)
+        return JSON_WAY_TEXT;
+    return c->slots == NULL || c->kind > JSON_VALUE_TEXT ? JSON_WAY_CALL : JSON_WAY_SLOT;
+}
+
+static void
+column_bind(json_encoder *e, json_column *c, const wr_column *column)
+{
+    c->base = wr_column_base(column);
+    c->kind = (uint8_t) kind_of(e, column, c->base);
+    c->data = c->base->data;
+    c->valid = c->base->valid;
+    if (column->layout == WR_FLAT && c->valid == NULL)
+        c->index = e->rows;
 }
 
 static void
@@ -200,72 +208,33 @@ columns_bind(json_encoder *e, const wr_batch *batch)
     for (uint32_t i = 0; i < e->column_count; i++) {
         json_column     *c = &e->columns[i];
         const wr_column *column = batch->columns[c->field];
-        c->kind = VALUE_NONE;
-        c->plain = false;
-        if (column == NULL)
-            continue;
+        c->kind = JSON_VALUE_NONE;
         c->column = column;
-        c->base = wr_column_base(column);
-        c->kind = (uint8_t) kind_of(e, column, c->base);
-        c->data = c->base->data;
-        c->valid = c->base->valid;
-        c->plain = column->layout == WR_FLAT && c->valid == NULL;
+        c->index = c->own_index;
+        if (column != NULL)
+            column_bind(e, c, column);
+        c->way = (uint8_t) way_of(c);
+        if (c->way == JSON_WAY_CALL)
+            memset(c->lengths, 0, sizeof c->lengths);
+    }
+}
+
+/* Where the values of the block's rows are. */
+static void
+columns_find(json_encoder *e)
+{
+    for (json_column *c = e->columns; c < e->columns + e->column_count; c++) {
+        if (c->index == e->rows)
+            continue;
+        for (uint32_t r = 0; r < e->row_count; r++) {
+            uint32_t i = c->column != NULL ? wr_column_index(c->column, e->rows[r]) : 0;
+            bool     null = c->column == NULL || (c->valid != NULL && !wr_bitmap_get(c->valid, i));
+            c->own_index[r] = null ? JSON_NULL : i;
+        }
     }
 }
 
 /* --- values: written at `at`, where WR_PRINT_MAX bytes are free; the byte after is returned --- */
-
-/* What must be escaped among the 16 bytes of v. */
-static inline __m128i
-escapes_find(__m128i v)
-{
-    __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
-                               _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
-    return _mm_or_si128(hit, _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v));
-}
-
-/* Copy n bytes, more than 12 of them; false when any of them must be escaped. */
-static inline bool
-long_copy(char *to, const char *s, size_t n)
-{
-    __m128i hit = _mm_setzero_si128(), v;
-    size_t  i = 0;
-    if (n < 16) { /* the first eight and the last */
-        v = _mm_loadl_epi64((const __m128i *) s);
-        hit = _mm_loadl_epi64((const __m128i *) (s + n - 8));
-        _mm_storel_epi64((__m128i *) to, v);
-        _mm_storel_epi64((__m128i *) (to + n - 8), hit);
-        return _mm_movemask_epi8(escapes_find(_mm_unpacklo_epi64(v, hit))) == 0;
-    }
-    for (; i + 16 <= n; i += 16) {
-        v = _mm_loadu_si128((const __m128i *) (s + i));
-        _mm_storeu_si128((__m128i *) (to + i), v);
-        hit = _mm_or_si128(hit, escapes_find(v));
-    }
-    v = _mm_loadu_si128((const __m128i *) (s + n - 16));
-    _mm_storeu_si128((__m128i *) (to + n - 16), v);
-    return _mm_movemask_epi8(_mm_or_si128(hit, escapes_find(v))) == 0;
-}
-
-/* The bytes of an inline view, 12 at most; false when any of them must be escaped. */
-static inline bool
-short_copy(char *to, const wr_string *s)
-{
-    __m128i  v = _mm_srli_si128(_mm_loadu_si128((const __m128i *) s), 4);
-    unsigned mask = (unsigned) _mm_movemask_epi8(escapes_find(v));
-    _mm_storeu_si128((__m128i *) to, v);
-    return (mask & ((1u << s->length) - 1)) == 0;
-}
-
-/* A string that must be escaped, with quotes of its own. */
-static bool
-escaped_put(wr_put *put, const wr_string *s)
-{
-    wr_put_end(put);
-    wr_text_put_json(put->text, wr_string_data(s), s->length);
-    wr_put_begin(put, put->text);
-    return wr_text_ok(put->text);
-}
 
 static char *
 double_put(char *at, double v, bool single)
@@ -277,6 +246,65 @@ double_put(char *at, double v, bool single)
     if (word)
         *at++ = '"';
     return at;
+}
+
+static char *
+date_put(json_encoder *e, const json_column *c, uint32_t i, char *at)
+{
+    *at++ = '"';
+    if (c->kind == JSON_VALUE_DATE)
+        at = wr_print_date(&e->day, ((const int32_t *) c->data)[i], at);
+    else
+        at = wr_print_stamp(&e->day, ((const int64_t *) c->data)[i], 'T',
+                            c->kind == JSON_VALUE_STAMPTZ ? "Z" : "", at);
+    if (at != NULL)
+        *at++ = '"';
+    return at;
+}
+
+/* A value of bounded width; NULL: it is none. */
+static char *
+bounded_put(json_encoder *e, const json_column *c, uint32_t i, char *at)
+{
+    const void *data = c->data;
+    switch ((json_value_kind) c->kind) {
+    case JSON_VALUE_BOOL: {
+        bool v = ((const bool *) data)[i];
+        memcpy(at, v ? "true " : "false", 5);
+        return at + (v ? 4 : 5);
+    }
+    case JSON_VALUE_INT2: return wr_print_integer(((const int16_t *) data)[i], at);
+    case JSON_VALUE_INT4: return wr_print_integer(((const int32_t *) data)[i], at);
+    case JSON_VALUE_INT8: return wr_print_integer(((const int64_t *) data)[i], at);
+    case JSON_VALUE_FLOAT4: return double_put(at, ((const float *) data)[i], true);
+    case JSON_VALUE_FLOAT8: return double_put(at, ((const double *) data)[i], false);
+    case JSON_VALUE_DECIMAL: {
+        bool narrow = c->base->form == WR_DEC64;
+        return wr_print_decimal(narrow ? ((const int64_t *) data)[i] : ((const wr_int128 *) data)[i],
+                                c->base->scale, at);
+    }
+    case JSON_VALUE_DATE:
+    case JSON_VALUE_STAMP:
+    case JSON_VALUE_STAMPTZ: return date_put(e, c, i, at);
+    case JSON_VALUE_NONE:
+    case JSON_VALUE_TEXT:
+    case JSON_VALUE_RAW:
+    case JSON_VALUE_BOXED: break;
+    }
+    return NULL;
+}
+
+void
+wr_json_slot_fill(json_encoder *e, json_column *c, uint32_t r)
+{
+    char *slot = c->slots + (size_t) r * c->slot_bytes, *at = slot + c->before_length - c->quoted;
+    if (c->index[r] == JSON_NULL) {
+        memcpy(at, "null", 4);
+        at += 4;
+    } else {
+        at = bounded_put(e, c, c->index[r], at);
+    }
+    c->lengths[r] = at != NULL ? (uint64_t) (at - slot) : 0;
 }
 
 /* Any value, by its boxed form. */
@@ -298,142 +326,125 @@ boxed_put(json_encoder *e, wr_put *put, const wr_column *column, uint32_t row)
     return wr_text_ok(put->text) && wr_text_ok(&e->cell) ? WEIR_OK : WEIR_MEMORY;
 }
 
-/* Where a column that is not plain has the value of a row; false: NULL. */
-static bool
-index_find(const json_column *c, uint32_t row, uint32_t *index)
-{
-    if (c->kind == VALUE_NONE)
-        return false;
-    *index = wr_column_index(c->column, row);
-    return c->valid == NULL || wr_bitmap_get(c->valid, *index);
-}
-
-static inline char *
-before_put(const json_column *c, char *at)
-{
-    memcpy(at, c->before, BEFORE_COPIED); /* mostly all of it */
-    if (WR_UNLIKELY(c->before_length > BEFORE_COPIED))
-        memcpy(at + BEFORE_COPIED, c->before + BEFORE_COPIED, c->before_length - BEFORE_COPIED);
-    return at + c->before_length;
-}
-
-/* A value that is no plain number, behind put->at and the quote that opens it if there is one.  Leaves
- * room for a row. */
+/* A value whose length is not known. */
 static weir_status
-long_value_put(json_encoder *e, wr_put *put, const json_column *c, uint32_t i, uint32_t row)
+unbounded_put(json_encoder *e, wr_put *put, const json_column *c, uint32_t r)
 {
-    const wr_string *s = (const wr_string *) c->data + i;
-    if (!wr_text_ok(put->text))
-        return WEIR_MEMORY;
-    if (c->kind == VALUE_JSON) {
-        if (!wr_put_room(put, s->length))
-            return WEIR_MEMORY;
-        wr_put_bytes(put, wr_string_data(s), s->length);
+    const wr_string *s = (const wr_string *) c->data + c->index[r];
+    if (c->kind != JSON_VALUE_TEXT && c->kind != JSON_VALUE_RAW)
+        return boxed_put(e, put, c->column, e->rows[r]);
+    wr_put_end(put);
+    if (c->kind == JSON_VALUE_TEXT)
+        wr_text_put_json(put->text, wr_string_data(s), s->length);
+    else
+        wr_text_append(put->text, wr_string_data(s), s->length);
+    wr_put_begin(put, put->text);
+    return wr_text_ok(put->text) ? WEIR_OK : WEIR_MEMORY;
+}
+
+weir_status
+wr_json_value_put(json_encoder *e, wr_put *put, const json_column *c, uint32_t r)
+{
+    memcpy(put->at, c->before, c->before_length - c->quoted);
+    put->at += c->before_length - c->quoted;
+    char *after = NULL;
+    if (c->index[r] == JSON_NULL) {
+        memcpy(put->at, "null", 4);
+        after = put->at + 4;
     } else {
-        put->at -= c->quoted;
-        if (c->kind != VALUE_TEXT)
-            WR_TRY(boxed_put(e, put, c->column, row));
-        else if (!escaped_put(put, s))
-            return WEIR_MEMORY;
+        after = bounded_put(e, c, c->index[r], put->at);
     }
-    return wr_put_room(put, e->row_room) ? WEIR_OK : WEIR_MEMORY;
+    if (after == NULL) {
+        WR_TRY(unbounded_put(e, put, c, r));
+        after = put->at;
+    }
+    put->at = after;
+    return wr_put_room(put, e->block_room) ? WEIR_OK : WEIR_MEMORY; /* J3 */
 }
 
-/* The string s at put->at with a quote behind it and room for a row behind that; false: it needs
- * another way, and nothing is written. */
-static inline bool
-plain_put(json_encoder *e, wr_put *put, const wr_string *s)
+/* --- rows --- */
+
+/* Where the rows asked for end: told up to one of them. */
+typedef struct row_ends {
+    uint32_t *ends; /* NULL: nobody asks */
+    uint32_t  told, last;
+} row_ends;
+
+/* Rows before `row` that are not told yet were not written. */
+static void
+ends_skip(row_ends *to, uint32_t row)
 {
-    if (!wr_put_room(put, s->length + e->row_room))
-        return false;
-    bool plain = s->length <= WR_STRING_INLINE_MAX ? short_copy(put->at, s)
-                                                   : long_copy(put->at, s->pointer, s->length);
-    put->at[s->length] = '"';
-    put->at += plain ? s->length + 1 : 0;
-    return plain;
+    while (to->told < row)
+        to->ends[to->told++] = to->last;
 }
 
-/* All columns of a row, with room for what is not long. */
-static inline weir_status
-values_put(json_encoder *e, wr_put *put, uint32_t row)
+/* The block behind put. */
+static weir_status
+block_put(json_encoder *e, wr_put *put, row_ends *to)
 {
-    const json_column *c = e->columns, *end = c + e->column_count;
-    char              *at = put->at;
-    for (; c < end; c++) {
-        uint32_t    i = row;
-        const void *data = c->data;
-        if (WR_UNLIKELY(!c->plain) && !index_find(c, row, &i)) {
-            at = before_put(c, at) - c->quoted;
-            memcpy(at, "null", 4);
-            at += 4;
-            continue;
-        }
-        char *value = at = before_put(c, at);
-        switch ((value_kind) c->kind) {
-        case VALUE_BOOL: {
-            bool v = ((const bool *) data)[i];
-            memcpy(at, v ? "true " : "false", 5);
-            at += v ? 4 : 5;
-            continue;
-        }
-        case VALUE_INT2: at = wr_print_integer(((const int16_t *) data)[i], at); continue;
-        case VALUE_INT4: at = wr_print_integer(((const int32_t *) data)[i], at); continue;
-        case VALUE_INT8: at = wr_print_integer(((const int64_t *) data)[i], at); continue;
-        case VALUE_FLOAT4: at = double_put(at, ((const float *) data)[i], true); continue;
-        case VALUE_FLOAT8: at = double_put(at, ((const double *) data)[i], false); continue;
-        case VALUE_DECIMAL:
-            at = wr_print_decimal(wr_column_get_decimal(c->column, row), c->base->scale, at);
-            continue;
-        case VALUE_TEXT:
-            put->at = at;
-            if (WR_LIKELY(plain_put(e, put, (const wr_string *) data + i))) {
-                at = put->at;
-                continue;
-            }
-            value = put->at;
-            at = NULL;
-            break;
-        case VALUE_DATE: at = wr_print_date(&e->day, ((const int32_t *) data)[i], at); break;
-        case VALUE_STAMP:
-            at = wr_print_stamp(&e->day, ((const int64_t *) data)[i], 'T', "", at);
-            break;
-        case VALUE_STAMPTZ:
-            at = wr_print_stamp(&e->day, ((const int64_t *) data)[i], 'T', "Z", at);
-            break;
-        default: at = NULL; break;
-        }
-        if (WR_LIKELY(at != NULL)) {
-            *at++ = '"';
-            continue;
-        }
-        put->at = value;
-        WR_TRY(long_value_put(e, put, c, i, row));
-        at = put->at;
+    if (e->row_count == 0)
+        return WEIR_OK;
+    columns_find(e);
+    WR_TRY(e->rows_put(e, put));
+    for (uint32_t r = 0; to->ends != NULL && r < e->row_count; r++) {
+        ends_skip(to, e->visible[r]);
+        to->last = to->ends[e->visible[r]] = e->ends[r];
+        to->told = e->visible[r] + 1;
     }
-    put->at = at;
+    e->row_count = 0;
+    return WEIR_OK;
+}
+
+/* A row as often as its diff says. */
+static weir_status
+row_add(json_encoder *e, wr_put *put, row_ends *to, uint32_t visible, uint32_t row, int64_t diff)
+{
+    int64_t times = diff < 0 ? -diff : diff;
+    if (diff < 0 && e->skip_deletes && !e->lists)
+        return WEIR_OK;
+    for (; times > 0; times--) {
+        uint32_t r = e->row_count++;
+        e->rows[r] = row;
+        e->visible[r] = visible;
+        e->plus[r] = diff > 0;
+        if (e->row_count == JSON_BLOCK_ROWS)
+            WR_TRY(block_put(e, put, to));
+    }
     return WEIR_OK;
 }
 
 static weir_status
-row_put(void *encoder, wr_put *put, const wr_batch *batch, uint32_t row, bool plus)
-{
-    json_encoder *e = encoder;
-    if (!wr_put_room(put, e->row_room))
-        return WEIR_MEMORY;
-    memcpy(put->at, e->head[plus], sizeof e->head[0]);
-    put->at += e->head_length;
-    WR_TRY(values_put(e, put, row));
-    wr_put_bytes(put, e->tail, e->tail_length);
-    return WEIR_OK;
-}
-
-static weir_status
-encoder_encode(wr_encoder *self, const wr_batch *batch, uint32_t from, uint32_t count, wr_text *to,
+encoder_encode(wr_encoder *self, const wr_batch *batch, uint32_t from, uint32_t count, wr_text *text,
                uint32_t *ends)
 {
     json_encoder *e = (json_encoder *) self;
+    weir_status   status = WEIR_OK;
+    row_ends      to = { ends, 0, (uint32_t) text->length };
+    wr_put        put;
+    wr_assert(from + count <= batch->row_count);
+    wr_put_begin(&put, text);
     columns_bind(e, batch);
-    return wr_put_rows(e, row_put, e->skip_deletes && !e->lists, batch, from, count, to, ends);
+    e->row_count = 0;
+    e->dense = batch->selection == NULL && batch->diff == NULL;
+    for (uint32_t i = 0; i < count && e->dense && status == WEIR_OK; i += JSON_BLOCK_ROWS) {
+        e->row_count = WR_MIN(count - i, (uint32_t) JSON_BLOCK_ROWS);
+        for (uint32_t r = 0; r < e->row_count; r++) {
+            e->rows[r] = from + i + r;
+            e->visible[r] = i + r;
+            e->plus[r] = true;
+        }
+        status = block_put(e, &put, &to);
+    }
+    for (uint32_t i = 0; i < count && !e->dense && status == WEIR_OK; i++) {
+        uint32_t row = wr_batch_row(batch, from + i);
+        status = row_add(e, &put, &to, i, row, wr_batch_diff(batch, row));
+    }
+    if (status == WEIR_OK)
+        status = block_put(e, &put, &to);
+    if (status == WEIR_OK && ends != NULL)
+        ends_skip(&to, count);
+    wr_put_end(&put);
+    return status == WEIR_OK && !wr_text_ok(text) ? WEIR_MEMORY : status;
 }
 
 static const wr_option encode_options[] = {

@@ -15,6 +15,8 @@
 #include <string.h>
 
 enum { ROWS_EXPECTED_MIN = 64 };
+/* A batch is made, worked on and written while it is in the processor's own cache: long rows, fewer of them. */
+enum { BATCH_BYTES_GOOD = 256 << 10, ROWS_MOST_MIN = 256 };
 
 /* --- lanes --- */
 
@@ -49,6 +51,7 @@ lane_create(source_task *t, int32_t partition)
     l->source = s;
     l->owner = t;
     l->partition = partition;
+    l->rows_most = s->rt->config.batch_rows_max;
     l->watermark = WR_TIME_START;
     atomic_store(&l->moved_at, wr_clock_monotonic(s->rt->config.clock));
     wr_batch_builder_init(&l->builder, s->rt->config.flow, t->build);
@@ -126,7 +129,7 @@ wr_lane_reserve(source_task *t, wr_lane *lane, uint32_t *capacity)
     *capacity = lane->room;
     if (rows < lane->room)
         return WEIR_OK;
-    uint32_t  most = t->source->rt->config.batch_rows_max;
+    uint32_t  most = lane->rows_most;
     uint32_t  expected = rows == 0 ? WR_MAX(lane->rows_last, (uint32_t) ROWS_EXPECTED_MIN) : rows;
     wr_batch *batch;
     WR_TRY(wr_batch_builder_open(&lane->builder, WR_MIN(expected, most - rows), &batch));
@@ -202,7 +205,7 @@ lane_decode(source_task *t, wr_lane *lane, const char *bytes, size_t length, boo
     lane->builder.batch->row_count = to.count;
     lane->builder.batch->physical_count = to.count;
     *more = *used < length && (*used > 0 || to.count == capacity);
-    if (to.count == t->source->rt->config.batch_rows_max)
+    if (to.count == lane->rows_most)
         return wr_lane_seal(t, lane);
     return WEIR_OK;
 }
@@ -270,13 +273,24 @@ wr_lane_feed_messages(source_task *t, wr_lane *lane, const wr_message *messages,
         *done += taken;
         lane->builder.batch->row_count = to.count;
         lane->builder.batch->physical_count = to.count;
-        if (to.count == t->source->rt->config.batch_rows_max)
+        if (to.count == lane->rows_most)
             WR_TRY(wr_lane_seal(t, lane));
     }
     return WEIR_OK;
 }
 
 /* --- sealing --- */
+
+/* How many rows like those of the batch are enough for the next one. */
+static void
+lane_measure(const source_task *t, wr_lane *lane, const wr_batch *batch)
+{
+    uint32_t most = t->source->rt->config.batch_rows_max;
+    if (batch->row_count < WR_MIN(most, (uint32_t) ROWS_MOST_MIN))
+        return;
+    size_t good = (size_t) BATCH_BYTES_GOOD * batch->row_count / wr_batch_bytes(batch);
+    lane->rows_most = (uint32_t) WR_MIN(WR_MAX(good, (size_t) ROWS_MOST_MIN), (size_t) most);
+}
 
 /* The rows decoded so far as a batch of the whole schema.  Owned; NULL: no memory. */
 static wr_batch *
@@ -297,6 +311,7 @@ lane_take(source_task *t, wr_lane *lane)
     }
     whole->row_count = whole->physical_count = part->row_count;
     lane->rows_last = part->row_count;
+    lane_measure(t, lane, part);
     wr_batch_release(part);
     return whole;
 }

@@ -180,7 +180,7 @@ wr_lane_tombstone(source_task *t, wr_lane *lane, const wr_record_meta *meta)
         return WEIR_OK;
     WR_TRY(wr_lane_set_meta(t, lane, meta, row, row + 1));
     lane->builder.batch->row_count = lane->builder.batch->physical_count = row + 1;
-    return row + 1 == t->source->rt->config.batch_rows_max ? wr_lane_seal(t, lane) : WEIR_OK;
+    return row + 1 == lane->rows_most ? wr_lane_seal(t, lane) : WEIR_OK;
 }
 
 /* --- a batch --- */

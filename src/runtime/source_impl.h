@@ -63,6 +63,7 @@ struct wr_lane {
     wr_column  **columns;     /* the builder's, by field; NULL: not needed        */
     uint32_t     room;        /* rows that all of them hold; 0: not known         */
     uint32_t     rows_last;   /* of the batch before: how large to begin          */
+    uint32_t     rows_most;   /* of a batch: what the caches hold                 */
     const wr_record_meta *meta; /* of the feed under way; NULL */
     struct wr_key_faults *key_faults; /* of the batch under way (lane_keyed.c); NULL: none was ever */
     _Atomic uint64_t rows, bad, null_time;
