@@ -43,13 +43,19 @@ lookup_of(const wr_group_table *t)
     return (lookup){ t->slots, t->chunks, t->row_bytes, t->slot_bits, t->chunk_bits };
 }
 
-/* The row that the tag's home slot tells; NULL: it is empty, or surely another's. */
+/* The row that the tag's slot tells, the first from its home on that may be its (at_home: its home alone); NULL: there
+ * is none. */
 static inline __attribute__((always_inline)) char *
-lookup_row(const lookup *l, uint32_t tag)
+lookup_row(const lookup *l, uint32_t tag, bool at_home)
 {
-    uint32_t slot = l->slots[slot_home(tag, l->bits)], id = slot_id(slot, l->bits);
-    if (WR_UNLIKELY(slot == 0 || !slot_may_be(slot, l->bits, tag)))
-        return NULL;
+    uint32_t at = slot_home(tag, l->bits), slot = l->slots[at];
+    while (WR_UNLIKELY(slot == 0 || !slot_may_be(slot, l->bits, tag))) {
+        if (at_home || slot == 0)
+            return NULL;
+        at = (at + 1) & ((1u << l->bits) - 1);
+        slot = l->slots[at];
+    }
+    uint32_t id = slot_id(slot, l->bits);
     return (char *)l->chunks[id >> l->chunk_bits]->rows +
            (id & ((1u << l->chunk_bits) - 1)) * l->row_bytes;
 }
@@ -130,7 +136,7 @@ near_loop(const wr_group_table *t, wanted w, uint32_t i, uint32_t count, kind k,
 {
     const lookup l = lookup_of(t);
     for (; i < count; i++) {
-        char *row = lookup_row(&l, wanted_tag(&w, i, k, listed));
+        char *row = lookup_row(&l, wanted_tag(&w, i, k, listed), k == KIND_WORD);
         if (WR_UNLIKELY(row == NULL || !wanted_is(&w, t, row, i, k, listed)))
             break;
         wanted_found(&w, i, row, k);
@@ -146,7 +152,7 @@ guess_loop(const wr_group_table *t, wanted w, uint32_t i, uint32_t count, kind k
     uint32_t tags[BLOCK];
     if (l.bits <= SLOTS_VERY_FAR_BITS) {
         for (; i < count; i++) {
-            w.rows[i] = lookup_row(&l, wanted_tag(&w, i, k, listed));
+            w.rows[i] = lookup_row(&l, wanted_tag(&w, i, k, listed), false);
             __builtin_prefetch(w.rows[i], 1);
         }
         return;
@@ -156,10 +162,10 @@ guess_loop(const wr_group_table *t, wanted w, uint32_t i, uint32_t count, kind k
         __builtin_prefetch(&l.slots[slot_home(tags[n], l.bits)]);
     }
     for (; i < count; i++) {
-        w.rows[i] = lookup_row(&l, tags[i]);
+        w.rows[i] = lookup_row(&l, tags[i], false);
         __builtin_prefetch(w.rows[i], 1);
         if (k == KIND_TEXT || k == KIND_VIEWS)
-            __builtin_prefetch(w.rows[i] + 64, 1);
+            __builtin_prefetch(w.rows[i] + l.row_bytes - 1, 1);
     }
 }
 
