@@ -164,7 +164,7 @@ guess_loop(const wr_group_table *t, wanted w, uint32_t i, uint32_t count, kind k
     for (; i < count; i++) {
         w.rows[i] = lookup_row(&l, tags[i], false);
         __builtin_prefetch(w.rows[i], 1);
-        if (k == KIND_TEXT || k == KIND_VIEWS)
+        if (l.row_bytes > 64) /* else it lies in one line */
             __builtin_prefetch(w.rows[i] + l.row_bytes - 1, 1);
     }
 }

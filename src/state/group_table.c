@@ -147,10 +147,15 @@ slot_find(const wr_group_table *t, const uint64_t *key, uint32_t tag, uint32_t w
 static inline __attribute__((always_inline)) void
 prefetch_row(const wr_group_table *t, uint32_t tag)
 {
-    uint32_t slot = t->slots[slot_home(tag, t->slot_bits)];
+    const uint32_t bits = t->slot_bits;
+    uint32_t       at = slot_home(tag, bits), slot = t->slots[at];
+    while (WR_UNLIKELY(!slot_may_be(slot, bits, tag) && slot != 0)) {
+        at = (at + 1) & ((1u << bits) - 1);
+        slot = t->slots[at];
+    }
     if (slot == 0)
         return;
-    const char *row = (const char *) wr_group_table_row(t, slot_id(slot, t->slot_bits));
+    const char *row = (const char *) wr_group_table_row(t, slot_id(slot, bits));
     __builtin_prefetch(row, 1);
     __builtin_prefetch(row + t->row_bytes - 1, 1); /* many rows lie in two lines */
 }
