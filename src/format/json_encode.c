@@ -57,11 +57,17 @@ slots_prepare(json_encoder *e, json_column *c)
     /* a value, its quotes, and what a vector writes more */
     c->slot_bytes = (c->before_length + WR_PRINT_MAX + 2 + JSON_COPIED) / JSON_COPIED * JSON_COPIED;
     c->slots = wr_arena_alloc(&e->arena, (size_t) JSON_BLOCK_ROWS * c->slot_bytes);
-    if (c->slots == NULL)
-        return false;
-    for (uint32_t r = 0; r < JSON_BLOCK_ROWS; r++)
-        memcpy(c->slots + (size_t) r * c->slot_bytes, c->before, c->before_length);
-    return true;
+    return c->slots != NULL;
+}
+
+/* What stands before the values of the block's rows goes into their slots, once. */
+static void
+slots_begin(json_encoder *e)
+{
+    for (; e->slots_begun < e->row_count; e->slots_begun++)
+        for (json_column *c = e->columns; c < e->columns + e->column_count; c++)
+            if (c->slots != NULL)
+                memcpy(c->slots + (size_t) e->slots_begun * c->slot_bytes, c->before, c->before_length);
 }
 
 static bool
@@ -384,6 +390,7 @@ block_put(json_encoder *e, wr_put *put, row_ends *to)
 {
     if (e->row_count == 0)
         return WEIR_OK;
+    slots_begin(e);
     columns_find(e);
     WR_TRY(e->rows_put(e, put));
     for (uint32_t r = 0; to->ends != NULL && r < e->row_count; r++) {

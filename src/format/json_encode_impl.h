@@ -87,6 +87,7 @@ struct json_encoder {
     wr_print_day day;
     wr_arena scratch;
     wr_text cell;
+    uint32_t slots_begun; /* rows of slots that hold what stands before a value */
     /* the block */
     bool dense; /* its rows lie side by side */
     uint32_t row_count;
