@@ -4,7 +4,9 @@
  *
  * Of each key the first change that says something counts.  Within a change, which may take several batches, the old row
  * and the new one come in any order: what is left of its rows when equal ones have cancelled out says how it began.  A row
- * gone: it was there.  A new one alone: there was none.  Nothing left: the change told of the key and changed nothing.
+ * gone: it was there.  A new one alone: there was none.  Nothing left: the change told of the key and changed nothing; when
+ * all of it came in one batch, where the old row stands first, its first row says (and undo_sink.c leaves out what follows).
+ * Of a change that was cut off a new row says nothing: the old one may have been to come.
  *
  * State       a table of keys with a row each; the rows of the changes under way, one an input (a key comes by one input).
  */
@@ -29,6 +31,9 @@ typedef struct back_key {
     change_row      *rows;   /* of the change under way */
     struct back_key *next;   /* touched by it           */
     uint32_t         input;  /* of it                   */
+    uint64_t         batch;  /* the one that its first row came in */
+    bool             began;  /* ... and it was a new row           */
+    bool             several; /* ... and not its only one          */
     bool             decided, present;
 } back_key;
 
@@ -41,7 +46,7 @@ struct undo_back {
     wr_value        *values;
     back_key       **slots;
     uint32_t         mask, count, at; /* at: slots given so far */
-    uint64_t         decided;
+    uint64_t         decided, batches;
     back_key        *touched;
 };
 
@@ -156,8 +161,12 @@ add_row(undo_back *b, uint32_t input, const wr_batch *batch, uint32_t i)
     if (k->rows == NULL) {
         k->next = b->touched;
         k->input = input;
+        k->batch = b->batches;
+        k->began = wr_batch_diff(batch, row) > 0;
+        k->several = false;
         b->touched = k;
     }
+    k->several = k->several || k->batch != b->batches;
     change_row **end = &k->rows;
     for (; *end != NULL; end = &(*end)->next)
         if ((*end)->length == b->row.length && memcmp((*end)->bytes, b->row.data, b->row.length) == 0) {
@@ -175,7 +184,7 @@ add_row(undo_back *b, uint32_t input, const wr_batch *batch, uint32_t i)
 
 /* What the change that is over says of the key. */
 static weir_status
-key_settle(undo_back *b, back_key *k)
+key_settle(undo_back *b, back_key *k, bool over)
 {
     const change_row *gone = NULL, *come = NULL;
     for (const change_row *r = k->rows; r != NULL; r = r->next) {
@@ -185,11 +194,16 @@ key_settle(undo_back *b, back_key *k)
             come = r;
     }
     const change_row *r = gone != NULL ? gone : come;
+    bool              present = gone != NULL;
+    if (r == NULL && !k->several) { /* all in one batch: its first row says */
+        r = k->rows;
+        present = !k->began;
+    }
     k->rows = NULL;
-    if (r == NULL)
+    if (r == NULL || (!over && !present))
         return WEIR_OK;
     k->decided = true;
-    k->present = gone != NULL;
+    k->present = present;
     if (!k->present && b->schema->key_ages) /* there may have been one that was forgotten: it stays */
         return WEIR_OK;
     k->row = keep(&b->arena, r->bytes, r->length);
@@ -210,7 +224,7 @@ changes_settle(undo_back *b, const uint32_t *input)
             continue;
         }
         *at = k->next;
-        WR_TRY(key_settle(b, k));
+        WR_TRY(key_settle(b, k, input != NULL));
     }
     if (b->touched == NULL)
         wr_arena_reset(&b->change);
@@ -227,6 +241,7 @@ weir_status
 wr_undo_back_add(undo_back *b, uint32_t input, const wr_batch *batch)
 {
     WR_TRY(wr_keys_encode(b->keys, batch, b->schema->key, b->schema->key_count));
+    b->batches++;
     for (uint32_t i = 0; i < batch->row_count; i++)
         WR_TRY(add_row(b, input, batch, i));
     return batch->goes_on ? WEIR_OK : changes_settle(b, &input);

@@ -152,6 +152,24 @@ nulls_and_display_scales_come_back(void **state)
 }
 
 static void
+a_new_row_of_a_change_cut_off_says_nothing(void **state)
+{
+    check((told[]){ { "a,2\n", NULL, true, 0 } }, 1, false, "");
+}
+
+static void
+one_batch_that_changes_nothing_says_how_it_was(void **state)
+{
+    check((told[]){ { "a,1\na,1\n", "-+", false, 0 } }, 1, false, "+a|1\n");
+}
+
+static void
+a_key_that_came_and_went_in_one_batch_was_not_there(void **state)
+{
+    check((told[]){ { "a,1\na,1\n", "+-", false, 0 } }, 1, false, "-a|1\n");
+}
+
+static void
 many_keys_take_several_batches(void **state)
 {
     enum { KEYS = 10000, A_BATCH = 2000 };
@@ -185,7 +203,7 @@ many_keys_take_several_batches(void **state)
     wr_decoding_close(&d);
 }
 
-WR_TESTS = { WR_TEST(the_first_change_of_a_key_says_how_it_was),
+WR_TESTS = { WR_TEST(a_new_row_of_a_change_cut_off_says_nothing), WR_TEST(one_batch_that_changes_nothing_says_how_it_was), WR_TEST(a_key_that_came_and_went_in_one_batch_was_not_there), WR_TEST(the_first_change_of_a_key_says_how_it_was),
              WR_TEST(in_a_change_of_several_batches_the_order_does_not_count),
              WR_TEST(changes_of_several_inputs_are_told_apart),
              WR_TEST(a_row_that_may_have_been_forgotten_stays),
