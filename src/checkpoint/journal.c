@@ -20,14 +20,14 @@ enum { FILE_BYTES = 64 << 20, KEPT_CAPACITY = 1 << 20 };
 void
 wr_journal_file_name(char name[STORE_NAME_MAX], uint64_t number)
 {
-    snprintf(name, STORE_NAME_MAX, "undo-%010llu.j", (unsigned long long) number);
+    snprintf(name, STORE_NAME_MAX, "undo-%010llu.j", (unsigned long long)number);
 }
 
 static bool
 file_name_parse(const char *name, uint64_t *number)
 {
     unsigned long long n;
-    int                end = 0;
+    int end = 0;
     if (sscanf(name, "undo-%20llu.j%n", &n, &end) != 1 || end == 0 || name[end] != '\0')
         return false;
     *number = n;
@@ -40,7 +40,7 @@ static weir_status
 files_add(wr_journal *j, journal_file file)
 {
     if (j->file_count == j->file_capacity) {
-        uint32_t      capacity = WR_MAX(8u, 2 * j->file_capacity);
+        uint32_t capacity = WR_MAX(8u, 2 * j->file_capacity);
         journal_file *grown = wr_realloc(j->store->budget, j->files, capacity * sizeof *grown);
         if (grown == NULL)
             return WEIR_MEMORY;
@@ -54,22 +54,23 @@ files_add(wr_journal *j, journal_file file)
 static int
 by_number(const void *a, const void *b)
 {
-    uint64_t x = ((const journal_file *) a)->number, y = ((const journal_file *) b)->number;
+    uint64_t x = ((const journal_file *)a)->number, y = ((const journal_file *)b)->number;
     return (x > y) - (x < y);
 }
 
 static weir_status
 files_list(wr_journal *j, weir_error *err)
 {
-    int  fd = openat(j->store->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(j->store->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     if (dir == NULL) {
         if (fd >= 0)
             close(fd);
-        return wr_error_set(err, WEIR_CHECKPOINT, "cannot list %s: %s", j->store->path, strerror(errno));
+        return wr_error_set(err, WEIR_CHECKPOINT, "cannot list %s: %s", j->store->path,
+                            strerror(errno));
     }
     weir_status status = WEIR_OK;
-    uint64_t    number;
+    uint64_t number;
     for (struct dirent *e; status == WEIR_OK && (e = readdir(dir)) != NULL;)
         if (file_name_parse(e->d_name, &number))
             status = files_add(j, (journal_file){ .number = number });
@@ -141,7 +142,7 @@ wr_journal_has_room(wr_journal *j)
     wr_mutex_lock(&j->lock);
     bool has = j->pending.length + j->under_way < WR_JOURNAL_PENDING_BYTES_MAX;
     wr_mutex_unlock(&j->lock);
-    return has && wr_journal_bytes(j) < WR_JOURNAL_BYTES_MAX;
+    return has;
 }
 
 weir_status
@@ -153,7 +154,7 @@ wr_journal_put(wr_journal *j, const wr_journal_record *r, uint64_t *ticket)
     weir_status status = pending_reserve(j, payload);
     if (status == WEIR_OK) {
         wr_frame_begin(&j->pending, FRAME_RECORD, r->epoch, payload);
-        wr_text_putc(&j->pending, (char) name_length);
+        wr_text_putc(&j->pending, (char)name_length);
         wr_text_append(&j->pending, r->name, name_length);
         wr_text_append(&j->pending, r->bytes, r->length);
         wr_frame_end(&j->pending, payload);
@@ -192,7 +193,7 @@ wr_journal_durable(const wr_journal *j)
 uint64_t
 wr_journal_put_so_far(const wr_journal *journal)
 {
-    wr_journal *j = (wr_journal *) (uintptr_t) journal; /* its lock */
+    wr_journal *j = (wr_journal *)(uintptr_t)journal; /* its lock */
     wr_mutex_lock(&j->lock);
     uint64_t put = j->put;
     wr_mutex_unlock(&j->lock);
@@ -220,7 +221,8 @@ file_remove(wr_journal *j, uint64_t number)
     char name[STORE_NAME_MAX];
     wr_journal_file_name(name, number);
     before_io("unlink", name);
-    (void) unlinkat(j->store->directory, name, 0); /* else a floor or its epochs say that it does not count */
+    (void)unlinkat(j->store->directory, name,
+                   0); /* else a floor or its epochs say that it does not count */
 }
 
 /* With the lock held: forget file i. */
@@ -235,7 +237,8 @@ static weir_status
 io_failed(weir_error *err, const char *name)
 {
     bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-    return wr_error_set(err, full ? WEIR_DISK_FULL : WEIR_CHECKPOINT, "cannot write %s: %s", name, strerror(errno));
+    return wr_error_set(err, full ? WEIR_DISK_FULL : WEIR_CHECKPOINT, "cannot write %s: %s", name,
+                        strerror(errno));
 }
 
 /* A file that takes what is to be written. */
@@ -258,7 +261,8 @@ file_ready(wr_journal *j, weir_error *err)
     j->fd_epoch = j->writing_epoch;
     j->fd_bytes = 0;
     wr_mutex_lock(&j->lock);
-    weir_status status = files_add(j, (journal_file){ .number = j->fd_number, .newest = j->fd_epoch });
+    weir_status status =
+        files_add(j, (journal_file){ .number = j->fd_number, .newest = j->fd_epoch });
     wr_mutex_unlock(&j->lock);
     return status == WEIR_OK ? WEIR_OK : wr_error_set(err, status, "no memory to write %s", name);
 }
@@ -266,7 +270,7 @@ file_ready(wr_journal *j, weir_error *err)
 static weir_status
 file_write(wr_journal *j, weir_error *err)
 {
-    char   name[STORE_NAME_MAX];
+    char name[STORE_NAME_MAX];
     size_t done = 0;
     wr_journal_file_name(name, j->fd_number);
     before_io("write", name);
@@ -276,7 +280,7 @@ file_write(wr_journal *j, weir_error *err)
             continue;
         if (n <= 0)
             return io_failed(err, name);
-        done += (size_t) n;
+        done += (size_t)n;
     }
     before_io("fdatasync", name);
     if (fdatasync(j->fd) != 0)
@@ -351,17 +355,27 @@ wr_journal_sync(wr_journal *j, weir_error *err)
     return WEIR_OK;
 }
 
+/* A file none of whose records counts any more is forgotten; its number, 0: none. */
+static uint64_t
+files_take_old(wr_journal *j, wr_epoch oldest)
+{
+    uint64_t number = 0;
+    wr_mutex_lock(&j->lock);
+    for (uint32_t i = j->old_count; i < j->file_count && number == 0; i++) {
+        journal_file f = j->files[i];
+        if (f.newest >= oldest || f.bytes == 0) /* being written */
+            continue;
+        number = f.number;
+        atomic_fetch_sub_explicit(&j->bytes, f.bytes, memory_order_relaxed);
+        files_forget(j, i);
+    }
+    wr_mutex_unlock(&j->lock);
+    return number;
+}
+
 void
 wr_journal_drop(wr_journal *j, wr_epoch oldest)
 {
-    wr_mutex_lock(&j->lock);
-    for (uint32_t i = j->file_count; i > j->old_count; i--) {
-        journal_file f = j->files[i - 1];
-        if (f.newest >= oldest || f.bytes == 0) /* being written */
-            continue;
-        file_remove(j, f.number);
-        atomic_fetch_sub_explicit(&j->bytes, f.bytes, memory_order_relaxed);
-        files_forget(j, i - 1);
-    }
-    wr_mutex_unlock(&j->lock);
+    for (uint64_t number; (number = files_take_old(j, oldest)) != 0;)
+        file_remove(j, number);
 }

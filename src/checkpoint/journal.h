@@ -23,36 +23,37 @@ typedef struct wr_journal wr_journal;
 
 typedef struct wr_journal_record {
     const char *name; /* NUL-terminated, of at most 255 bytes */
-    wr_epoch    epoch;
+    wr_epoch epoch;
     const void *bytes;
-    size_t      length;
+    size_t length;
 } wr_journal_record;
 
 enum {
-    WR_JOURNAL_PENDING_BYTES_MAX = 8 << 20,  /* that are not durable: then there is no room before a sync */
-    WR_JOURNAL_RECORD_BYTES_MAX = 32 << 20,
+    WR_JOURNAL_PENDING_BYTES_MAX =
+        8 << 20, /* that are not durable: then there is no room before a sync */
+    WR_JOURNAL_RECORD_BYTES_MAX = 60 << 20,
 };
-#define WR_JOURNAL_BYTES_MAX (1ull << 30) /* of all files: then there is none before a checkpoint */
 
 /* The journal of an open store, which it must not outlive.  CHECKPOINT: its directory cannot be listed.  MEMORY. */
 weir_status wr_journal_open(wr_store *store, wr_journal **out, weir_error *err);
-void        wr_journal_close(wr_journal *journal);
-bool        wr_journal_is_empty(const wr_journal *journal); /* no file when it was opened */
+void wr_journal_close(wr_journal *journal);
+bool wr_journal_is_empty(const wr_journal *journal); /* no file when it was opened */
 /* All records that were there at open, in order; a record's bytes are good until visit returns, whose error ends it.
  * told (in words): what could not be read of a damaged file.  CHECKPOINT: a file cannot be opened or read; MEMORY. */
-weir_status wr_journal_read(wr_journal *journal, weir_status (*visit)(void *user, const wr_journal_record *record),
+weir_status wr_journal_read(wr_journal *journal,
+                            weir_status (*visit)(void *user, const wr_journal_record *record),
                             void *user, wr_text *told, weir_error *err);
 /* Every file that was there at open is void as soon as what was put so far, and this, is durable.  *ticket of that.  MEMORY. */
 weir_status wr_journal_floor(wr_journal *journal, uint64_t *ticket);
 
 /* One record more: a copy.  *ticket: it is durable when wr_journal_durable has come there.  Whoever puts asks for room
- * before: there is none while too much waits for a sync, or for a checkpoint.  MEMORY. */
+ * before: there is none while too much waits for a sync.  MEMORY. */
 weir_status wr_journal_put(wr_journal *journal, const wr_journal_record *record, uint64_t *ticket);
 /* Make all that was put durable.  Blocks.  After an error all is as before, and it can be asked again.  DISK_FULL, CHECKPOINT. */
 weir_status wr_journal_sync(wr_journal *journal, weir_error *err);
-bool        wr_journal_has_room(wr_journal *journal);
-uint64_t    wr_journal_durable(const wr_journal *journal); /* ticket */
-uint64_t    wr_journal_put_so_far(const wr_journal *journal); /* ticket of the newest record */
+bool wr_journal_has_room(wr_journal *journal);
+uint64_t wr_journal_durable(const wr_journal *journal);    /* ticket */
+uint64_t wr_journal_put_so_far(const wr_journal *journal); /* ticket of the newest record */
 /* No restart begins from a checkpoint before this one any more. */
-void        wr_journal_drop(wr_journal *journal, wr_epoch oldest);
-uint64_t    wr_journal_bytes(const wr_journal *journal); /* of files, and of what is not written yet */
+void wr_journal_drop(wr_journal *journal, wr_epoch oldest);
+uint64_t wr_journal_bytes(const wr_journal *journal); /* of files, and of what is not written yet */

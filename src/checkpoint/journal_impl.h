@@ -17,26 +17,26 @@ typedef struct journal_file {
 } journal_file;
 
 struct wr_journal {
-    wr_store        *store;
-    wr_mutex         lock;           /* of what follows, up to the descriptor */
-    wr_text          pending;        /* frames that no sync has taken yet     */
-    wr_epoch         pending_epoch;
-    uint64_t         put, floor;     /* tickets: bytes of frames put so far; floor 0: none */
-    size_t           under_way;      /* bytes of `writing`                    */
-    journal_file    *files;          /* ascending */
-    uint32_t         file_count, file_capacity;
-    uint32_t         old_count;      /* of them, at the head: were there at open */
-    _Atomic uint64_t durable;        /* ticket */
-    _Atomic uint64_t bytes;          /* put, and not dropped */
-    uint64_t         first;          /* no file of ours has a lower number    */
+    wr_store *store;
+    wr_mutex lock;   /* of what follows, up to the descriptor */
+    wr_text pending; /* frames that no sync has taken yet     */
+    wr_epoch pending_epoch;
+    uint64_t put, floor; /* tickets: bytes of frames put so far; floor 0: none */
+    size_t under_way;    /* bytes of `writing`                    */
+    journal_file *files; /* ascending */
+    uint32_t file_count, file_capacity;
+    uint32_t old_count;       /* of them, at the head: were there at open */
+    _Atomic uint64_t durable; /* ticket */
+    _Atomic uint64_t bytes;   /* put, and not dropped */
+    uint64_t first;           /* no file of ours has a lower number    */
     /* of whoever syncs: */
-    wr_text          writing;        /* under way, or what failed the last time */
-    wr_epoch         writing_epoch;
-    uint64_t         writing_end;    /* ticket */
-    int              fd;             /* -1: none */
-    uint64_t         number, fd_number; /* of the next file; of this one */
-    wr_epoch         fd_epoch;
-    uint64_t         fd_bytes;
+    wr_text writing; /* under way, or what failed the last time */
+    wr_epoch writing_epoch;
+    uint64_t writing_end;       /* ticket */
+    int fd;                     /* -1: none */
+    uint64_t number, fd_number; /* of the next file; of this one */
+    wr_epoch fd_epoch;
+    uint64_t fd_bytes;
 };
 
 void wr_journal_file_name(char name[STORE_NAME_MAX], uint64_t number);

@@ -10,16 +10,17 @@
 #include <string.h>
 
 static weir_status
-file_read(wr_journal *j, uint64_t number, wr_arena *arena, const char **bytes, size_t *length, weir_error *err)
+file_read(wr_journal *j, uint64_t number, wr_arena *arena, const char **bytes, size_t *length,
+          weir_error *err)
 {
-    char    name[STORE_NAME_MAX];
+    char name[STORE_NAME_MAX];
     wr_text why;
     wr_journal_file_name(name, number);
     wr_text_init(&why, j->store->budget);
     bool read = wr_store_read_file(j->store, name, UINT64_MAX, arena, bytes, length, &why);
     weir_status status = read ? WEIR_OK : arena->failed ? WEIR_MEMORY : WEIR_CHECKPOINT;
     if (!read)
-        (void) wr_error_set(err, status, "%s/%s", j->store->path, wr_text_string(&why));
+        (void)wr_error_set(err, status, "%s/%s", j->store->path, wr_text_string(&why));
     wr_text_fini(&why);
     return status;
 }
@@ -28,8 +29,8 @@ file_read(wr_journal *j, uint64_t number, wr_arena *arena, const char **bytes, s
 static uint64_t
 floor_in(const char *bytes, size_t length)
 {
-    frame    f;
-    size_t   at = 0;
+    frame f;
+    size_t at = 0;
     uint64_t floor = 0;
     while (wr_frame_next(bytes, length, &at, &f))
         if (f.type == FRAME_FLOOR && f.length == sizeof floor)
@@ -42,9 +43,9 @@ find_floor(wr_journal *j, uint64_t *floor, weir_error *err)
 {
     *floor = 0;
     for (uint32_t i = j->old_count; i > 0 && *floor == 0; i--) {
-        wr_arena    arena;
+        wr_arena arena;
         const char *bytes;
-        size_t      length;
+        size_t length;
         wr_arena_init(&arena, j->store->budget);
         weir_status status = file_read(j, j->files[i - 1].number, &arena, &bytes, &length, err);
         if (status == WEIR_OK)
@@ -60,8 +61,8 @@ typedef weir_status record_visit(void *user, const wr_journal_record *record);
 static weir_status
 frame_visit(const frame *f, record_visit *visit, void *user)
 {
-    char   name[UINT8_MAX + 1];
-    size_t name_length = f->length > 0 ? (unsigned char) f->payload[0] : 0;
+    char name[UINT8_MAX + 1];
+    size_t name_length = f->length > 0 ? (unsigned char)f->payload[0] : 0;
     if (f->type != FRAME_RECORD || f->length < 1 + name_length)
         return WEIR_OK; /* a floor */
     memcpy(name, f->payload + 1, name_length);
@@ -73,24 +74,26 @@ frame_visit(const frame *f, record_visit *visit, void *user)
 }
 
 static weir_status
-file_visit(wr_journal *j, uint64_t number, record_visit *visit, void *user, wr_text *told, weir_error *err)
+file_visit(wr_journal *j, uint64_t number, record_visit *visit, void *user, wr_text *told,
+           weir_error *err)
 {
-    wr_arena    arena;
+    wr_arena arena;
     const char *bytes;
-    size_t      length, at = 0;
-    frame       f;
-    char        name[STORE_NAME_MAX];
+    size_t length, at = 0;
+    frame f;
+    char name[STORE_NAME_MAX];
     wr_arena_init(&arena, j->store->budget);
     weir_status status = file_read(j, number, &arena, &bytes, &length, err);
     while (status == WEIR_OK && wr_frame_next(bytes, length, &at, &f)) {
         status = frame_visit(&f, visit, user);
         if (status != WEIR_OK)
-            (void) wr_error_set(err, status, "cannot read what the sinks were told: %s", weir_status_text(status));
+            (void)wr_error_set(err, status, "cannot read what the sinks were told: %s",
+                               weir_status_text(status));
     }
     if (status == WEIR_OK && at != length) {
         wr_journal_file_name(name, number);
-        wr_text_printf(told, "%s%s: %zu of %zu bytes cannot be read", told->length > 0 ? "; " : "", name, length - at,
-                       length);
+        wr_text_printf(told, "%s%s: %zu of %zu bytes cannot be read", told->length > 0 ? "; " : "",
+                       name, length - at, length);
     }
     wr_arena_fini(&arena);
     return status;

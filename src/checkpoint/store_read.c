@@ -346,3 +346,45 @@ wr_store_read(wr_store *store, uint64_t fingerprint, bool *found, wr_checkpoint 
     wr_arena_fini(&arena);
     return status;
 }
+
+void
+wr_store_kept(wr_store *store, wr_epoch kept[WR_STORE_KEPT])
+{
+    wr_arena  arena;
+    wr_text   why;
+    uint64_t *list;
+    uint32_t  count, n = 0;
+    manifest  m;
+    memset(kept, 0, WR_STORE_KEPT * sizeof *kept);
+    wr_arena_init(&arena, store->budget);
+    wr_text_init(&why, store->budget);
+    if (list_manifests(store, &arena, &list, &count) == WEIR_OK)
+        for (uint32_t i = 0; i < count && n < WR_STORE_KEPT; i++)
+            if (list[i] <= store->newest && read_manifest(store, list[i], &arena, &m, &why))
+                kept[n++] = m.epoch;
+    wr_text_fini(&why);
+    wr_arena_fini(&arena);
+}
+
+weir_status
+wr_store_forget_newer(wr_store *store, weir_error *err)
+{
+    wr_arena    arena;
+    uint64_t   *list;
+    uint32_t    count, gone = 0;
+    char        name[STORE_NAME_MAX];
+    wr_arena_init(&arena, store->budget);
+    weir_status status = list_manifests(store, &arena, &list, &count);
+    if (status != WEIR_OK)
+        (void) wr_error_set(err, status, "cannot list %s", store->path);
+    for (uint32_t i = 0; status == WEIR_OK && i < count && list[i] > store->newest; i++, gone++) {
+        wr_store_manifest_name(name, list[i]);
+        if (wr_store_before_io != NULL)
+            wr_store_before_io("unlink", name);
+        if (unlinkat(store->directory, name, 0) != 0)
+            status = wr_error_set(err, WEIR_CHECKPOINT, "cannot remove %s/%s, which cannot be read: %s", store->path, name,
+                                  strerror(errno));
+    }
+    wr_arena_fini(&arena);
+    return status == WEIR_OK && gone > 0 ? wr_directory_sync(store->directory, store->path, err) : status;
+}

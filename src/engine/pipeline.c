@@ -310,6 +310,7 @@ weir_pipeline_start(weir_pipeline *p, weir_error *err)
                             .checkpoint_us = p->spec->checkpoint.dir != NULL
                                                  ? p->spec->checkpoint.interval_us
                                                  : p->engine->options.checkpoint_us,
+                            .journal_bytes = (uint64_t)p->spec->checkpoint.journal_bytes,
                             .epoch_us = p->spec->serve.epoch_us,
                             .bounded = p->engine->options.once,
                             .isolates = !p->engine->options.once,

@@ -87,6 +87,7 @@ typedef struct wr_spec {
     struct {
         const char *dir;
         int64_t interval_us;
+        int64_t journal_bytes; /* of what sinks by key were told: most of it */
     } checkpoint;
     const wr_node *tests; /* NULL: none */
 } wr_spec;

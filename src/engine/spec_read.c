@@ -42,6 +42,9 @@ static const wr_option checkpoint_options[] = {
     { "interval", WR_OPT_DURATION,
       offsetof(wr_spec, checkpoint.interval_us) - offsetof(wr_spec, checkpoint), .fallback = "10s",
       .low = 10e3, .high = 86400e6, .doc = "time between checkpoints" },
+    { "journal", WR_OPT_BYTES,
+      offsetof(wr_spec, checkpoint.journal_bytes) - offsetof(wr_spec, checkpoint), .fallback = "1GB",
+      .low = 1 << 20, .doc = "most of what sinks that write by key put down between checkpoints; beyond it they wait for one" },
     { 0 },
 };
 static const wr_option root_options[] = {

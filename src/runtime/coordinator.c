@@ -206,8 +206,7 @@ epoch_finish(wr_runtime *rt, wr_epoch epoch, weir_status status, uint64_t bytes,
         nobody = epoch_begin(rt);
     wr_cond_broadcast(&c->changed);
     wr_mutex_unlock(&c->lock);
-    if (status == WEIR_OK)
-        wr_undo_checkpointed(rt, epoch);
+    wr_undo_checkpointed(rt, epoch, status == WEIR_OK);
     if (status == WEIR_OK)
         wr_runtime_event(rt, WR_EVENT_CHECKPOINT, NULL);
     else
@@ -354,6 +353,27 @@ wr_coordinator_task_ended(wr_runtime *rt, task *t)
         sources_wake(rt);
     if (complete || nobody)
         epoch_complete(rt);
+}
+
+bool
+wr_coordinator_may_ask(wr_runtime *rt, int64_t us)
+{
+    coordinator *c = &rt->coordinator;
+    wr_mutex_lock(&c->lock);
+    bool may = c->under_way == 0 && c->requested == 0 && !c->finishing &&
+               wr_clock_monotonic(rt->config.clock) - c->begun >= us;
+    wr_mutex_unlock(&c->lock);
+    return may;
+}
+
+bool
+wr_coordinator_awaits(wr_runtime *rt, const task *t)
+{
+    coordinator *c = &rt->coordinator;
+    wr_mutex_lock(&c->lock);
+    bool awaits = c->requested != 0 || (c->under_way != 0 && t->acked < c->under_way);
+    wr_mutex_unlock(&c->lock);
+    return awaits;
 }
 
 bool

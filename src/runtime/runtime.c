@@ -86,6 +86,8 @@ config_defaults(wr_runtime_config *c)
     c->workers = WR_MAX(c->workers, 1u);
     if (c->clock == NULL)
         c->clock = wr_clock_system();
+    if (c->journal_bytes == 0)
+        c->journal_bytes = 1ull << 30;
     if (c->outbox_slots == 0)
         c->outbox_slots = OUTBOX_SLOTS_DEFAULT;
     if (c->batch_rows_max == 0 || c->batch_rows_max > WR_BATCH_ROWS_MAX)

@@ -67,6 +67,7 @@ typedef struct wr_runtime_config {
     wr_budget        *state, *flow;
     const char       *data_dir;       /* NULL: no checkpoints                           */
     int64_t           checkpoint_us;  /* interval; 0: only on request                   */
+    uint64_t          journal_bytes;  /* what sinks by key put down between checkpoints: most of it; 0: 1 GiB */
     int64_t           epoch_us;       /* between ends of epochs while somebody reads by them; 0: checkpoints alone */
     bool              bounded;        /* --once: sources end                            */
     bool              final_checkpoint; /* when every source has ended: one that another run goes on from */

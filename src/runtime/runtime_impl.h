@@ -205,6 +205,10 @@ wr_coordinator_freezes(wr_runtime *rt)
 {
     return atomic_load_explicit(&rt->coordinator.freezes, memory_order_relaxed);
 }
+/* No checkpoint is under way, and the last one began so long ago. */
+bool     wr_coordinator_may_ask(wr_runtime *rt, int64_t us);
+/* Is a checkpoint under way, or about to be, that the task has not acknowledged? */
+bool     wr_coordinator_awaits(wr_runtime *rt, const task *t);
 /* Every task has ended: the last checkpoint, then the end is told (or that it was not written). */
 void     wr_coordinator_finish(wr_runtime *rt);
 /* The task is over; its parts, as they are now, stand for it in every later checkpoint. */

@@ -65,14 +65,11 @@ ctx_wake_on(wr_sink_ctx *ctx, int fd, bool writable)
 static weir_status
 sink_open_whole(sink_task *s)
 {
-    enum { BYTES_MIN = 1 << 20 };
     if (s->binding->upserts == NULL)
         return WEIR_OK;
     s->whole = wr_build_alloc(s->t.rt, s->in.count, sizeof *s->whole);
-    for (uint32_t i = 0; i < s->in.count && s->whole != NULL; i++) {
+    for (uint32_t i = 0; i < s->in.count && s->whole != NULL; i++)
         wr_whole_init(&s->whole[i], s->t.rt->config.flow, s->binding->upserts);
-        s->whole[i].bytes_max = WR_MAX(WR_WHOLE_BYTES / s->in.count, (uint64_t) BYTES_MIN);
-    }
     return s->whole != NULL ? WEIR_OK : WEIR_MEMORY;
 }
 
@@ -119,21 +116,30 @@ sink_answered(sink_task *s, wr_flow flow)
     return stuck ? SINK_STUCK : SINK_FAILED;
 }
 
-/* What is noted is not durable yet: SEEDED, it is made so; else the journal's thread wakes the task.  True: go on. */
+/* What is noted is not durable yet, or there is no room: SEEDED, a sync is made here; else the journal's thread wakes the
+ * task.  True: go on. */
 static bool
 sink_await_journal(sink_task *s)
 {
     wr_runtime *rt = s->t.rt;
-    bool        seeded = rt->config.executor == WR_EXECUTOR_SEEDED;
-    if (seeded && !wr_undo_is_durable(s) && wr_undo_sync_now(rt))
+    if (rt->config.executor == WR_EXECUTOR_SEEDED && wr_undo_has_unsynced(rt) && wr_undo_sync_now(rt))
         return true;
     wr_undo_sync_soon(rt);
-    if (wr_undo_trouble(rt, &s->ctx.error)) {
+    s->undo.blamed = wr_undo_trouble(s, &s->ctx.error);
+    if (s->undo.blamed) {
         (void) sink_answered(s, WR_FLOW_WAIT);
-        if (seeded)
-            ctx_wake_after(&s->ctx, JOURNAL_RETRY_US);
+        ctx_wake_after(&s->ctx, JOURNAL_RETRY_US);
     }
     return false;
+}
+
+/* The journal goes on: its trouble is not the connector's. */
+static void
+sink_clear_blame(sink_task *s)
+{
+    if (s->undo.blamed)
+        wr_error_clear(&s->ctx.error);
+    s->undo.blamed = false;
 }
 
 /* The next rows that a restart takes back; NULL when there are no more. */
@@ -198,10 +204,14 @@ sink_failed(sink_task *s)
                         e->code != WEIR_OK ? e->text : weir_status_text(code));
 }
 
-/* S3: borrows batch, which came by this input. */
+/* S3: borrows batch, which came by this input.  The limit on what is gathered is one of all inputs together. */
 static weir_status
 sink_put_whole(sink_task *s, uint32_t from, wr_batch *batch)
 {
+    uint64_t others = 0;
+    for (uint32_t i = 0; i < s->in.count && batch->goes_on; i++)
+        others += i != from ? s->whole[i].bytes : 0;
+    s->whole[from].bytes_max = WR_WHOLE_BYTES - WR_MIN(others, WR_WHOLE_BYTES);
     weir_status status = wr_whole_put(&s->whole[from], batch);
     s->ready = s->whole[from].ready ? from + 1 : 0;
     return status;
@@ -239,6 +249,8 @@ sink_take_noted(sink_task *s, bool *waits, weir_status *status)
 {
     uint32_t  from = 0;
     wr_batch *batch = wr_undo_take(s, &from);
+    if (batch != NULL)
+        sink_clear_blame(s);
     *waits = batch == NULL && (s->flushing != 0 || s->ending || !wr_undo_has_room(s));
     if (batch == NULL)
         return false;

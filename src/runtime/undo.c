@@ -10,13 +10,14 @@
 #include <string.h>
 
 enum { RETRY_US = 1000000 };
+#define PUT_DOWN UINT32_MAX /* the input of records that stand in place of others */
 
 /* --- reading --- */
 
 typedef struct undo_reading {
     wr_runtime *rt;
-    wr_epoch    since;   /* the restored checkpoint */
-    uint64_t    strange; /* records that no sink of ours knows */
+    wr_epoch since;   /* the restored checkpoint */
+    uint64_t strange; /* records that no sink of ours knows */
 } undo_reading;
 
 static sink_task *
@@ -33,20 +34,21 @@ static weir_status
 record_back(undo_reading *u, const wr_journal_record *record)
 {
     wr_snapshot_reader r;
-    sink_task         *s = sink_named(u->rt, record->name);
-    wr_batch          *batch = NULL;
+    sink_task *s = sink_named(u->rt, record->name);
+    wr_budget *budget = u->rt->config.state != NULL ? u->rt->config.state : u->rt->budget;
+    wr_batch *batch = NULL;
     wr_snapshot_reader_init(&r, record->bytes, record->length, WR_GROUPS_ALL);
     uint64_t schema = wr_snapshot_next(&r) ? wr_snapshot_get_u64(&r) : 0;
-    uint32_t from = (uint32_t) wr_snapshot_get_u64(&r);
-    bool     goes_on = wr_snapshot_get_u64(&r) != 0;
-    if (s == NULL || schema != s->undo.schema) {
+    uint32_t from = (uint32_t)wr_snapshot_get_u64(&r);
+    bool goes_on = wr_snapshot_get_u64(&r) != 0;
+    if (s == NULL || schema != s->undo.schema || record->length > WR_JOURNAL_RECORD_BYTES_MAX) {
         u->strange++;
         return WEIR_OK;
     }
     if (s->undo.back == NULL)
-        s->undo.back = wr_undo_back_create(u->rt->budget, s->binding->upserts);
+        s->undo.back = wr_undo_back_create(budget, s->binding->upserts);
     weir_status status = s->undo.back != NULL
-                             ? wr_snapshot_get_batch(&r, u->rt->budget, s->binding->upserts, &batch)
+                             ? wr_snapshot_get_batch(&r, budget, s->binding->upserts, &batch)
                              : WEIR_MEMORY;
     if (status == WEIR_OK) {
         batch->goes_on = goes_on;
@@ -56,29 +58,44 @@ record_back(undo_reading *u, const wr_journal_record *record)
     return status;
 }
 
+/* No restart begins before it. */
+static wr_epoch
+oldest_kept(const undo *u)
+{
+    wr_epoch oldest = u->kept[0];
+    for (uint32_t i = 1; i < WR_COUNT(u->kept) && u->kept[i] != 0; i++)
+        oldest = u->kept[i];
+    return oldest;
+}
+
 static weir_status
 record_visit(void *user, const wr_journal_record *record)
 {
     undo_reading *u = user;
-    uint64_t      ticket;
+    uint64_t ticket;
     if (record->epoch >= u->since)
         return record_back(u, record);
-    return wr_journal_put(u->rt->undo.journal, record, &ticket); /* of an older checkpoint, which is kept */
+    if (record->epoch < oldest_kept(&u->rt->undo))
+        return WEIR_OK;
+    return wr_journal_put(u->rt->undo.journal, record,
+                          &ticket); /* of an older checkpoint, which is kept */
 }
 
 /* U4: what was found of a sink, a record a key. */
 static weir_status
 sink_put_down(wr_runtime *rt, sink_task *s)
 {
-    wr_batch   *batch = NULL;
-    sink_undo  *u = &s->undo;
+    wr_batch *batch = NULL;
+    sink_undo *u = &s->undo;
     weir_status status = wr_undo_back_settle(u->back);
-    while (status == WEIR_OK && (status = wr_undo_back_next(u->back, false, &batch)) == WEIR_OK && batch != NULL) {
-        status = wr_undo_put(s, 0, batch, false);
+    while (status == WEIR_OK && (status = wr_undo_back_next(u->back, false, &batch)) == WEIR_OK &&
+           batch != NULL) {
+        status = wr_undo_put(s, PUT_DOWN, batch, false);
         wr_batch_release(batch);
     }
     if (status == WEIR_OK && wr_undo_back_count(u->back) > 0)
-        wr_log(WR_LOG_INFO, "sink", "%s: %" PRIu64 " keys told since the checkpoint are told again as they were in it",
+        wr_log(WR_LOG_INFO, "sink",
+               "%s: %" PRIu64 " keys told since the checkpoint are told again as they were in it",
                s->binding->name, wr_undo_back_count(u->back));
     return status;
 }
@@ -87,15 +104,19 @@ static weir_status
 undo_read(wr_runtime *rt, weir_error *err)
 {
     undo_reading u = { .rt = rt, .since = rt->has_restored ? rt->restored.epoch : 0 };
-    wr_text      told;
-    uint64_t     floor = 0;
+    wr_text told;
+    uint64_t floor = 0;
     wr_text_init(&told, rt->budget);
     weir_status status = wr_journal_read(rt->undo.journal, record_visit, &u, &told, err);
     if (told.length > 0)
-        wr_log(WR_LOG_WARN, "checkpoint", "what sinks told last is known in part: %s", wr_text_string(&told));
+        wr_log(WR_LOG_WARN, "checkpoint", "what sinks told last is known in part: %s",
+               wr_text_string(&told));
     if (u.strange > 0)
-        wr_log(WR_LOG_WARN, "checkpoint", "%" PRIu64 " batches told since the checkpoint by sinks that are gone, or read something "
-               "else now, cannot be taken back", u.strange);
+        wr_log(WR_LOG_WARN, "checkpoint",
+               "%" PRIu64
+               " batches told since the checkpoint by sinks that are gone, or read something "
+               "else now, cannot be taken back",
+               u.strange);
     wr_text_fini(&told);
     for (uint32_t i = 0; i < rt->sink_count && status == WEIR_OK; i++)
         if (rt->sinks[i].undo.back != NULL)
@@ -106,7 +127,8 @@ undo_read(wr_runtime *rt, weir_error *err)
         rt->sinks[i].undo.ticket = floor;
     return status == WEIR_OK || (err != NULL && err->code != WEIR_OK)
                ? status
-               : wr_error_set(err, status, "no memory for what sinks were told since the checkpoint");
+               : wr_error_set(err, status,
+                              "no memory for what sinks were told since the checkpoint");
 }
 
 weir_status
@@ -116,18 +138,22 @@ wr_undo_open(wr_runtime *rt, weir_error *err)
     if (rt->store == NULL)
         return WEIR_OK;
     for (uint32_t i = 0; i < rt->sink_count; i++) {
-        sink_task  *s = &rt->sinks[i];
+        sink_task *s = &rt->sinks[i];
         const char *from = rt->job->streams[s->binding->stream].name;
         if (s->binding->upserts == NULL)
             continue;
         any = s->undo.on = true;
         s->undo.since = rt->has_restored ? rt->restored.epoch : 0;
-        s->undo.schema = wr_schema_fingerprint(s->binding->upserts) ^ wr_hash_stable(from, strlen(from));
+        s->undo.schema =
+            wr_schema_fingerprint(s->binding->upserts) ^ wr_hash_stable(from, strlen(from));
         s->undo.within = wr_build_array(rt, s->in.count, sizeof *s->undo.within);
         if (s->undo.within == NULL)
             return wr_error_set(err, WEIR_MEMORY, "no memory for sink %s", s->binding->name);
         wr_snapshot_writer_init(&s->undo.record, rt->budget);
     }
+    if (any)
+        WR_TRY(wr_store_forget_newer(rt->store, err));
+    wr_store_kept(rt->store, rt->undo.kept);
     WR_TRY(wr_journal_open(rt->store, &rt->undo.journal, err));
     if (!wr_journal_is_empty(rt->undo.journal))
         return undo_read(rt, err);
@@ -149,10 +175,16 @@ sinks_wake(wr_runtime *rt)
 }
 
 bool
+wr_undo_has_unsynced(const wr_runtime *rt)
+{
+    return wr_journal_put_so_far(rt->undo.journal) > wr_journal_durable(rt->undo.journal);
+}
+
+bool
 wr_undo_sync_now(wr_runtime *rt)
 {
-    undo       *u = &rt->undo;
-    weir_error  err;
+    undo *u = &rt->undo;
+    weir_error err;
     wr_error_clear(&err);
     weir_status status = wr_journal_sync(u->journal, &err);
     wr_mutex_lock(&u->lock);
@@ -169,7 +201,7 @@ static void
 undo_main(void *user)
 {
     wr_runtime *rt = user;
-    undo       *u = &rt->undo;
+    undo *u = &rt->undo;
     wr_mutex_lock(&u->lock);
     while (!u->quit) {
         if (!u->wanted) {
@@ -182,8 +214,8 @@ undo_main(void *user)
         sinks_wake(rt);
         wr_mutex_lock(&u->lock);
         if (!done && !u->quit) {
-            (void) wr_cond_wait_for(&u->changed, &u->lock, RETRY_US);
-            u->wanted = true;
+            u->wanted = true; /* so that no sink that is woken cuts the wait short */
+            (void)wr_cond_wait_for(&u->changed, &u->lock, RETRY_US);
         }
     }
     wr_mutex_unlock(&u->lock);
@@ -204,32 +236,41 @@ wr_undo_sync_soon(wr_runtime *rt)
 }
 
 bool
-wr_undo_trouble(wr_runtime *rt, weir_error *err)
+wr_undo_trouble(sink_task *s, weir_error *err)
 {
+    wr_runtime *rt = s->t.rt;
     undo *u = &rt->undo;
     wr_mutex_lock(&u->lock);
     bool failing = u->failing;
     if (failing)
         *err = u->error;
     wr_mutex_unlock(&u->lock);
-    return failing;
+    uint64_t bytes = wr_journal_bytes(u->journal);
+    if (failing || bytes < rt->config.journal_bytes)
+        return failing;
+    (void)wr_error_set(err, WEIR_LIMIT,
+                       "%" PRIu64
+                       " MiB of what was told since the last checkpoints: it waits for one",
+                       bytes >> 20);
+    return true;
 }
 
 void
-wr_undo_checkpointed(wr_runtime *rt, wr_epoch epoch)
+wr_undo_checkpointed(wr_runtime *rt, wr_epoch epoch, bool durable)
 {
     undo *u = &rt->undo;
     if (u->journal == NULL)
         return;
-    wr_mutex_lock(&u->lock);
-    memmove(&u->durable[1], &u->durable[0], sizeof u->durable - sizeof u->durable[0]);
-    u->durable[0] = epoch;
-    wr_epoch oldest = u->durable[WR_COUNT(u->durable) - 1];
-    wr_mutex_unlock(&u->lock);
-    if (oldest == 0) /* one of an earlier run may serve still */
-        return;
-    wr_journal_drop(u->journal, oldest);
-    sinks_wake(rt);
+    if (durable) {
+        wr_mutex_lock(&u->lock);
+        memmove(&u->kept[1], &u->kept[0], sizeof u->kept - sizeof u->kept[0]);
+        u->kept[0] = epoch;
+        wr_epoch oldest = u->kept[WR_COUNT(u->kept) - 1]; /* 0: fewer are there */
+        wr_mutex_unlock(&u->lock);
+        wr_journal_drop(u->journal, oldest);
+    }
+    if (wr_journal_bytes(u->journal) >= rt->config.journal_bytes / 2)
+        sinks_wake(rt);
 }
 
 /* --- life --- */

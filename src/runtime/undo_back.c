@@ -18,36 +18,36 @@
 
 typedef struct change_row {
     struct change_row *next;
-    const char        *bytes; /* data/row_code.h */
-    size_t             length;
-    int64_t            diff;
+    const char *bytes; /* data/row_code.h */
+    size_t length;
+    int64_t diff;
 } change_row;
 
 typedef struct back_key {
-    uint64_t         hash;
-    wr_string        key;
-    const char      *row;    /* as it was; of one that was not there: a row with its key */
-    size_t           length;
-    change_row      *rows;   /* of the change under way */
-    struct back_key *next;   /* touched by it           */
-    uint32_t         input;  /* of it                   */
-    uint64_t         batch;  /* the one that its first row came in */
-    bool             began;  /* ... and it was a new row           */
-    bool             several; /* ... and not its only one          */
-    bool             decided, present;
+    uint64_t hash;
+    wr_string key;
+    const char *row; /* as it was; of one that was not there: a row with its key */
+    size_t length;
+    change_row *rows;      /* of the change under way */
+    struct back_key *next; /* touched by it           */
+    uint32_t input;        /* of it                   */
+    uint64_t batch;        /* the one that its first row came in */
+    bool began;            /* ... and it was a new row           */
+    bool several;          /* ... and not its only one          */
+    bool decided, present;
 } back_key;
 
 struct undo_back {
-    wr_budget       *budget;
+    wr_budget *budget;
     const wr_schema *schema;
-    wr_arena         arena, change; /* for good; of the change under way */
-    wr_keys         *keys;
-    wr_text          row;
-    wr_value        *values;
-    back_key       **slots;
-    uint32_t         mask, count, at; /* at: slots given so far */
-    uint64_t         decided, batches;
-    back_key        *touched;
+    wr_arena arena, change; /* for good; of the change under way */
+    wr_keys *keys;
+    wr_text row;
+    wr_value *values;
+    back_key **slots;
+    uint32_t mask, count, at; /* at: slots given so far */
+    uint64_t decided, batches;
+    back_key *touched;
 };
 
 undo_back *
@@ -92,12 +92,12 @@ wr_undo_back_destroy(undo_back *b)
 static weir_status
 slots_grow(undo_back *b)
 {
-    uint32_t   size = b->slots == NULL ? 1024 : 2 * (b->mask + 1);
+    uint32_t size = b->slots == NULL ? 1024 : 2 * (b->mask + 1);
     back_key **slots = wr_calloc(b->budget, size, sizeof *slots);
     if (slots == NULL)
         return WEIR_MEMORY;
     for (uint32_t i = 0; b->slots != NULL && i <= b->mask; i++) {
-        uint32_t at = b->slots[i] != NULL ? (uint32_t) b->slots[i]->hash & (size - 1) : 0;
+        uint32_t at = b->slots[i] != NULL ? (uint32_t)b->slots[i]->hash & (size - 1) : 0;
         while (b->slots[i] != NULL && slots[at] != NULL)
             at = (at + 1) & (size - 1);
         if (b->slots[i] != NULL)
@@ -110,7 +110,7 @@ slots_grow(undo_back *b)
 }
 
 static const char *
-keep(wr_arena *arena, const char *bytes, size_t length)
+bytes_keep(wr_arena *arena, const char *bytes, size_t length)
 {
     char *copy = wr_arena_alloc(arena, length + 1);
     if (copy != NULL && length > 0)
@@ -123,17 +123,17 @@ static back_key *
 key_of(undo_back *b, uint32_t i)
 {
     const char *bytes = b->keys->bytes.data + b->keys->offsets[i];
-    size_t      length = b->keys->offsets[i + 1] - b->keys->offsets[i];
-    wr_string   key = wr_string_make(bytes, length);
-    uint64_t    hash = b->keys->hashes[i];
+    size_t length = b->keys->offsets[i + 1] - b->keys->offsets[i];
+    wr_string key = wr_string_make(bytes, length);
+    uint64_t hash = b->keys->hashes[i];
     if ((b->slots == NULL || b->count > b->mask / 2) && slots_grow(b) != WEIR_OK)
         return NULL;
-    uint32_t at = (uint32_t) hash & b->mask;
+    uint32_t at = (uint32_t)hash & b->mask;
     for (; b->slots[at] != NULL; at = (at + 1) & b->mask)
         if (b->slots[at]->hash == hash && wr_string_equal(&b->slots[at]->key, &key))
             return b->slots[at];
-    back_key   *k = wr_arena_calloc(&b->arena, 1, sizeof *k);
-    const char *copy = k != NULL ? keep(&b->arena, bytes, length) : NULL;
+    back_key *k = wr_arena_calloc(&b->arena, 1, sizeof *k);
+    const char *copy = k != NULL ? bytes_keep(&b->arena, bytes, length) : NULL;
     if (copy == NULL)
         return NULL;
     k->hash = hash;
@@ -146,9 +146,9 @@ key_of(undo_back *b, uint32_t i)
 /* --- changes in --- */
 
 static weir_status
-add_row(undo_back *b, uint32_t input, const wr_batch *batch, uint32_t i)
+row_add(undo_back *b, uint32_t input, const wr_batch *batch, uint32_t i)
 {
-    uint32_t  row = wr_batch_row(batch, i);
+    uint32_t row = wr_batch_row(batch, i);
     back_key *k = key_of(b, i);
     if (k == NULL)
         return WEIR_MEMORY;
@@ -169,12 +169,13 @@ add_row(undo_back *b, uint32_t input, const wr_batch *batch, uint32_t i)
     k->several = k->several || k->batch != b->batches;
     change_row **end = &k->rows;
     for (; *end != NULL; end = &(*end)->next)
-        if ((*end)->length == b->row.length && memcmp((*end)->bytes, b->row.data, b->row.length) == 0) {
+        if ((*end)->length == b->row.length &&
+            memcmp((*end)->bytes, b->row.data, b->row.length) == 0) {
             (*end)->diff += wr_batch_diff(batch, row);
             return WEIR_OK;
         }
     change_row *r = wr_arena_calloc(&b->change, 1, sizeof *r);
-    if (r == NULL || (r->bytes = keep(&b->change, b->row.data, b->row.length)) == NULL)
+    if (r == NULL || (r->bytes = bytes_keep(&b->change, b->row.data, b->row.length)) == NULL)
         return WEIR_MEMORY;
     r->length = b->row.length;
     r->diff = wr_batch_diff(batch, row);
@@ -194,7 +195,7 @@ key_settle(undo_back *b, back_key *k, bool over)
             come = r;
     }
     const change_row *r = gone != NULL ? gone : come;
-    bool              present = gone != NULL;
+    bool present = gone != NULL;
     if (r == NULL && !k->several) { /* all in one batch: its first row says */
         r = k->rows;
         present = !k->began;
@@ -204,9 +205,10 @@ key_settle(undo_back *b, back_key *k, bool over)
         return WEIR_OK;
     k->decided = true;
     k->present = present;
-    if (!k->present && b->schema->key_ages) /* there may have been one that was forgotten: it stays */
+    if (!k->present &&
+        b->schema->key_ages) /* there may have been one that was forgotten: it stays */
         return WEIR_OK;
-    k->row = keep(&b->arena, r->bytes, r->length);
+    k->row = bytes_keep(&b->arena, r->bytes, r->length);
     k->length = r->length;
     b->decided++;
     return k->row != NULL ? WEIR_OK : WEIR_MEMORY;
@@ -243,7 +245,7 @@ wr_undo_back_add(undo_back *b, uint32_t input, const wr_batch *batch)
     WR_TRY(wr_keys_encode(b->keys, batch, b->schema->key, b->schema->key_count));
     b->batches++;
     for (uint32_t i = 0; i < batch->row_count; i++)
-        WR_TRY(add_row(b, input, batch, i));
+        WR_TRY(row_add(b, input, batch, i));
     return batch->goes_on ? WEIR_OK : changes_settle(b, &input);
 }
 
@@ -259,10 +261,12 @@ weir_status
 wr_undo_back_next(undo_back *b, bool restore, wr_batch **out)
 {
     wr_batch_builder builder;
-    weir_status      status = WEIR_OK;
+    weir_status status = WEIR_OK;
     wr_batch_builder_init(&builder, b->budget, b->schema);
     builder.with_diff = true;
-    for (; b->slots != NULL && b->at <= b->mask && status == WEIR_OK && !wr_batch_builder_full(&builder); b->at++) {
+    for (; b->slots != NULL && b->at <= b->mask && status == WEIR_OK &&
+           !wr_batch_builder_full(&builder);
+         b->at++) {
         const back_key *k = b->slots[b->at];
         if (k == NULL || k->row == NULL)
             continue;

@@ -28,17 +28,18 @@
 #include "data/key.h"
 
 typedef struct wr_runtime wr_runtime;
-typedef struct sink_task  sink_task;
+typedef struct sink_task sink_task;
 
 /* undo_back.c: rows of one sink as they were at a checkpoint, found from changes told since. */
 typedef struct undo_back undo_back;
-undo_back  *wr_undo_back_create(wr_budget *budget, const wr_schema *schema); /* borrows schema; NULL: no memory */
-void        wr_undo_back_destroy(undo_back *b);
+undo_back *wr_undo_back_create(wr_budget *budget,
+                               const wr_schema *schema); /* borrows schema; NULL: no memory */
+void wr_undo_back_destroy(undo_back *b);
 /* One batch more of what was told, in order; a change may take several (goes_on), all of one input.  MEMORY. */
 weir_status wr_undo_back_add(undo_back *b, uint32_t input, const wr_batch *batch);
 /* Nothing follows.  MEMORY. */
 weir_status wr_undo_back_settle(undo_back *b);
-uint64_t    wr_undo_back_count(const undo_back *b); /* keys */
+uint64_t wr_undo_back_count(const undo_back *b); /* keys */
 /*
  * The next keys as one batch (owned), *out NULL: no more, from the first again.  restore: each as it was, diff 1; those that were
  * not there, diff -1.  Otherwise: as changes of which wr_undo_back_add finds the same.  MEMORY.
@@ -49,59 +50,65 @@ enum { UNDO_HELD_MAX = 64 };
 
 /* Of one sink. */
 typedef struct sink_undo {
-    bool               on;
-    bool              *within;  /* by input: the change noted last goes on */
-    wr_epoch           since;   /* U2 */
-    uint64_t           schema;  /* fingerprint of what it reads */
-    uint64_t           ticket;  /* of its newest record, or of the floor */
-    wr_epoch           asked;   /* for a checkpoint, the journal being long: once a `since` */
-    wr_keys           *keys;
+    bool on;
+    bool *within;    /* by input: the change noted last goes on */
+    wr_epoch since;  /* U2 */
+    uint64_t schema; /* fingerprint of what it reads */
+    uint64_t ticket; /* of its newest record, or of the floor */
+    bool split;      /* the newest batch took several records */
+    bool blamed;     /* the connector's error is the journal's */
+    wr_keys *keys;
     wr_snapshot_writer record;
-    struct undo_told  *told;    /* U3: a table of digests of keys, the newest wins a slot */
-    uint32_t           told_mask, told_lost;
+    struct undo_told *told; /* U3: a table of digests of keys, the newest wins a slot */
+    uint32_t told_mask, told_lost;
     struct {
         wr_batch *batch;
-        uint64_t  ticket;
-        uint32_t  from; /* input */
-    } held[UNDO_HELD_MAX];      /* a ring: noted, not out */
-    uint32_t           held_head, held_count;
-    uint64_t           held_bytes;
-    undo_back         *back;    /* U5; NULL: none is left */
+        uint64_t ticket;
+        uint32_t from;     /* input */
+    } held[UNDO_HELD_MAX]; /* a ring: noted, not out */
+    uint32_t held_head, held_count;
+    uint64_t held_bytes;
+    undo_back *back; /* U5; NULL: none is left */
 } sink_undo;
 
 /* Of a runtime. */
 typedef struct undo {
     wr_journal *journal; /* NULL: no sink needs one */
-    wr_mutex    lock;
-    wr_cond     changed;
-    bool        wanted, quit, failing;
-    weir_error  error;   /* of the last sync that failed */
-    wr_thread   thread;
-    wr_epoch    durable[3]; /* checkpoints of this run, newest first: a restart begins from one of them, or before */
+    wr_mutex lock;
+    wr_cond changed;
+    bool wanted, quit, failing;
+    weir_error error; /* of the last sync that failed */
+    wr_thread thread;
+    wr_epoch kept
+        [WR_STORE_KEPT]; /* checkpoints that a restart may begin from, newest first; 0: no more */
 } undo;
 
-void        wr_undo_init(wr_runtime *rt);
+void wr_undo_init(wr_runtime *rt);
 /* undo.c: the runtime's part.  After the sinks are built; reads what is there.  CHECKPOINT, MEMORY. */
 weir_status wr_undo_open(wr_runtime *rt, weir_error *err);
 weir_status wr_undo_start(wr_runtime *rt, weir_error *err);
-void        wr_undo_stop(wr_runtime *rt);
-void        wr_undo_fini(wr_runtime *rt);
-void        wr_undo_checkpointed(wr_runtime *rt, wr_epoch epoch); /* it is durable.  Any thread */
+void wr_undo_stop(wr_runtime *rt);
+void wr_undo_fini(wr_runtime *rt);
+void
+wr_undo_checkpointed(wr_runtime *rt, wr_epoch epoch, bool durable); /* it is over.  Any thread */
 /* undo_sink.c: the sink's part, on its task's thread. */
-void        wr_undo_sink_fini(sink_task *s);
+void wr_undo_sink_fini(sink_task *s);
 /* The records of a batch of an input; the caller has asked for room.  Borrows batch, holds it.  MEMORY, LIMIT: a row is too
  * long. */
 weir_status wr_undo_note(sink_task *s, uint32_t from, wr_batch *batch);
-bool        wr_undo_has_room(sink_task *s);
+bool wr_undo_has_room(
+    sink_task *s); /* false: after a sync, or after a checkpoint, which has been asked for */
 /* The oldest batch held, whose records are durable (owned); NULL: none, or not yet. */
-wr_batch   *wr_undo_take(sink_task *s, uint32_t *from);
-bool        wr_undo_is_durable(const sink_task *s); /* all that was noted, and what stands in place of what was found: U4 */
+wr_batch *wr_undo_take(sink_task *s, uint32_t *from);
+bool wr_undo_is_durable(
+    const sink_task *s); /* all that was noted, and what stands in place of what was found: U4 */
 /* A barrier has been acknowledged: U2. */
-void        wr_undo_passed(sink_task *s, wr_epoch epoch);
+void wr_undo_passed(sink_task *s, wr_epoch epoch);
 /* The rows as a record of the sink, of a change that goes on or not.  MEMORY, LIMIT. */
 weir_status wr_undo_put(sink_task *s, uint32_t from, const wr_batch *batch, bool goes_on);
-void        wr_undo_sync_soon(wr_runtime *rt);
+bool wr_undo_has_unsynced(const wr_runtime *rt);
+void wr_undo_sync_soon(wr_runtime *rt);
 /* The thread's, or (SEEDED) the task's: what was put becomes durable.  False: it failed. */
-bool        wr_undo_sync_now(wr_runtime *rt);
-/* Why the journal takes nothing; false: it does. */
-bool        wr_undo_trouble(wr_runtime *rt, weir_error *err);
+bool wr_undo_sync_now(wr_runtime *rt);
+/* Why the journal takes nothing, for longer than a sync; false: it does. */
+bool wr_undo_trouble(sink_task *s, weir_error *err);

@@ -13,8 +13,10 @@
 
 enum {
     TOLD_MIN = 1 << 10,
-    TOLD_MAX = 1 << 16,         /* slots, 16 bytes each */
+    TOLD_MAX = 1 << 16, /* slots, 16 bytes each */
     HELD_BYTES_MAX = 16 << 20,
+    RECORD_KEPT = 1 << 20, /* of the room for a record */
+    ASK_US = 1000000,      /* between checkpoints that are asked for */
 };
 
 typedef struct undo_told {
@@ -47,7 +49,8 @@ wr_undo_sink_fini(sink_task *s)
 static undo_told
 digest_of(const wr_keys *keys, uint32_t i)
 {
-    XXH128_hash_t h = XXH3_128bits(keys->bytes.data + keys->offsets[i], keys->offsets[i + 1] - keys->offsets[i]);
+    XXH128_hash_t h =
+        XXH3_128bits(keys->bytes.data + keys->offsets[i], keys->offsets[i + 1] - keys->offsets[i]);
     return (undo_told){ h.low64 | 1, h.high64 };
 }
 
@@ -94,10 +97,10 @@ told_put(sink_undo *u, const undo_told *digest)
 weir_status
 wr_undo_put(sink_task *s, uint32_t from, const wr_batch *batch, bool goes_on)
 {
-    wr_runtime         *rt = s->t.rt;
-    sink_undo          *u = &s->undo;
+    wr_runtime *rt = s->t.rt;
+    sink_undo *u = &s->undo;
     wr_snapshot_writer *w = &u->record;
-    weir_status         status = WEIR_OK;
+    weir_status status = WEIR_OK;
     wr_text_clear(&w->bytes);
     wr_snapshot_begin(w, WR_SNAPSHOT_GLOBAL);
     wr_snapshot_put_u64(w, u->schema);
@@ -107,12 +110,19 @@ wr_undo_put(sink_task *s, uint32_t from, const wr_batch *batch, bool goes_on)
     wr_snapshot_end(w);
     WR_TRY(wr_snapshot_finish(w));
     wr_journal_record record = { s->binding->name, u->since, w->bytes.data, w->bytes.length };
-    if (record.length <= WR_JOURNAL_RECORD_BYTES_MAX)
-        return wr_journal_put(rt->undo.journal, &record, &u->ticket);
+    if (record.length <= WR_JOURNAL_RECORD_BYTES_MAX) {
+        status = wr_journal_put(rt->undo.journal, &record, &u->ticket);
+        if (w->bytes.capacity > RECORD_KEPT)
+            wr_text_fini(&w->bytes);
+        return status;
+    }
     if (batch->row_count == 1)
-        return wr_error_set(&s->ctx.error, WEIR_LIMIT, "a row of %zu bytes is too long to be put down beside the checkpoint",
+        return wr_error_set(&s->ctx.error, WEIR_LIMIT,
+                            "a row of %zu bytes is too long to be put down beside the checkpoint",
                             record.length);
-    for (uint32_t at = 0, rows = batch->row_count / 2; at < batch->row_count; at += rows, rows = batch->row_count - rows) {
+    u->split = true;
+    for (uint32_t at = 0, rows = batch->row_count / 2; at < batch->row_count;
+         at += rows, rows = batch->row_count - rows) {
         wr_batch *piece = wr_batch_slice(rt->budget, batch, at, rows);
         status = piece != NULL ? wr_undo_put(s, from, piece, goes_on || at == 0) : WEIR_MEMORY;
         wr_batch_release(piece);
@@ -129,7 +139,7 @@ rows_untold(const sink_undo *u, const wr_batch *batch, uint16_t *rows)
     for (uint32_t i = 0; i < batch->row_count; i++) {
         undo_told digest = digest_of(u->keys, i);
         if (u->told == NULL || !is_told(u, &digest))
-            rows[n++] = (uint16_t) wr_batch_row(batch, i);
+            rows[n++] = (uint16_t)wr_batch_row(batch, i);
     }
     return n;
 }
@@ -149,10 +159,10 @@ rows_told(sink_undo *u, const wr_batch *batch)
 static weir_status
 batch_put(sink_task *s, uint32_t from, wr_batch *batch)
 {
-    wr_runtime    *rt = s->t.rt;
-    sink_undo     *u = &s->undo;
-    const bool     had = u->within[from]; /* the change began before */
-    uint16_t       rows[WR_BATCH_ROWS_MAX];
+    wr_runtime *rt = s->t.rt;
+    sink_undo *u = &s->undo;
+    const bool had = u->within[from]; /* the change began before */
+    uint16_t rows[WR_BATCH_ROWS_MAX];
     if (u->keys == NULL) {
         u->keys = wr_alloc(rt->budget, sizeof *u->keys);
         if (u->keys == NULL)
@@ -165,10 +175,13 @@ batch_put(sink_task *s, uint32_t from, wr_batch *batch)
     u->within[from] = batch->goes_on != 0;
     if (n == 0 && !had)
         return WEIR_OK;
-    wr_batch *untold = n == batch->row_count ? wr_batch_retain(batch) : wr_batch_select(rt->budget, batch, rows, n);
-    weir_status status = untold != NULL ? wr_undo_put(s, from, untold, u->within[from]) : WEIR_MEMORY;
+    u->split = false;
+    wr_batch *untold = n == batch->row_count ? wr_batch_retain(batch)
+                                             : wr_batch_select(rt->budget, batch, rows, n);
+    weir_status status =
+        untold != NULL ? wr_undo_put(s, from, untold, u->within[from]) : WEIR_MEMORY;
     wr_batch_release(untold);
-    if (status == WEIR_OK && u->told != NULL && !had && !u->within[from])
+    if (status == WEIR_OK && u->told != NULL && !had && !u->within[from] && !u->split)
         rows_told(u, batch);
     return status;
 }
@@ -190,23 +203,34 @@ wr_undo_note(sink_task *s, uint32_t from, wr_batch *batch)
     return WEIR_OK;
 }
 
+/* Beyond its limit the journal waits for a checkpoint.  What the barrier of one has to push before it is let through, else
+ * none could ever come: so the limit holds between a sink's acknowledgement and the end of the checkpoint. */
+static bool
+has_checkpoint_room(sink_task *s)
+{
+    wr_runtime *rt = s->t.rt;
+    uint64_t bytes = wr_journal_bytes(rt->undo.journal);
+    if (bytes < rt->config.journal_bytes / 2)
+        return true;
+    if (wr_coordinator_may_ask(rt, ASK_US))
+        (void)wr_coordinator_request(rt);
+    return bytes < rt->config.journal_bytes || wr_coordinator_awaits(rt, &s->t);
+}
+
 bool
 wr_undo_has_room(sink_task *s)
 {
-    sink_undo  *u = &s->undo;
-    wr_journal *j = s->t.rt->undo.journal;
-    if (wr_journal_bytes(j) > WR_JOURNAL_BYTES_MAX / 2 && u->asked != u->since + 1) {
-        u->asked = u->since + 1; /* only checkpoints make it shorter */
-        (void) wr_coordinator_request(s->t.rt);
-    }
-    return u->held_count < UNDO_HELD_MAX && u->held_bytes < HELD_BYTES_MAX && wr_journal_has_room(j);
+    sink_undo *u = &s->undo;
+    return u->held_count < UNDO_HELD_MAX && u->held_bytes < HELD_BYTES_MAX &&
+           wr_journal_has_room(s->t.rt->undo.journal) && has_checkpoint_room(s);
 }
 
 wr_batch *
 wr_undo_take(sink_task *s, uint32_t *from)
 {
     sink_undo *u = &s->undo;
-    if (u->held_count == 0 || u->held[u->held_head].ticket > wr_journal_durable(s->t.rt->undo.journal))
+    if (u->held_count == 0 ||
+        u->held[u->held_head].ticket > wr_journal_durable(s->t.rt->undo.journal))
         return NULL;
     wr_batch *batch = u->held[u->held_head].batch;
     *from = u->held[u->held_head].from;

@@ -29,7 +29,7 @@ typedef struct wr_whole {
     bool             ready; /* to be taken         */
     bool             within; /* the change goes on */
     bool             until_end; /* all that is put is one change, until wr_whole_end */
-    uint64_t         bytes_max; /* W2: WR_WHOLE_BYTES, or less */
+    uint64_t         bytes_max; /* W2: WR_WHOLE_BYTES, or what others leave of it */
 } wr_whole;
 
 void wr_whole_init(wr_whole *w, wr_budget *budget, const wr_schema *schema);

@@ -93,6 +93,8 @@ view_text(sim_world *w, const sim_view *v, wr_text *to)
     case SIM_VIEW_KINDS: wr_unreachable();
     }
     wr_text_puts(to, "\n");
+    if (v->flagged)
+        wr_text_printf(to, "  %sf:\n    sql: SELECT k, sv > %d AS large FROM %s\n", v->name, SIM_LARGE, v->name);
     if (v->lates)
         wr_text_printf(to, "  %sl:\n    sql: SELECT k, %sts FROM %s.late\n", v->name, v->kind == SIM_DEDUP ? "" : "v, ",
                        v->name);
@@ -119,6 +121,8 @@ sim_scenario_text(sim_world *w)
             wr_text_printf(&to, "  o%ul: { from: %sl, stdout: {} }\n", i, w->views[i].name);
         if (w->views[i].keyed)
             wr_text_printf(&to, "  o%uk: { from: %s, changes: upsert, stdout: {} }\n", i, w->views[i].name);
+        if (w->views[i].flagged)
+            wr_text_printf(&to, "  o%uf: { from: %sf, changes: upsert, stdout: {} }\n", i, w->views[i].name);
     }
     const char *text = wr_arena_strdup(&w->arena, wr_text_string(&to));
     wr_text_fini(&to);
@@ -169,6 +173,7 @@ views_draw(sim_world *w)
         v->changes = is_unbounded(v->kind) || v->kind == SIM_TUMBLE_CHANGES || v->kind == SIM_SESSION_CHANGES;
         bool judges = v->kind == SIM_TUMBLE || v->kind == SIM_HOP || v->kind == SIM_TUMBLE_CHANGES || v->kind == SIM_DEDUP;
         v->lates = w->class != SIM_IN_TIME && judges;
+        v->flagged = v->kind == SIM_GROUP;
         v->keyed = v->kind == SIM_GROUP || v->kind == SIM_DISTINCT || v->kind == SIM_TABLES || v->kind == SIM_TUMBLE_CHANGES;
     }
 }

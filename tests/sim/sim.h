@@ -36,9 +36,10 @@ enum {
     SIM_SOURCES_MAX = 2,
     SIM_PARTITIONS_MAX = 4,
     SIM_VIEWS_MAX = 4,
-    SIM_SINKS_MAX = 3 * SIM_VIEWS_MAX,
+    SIM_SINKS_MAX = 4 * SIM_VIEWS_MAX,
     SIM_KILLS_MAX = 6,
     SIM_EPOCHS_KEPT = 8,
+    SIM_LARGE = 60, /* a sum */
 };
 #define SIM_SECOND 1000000LL
 #define SIM_DISK   "/sim-disk" /* paths that begin so are the model's */
@@ -205,6 +206,7 @@ typedef struct sim_view {
     bool          changes; /* rows may be taken back */
     bool          lates;   /* its late rows are a view of their own, NAMEl, with a sink */
     bool          keyed;   /* a third sink writes it by key */
+    bool          flagged; /* a view NAMEf on it says of each key whether its sum is large, mostly the same; a sink writes that by key */
     int64_t       a, b, c; /* window, slide, bounds, limits ... */
     char          name[8];
 } sim_view;
@@ -239,7 +241,7 @@ sim_answer sim_oracle(const sim_world *w, const sim_view *v, bool late, wr_arena
 /* --- check.c: compares; false: the world's `wrong` says what --- */
 bool sim_check_sink(sim_world *w, sim_sink *s, const sim_view *v, bool late);
 /* T8, beside the sink that has all its changes and has been checked. */
-bool sim_check_keyed(sim_world *w, const sim_sink *keyed, const sim_sink *changes);
+bool sim_check_keyed(sim_world *w, const sim_sink *keyed, const sim_sink *changes, bool flags);
 
 /* --- world.c --- */
 

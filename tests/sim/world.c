@@ -588,7 +588,7 @@ lates_check(sim_world *w)
     uint32_t sink = 0;
     for (uint32_t i = 0; i < w->view_count; i++) {
         const sim_sink *late = w->views[i].lates ? &w->sinks[sink + 1] : NULL;
-        sink += 1 + (late != NULL) + w->views[i].keyed;
+        sink += 1 + (late != NULL) + w->views[i].keyed + w->views[i].flagged;
         uint64_t rows = lates_of(w, &w->views[i]);
         if (w->life == 1 && rows != (late != NULL ? late->exact.count : 0))
             sim_wrong(w, "T6: view %s counts %llu late rows, its late stream has %u", w->views[i].name,
@@ -604,7 +604,8 @@ answers_check(sim_world *w)
         const sim_view *v = &w->views[i];
         sim_sink       *all = &w->sinks[sink++];
         if (!sim_check_sink(w, all, v, false) || (v->lates && !sim_check_sink(w, &w->sinks[sink++], v, true)) ||
-            (v->keyed && !sim_check_keyed(w, &w->sinks[sink++], all)))
+            (v->keyed && !sim_check_keyed(w, &w->sinks[sink++], all, false)) ||
+            (v->flagged && !sim_check_keyed(w, &w->sinks[sink++], all, true)))
             return;
     }
 }

@@ -14,17 +14,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char        directory[SCRATCH_PATH_MAX];
-static wr_store   *store;
+static char directory[SCRATCH_PATH_MAX];
+static wr_store *store;
 static wr_journal *journal;
-static char        got[4096]; /* "epoch:name:bytes " of each record */
-static char        words[1024];
+static char got[4096]; /* "epoch:name:bytes " of each record */
+static char words[1024];
 
 static void
 open_it(void)
 {
     weir_error err = { 0 };
-    if (wr_store_open(directory, &store, &err) != WEIR_OK || wr_journal_open(store, &journal, &err) != WEIR_OK)
+    if (wr_store_open(directory, &store, &err) != WEIR_OK ||
+        wr_journal_open(store, &journal, &err) != WEIR_OK)
         fail_msg("%s", err.text);
 }
 
@@ -55,7 +56,9 @@ static uint64_t
 put(wr_epoch epoch, const char *name, const char *bytes)
 {
     uint64_t ticket;
-    assert_int_equal(wr_journal_put(journal, &(wr_journal_record){ name, epoch, bytes, strlen(bytes) }, &ticket), WEIR_OK);
+    assert_int_equal(
+        wr_journal_put(journal, &(wr_journal_record){ name, epoch, bytes, strlen(bytes) }, &ticket),
+        WEIR_OK);
     return ticket;
 }
 
@@ -72,8 +75,8 @@ static weir_status
 visit(void *user, const wr_journal_record *r)
 {
     size_t n = strlen(got);
-    snprintf(got + n, sizeof got - n, "%llu:%s:%.*s ", (unsigned long long) r->epoch, r->name, (int) WR_MIN(r->length, (size_t) 20),
-             (const char *) r->bytes);
+    snprintf(got + n, sizeof got - n, "%llu:%s:%.*s ", (unsigned long long)r->epoch, r->name,
+             (int)WR_MIN(r->length, (size_t)20), (const char *)r->bytes);
     return WEIR_OK;
 }
 
@@ -82,7 +85,7 @@ static const char *
 read_again(void)
 {
     weir_error err = { 0 };
-    wr_text    told;
+    wr_text told;
     close_it();
     open_it();
     got[0] = '\0';
@@ -159,7 +162,7 @@ a_floor_makes_what_was_there_void(void **state)
     put(1, "a", "old");
     put(2, "a", "old too");
     synced();
-    (void) read_again();
+    (void)read_again();
     put(1, "a", "anew");
     assert_int_equal(wr_journal_floor(journal, &ticket), WEIR_OK);
     assert_true(is_there(1));
@@ -177,11 +180,11 @@ static void
 files_below_a_floor_do_not_count(void **state)
 {
     uint64_t ticket;
-    char     kept[512];
+    char kept[512];
     begin();
     put(1, "a", "old");
     synced();
-    (void) read_again();
+    (void)read_again();
     snprintf(kept, sizeof kept, "%s/kept", directory);
     assert_int_equal(link(path_of(1), kept), 0);
     put(1, "a", "anew");
@@ -208,20 +211,20 @@ damage_ends_a_file(void **state)
     put(1, "a", "two");
     synced();
     close_it();
-    int     fd = open(path_of(1), O_RDWR);
+    int fd = open(path_of(1), O_RDWR);
     ssize_t size = pread(fd, bytes, sizeof bytes, 0);
-    assert_true(size > 0 && size < (ssize_t) sizeof bytes);
+    assert_true(size > 0 && size < (ssize_t)sizeof bytes);
     open_it();
     for (ssize_t length = 0; length < size; length++) {
-        assert_int_equal(pwrite(fd, bytes, (size_t) size, 0), size);
+        assert_int_equal(pwrite(fd, bytes, (size_t)size, 0), size);
         assert_int_equal(ftruncate(fd, length), 0);
         const char *want = length >= size / 2 ? "1:a:one " : "";
         assert_string_equal(read_again(), want);
         assert_int_equal(words[0] != '\0', length != 0 && length != size / 2);
     }
     for (ssize_t bit = 0; bit < 8 * size; bit++) {
-        char flipped = (char) (bytes[bit / 8] ^ 1 << bit % 8);
-        assert_int_equal(pwrite(fd, bytes, (size_t) size, 0), size);
+        char flipped = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+        assert_int_equal(pwrite(fd, bytes, (size_t)size, 0), size);
         assert_int_equal(pwrite(fd, &flipped, 1, bit / 8), 1);
         /* the frame's kind of record is in its checksum; bits of the flags, too */
         assert_string_equal(read_again(), bit / 8 >= size / 2 ? "1:a:one " : "");
@@ -250,7 +253,9 @@ a_disk_that_is_full_is_told_and_tried_again(void **state)
     put(1, "a", "one");
     synced();
     limit_file_size(100);
-    put(1, "a", "two, which is so long that it fits neither behind what is in the file nor into one of its own as long as that limit holds");
+    put(1, "a",
+        "two, which is so long that it fits neither behind what is in the file nor into one of its "
+        "own as long as that limit holds");
     assert_int_equal(wr_journal_sync(journal, &err), WEIR_DISK_FULL);
     assert_non_null(strstr(err.text, "undo-0000000001.j: "));
     put(2, "b", "three");
@@ -268,12 +273,14 @@ static void
 there_is_room_until_too_much_waits(void **state)
 {
     enum { PIECE = 1 << 20 };
-    char    *bytes = calloc(1, PIECE);
+    char *bytes = calloc(1, PIECE);
     uint64_t ticket;
     begin();
     for (int i = 0; i < WR_JOURNAL_PENDING_BYTES_MAX / PIECE; i++) {
         assert_true(wr_journal_has_room(journal));
-        assert_int_equal(wr_journal_put(journal, &(wr_journal_record){ "a", 1, bytes, PIECE }, &ticket), WEIR_OK);
+        assert_int_equal(
+            wr_journal_put(journal, &(wr_journal_record){ "a", 1, bytes, PIECE }, &ticket),
+            WEIR_OK);
     }
     assert_false(wr_journal_has_room(journal));
     synced();
@@ -292,4 +299,5 @@ WR_TESTS = { WR_TEST(what_is_durable_is_read_in_order),
              WR_TEST(files_below_a_floor_do_not_count),
              WR_TEST(damage_ends_a_file),
              WR_TEST(a_disk_that_is_full_is_told_and_tried_again),
-             WR_TEST(there_is_room_until_too_much_waits), { NULL, NULL } };
+             WR_TEST(there_is_room_until_too_much_waits),
+             { NULL, NULL } };

@@ -369,6 +369,43 @@ short_memory_opens_nothing_by_halves(void **state)
     scratch_remove(directory);
 }
 
+/* What a restart may begin from; newer ones that cannot be read never come back. */
+static void
+what_is_newer_than_what_was_read_is_forgotten(void **state)
+{
+    weir_error err = { 0 };
+    wr_epoch kept[WR_STORE_KEPT];
+    begin();
+    wr_store *store = open_store();
+    for (uint64_t e = 5; e <= 8; e++)
+        assert_int_equal(write_epoch(store, e, &err), WEIR_OK);
+    wr_store_close(store);
+    char kept_name[512];
+    snprintf(kept_name, sizeof kept_name, "%s", path_of("away"));
+    assert_int_equal(rename(path_of("ckpt-0000000004-0.d"), kept_name), 0);
+    for (int turn = 0; turn < 2; turn++) {
+        wr_checkpoint c;
+        wr_text skipped;
+        bool found = false;
+        wr_text_init(&skipped, NULL);
+        store = open_store();
+        assert_int_equal(wr_store_read(store, 1, &found, &c, &skipped, &err), WEIR_OK);
+        assert_true(found);
+        assert_int_equal(c.epoch, 7);
+        wr_checkpoint_fini(&c);
+        wr_text_fini(&skipped);
+        wr_store_kept(store, kept);
+        assert_int_equal(kept[0], 7);
+        assert_int_equal(kept[1], 6);
+        assert_true(kept[2] == 0 || kept[2] == 5); /* removed behind the fourth, or not yet */
+        assert_int_equal(wr_store_forget_newer(store, &err), WEIR_OK);
+        wr_store_close(store);
+        if (turn == 0) /* put back: too late */
+            assert_int_equal(rename(kept_name, path_of("ckpt-0000000004-0.d")), 0);
+    }
+    scratch_remove(directory);
+}
+
 WR_TESTS = {
     WR_TEST(directories_that_cannot_be_used),
     WR_TEST(versions_that_cannot_be_read_or_written),
@@ -380,5 +417,6 @@ WR_TESTS = {
     WR_TEST(manifests_that_lie_are_passed_over),
     WR_TEST(short_memory_fails_a_write_and_leaves_the_old_one),
     WR_TEST(short_memory_opens_nothing_by_halves),
+    WR_TEST(what_is_newer_than_what_was_read_is_forgotten),
     { NULL, NULL },
 };
