@@ -46,14 +46,39 @@ out_compare(const void *a, const void *b)
     return x->at < y->at ? -1 : 1;
 }
 
-static void
-order_waiting(changes_step *s)
+/* W1, of one watermark: rows taken back to the front, all else as it is. */
+static weir_status
+order_by_sign(join_changes *j)
 {
-    uint32_t i = s->out_sent + 1;
+    changes_step *s = j->step;
+    uint32_t      count = s->out_count - s->out_sent, backs = 0, others = 0;
+    changes_out  *out = s->out + s->out_sent;
+    changes_out  *aside = wr_arena_alloc(&j->ctx->eval.step, (size_t) count * sizeof *aside);
+    if (aside == NULL)
+        return WEIR_MEMORY;
+    for (uint32_t i = 0; i < count; i++) {
+        aside[others] = out[i];
+        out[backs] = out[i];
+        backs += out[i].diff < 0;
+        others += aside[others].diff > 0;
+    }
+    memcpy(out + backs, aside, others * sizeof *aside);
+    return WEIR_OK;
+}
+
+static weir_status
+order_waiting(join_changes *j)
+{
+    changes_step *s = j->step;
+    uint32_t      i = s->out_sent + 1;
     while (i < s->out_count && out_compare(&s->out[i - 1], &s->out[i]) < 0)
         i++;
-    if (i < s->out_count)
-        qsort(s->out + s->out_sent, s->out_count - s->out_sent, sizeof *s->out, out_compare);
+    if (i >= s->out_count)
+        return WEIR_OK;
+    if (s->one_judge)
+        return order_by_sign(j);
+    qsort(s->out + s->out_sent, s->out_count - s->out_sent, sizeof *s->out, out_compare);
+    return WEIR_OK;
 }
 
 /* Column c of the batch's rows, of side p.  Owned; NULL: no memory. */
@@ -199,7 +224,8 @@ wr_flow
 wr_changes_emit(join_changes *j)
 {
     changes_step *s = j->step;
-    order_waiting(s);
+    if (order_waiting(j) != WEIR_OK)
+        return wr_ctx_fail(j->ctx, WEIR_MEMORY, "no memory for joined rows");
     const changes_out *out = s->out + s->out_sent;
     uint32_t           count = WR_MIN(s->out_count - s->out_sent, (uint32_t) WR_BATCH_ROWS_MAX);
     for (uint32_t i = 0; i < count; i++) {

@@ -322,11 +322,14 @@ wr_key_column_make(const wr_key_layout *layout, wr_budget *budget, char *const *
         return NULL;
     uint64_t any;
     if (column_fill_words(layout, column, rows, key_offset, count, c, &any)) {
-        bool nulls = (any >> (c % 64) & 1) != 0;
-        for (uint32_t i = 0; nulls && i < count; i++)
-            if (WR_UNLIKELY(wr_key_is_null(layout, (const uint64_t *) (rows[i] + key_offset), c)) &&
-                wr_column_set_null(column, i) != WEIR_OK)
-                goto fail;
+        if ((any >> (c % 64) & 1) == 0)
+            return column;
+        if (wr_column_need_valid(column) != WEIR_OK)
+            goto fail;
+        for (uint32_t i = 0; i < count; i++) { /* a NULL's word is 0 */
+            const uint64_t *row = (const uint64_t *) (const void *) (rows[i] + key_offset);
+            column->valid[i / 64] &= ~((uint64_t) wr_key_is_null(layout, row, c) << (i % 64));
+        }
         return column;
     }
     for (uint32_t i = 0; i < count; i++) {
