@@ -27,8 +27,6 @@
 
 #include <string.h>
 
-enum { STORE_AHEAD = 12 };
-
 /* --- open --- */
 
 static weir_status
@@ -140,9 +138,8 @@ typedef struct arrival {
     bool    single;
 } arrival;
 
-/* When a row that met `judge` is forgotten. */
-static wr_time
-row_until(const join_changes *j, int port, wr_time t, wr_time judge)
+wr_time
+wr_changes_until(const join_changes *j, int port, wr_time t, wr_time judge)
 {
     const wr_join_config *c = j->config;
     int64_t               offset = port == 0 ? c->left_offset : c->right_offset;
@@ -266,7 +263,7 @@ take_run(join_changes *j, const wr_batch *in, arrival *arrivals, uint32_t *count
         }
         s->judge = a->judge;
         if (j->config->ttl_us > 0)
-            forgotten = WR_MIN(forgotten, row_until(j, s->port, a->time, a->judge));
+            forgotten = WR_MIN(forgotten, wr_changes_until(j, s->port, a->time, a->judge));
         n += arrives;
     }
     *count = n;
@@ -376,7 +373,8 @@ gather_all(join_changes *j, const wr_batch *in)
     uint32_t      n = s->from = in->row_count;
     for (uint32_t i = 0; i < n; i++)
         s->rows[i] = (uint16_t) wr_batch_row(in, i);
-    s->judge = WR_MAX(WR_MIN(in->watermark_before, j->ctx->port_watermark[1 - s->port]), j->ctx->watermark);
+    s->judge = WR_MIN(in->watermark_before, j->ctx->port_watermark[1 - s->port]);
+    s->judge = WR_MAX(s->judge, j->ctx->watermark);
     s->one_judge = true;
     WR_TRY(find_rows(j, in, n));
     if (s->passing != NULL)
@@ -429,67 +427,6 @@ run_begin(join_changes *j, int port, const wr_batch *in)
     for (uint32_t d = 0; d < s->touched; d++)
         s->heads[d] = s->single[d] ? WR_CHANGE_NONE : s->heads[d];
     return WEIR_OK;
-}
-
-/* --- its end --- */
-
-/* The rows' diffs, and what that makes of them: gone[0..*gone_count), and rows new to their chains, which are
- * fresh[0..) with their number among the step's keys in which[0..). */
-static weir_status
-store_diffs(join_changes *j, uint32_t *gone, uint32_t *gone_count, uint32_t *fresh, uint16_t *which, uint32_t *fresh_count)
-{
-    changes_step   *s = j->step;
-    wr_change_side *side = &j->sides[s->port];
-    uint32_t        g_count = 0, f_count = 0;
-    for (uint32_t d = 0; d < s->touched; d++) {
-        const uint32_t id = s->ids[d];
-        const bool     kept = !s->single[d];
-        if (d + STORE_AHEAD < s->touched)
-            wr_change_side_prefetch(side, s->ids[d + STORE_AHEAD]);
-        wr_group      *g = wr_change_side_row(side, id); /* ours since it was found */
-        wr_change_row *info = wr_change_row_of(&side->row_layout, g);
-        info->at = WR_CHANGE_NONE;
-        if (!side->plain && g->count == 0 && s->deltas[d] != 0)
-            info->partners = s->partners[d];
-        if (kept && __builtin_add_overflow(g->count, s->deltas[d], &g->count))
-            return WEIR_ROW_OVERFLOW;
-        side->negatives |= g->count < 0;
-        gone[g_count] = fresh[f_count] = id;
-        which[f_count] = s->which[d];
-        bool goes = !kept || g->count == 0;
-        g_count += goes;
-        f_count += !goes && info->key == WR_CHANGE_NONE;
-        s->ids[d] = goes ? WR_CHANGE_NONE : id;
-    }
-    *gone_count = g_count;
-    *fresh_count = f_count;
-    return WEIR_OK;
-}
-
-/* Rows that are new into their chains, those without diff out of the table. */
-static weir_status
-run_store(join_changes *j)
-{
-    changes_step   *s = j->step;
-    wr_change_side *side = &j->sides[s->port];
-    uint32_t        gone, fresh;
-    if (s->passing != NULL)
-        return WEIR_OK;
-    uint16_t *which = wr_arena_alloc(&j->ctx->eval.step, (s->touched + 1) * sizeof *which);
-    uint32_t *ids = wr_arena_alloc(&j->ctx->eval.step, 2 * (s->touched + 1) * sizeof *ids);
-    if (which == NULL || ids == NULL)
-        return WEIR_MEMORY;
-    uint32_t *fresh_ids = ids + s->touched + 1;
-    WR_TRY(store_diffs(j, ids, &gone, fresh_ids, which, &fresh));
-    WR_TRY(wr_change_side_remove(side, ids, gone));
-    WR_TRY(wr_change_side_link(side, &s->keys, which, fresh_ids, fresh));
-    for (uint32_t d = 0; !side->plain && d < s->touched; d++) {
-        wr_time until = row_until(j, s->port, s->times[d], s->judges[d]);
-        if (s->ids[d] != WR_CHANGE_NONE && s->deltas[d] != 0)
-            WR_TRY(wr_change_side_hold(side, s->ids[d], until));
-    }
-    WR_TRY(wr_change_side_tidy(&j->sides[0]));
-    return wr_change_side_tidy(&j->sides[1]);
 }
 
 /* --- process --- */
@@ -590,7 +527,7 @@ changes_process(void *self, wr_ctx *ctx, int port, const wr_batch *in)
                 return WR_FLOW_AGAIN;
             flow = wr_changes_emit(j);
         } else if (s->phase == CHANGES_STORE) {
-            status = run_store(j);
+            status = wr_changes_store(j);
             if (status == WEIR_OK && s->from == in->row_count)
                 break;
             flow = WR_FLOW_NEXT;

@@ -7,6 +7,7 @@
  *     join_changes_match.c     who matches, what that changes
  *     join_changes_emit.c      changes as batches
  *     join_changes_straight.c  pairs that come out as they are found
+ *     join_changes_store.c     the rows' diffs into their own side
  *     join_lookup.c            rows that only pass
  *     join_changes_snapshot.c  freeze, write, restore
  */
@@ -117,6 +118,10 @@ wr_changes_product(int64_t a, int64_t b)
     return product;
 }
 
+/* --- join_changes.c --- */
+/* When a row of time t that met `judge` is forgotten. */
+wr_time wr_changes_until(const join_changes *j, int port, wr_time t, wr_time judge);
+
 /* --- join_changes_walk.c --- */
 /* Up to CHANGES_PAIRS_MAX candidates into the step's pairs; all have come when row == count. */
 void wr_changes_collect(join_changes *j);
@@ -141,6 +146,10 @@ weir_status wr_changes_stamp(join_changes *j, wr_batch *out, const int64_t *diff
 /* Side p's columns of a batch's physical rows[0..count): as they are where those are all of them. */
 weir_status wr_changes_put_batch(join_changes *j, int p, const wr_batch *in, const uint16_t *rows,
                                  uint32_t count, wr_column **out);
+
+/* --- join_changes_store.c --- */
+/* The run's rows into their chains and out of them. */
+weir_status wr_changes_store(join_changes *j);
 
 /* --- join_changes_straight.c --- */
 /* May the run that has begun go this way? */

@@ -17,7 +17,7 @@ static wr_time
 stored_time(const wr_change_side *side, uint32_t id, uint32_t column)
 {
     wr_group *g = wr_change_side_row(side, id);
-    return (wr_time) wr_key_value(&side->row_layout, wr_group_key(g), column).integer;
+    return (wr_time)wr_key_value(&side->row_layout, wr_group_key(g), column).integer;
 }
 
 /* May the stored row match row d, as far as times go? */
@@ -25,7 +25,7 @@ static bool
 times_match(const join_changes *j, uint32_t d, uint32_t id)
 {
     const wr_join_config *c = j->config;
-    const changes_step   *s = j->step;
+    const changes_step *s = j->step;
     const wr_change_side *side = &j->sides[1 - s->port];
     if (c->ttl_us > 0 && wr_change_side_info(side, id)->until < s->judges[d])
         return false;
@@ -50,23 +50,23 @@ typedef struct walk {
 static inline __attribute__((always_inline)) void
 walk_step(const join_changes *j, walk *w, bool word, bool timed)
 {
-    changes_step         *s = j->step;
+    changes_step *s = j->step;
     const wr_change_side *side = &j->sides[1 - s->port];
-    const uint32_t        key_word = side->key_word;
-    uint32_t              left = 0, n = s->pairs;
+    const uint32_t key_word = side->key_word;
+    uint32_t left = 0, n = s->pairs;
     for (uint32_t i = 0; i < w->count; i++) {
         const uint32_t id = w->at[i], d = w->of[i];
-        wr_group      *g = wr_change_side_row(side, id);
+        wr_group *g = wr_change_side_row(side, id);
         const uint32_t next = wr_change_row_of(&side->row_layout, g)->next;
-        bool           is = word ? wr_group_key(g)[key_word] == s->keys.words[2 * s->which[d] + 1]
-                                 : wr_change_side_is(side, g, &s->keys, s->which[d]);
+        bool is = word ? wr_group_key(g)[key_word] == s->keys.words[2 * s->which[d] + 1]
+                       : wr_change_side_is(side, g, &s->keys, s->which[d]);
         if (timed)
             is = is && times_match(j, d, id);
-        s->pair_of[n] = (uint16_t) d;
+        s->pair_of[n] = (uint16_t)d;
         s->pair_with[n] = id;
         n += is;
         w->at[left] = next;
-        w->of[left] = (uint16_t) d;
+        w->of[left] = (uint16_t)d;
         if (next != WR_CHANGE_NONE) {
             wr_change_side_prefetch(side, next);
             left++;
@@ -80,17 +80,17 @@ walk_step(const join_changes *j, walk *w, bool word, bool timed)
 static bool
 walk_group(join_changes *j, uint32_t count)
 {
-    changes_step         *s = j->step;
+    changes_step *s = j->step;
     const wr_change_side *side = &j->sides[1 - s->port];
-    const bool            timed = j->config->has_bound || j->config->ttl_us > 0;
-    const bool            word = side->key_word > 0;
-    const uint32_t        before = s->pairs;
-    walk                  w;
+    const bool timed = j->config->has_bound || j->config->ttl_us > 0;
+    const bool word = side->key_word > 0;
+    const uint32_t before = s->pairs;
+    walk w;
     w.count = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t d = s->order[s->row + i], head = s->heads[d];
         w.at[w.count] = head;
-        w.of[w.count] = (uint16_t) d;
+        w.of[w.count] = (uint16_t)d;
         if (head != WR_CHANGE_NONE) {
             wr_change_side_prefetch(side, head);
             w.count++;
@@ -118,12 +118,13 @@ static uint32_t
 group_count(changes_step *s)
 {
     const uint32_t room = CHANGES_PAIRS_MAX - s->pairs;
-    uint32_t       most = WR_MIN(room, (uint32_t) GROUP_ROWS);
+    uint32_t most = WR_MIN(room, (uint32_t)GROUP_ROWS);
     if (s->walked_pairs > s->walked_rows) {
-        uint64_t fit = (uint64_t) room * s->walked_rows * 2 / ((uint64_t) s->walked_pairs * 3);
+        uint64_t fit = (uint64_t)room * s->walked_rows * 2 / ((uint64_t)s->walked_pairs * 3);
         if (fit < GROUP_ROWS_MIN && s->pairs == 0)
-            s->walked_pairs -= s->walked_pairs / 64 + 1; /* a group is tried again some rows later */
-        most = WR_MIN(most, (uint32_t) WR_MIN(fit, (uint64_t) GROUP_ROWS));
+            s->walked_pairs -=
+                s->walked_pairs / 64 + 1; /* a group is tried again some rows later */
+        most = WR_MIN(most, (uint32_t)WR_MIN(fit, (uint64_t)GROUP_ROWS));
     }
     return WR_MIN(most, (s->row < s->back_count ? s->back_count : s->count) - s->row);
 }
@@ -135,7 +136,7 @@ walk_many(join_changes *j)
     while (s->row < s->count) {
         uint32_t end = s->row < s->back_count ? s->back_count : s->count;
         uint32_t count = group_count(s);
-        if (count < WR_MIN((uint32_t) GROUP_ROWS_MIN, end - s->row))
+        if (count < WR_MIN((uint32_t)GROUP_ROWS_MIN, end - s->row))
             return;
         s->walked_rows = count;
         if (!walk_group(j, count))
@@ -159,7 +160,7 @@ prefetch_candidate(const join_changes *j, uint32_t row)
 static void
 walk_rows(join_changes *j)
 {
-    changes_step         *s = j->step;
+    changes_step *s = j->step;
     const wr_change_side *side = &j->sides[1 - s->port];
     for (; s->row < s->count; s->row++, s->within = false) {
         uint32_t d = s->order[s->row];
@@ -171,12 +172,12 @@ walk_rows(join_changes *j)
                 s->within = true;
                 return;
             }
-            uint32_t  id = next;
+            uint32_t id = next;
             wr_group *g = wr_change_side_row(side, id);
             next = wr_change_row_of(&side->row_layout, g)->next;
             if (!wr_change_side_is(side, g, &s->keys, s->which[d]) || !times_match(j, d, id))
                 continue;
-            s->pair_of[s->pairs] = (uint16_t) d;
+            s->pair_of[s->pairs] = (uint16_t)d;
             s->pair_with[s->pairs++] = id;
         }
     }

@@ -2,10 +2,10 @@
 /*
  * state/group_find.c -- the groups of many keys at once.
  *
- * Most keys are found where their home slot leads: a loop takes them as long as that is so.  In a table beyond the
- * nearest cache the rows of a block go through it in passes, so that what is far off is under way for all of them
- * at once: their slots; the rows that the slots lead to; then the keys are compared.  A key that stands in another
- * slot, or in none, is looked for by itself, and the loop goes on behind it.
+ * Most keys are found where the first slot leads that may be theirs: a loop takes them as long as that is so.  In a
+ * table beyond the nearest cache the rows of a block go through it in passes, so that what is far off is under way for
+ * all of them at once: their slots; the rows that the slots lead to; then the keys are compared.  A key that stands in
+ * another slot, or in none, is looked for by itself, and the loop goes on behind it.
  *
  * Invariants  F1  a guess is only kept when the whole key is the same
  *             F2  guesses are made anew when a chunk has moved, for the old one may be gone
