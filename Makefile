@@ -251,9 +251,11 @@ coverage: ## lines that the whole suite runs, by folder; below 90 % of the core 
 	@tools/coverage build-cover $(ARGS)
 .PHONY: coverage
 
-valgrind: ## pipelines, queries and restarts under memcheck, built with the system's malloc
+valgrind: ## the suite under memcheck, built with the system's malloc: T=word for a part of it
+	@tools/deps dev
 	@$(MAKE) --no-print-directory -j2 O=build-valgrind SANFLAGS=-DWR_MALLOC_SYSTEM build-valgrind/weir
-	@tools/run_valgrind build-valgrind/weir
+	@$(MAKE) --no-print-directory -j2 O=build-valgrind SANFLAGS=-DWR_MALLOC_SYSTEM T=$(if $(findstring unit,$(T)),,$(T)) unit-built
+	@tools/run_valgrind build-valgrind "$(T)"
 
 demo: ## install what is missing, build, run a live pipeline through the practice Kafka
 	@tools/deps build

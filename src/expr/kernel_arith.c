@@ -14,6 +14,7 @@
 #include "expr/arith_impl.h"
 
 #include <float.h>
+#include <string.h>
 
 typedef enum arith_op { ADD, SUBTRACT, MULTIPLY, OP_COUNT } arith_op;
 
@@ -217,11 +218,14 @@ integer_put(wr_column *c, uint32_t row, int64_t v)
     }
 }
 
-/* Divisors that vary: only the selected rows, and 0 and -1 are left to the row kernel. */
+/* Divisors that vary: only the selected rows, and 0 and -1 are left to the row kernel.  The others are 0, so that whoever goes on
+ * with all rows finds nothing wrong in what nobody asked for. */
 static bool
-divide_varying(const wr_kernel *k, bool modulo, wr_rows rows, wr_column *c)
+divide_varying(const wr_kernel *k, bool modulo, uint32_t physical, wr_rows rows, wr_column *c)
 {
     bool odd = false;
+    if (rows.count < physical)
+        memset(c->data, 0, physical * wr_column_width(c));
     for (uint32_t i = 0; i < rows.count; i++) {
         uint32_t row = wr_rows_at(rows, i);
         int64_t  x = integer_at(k->args[0], k->constant[0], row);
@@ -273,7 +277,7 @@ divide_integers(wr_eval *eval, const wr_expr *call, wr_column *const *args, bool
         int64_t d = k.constant[1] ? integer_at(k.args[1], true, 0) : 0;
         if (d > 1 || d < -1)
             divide_constant(&k, d, modulo, physical, c);
-        else if (divide_varying(&k, modulo, rows, c))
+        else if (divide_varying(&k, modulo, physical, rows, c))
             status = divide_odd(eval, call, &k, rows, c);
     }
     return wr_kernel_end(&k, status, c, physical, out);
