@@ -52,7 +52,7 @@ weir_status wr_store_read(wr_store *store, uint64_t fingerprint, bool *found, wr
 void        wr_checkpoint_fini(wr_checkpoint *checkpoint);
 enum { WR_STORE_KEPT = 3 };
 /* Epochs of the checkpoints that a restart may begin from, after wr_store_read: the one it gave and those before it, newest
- * first; 0: no more. */
+ * first; 0: no more, or not known. */
 void        wr_store_kept(wr_store *store, wr_epoch kept[WR_STORE_KEPT]);
 /* Newer ones than wr_store_read gave, which could not be read, never count again: what is done from here on belongs to
  * another course of events.  CHECKPOINT. */

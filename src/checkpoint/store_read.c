@@ -359,9 +359,13 @@ wr_store_kept(wr_store *store, wr_epoch kept[WR_STORE_KEPT])
     wr_arena_init(&arena, store->budget);
     wr_text_init(&why, store->budget);
     if (list_manifests(store, &arena, &list, &count) == WEIR_OK)
-        for (uint32_t i = 0; i < count && n < WR_STORE_KEPT; i++)
-            if (list[i] <= store->newest && read_manifest(store, list[i], &arena, &m, &why))
-                kept[n++] = m.epoch;
+        for (uint32_t i = 0; i < count && n < WR_STORE_KEPT; i++) {
+            if (list[i] > store->newest)
+                continue;
+            if (!read_manifest(store, list[i], &arena, &m, &why)) /* it may be readable the next time */
+                break;
+            kept[n++] = m.epoch;
+        }
     wr_text_fini(&why);
     wr_arena_fini(&arena);
 }

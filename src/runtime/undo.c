@@ -58,14 +58,11 @@ record_back(undo_reading *u, const wr_journal_record *record)
     return status;
 }
 
-/* No restart begins before it. */
+/* No restart begins before it; 0: it may, for all that is known. */
 static wr_epoch
 oldest_kept(const undo *u)
 {
-    wr_epoch oldest = u->kept[0];
-    for (uint32_t i = 1; i < WR_COUNT(u->kept) && u->kept[i] != 0; i++)
-        oldest = u->kept[i];
-    return oldest;
+    return u->kept[WR_STORE_KEPT - 1];
 }
 
 static weir_status
@@ -265,7 +262,7 @@ wr_undo_checkpointed(wr_runtime *rt, wr_epoch epoch, bool durable)
         wr_mutex_lock(&u->lock);
         memmove(&u->kept[1], &u->kept[0], sizeof u->kept - sizeof u->kept[0]);
         u->kept[0] = epoch;
-        wr_epoch oldest = u->kept[WR_COUNT(u->kept) - 1]; /* 0: fewer are there */
+        wr_epoch oldest = oldest_kept(u);
         wr_mutex_unlock(&u->lock);
         wr_journal_drop(u->journal, oldest);
     }

@@ -80,7 +80,7 @@ typedef struct undo {
     weir_error error; /* of the last sync that failed */
     wr_thread thread;
     wr_epoch kept
-        [WR_STORE_KEPT]; /* checkpoints that a restart may begin from, newest first; 0: no more */
+        [WR_STORE_KEPT]; /* checkpoints that a restart may begin from, newest first; 0: not known */
 } undo;
 
 void wr_undo_init(wr_runtime *rt);
