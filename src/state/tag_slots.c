@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { SLOT_BITS_MIN = 4, SLOT_BITS_MAX = 30, SOON_BITS = 4, SLOT_BITS_CACHED = 15 };
+enum { SLOT_BITS_MIN = 4, SLOT_BITS_MAX = 30, SOON_BITS = 4, SLOT_BITS_CACHED = 14 };
 
 /* T2: tags that so many slots are for. */
 static uint64_t

@@ -4,7 +4,7 @@
  *
  * Layout      slots of 8 bytes, open addressing, linear probing from the tag's leading bits.
  * Invariants  T1  a tag stands in at most one slot
- *             T2  slots are at most half full (a quarter up to 256 KB), so that a search ends
+ *             T2  slots are at most half full (a quarter up to 128 KB), so that a search ends
  * Cost        a search: one line, as a rule.  Whose keys share a tag share its chain: who walks it compares.
  * Threads: one.
  */
