@@ -30,6 +30,32 @@ time_get(const wr_column *c, uint32_t row, wr_time *out)
     return true;
 }
 
+/* The times of a column in which none is NULL, by row; NULL: ask time_get. */
+static const wr_time *
+times_of(const wr_column *c)
+{
+    bool plain = c->layout == WR_FLAT && c->valid == NULL && c->type.id != WR_DATE;
+    return plain ? c->data : NULL;
+}
+
+static wr_time
+times_greatest(const wr_time *times, const uint16_t *rows, uint32_t count)
+{
+    wr_time greatest = WR_TIME_START;
+    for (uint32_t i = 0; i < count; i++)
+        greatest = WR_MAX(greatest, times[rows[i]]);
+    return greatest;
+}
+
+static wr_time
+times_least(const wr_time *times, const uint16_t *rows, uint32_t count)
+{
+    wr_time least = WR_TIME_END;
+    for (uint32_t i = 0; i < count; i++)
+        least = WR_MIN(least, times[rows[i]]);
+    return least;
+}
+
 static void
 count_add(_Atomic uint64_t *counter, uint64_t n)
 {
@@ -48,6 +74,9 @@ stamp_drop_future(source_task *t, wr_lane *lane, const wr_batch *b, uint16_t *ro
         return;
     if (__builtin_add_overflow(wr_clock_now(t->source->rt->config.clock), binding->future_us,
                                &limit))
+        return;
+    const wr_time *times = times_of(b->columns[binding->time_column]);
+    if (times != NULL && times_greatest(times, rows, *count) <= limit)
         return;
     for (uint32_t i = 0; i < *count; i++) {
         if (time_get(b->columns[binding->time_column], rows[i], &time) && time > limit) {
@@ -76,7 +105,12 @@ stamp_contributions(source_task *t, const wr_batch *b, const uint16_t *rows, uin
     wr_eval_reset(&t->eval);
     t->eval.now = wr_clock_now(t->source->rt->config.clock);
     WR_TRY(wr_expr_eval(&t->eval, expr, b, (wr_rows){ rows, count }, &column));
-    for (uint32_t i = 0; i < count; i++) {
+    const wr_time *times = t->eval.error_count == 0 ? times_of(column) : NULL;
+    for (uint32_t i = 0; times != NULL && i < count; i++) {
+        wr_time w = times[rows[i]];
+        out[i] = w > WR_TIME_NEGINF && w < WR_TIME_POSINF ? w : WR_TIME_START;
+    }
+    for (uint32_t i = 0; times == NULL && i < count; i++) {
         wr_time w;
         if (!wr_eval_row_failed(&t->eval, rows[i]) && time_get(column, rows[i], &w) &&
             w > WR_TIME_NEGINF && w < WR_TIME_POSINF)
@@ -122,6 +156,9 @@ stamp_least(source_task *t, wr_lane *lane, const wr_batch *b, const uint16_t *ro
     uint64_t without = 0;
     if (column < 0)
         return WR_TIME_START; /* unknown: any row may be older than the watermark */
+    const wr_time *times = times_of(b->columns[column]);
+    if (times != NULL)
+        return times_least(times, rows, count);
     for (uint32_t i = 0; i < count; i++) {
         if (time_get(b->columns[column], rows[i], &time))
             least = WR_MIN(least, time);
