@@ -144,8 +144,10 @@ memory_held(int control)
 {
     static const char name[] = "\\nweir_server_memory_bytes ";
     wire_say(control, "{\"op\":\"metrics\"}");
-    const char *at = strstr(line_of(control), name);
-    return at != NULL ? strtod(at + strlen(name), NULL) : -1;
+    const char *line = line_of(control), *at = strstr(line, name);
+    if (at == NULL)
+        fail_msg("no memory in: %.500s", line);
+    return strtod(at + strlen(name), NULL);
 }
 
 /* One that takes nothing holds what it was given up to the limit, once however many they are, and no pipeline's rows;
@@ -159,11 +161,12 @@ who_takes_nothing_holds_up_nobody_and_little(void **state) /* U3 */
     rig_start(&r, NULL);
     for (int i = 0; i < STUCK; i++)
         stuck[i] = subscribed(&r, "");
-    int fast = subscribed(&r, ""), control = wire_connect(r.tcp);
+    int fast = subscribed(&r, "");
     for (uint32_t n = 0; n < MESSAGES; n++)
         publish(n, LARGE);
     for (uint32_t n = 0; n < MESSAGES; n++)
         expect_rows(fast, n, LARGE);
+    int control = wire_connect(r.tcp); /* whoever says nothing for long is shut out */
     double held = memory_held(control);
     if (held <= 0 ||
         held > 14.0 * MIB) /* the same megabyte for all that are stuck, and what is kept */
