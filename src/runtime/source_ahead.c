@@ -15,7 +15,7 @@
  * State       held lanes; who holds lanes looks again every LOOK_US, for the floor moves on other threads.
  * Invariants  H1  the lane at the floor is never held: while any lane could give rows, one may be read
  *             H2  holding changes how lanes interleave and nothing else: no row is lost, none changes its lane's
- *                 order; a held lane is not idle (Y4) and goes on where it stood
+ *                 order; a held lane is not idle (Y4), though it was before, and goes on where it stood
  *             H3  nobody waits for a lane that gives nothing: after QUIET_US it is no floor (a partition without
  *                 a leader, say)
  * Cost        two loads where nothing is wanted; else the batch is sealed and the lanes are gone through under the
@@ -87,6 +87,8 @@ lane_set_held(wr_lane *lane, bool held, int64_t now)
     wr_mutex_lock(&s->lock);
     lane->held = held;
     lane->quiet_since = now; /* H2: the time it was held does not count */
+    if (held && !lane->declared_idle)
+        lane->idle = false; /* what comes meanwhile is not read: nobody knows any more that it is at its end */
     wr_mutex_unlock(&s->lock);
     atomic_store_explicit(&lane->moved_at, now, memory_order_relaxed);
     wr_lane_show(lane);
