@@ -215,14 +215,14 @@ before_io(const char *what, const char *path)
         wr_store_before_io(what, path);
 }
 
-static void
+/* False: it is still there. */
+static bool
 file_remove(wr_journal *j, uint64_t number)
 {
     char name[STORE_NAME_MAX];
     wr_journal_file_name(name, number);
     before_io("unlink", name);
-    (void)unlinkat(j->store->directory, name,
-                   0); /* else a floor or its epochs say that it does not count */
+    return unlinkat(j->store->directory, name, 0) == 0 || errno == ENOENT;
 }
 
 /* With the lock held: forget file i. */
@@ -298,23 +298,27 @@ file_abandon(wr_journal *j)
     j->fd = -1;
     if (j->fd_bytes > 0)
         return;
-    file_remove(j, j->fd_number);
+    (void) file_remove(j, j->fd_number);
     wr_mutex_lock(&j->lock);
     if (j->file_count > 0 && j->files[j->file_count - 1].number == j->fd_number)
         files_forget(j, j->file_count - 1);
     wr_mutex_unlock(&j->lock);
 }
 
-/* What was there at open does not count any more. */
-static void
+/* What was there at open does not count any more, once the floor is durable.  False: some of it is still there, and the file
+ * with the floor has to be. */
+static bool
 old_files_remove(wr_journal *j)
 {
-    for (uint32_t i = 0; i < j->old_count; i++)
-        file_remove(j, j->files[i].number);
     wr_mutex_lock(&j->lock);
-    for (; j->old_count > 0; j->old_count--)
-        files_forget(j, 0);
+    for (uint32_t i = j->old_count; i > 0 && j->floor != 0 && wr_journal_durable(j) >= j->floor; i--)
+        if (file_remove(j, j->files[i - 1].number)) {
+            files_forget(j, i - 1);
+            j->old_count--;
+        }
+    bool gone = j->old_count == 0;
     wr_mutex_unlock(&j->lock);
+    return gone;
 }
 
 weir_status
@@ -350,8 +354,7 @@ wr_journal_sync(wr_journal *j, weir_error *err)
     j->under_way = 0;
     wr_mutex_unlock(&j->lock);
     atomic_store_explicit(&j->durable, j->writing_end, memory_order_release);
-    if (j->floor != 0 && j->writing_end >= j->floor)
-        old_files_remove(j);
+    (void) old_files_remove(j);
     return WEIR_OK;
 }
 
@@ -376,6 +379,8 @@ files_take_old(wr_journal *j, wr_epoch oldest)
 void
 wr_journal_drop(wr_journal *j, wr_epoch oldest)
 {
+    if (!old_files_remove(j))
+        return;
     for (uint64_t number; (number = files_take_old(j, oldest)) != 0;)
-        file_remove(j, number);
+        (void) file_remove(j, number); /* else its epochs say that it does not count */
 }
