@@ -50,10 +50,8 @@ weir_status wr_store_write(wr_store *store, wr_epoch epoch, uint64_t fingerprint
 weir_status wr_store_read(wr_store *store, uint64_t fingerprint, bool *found, wr_checkpoint *out,
                           wr_text *skipped, weir_error *err);
 void        wr_checkpoint_fini(wr_checkpoint *checkpoint);
-enum { WR_STORE_KEPT = 3 };
-/* Epochs of the checkpoints that a restart may begin from, after wr_store_read: the one it gave and those before it, newest
- * first; 0: no more, or not known. */
-void        wr_store_kept(wr_store *store, wr_epoch kept[WR_STORE_KEPT]);
+/* The oldest of the checkpoints that are there, of any of which a restart may have to begin; 0: none, or not known. */
+wr_epoch    wr_store_oldest(wr_store *store);
 /* Newer ones than wr_store_read gave, which could not be read, never count again: what is done from here on belongs to
  * another course of events.  CHECKPOINT. */
 weir_status wr_store_forget_newer(wr_store *store, weir_error *err);

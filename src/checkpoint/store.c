@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DATA_FILE_BYTES = 16 << 20, KEPT = WR_STORE_KEPT, VERSION_BYTES_MAX = 256 };
+enum { DATA_FILE_BYTES = 16 << 20, KEPT = 3, VERSION_BYTES_MAX = 256 };
 static const char VERSION_TEXT[] = "weir-store 1\n";
 
 /* --- opening --- */

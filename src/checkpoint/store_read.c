@@ -347,27 +347,21 @@ wr_store_read(wr_store *store, uint64_t fingerprint, bool *found, wr_checkpoint 
     return status;
 }
 
-void
-wr_store_kept(wr_store *store, wr_epoch kept[WR_STORE_KEPT])
+wr_epoch
+wr_store_oldest(wr_store *store)
 {
     wr_arena  arena;
     wr_text   why;
     uint64_t *list;
-    uint32_t  count, n = 0;
-    manifest  m;
-    memset(kept, 0, WR_STORE_KEPT * sizeof *kept);
+    uint32_t  count = 0;
+    manifest  m = { 0 };
     wr_arena_init(&arena, store->budget);
     wr_text_init(&why, store->budget);
-    if (list_manifests(store, &arena, &list, &count) == WEIR_OK)
-        for (uint32_t i = 0; i < count && n < WR_STORE_KEPT; i++) {
-            if (list[i] > store->newest)
-                continue;
-            if (!read_manifest(store, list[i], &arena, &m, &why)) /* it may be readable the next time */
-                break;
-            kept[n++] = m.epoch;
-        }
+    bool known = list_manifests(store, &arena, &list, &count) == WEIR_OK && count > 0 &&
+                 read_manifest(store, list[count - 1], &arena, &m, &why);
     wr_text_fini(&why);
     wr_arena_fini(&arena);
+    return known ? m.epoch : 0;
 }
 
 weir_status

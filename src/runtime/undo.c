@@ -62,7 +62,7 @@ record_back(undo_reading *u, const wr_journal_record *record)
 static wr_epoch
 oldest_kept(const undo *u)
 {
-    return u->kept[WR_STORE_KEPT - 1];
+    return u->oldest;
 }
 
 static weir_status
@@ -150,7 +150,7 @@ wr_undo_open(wr_runtime *rt, weir_error *err)
     }
     if (any)
         WR_TRY(wr_store_forget_newer(rt->store, err));
-    wr_store_kept(rt->store, rt->undo.kept);
+    rt->undo.oldest = wr_store_oldest(rt->store);
     WR_TRY(wr_journal_open(rt->store, &rt->undo.journal, err));
     if (!wr_journal_is_empty(rt->undo.journal))
         return undo_read(rt, err);
@@ -258,14 +258,8 @@ wr_undo_checkpointed(wr_runtime *rt, wr_epoch epoch, bool durable)
     undo *u = &rt->undo;
     if (u->journal == NULL)
         return;
-    if (durable) {
-        wr_mutex_lock(&u->lock);
-        memmove(&u->kept[1], &u->kept[0], sizeof u->kept - sizeof u->kept[0]);
-        u->kept[0] = epoch;
-        wr_epoch oldest = oldest_kept(u);
-        wr_mutex_unlock(&u->lock);
-        wr_journal_drop(u->journal, oldest);
-    }
+    if (durable && wr_journal_bytes(u->journal) > 0)
+        wr_journal_drop(u->journal, wr_store_oldest(rt->store));
     if (wr_journal_bytes(u->journal) >= rt->config.journal_bytes / 2)
         sinks_wake(rt);
 }

@@ -79,8 +79,7 @@ typedef struct undo {
     bool wanted, quit, failing;
     weir_error error; /* of the last sync that failed */
     wr_thread thread;
-    wr_epoch kept
-        [WR_STORE_KEPT]; /* checkpoints that a restart may begin from, newest first; 0: not known */
+    wr_epoch oldest; /* checkpoint that was there at the start: no restart begins before it */
 } undo;
 
 void wr_undo_init(wr_runtime *rt);
