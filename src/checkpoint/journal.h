@@ -2,7 +2,7 @@
 /*
  * checkpoint/journal.h -- records beside the checkpoints of a store: what happened since each of them.
  *
- * Place       runtime/undo.h puts down there what is told outside and can be taken back.
+ * Place       runtime/undo_impl.h puts down there what is told outside and can be taken back.
  * Files       undo-<number>.j in the store's directory: frames (frame_impl.h) of records, one behind the other, ascending.
  *             A record says after which checkpoint (epoch) it came, and of whom it speaks (a name).  Files are begun at
  *             each new epoch and past 64 MiB.  A floor is a frame that says: no file of a lower number counts any more.

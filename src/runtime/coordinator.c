@@ -206,7 +206,7 @@ epoch_finish(wr_runtime *rt, wr_epoch epoch, weir_status status, uint64_t bytes,
         nobody = epoch_begin(rt);
     wr_cond_broadcast(&c->changed);
     wr_mutex_unlock(&c->lock);
-    wr_undo_checkpointed(rt, epoch, status == WEIR_OK);
+    wr_undo_checkpointed(rt, status == WEIR_OK);
     if (status == WEIR_OK)
         wr_runtime_event(rt, WR_EVENT_CHECKPOINT, NULL);
     else

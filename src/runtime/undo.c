@@ -17,6 +17,7 @@ enum { RETRY_US = 1000000 };
 typedef struct undo_reading {
     wr_runtime *rt;
     wr_epoch since;   /* the restored checkpoint */
+    wr_epoch oldest;  /* no restart begins before it; 0: it may, for all that is known */
     uint64_t strange; /* records that no sink of ours knows */
 } undo_reading;
 
@@ -58,13 +59,6 @@ record_back(undo_reading *u, const wr_journal_record *record)
     return status;
 }
 
-/* No restart begins before it; 0: it may, for all that is known. */
-static wr_epoch
-oldest_kept(const undo *u)
-{
-    return u->oldest;
-}
-
 static weir_status
 record_visit(void *user, const wr_journal_record *record)
 {
@@ -72,7 +66,7 @@ record_visit(void *user, const wr_journal_record *record)
     uint64_t ticket;
     if (record->epoch >= u->since)
         return record_back(u, record);
-    if (record->epoch < oldest_kept(&u->rt->undo))
+    if (record->epoch < u->oldest)
         return WEIR_OK;
     return wr_journal_put(u->rt->undo.journal, record,
                           &ticket); /* of an older checkpoint, which is kept */
@@ -100,7 +94,9 @@ sink_put_down(wr_runtime *rt, sink_task *s)
 static weir_status
 undo_read(wr_runtime *rt, weir_error *err)
 {
-    undo_reading u = { .rt = rt, .since = rt->has_restored ? rt->restored.epoch : 0 };
+    undo_reading u = { .rt = rt,
+                       .since = rt->has_restored ? rt->restored.epoch : 0,
+                       .oldest = wr_store_oldest(rt->store) };
     wr_text told;
     uint64_t floor = 0;
     wr_text_init(&told, rt->budget);
@@ -150,7 +146,6 @@ wr_undo_open(wr_runtime *rt, weir_error *err)
     }
     if (any)
         WR_TRY(wr_store_forget_newer(rt->store, err));
-    rt->undo.oldest = wr_store_oldest(rt->store);
     WR_TRY(wr_journal_open(rt->store, &rt->undo.journal, err));
     if (!wr_journal_is_empty(rt->undo.journal))
         return undo_read(rt, err);
@@ -253,7 +248,7 @@ wr_undo_trouble(sink_task *s, weir_error *err)
 }
 
 void
-wr_undo_checkpointed(wr_runtime *rt, wr_epoch epoch, bool durable)
+wr_undo_checkpointed(wr_runtime *rt, bool durable)
 {
     undo *u = &rt->undo;
     if (u->journal == NULL)

@@ -79,7 +79,6 @@ typedef struct undo {
     bool wanted, quit, failing;
     weir_error error; /* of the last sync that failed */
     wr_thread thread;
-    wr_epoch oldest; /* checkpoint that was there at the start: no restart begins before it */
 } undo;
 
 void wr_undo_init(wr_runtime *rt);
@@ -88,8 +87,7 @@ weir_status wr_undo_open(wr_runtime *rt, weir_error *err);
 weir_status wr_undo_start(wr_runtime *rt, weir_error *err);
 void wr_undo_stop(wr_runtime *rt);
 void wr_undo_fini(wr_runtime *rt);
-void
-wr_undo_checkpointed(wr_runtime *rt, wr_epoch epoch, bool durable); /* it is over.  Any thread */
+void wr_undo_checkpointed(wr_runtime *rt, bool durable); /* one is over.  Any thread */
 /* undo_sink.c: the sink's part, on its task's thread. */
 void wr_undo_sink_fini(sink_task *s);
 /* The records of a batch of an input; the caller has asked for room.  Borrows batch, holds it.  MEMORY, LIMIT: a row is too
