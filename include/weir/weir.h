@@ -97,7 +97,8 @@ WEIR_API weir_pipeline *weir_pipeline_at(weir *engine, uint32_t index);
 /*
  * weir_pipeline_start -- begin to run, from the last checkpoint if there is one.
  * Returns when every source is open; it does not wait for rows.
- * Errors:  WEIR_STATE_RUNNING, WEIR_CONNECT (retry is safe), WEIR_CHECKPOINT_* (see docs/operations.md).
+ * Errors:  WEIR_STATE_RUNNING (it runs, or another of its name does), WEIR_CONNECT (retry is safe),
+ *          WEIR_CHECKPOINT_* (see docs/operations.md).
  */
 WEIR_API weir_status weir_pipeline_start(weir_pipeline *pipeline, weir_error *err);
 /* Stop intake, flush sinks, take a last checkpoint.  Blocks up to 10 s. */

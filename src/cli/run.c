@@ -166,6 +166,24 @@ show_close(shown *s)
 
 /* --- load, start, wait --- */
 
+/* Checkpoints, metrics and paths go by a pipeline's name. */
+static int
+names_differ(const run_state *run)
+{
+    const cli_list *files = &run->options.files;
+    for (int i = 1; i < run->count; i++) {
+        const char *name = weir_pipeline_name(run->pipelines[i]);
+        for (int k = 0; k < i; k++) {
+            if (strcmp(weir_pipeline_name(run->pipelines[k]), name) == 0) {
+                cli_say("%s and %s: both pipelines are called %s; give one of them another `name`",
+                        files->items[k], files->items[i], name);
+                return CLI_CONFIG;
+            }
+        }
+    }
+    return CLI_OK;
+}
+
 static int
 run_load(run_state *run)
 {
@@ -185,7 +203,9 @@ run_load(run_state *run)
     run->count = o->files.count;
     cli_report(report, o->files.items[0], first);
     weir_report_close(report);
-    return first == WEIR_OK ? CLI_OK : first == WEIR_MEMORY ? CLI_FAILED : CLI_CONFIG;
+    if (first == WEIR_OK)
+        return names_differ(run);
+    return first == WEIR_MEMORY ? CLI_FAILED : CLI_CONFIG;
 }
 
 /* Clients and files share the limit on descriptors; the usual 1,024 is little. */

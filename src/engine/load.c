@@ -276,6 +276,9 @@ plan_view(weir_pipeline *p, wr_spec_view *sv, wr_sql_statement *parsed, wr_arena
         return st; /* what it reads has mistakes of its own */
     if (st != WEIR_OK)
         return wr_load_report_sql(report, sv->sql_node, sv->sql_file, sv->sql, sv->sql_length, st, &err);
+    if (sv->common.lateness_us > 0 && v->options.late != WR_LATE_UPDATE)
+        return wr_node_error(report, sv->at, WEIR_CONFIG_VALUE, "add `late: update`, or leave `lateness` out",
+                             "view `%s` has a `lateness`, but its late rows are left out", sv->name);
     const wr_plan *endless = wr_plan_endless(v->plan);
     wr_relation rel = { .name = sv->name,
                         .role = WR_ROLE_VIEW,

@@ -289,11 +289,28 @@ pipeline_budgets(weir_pipeline *p)
     wr_budget_set_limit(p->flow, total / 5);
 }
 
+/* Another pipeline of the name runs.  Checkpoints, metrics and the API's paths know it by its name alone. */
+static bool
+namesake_runs(const weir_pipeline *p)
+{
+    bool found = false;
+    pthread_mutex_lock(&p->engine->mutex);
+    for (const weir_pipeline *o = p->engine->pipelines; o != NULL && !found; o = o->next)
+        found = o != p && strcmp(o->name, p->name) == 0 &&
+                weir_pipeline_state(o, NULL) == WEIR_RUNNING;
+    pthread_mutex_unlock(&p->engine->mutex);
+    return found;
+}
+
 weir_status
 weir_pipeline_start(weir_pipeline *p, weir_error *err)
 {
     if (weir_pipeline_state(p, NULL) == WEIR_RUNNING)
         return wr_error_set(err, WEIR_STATE_RUNNING, "pipeline %s is running already", p->name);
+    if (namesake_runs(p))
+        return wr_error_set(err, WEIR_STATE_RUNNING,
+                            "a pipeline called %s is running: give %s another `name`", p->name,
+                            p->file);
     if (p->read_only)
         return wr_error_set(err, WEIR_STATE_STOPPED, "pipeline %s was read for queries alone", p->name);
     wr_runtime_destroy(p->runtime);

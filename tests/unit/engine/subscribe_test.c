@@ -52,6 +52,23 @@ start(void)
     start_text(pipeline_text);
 }
 
+static void
+a_second_of_the_name_waits_for_the_first(void **state)
+{
+    (void) state;
+    weir_error     err = { 0 };
+    weir_pipeline *second;
+    weir_report   *report = weir_report_open();
+    start();
+    assert_int_equal(weir_pipeline_load(engine, "again.yaml", pipeline_text, NULL, NULL, report, &second), WEIR_OK);
+    weir_report_close(report);
+    assert_int_equal(weir_pipeline_start(second, &err), WEIR_STATE_RUNNING);
+    assert_string_equal(err.text, "a pipeline called shared is running: give again.yaml another `name`");
+    assert_int_equal(weir_pipeline_stop(pipeline, &err), WEIR_OK);
+    assert_int_equal(weir_pipeline_start(second, &err), WEIR_OK);
+    weir_close(engine);
+}
+
 static weir_subscription *
 subscribe(void)
 {
@@ -244,5 +261,5 @@ rows_of_windows_are_retained(void **state)
     weir_close(engine);
 }
 
-WR_TESTS = { WR_TEST(rows_of_windows_are_retained), WR_TEST(subscribers_share_the_bytes), WR_TEST(by_key_new_rows_and_deletions_come),
-             WR_TEST(without_a_key_nobody_reads_by_it), { NULL, NULL } };
+WR_TESTS = { WR_TEST(a_second_of_the_name_waits_for_the_first), WR_TEST(rows_of_windows_are_retained), WR_TEST(subscribers_share_the_bytes),
+             WR_TEST(by_key_new_rows_and_deletions_come), WR_TEST(without_a_key_nobody_reads_by_it), { NULL, NULL } };
