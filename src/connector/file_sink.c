@@ -76,6 +76,14 @@ sink_begin(file_sink *s, wr_encoder *encoder, bool truncate, weir_error *err)
     return wr_text_ok(&s->output.pending) ? WEIR_OK : WEIR_MEMORY;
 }
 
+/* Two would write into each other's lines, and rotate each other's file; devices and pipes have neither. */
+static const char *
+sink_target(const void *config)
+{
+    const char *path = ((const wr_file_sink_config *) config)->path;
+    return path != NULL && strncmp(path, "/dev/", 5) != 0 ? path : NULL;
+}
+
 static weir_status
 sink_check(const void *config, const wr_schema *schema, const wr_encoder_ops *encoder, weir_error *err)
 {
@@ -239,6 +247,7 @@ const wr_sink_ops wr_file_sink_ops = {
     .self_bytes = sizeof(file_sink),
     .default_format = "json",
     .takes_changes = true,
+    .target = sink_target,
     .check = sink_check,
     .open = sink_open,
     .write = sink_write,

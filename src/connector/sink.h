@@ -35,6 +35,8 @@ typedef struct wr_sink_ops {
     const char      *default_format;
     bool             takes_changes; /* an append-only sink refuses changelogs at check  */
     bool             wants_upserts; /* of rows with a known key, unless the sink says `changes: diff` */
+    /* What a sink of this config must have for itself, as the file spells it; NULL: nothing.  NULL. */
+    const char    *(*target)(const void *config);
     weir_status    (*check)(const void *config, const wr_schema *schema, const wr_encoder_ops *encoder,
                             weir_error *err);
     weir_status    (*open)(void *self, wr_sink_ctx *ctx, const void *config, weir_error *err);

@@ -103,6 +103,30 @@ spec_names(wr_spec_reader *r, wr_spec *spec)
     return WEIR_OK;
 }
 
+/* What a sink has for itself, no other sink has. */
+static weir_status
+spec_targets(wr_spec_reader *r, const wr_spec *spec)
+{
+    wr_names taken;
+    wr_names_init(&taken, r->arena);
+    WR_TRY(wr_names_reserve(&taken, spec->sink_count));
+    for (uint32_t i = 0; i < spec->sink_count; i++) {
+        const wr_spec_sink *s = &spec->sinks[i];
+        const char *target = s->sound && s->ops->target != NULL ? s->ops->target(s->config) : NULL;
+        uint32_t other;
+        if (target == NULL)
+            continue;
+        if (!wr_names_find(&taken, target, &other))
+            WR_TRY(wr_names_add(&taken, target, i));
+        else
+            (void)!wr_node_error(r->report, s->at, WEIR_CONFIG_VALUE,
+                                 "a file for each, or one view of both with UNION ALL",
+                                 "`%s` and `%s` write to one %s: \"%s\"", spec->sinks[other].name,
+                                 s->name, s->ops->name, target);
+    }
+    return WEIR_OK;
+}
+
 weir_status
 wr_spec_read(const wr_node *root, const char *file, const char *const *inputs,
              const char *const *outputs, wr_arena *arena, wr_report *report, wr_spec **out)
@@ -163,6 +187,7 @@ wr_spec_read(const wr_node *root, const char *file, const char *const *inputs,
     for (uint32_t i = 0; i < output_count; i++)
         spec->sinks[i].sound =
             wr_spec_output_sink(&r, outputs[i], &spec->sinks[spec->sink_count++]) == WEIR_OK;
+    WR_TRY(spec_targets(&r, spec));
     (void)!section(&r, serve_options, root, "serve", &spec->serve, sizeof spec->serve);
     (void)!section(&r, limit_options, root, "limits", &spec->limits, sizeof spec->limits);
     (void)!section(&r, checkpoint_options, root, "checkpoint", &spec->checkpoint,
