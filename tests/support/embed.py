@@ -3,7 +3,7 @@
     with Engine("build/libweir.so", workers=2, data_dir=d) as e:
         e.start(text)                       a pipeline file's text
         e.push("bids", b'{"a": 1}\\n')      waits while there is no room, reading the views meanwhile
-        e.quiet()                           until nothing more comes
+        e.quiet()                           until all that was pushed is worked off, and what came of it taken
         e.bags["view"]                      Counter of rows, changes folded; taking back what was not given raises at quiet()
         e.restart(workers=3)                a checkpoint, a new engine from it
 """
@@ -13,12 +13,16 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 
 from postgres import Number
 
 ROWS, END, NOTHING = 0, 3, 4
+RUNNING, FAILED = 1, 3
 STATUS_LIMIT = range(5000, 6000)
+STATUS_TIMEOUT = 4003
+WAIT_S = 600  # how long a machine may take over what is under way before it hangs
 
 
 class Error(c.Structure):
@@ -35,6 +39,11 @@ class Subscribe(c.Structure):
 
 class Message(c.Structure):
     _fields_ = [("event", c.c_int), ("rows", c.c_void_p), ("snapshot", c.c_bool), ("watermark", c.c_int64), ("epoch", c.c_uint64), ("lost", c.c_uint64), ("cursor", c.c_char * 256)]
+
+
+class Progress(c.Structure):
+    _fields_ = [("rows", c.c_uint64), ("bytes", c.c_uint64), ("bytes_total", c.c_uint64), ("fraction", c.c_double), ("bad", c.c_uint64), ("late", c.c_uint64),
+                ("failed", c.c_uint64), ("sample", c.c_char * 200), ("shed", c.c_uint64), ("failure", c.c_char * 160)]
 
 
 def ensure_allocator(library):
@@ -87,6 +96,7 @@ class Engine:
             self.engine = None
             raise Refused(message)
         self.check(self.lib.weir_pipeline_start(self.pipeline, c.byref(err)), err)
+        self.pushed, self.ends = self.read(), False
         snapshot = snapshot or not self.bags  # what comes from no rows (count(*) is 0) is there before anybody can subscribe
         for v in self.wanted:
             self.bags.setdefault(v, Counter())
@@ -120,17 +130,46 @@ class Engine:
     def alive(self):
         err = Error()
         state = self.lib.weir_pipeline_state(self.pipeline, c.byref(err))
-        if state == 3:
+        if state == FAILED:
             raise RuntimeError("failed: " + err.text.decode())
+        return state == RUNNING
 
-    def quiet(self, for_s=0.3):
-        last = time.time()
-        while time.time() - last < for_s:
-            if self.take():
-                last = time.time()
-            else:
+    def read(self):
+        """Rows that the sources have read, and records that were none."""
+        p = Progress()
+        self.lib.weir_pipeline_progress(self.pipeline, c.byref(p))
+        return p.rows + p.bad
+
+    def take_until(self, over):
+        end = time.time() + WAIT_S
+        while not over():
+            if not self.take():
                 self.alive()
-                time.sleep(0.01)
+                if time.time() > end:
+                    raise RuntimeError("%d of %d rows are read; then it hangs" % (self.read(), self.pushed))
+                time.sleep(0.001)
+
+    def checkpoint(self):
+        """When it is there all that was read before it has passed through; somebody has to take what comes meanwhile."""
+        err, said = Error(), []
+        for _ in range(20):  # each waits ten seconds at most
+            asking = threading.Thread(target=lambda: said.append(self.lib.weir_pipeline_checkpoint(self.pipeline, c.byref(err))))
+            asking.start()
+            self.take_until(lambda: not asking.is_alive())
+            asking.join()
+            if said[-1] != STATUS_TIMEOUT:
+                break
+        self.check(said[-1], err)
+
+    def quiet(self):
+        """Not: nothing comes for a while.  A thread that gets no processor is silent, too."""
+        self.take_until(lambda: self.read() >= self.pushed)
+        if self.ends:
+            self.take_until(lambda: not self.alive())
+        else:
+            self.checkpoint()
+        while self.take():
+            pass
         for v, bag in self.bags.items():
             for row, n in bag.items():
                 if n < 0:
@@ -142,6 +181,7 @@ class Engine:
             taken = c.c_size_t(0)
             status = self.lib.weir_push(self.pipeline, source.encode(), data[at:], c.c_size_t(len(data) - at), c.byref(taken), c.byref(err))
             at += taken.value
+            self.pushed += data.count(b"\n", at - taken.value, at)
             if status in STATUS_LIMIT:
                 if not self.take():
                     time.sleep(0.001)
@@ -150,13 +190,11 @@ class Engine:
                 self.check(status, err)
 
     def push_end(self, source):
-        err = Error()
+        """Of each source, before the last quiet()."""
+        err, self.ends = Error(), True
         self.check(self.lib.weir_push_end(self.pipeline, source.encode(), c.byref(err)), err)
 
     def restart(self, workers):
-        self.quiet()
-        err = Error()
-        self.check(self.lib.weir_pipeline_checkpoint(self.pipeline, c.byref(err)), err)
         self.quiet()
         self.close()
         self.workers = workers
