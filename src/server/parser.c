@@ -5,6 +5,7 @@
  * State       the keeper's socket, the parser's, what it has worked; one text at a time, under a mutex.
  * Invariants  K1  a text that ended, stalled or confused a parser is never given to another
  *             K2  no wait here is longer than the time-out
+ *             K3  news that came too late for its question is not taken for another's: what it brings is closed
  */
 #include "server/parser_impl.h"
 
@@ -22,6 +23,7 @@ struct parser {
     parser_config config;
     pid_t keeper;
     int control, pipe; /* pipe -1: there is no parser */
+    int unheard;       /* questions that the keeper has not answered yet */
     wr_mutex mutex;
     int64_t worked_us;
     char *answer;
@@ -101,11 +103,12 @@ wait_for(int fd, short events, int64_t deadline)
     for (;;) {
         int64_t left = deadline - wr_clock_monotonic(wr_clock_system());
         struct pollfd ready = { .fd = fd, .events = events };
-        if (left <= 0)
-            return IO_LATE;
-        int n = poll(&ready, 1, (int)((left + 999) / 1000));
+        /* at least one look: who stood still may find that it has come */
+        int n = poll(&ready, 1, left > 0 ? (int)((left + 999) / 1000) : 0);
         if (n > 0)
             return IO_DONE;
+        if (n == 0 && left <= 0)
+            return IO_LATE;
         if (n < 0 && errno != EINTR)
             return IO_CLOSED;
     }
@@ -149,9 +152,9 @@ receive_all(int fd, void *bytes, size_t length, int64_t deadline)
 
 /* --- the keeper --- */
 
-/* News, with a socket where there is one; false: the keeper has gone. */
-static bool
-hear_keeper(const parser *p, char ask, parser_news *news, int *socket)
+/* News, with a socket where there is one. */
+static io_end
+take_news(const parser *p, parser_news *news, int *socket, int64_t deadline)
 {
     union {
         struct cmsghdr align;
@@ -162,18 +165,33 @@ hear_keeper(const parser *p, char ask, parser_news *news, int *socket)
                         .msg_iovlen = 1,
                         .msg_control = control.bytes,
                         .msg_controllen = sizeof control.bytes };
-    int64_t deadline = wr_clock_monotonic(wr_clock_system()) + p->config.timeout_us;
+    io_end end = wait_for(p->control, POLLIN, deadline);
     *socket = -1;
-    if (send_all(p->control, &ask, 1, deadline) != IO_DONE ||
-        wait_for(p->control, POLLIN, deadline) != IO_DONE)
-        return false;
+    if (end != IO_DONE)
+        return end;
     ssize_t n;
     while ((n = recvmsg(p->control, &m, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
         ;
     const struct cmsghdr *c = n == (ssize_t)sizeof *news ? CMSG_FIRSTHDR(&m) : NULL;
     if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
         memcpy(socket, CMSG_DATA(c), sizeof *socket);
-    return n == (ssize_t)sizeof *news;
+    return n == (ssize_t)sizeof *news ? IO_DONE : IO_CLOSED;
+}
+
+/* The answer to this question; IO_CLOSED: the keeper has gone. */
+static io_end
+hear_keeper(parser *p, char ask, parser_news *news, int *socket)
+{
+    int64_t deadline = wr_clock_monotonic(wr_clock_system()) + p->config.timeout_us;
+    *socket = -1;
+    io_end end = send_all(p->control, &ask, 1, deadline);
+    if (end != IO_DONE)
+        return end;
+    p->unheard++;
+    while ((end = take_news(p, news, socket, deadline)) == IO_DONE && --p->unheard > 0)
+        if (*socket >= 0)
+            close(*socket); /* K3: that parser has been replaced since */
+    return end;
 }
 
 /* The parser, if there is one, ends; another takes its place.  ended, not NULL: it has ended by itself, how goes there. */
@@ -185,10 +203,17 @@ renew(parser *p, int *ended, weir_error *err)
         close(p->pipe);
     p->pipe = -1;
     p->worked_us = 0;
-    bool heard = hear_keeper(p, ended != NULL ? PARSER_ENDED : PARSER_KILL, &news, &p->pipe);
+    io_end end = hear_keeper(p, ended != NULL ? PARSER_ENDED : PARSER_KILL, &news, &p->pipe);
+    if (end == IO_LATE) {
+        weir_status st =
+            wr_error_set(err, WEIR_TIMEOUT, "no parser of clients' SQL has begun in %lld ms",
+                         (long long)(p->config.timeout_us / 1000));
+        wr_error_hint(err, "try again when the machine has less to do");
+        return st;
+    }
     if (ended != NULL)
         *ended = news.ended;
-    if (!heard || (news.fork_error == 0 && p->pipe < 0)) {
+    if (end != IO_DONE || (news.fork_error == 0 && p->pipe < 0)) {
         weir_status st = wr_error_set(
             err, WEIR_CLOSED, "the process that sees to the parser of clients' SQL has gone");
         wr_error_hint(err, "it comes back when Weir is started anew; all else goes on");
