@@ -176,7 +176,7 @@ who_takes_nothing_holds_up_nobody_and_little(void **state) /* U3 */
         expect_rows(stuck[i], 0, LARGE);
         close(stuck[i]);
     }
-    for (int i = 0; i < 500 && engine_open_subscriptions() > 0; i++)
+    for (int i = 0; i < 3000 && engine_open_subscriptions() > 0; i++)
         usleep(10 * 1000);
     held = memory_held(control);
     if (held > 1.0 * MIB)

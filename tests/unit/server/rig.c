@@ -47,6 +47,8 @@ static struct {
     weir_state state;
     char why[64];
     bool fail;
+    _Atomic bool held;
+    _Atomic uint32_t checkpoints;
     size_t push_room, pushed_length;
     char pushed[1 << 16];
 } engine = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -66,6 +68,8 @@ engine_reset(void)
     engine.state = WEIR_RUNNING;
     engine.why[0] = '\0';
     engine.fail = false;
+    engine.held = false;
+    engine.checkpoints = 0;
     engine.push_room = SIZE_MAX;
     engine.pushed_length = 0;
     pthread_mutex_unlock(&engine.lock);
@@ -175,6 +179,28 @@ engine_pushed(void)
     return copy;
 }
 
+bool
+engine_has_pushed(const char *all)
+{
+    for (int i = 0; i < WAIT_MS && strcmp(engine_pushed(), all) != 0; i++)
+        usleep(1000);
+    return strcmp(engine_pushed(), all) == 0;
+}
+
+void
+engine_hold(bool hold)
+{
+    engine.held = hold;
+}
+
+bool
+engine_begins_checkpoint(uint32_t number)
+{
+    for (int i = 0; i < WAIT_MS && engine.checkpoints < number; i++)
+        usleep(1000);
+    return engine.checkpoints >= number;
+}
+
 uint32_t
 engine_open_subscriptions(void)
 {
@@ -253,7 +279,9 @@ weir_pipeline_state(const weir_pipeline *p, weir_error *why)
 weir_status
 weir_pipeline_checkpoint(weir_pipeline *p, weir_error *err)
 {
-    usleep(300 * 1000);
+    engine.checkpoints++;
+    while (engine.held)
+        usleep(1000);
     return WEIR_OK;
 }
 

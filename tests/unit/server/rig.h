@@ -4,7 +4,7 @@
  *
  * The engine here has one pipeline "p" (and "q" when asked) with a view "v", a source "in" and a
  * sink.  Tests publish messages; subscriptions read them in order.  The other end of the wire is a
- * plain socket with a deadline of 5 s.
+ * plain socket with a deadline of 30 s.
  */
 #pragma once
 
@@ -28,6 +28,9 @@ void engine_end(void);
 void engine_fail_subscriptions(void); /* the next read fails */
 void engine_push_room(size_t bytes);  /* what weir_push takes from now on */
 const char *engine_pushed(void);      /* all it has taken */
+bool engine_has_pushed(const char *all); /* waits until it has taken that */
+void engine_hold(bool hold);             /* checkpoints do not end meanwhile */
+bool engine_begins_checkpoint(uint32_t number); /* waits for the first, second, ... */
 uint32_t engine_open_subscriptions(void);
 uint32_t engine_open_rows(void);
 uint32_t engine_encodings(void); /* how often rows were asked for their bytes */
@@ -52,12 +55,12 @@ void rig_stop(rig *r);
 int wire_connect(const char *where);
 void wire_send(int fd, const void *bytes, size_t length);
 void wire_say(int fd, const char *line); /* with a line break */
-/* The next line without its break; valid until the next call.  NULL: the end, or nothing within 5
+/* The next line without its break; valid until the next call.  NULL: the end, or nothing within 30
  * s. */
 const char *wire_line(int fd);
 /* The next `length` bytes; false: the end came first. */
 bool wire_read(int fd, void *bytes, size_t length);
-/* Has the server closed (within 5 s), whatever it still sent? */
+/* Has the server closed (within 30 s), whatever it still sent? */
 bool wire_closed(int fd);
 /* Nothing comes within ms. */
 bool wire_silent(int fd, int ms);

@@ -135,7 +135,7 @@ a_hundred_subscriptions_share_a_connection(void **state)
     wire_say(fd, "{\"op\":\"unsub\",\"id\":50}");
     EXPECT(fd, "{\"id\":50,\"op\":\"end\",\"reason\":\"unsubscribed\"}");
     close(fd);
-    for (int i = 0; i < 500 && engine_open_subscriptions() > 0; i++)
+    for (int i = 0; i < 3000 && engine_open_subscriptions() > 0; i++)
         usleep(10 * 1000);
     assert_int_equal(engine_open_subscriptions(), 0);
     rig_stop(&r);
