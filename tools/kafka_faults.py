@@ -61,7 +61,7 @@ KEYS, PARTITIONS = 20, 4
 
 
 def kcat_read(b, topic):
-    p = subprocess.run(["kcat", "-b", b, "-t", topic, "-C", "-e", "-q", "-o", "beginning"], capture_output=True, timeout=120)
+    p = subprocess.run(["kcat", "-b", b, "-t", topic, "-C", "-e", "-q", "-o", "beginning"], capture_output=True, timeout=300)
     return [x for x in p.stdout.decode("utf-8", "replace").split("\n") if x]
 
 
@@ -177,12 +177,12 @@ def killed(check, weir, b, d, kills, seed):
         p.wait()
     feed.end()
     want, p = feed.naive(), start(2)
-    have, end = {}, time.time() + 120
+    have, end = {}, time.time() + 480
     while time.time() < end and p.poll() is None and not all(have.get(x, ((), 0))[0] == want[x] for x in want):
         time.sleep(0.5)
         have.update({x: topic_rows(b, x) for x in want if have.get(x, ((), 0))[0] != want[x]})
     p.send_signal(signal.SIGTERM)
-    check("it stops cleanly", p.wait(60) == 0, open(log).read()[-800:])
+    check("it stops cleanly", p.wait(240) == 0, open(log).read()[-800:])
     check("no row is late", not kcat_read(b, "killed-late"))
     for name, (rows, again) in have.items():
         missing, extra = want[name] - rows, rows - want[name]
@@ -225,9 +225,9 @@ class Small:
         self.raw(partition, "".join('{"id":%d,"ts":"%s"}\n' % (i, stamp(at * 1000)) for i, at in rows).encode())
 
     def raw(self, partition, data):
-        subprocess.run(["kcat", "-b", self.b, "-t", self.name, "-P", "-p", str(partition), "-X", "message.max.bytes=8000000"], input=data, check=True, timeout=60)
+        subprocess.run(["kcat", "-b", self.b, "-t", self.name, "-P", "-p", str(partition), "-X", "message.max.bytes=8000000"], input=data, check=True, timeout=300)
 
-    def rows(self, what, want, seconds=30):
+    def rows(self, what, want, seconds=120):
         """The rows of one of its topics, once there are so many."""
         end = time.time() + seconds
         while len(rows := [json.loads(x) for x in kcat_read(self.b, "%s-%s" % (self.name, what))]) < want and time.time() < end and self.process.poll() is None:
@@ -236,7 +236,7 @@ class Small:
 
     def stop(self, check):
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(60)
+        code = self.process.wait(240)
         check(self.name + ": it stops cleanly", code == 0, "%d %s" % (code, open(self.log).read()[-800:]))
 
 
@@ -254,9 +254,9 @@ def broker_down(check, weir, b, d, here):
     check("the broker is back", up.returncode == 0, up.stderr[-500:])
     for p in range(PARTITIONS):
         s.feed(p, [(p * 1000 + i, i) for i in range(100, 200)])
-    rows = sorted(r["id"] for r in s.rows("out", 800, 60))
+    rows = sorted(r["id"] for r in s.rows("out", 800, 300))
     check("each row once", rows == sorted(p * 1000 + i for p in range(PARTITIONS) for i in range(200)), "%d rows" % len(rows))
-    counts = {r["window_start"]: r["n"] for r in s.rows("counts", 19, 30)}
+    counts = {r["window_start"]: r["n"] for r in s.rows("counts", 19)}
     check("windows over the break", counts == {stamp(w * 10000): 40 for w in range(19)}, str(counts))
     check("nobody is late", not kcat_read(b, "down-late"))
     s.stop(check)
@@ -276,9 +276,9 @@ def stopped(check, weir, b, d):
     s.process.send_signal(signal.SIGCONT)
     for p in range(PARTITIONS):
         s.feed(p, [(p * 1000 + i, i) for i in range(100, 150)])
-    rows = sorted(r["id"] for r in s.rows("out", 600, 60))
+    rows = sorted(r["id"] for r in s.rows("out", 600, 300))
     check("each row once after a stop", rows == sorted(p * 1000 + i for p in range(PARTITIONS) for i in range(150)), "%d rows" % len(rows))
-    counts = {r["window_start"]: r["n"] for r in s.rows("counts", 14, 30)}
+    counts = {r["window_start"]: r["n"] for r in s.rows("counts", 14)}
     check("windows over the stop", counts == {stamp(w * 10000): 40 for w in range(14)}, str(counts))
     check("nobody is late after a stop", not kcat_read(b, "stopped-late"))
     s.stop(check)
@@ -309,17 +309,18 @@ def hurt(check, weir, b, d):
 def idle(check, weir, b, d):
     s = Small(weir, b, d, "idle", "3s")
     for p in range(PARTITIONS):
+        fed = time.time()  # the last, before the partition that falls silent has its row
         s.feed(p, [(p, 1)])
     check("all are there", len(s.rows("out", 4)) == 4)
     began = time.time()
     for p in range(PARTITIONS - 1):
         s.feed(p, [(10 + p, 25)])
-    while not (rows := kcat_read(b, "idle-counts")) and time.time() < began + 30:
+    while not (rows := kcat_read(b, "idle-counts")) and time.time() < began + 120:
         for p in range(PARTITIONS - 1):  # the others are not silent
             s.feed(p, [(100, 26)])
-    waited = time.time() - began
+    waited = time.time() - fed
     check("the window closes without the silent one", [json.loads(r)["n"] for r in rows] == [4], str(rows))
-    check("but not before idle_timeout", waited > 1, "%.1f s" % waited)
+    check("but not before idle_timeout", waited >= 3, "%.1f s" % waited)
     s.feed(PARTITIONS - 1, [(50, 2), (51, 27)])
     late = s.rows("late", 1)
     check("what it brings then is late, and told", [r["ts"] for r in late] == [stamp(2000)], str(late))

@@ -215,7 +215,7 @@ rig_run(rig *r)
 {
     weir_error err;
     if (r->config.executor == WR_EXECUTOR_THREADS)
-        (void) wr_runtime_wait(r->rt, 30 * 1000000, &err);
+        (void) wr_runtime_wait(r->rt, 120 * 1000000, &err);
     else
         (void) rig_steps(r, UINT32_MAX);
 }

@@ -17,6 +17,10 @@ class Fault:
     def begin(self):
         pass
 
+    def over(self):
+        """It may end; on a slow machine what it is to bring about takes longer."""
+        return True
+
     def end(self):
         pass
 
@@ -152,6 +156,9 @@ class IdlePartition(Fault):
     def begin(self):
         self.world.feeder.say("silent", PARTITIONS - 1)
         self.told = len(self.readers[0].rows)
+
+    def over(self):
+        return len(self.readers[0].rows) != self.told
 
     def end(self):
         self.world.feeder.say("silent -1")

@@ -31,6 +31,7 @@ import verdict  # noqa: E402
 from reader import Reader  # noqa: E402
 from world import World  # noqa: E402
 
+LATE_S = 60  # that a minute is longer at most for a fault that is not over
 COLUMNS = ("time_s", "minute", "fault", "quiet", "life", "life_s", "rss_bytes", "weir_bytes", "kafka_bytes", "fds", "threads", "cpu_s", "checkpoints",
            "checkpoint_failures", "late", "bad", "behind")
 WARM_S, MEASURE_S = 8, 16  # of what is measured before a share of it is fed
@@ -138,11 +139,12 @@ class Soak:
         a, w = self.a, self.world
         fault = kind(w, self.readers, self.found)
         begin, state, next_sample = time.time(), "before", 0
-        while (now := time.time() - begin) < a.length:
+        while (now := time.time() - begin) < a.length or state == "under way":
             if state == "before" and now > a.length / 20:
                 fault.begin()
                 state = "under way"
-            if state == "under way" and now > a.length * (1 / 20 + self.span(kind)):
+            late = now - a.length * (1 / 20 + self.span(kind))
+            if state == "under way" and late > 0 and (fault.over() or late > LATE_S):
                 fault.end()
                 state = "over"
                 if kind is faults.Kill:
@@ -176,7 +178,7 @@ class Soak:
         self.began = self.life_began = time.time()
         for r in self.readers:
             r.start()
-        while not all(r.begun for r in self.readers) and time.time() < self.began + 20:
+        while not all(r.begun for r in self.readers) and time.time() < self.began + 120:
             time.sleep(0.05)
         w.at = time.time()
         self.feed()
@@ -196,7 +198,7 @@ class Soak:
             verdict.answers(w, self.readers, before, bool(self.a.kill), self.found)
             w.process.send_signal(signal.SIGTERM)
             try:
-                if w.process.wait(30) != 0:
+                if w.process.wait(120) != 0:
                     self.found.append("it ended with %d" % w.process.returncode)
             except Exception:
                 self.found.append("it does not stop when asked to")

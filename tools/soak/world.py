@@ -13,10 +13,13 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
-from feeder import Feeder
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from feeder import Feeder  # noqa: E402
+from ports import free_ports  # noqa: E402
 
 KEYS, PARTITIONS, WINDOW_MS, SLIDE_MS, SIZE_MS, BOUND_MS, WATERMARK_MS = 200, 4, 5000, 2000, 10000, 3000, 3000
 SIDE_RATE = 200  # rows a second of `f` and of `t`
@@ -81,12 +84,6 @@ checkpoint: {{ dir: {disk}/data, interval: 1s }}
 BROKER = 'name: broker\nsources:\n  x: { file: { path: "-" }, format: line, columns: "line text" }\nsinks:\n  o: { from: x, stdout: {} }\n'
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def stamp(ms):
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ms // 1000)) + ".%03dZ" % (ms % 1000)
 
@@ -100,7 +97,7 @@ class Broker:
         self.process = subprocess.Popen([weir, "run", "--dev-kafka", path], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                         stderr=open(os.path.join(directory, name + ".log"), "wb"))
         self.address = None
-        for _ in range(200):
+        for _ in range(2400):
             m = re.search(r"practice Kafka at ([\d.:]+\d)", open(os.path.join(directory, name + ".log")).read())
             if m:
                 self.address = m.group(1)
@@ -137,7 +134,7 @@ class World:
         self.disk = os.path.join(directory, "disk")
         os.mkdir(self.disk)
         self.broker, self.other = Broker(self.weir, directory, "broker"), Broker(self.weir, directory, "other")
-        self.ports = {x: free_port() for x in ("tcp_in", "http", "tcp")}
+        self.ports = dict(zip(("tcp_in", "http", "tcp"), free_ports(3)))
         self.pipeline = os.path.join(directory, "soak.yaml")
         self.idle_s = max(3, length // 4)
         open(self.pipeline, "w").write(PIPELINE.format(broker=self.broker.address, other=self.other.address, dir=directory, disk=self.disk, idle=self.idle_s, every=every, joined=max(1, every // 50), **self.ports))
@@ -252,7 +249,7 @@ class World:
         self.out += b'{"k":-1,"ts":"%s"}\n' % stamp(ms).encode()
         for f in self.files.values():
             f.flush()
-        for _ in range(100):
+        for _ in range(1200):
             self.send_tcp()
             if not self.out:
                 break

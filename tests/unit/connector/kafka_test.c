@@ -240,20 +240,22 @@ the_client_s_memory_is_counted(void **state)
         n += (size_t) snprintf(fat + n, sizeof fat - n, "{\"id\":%d,\"name\":\"%04000d\"}\n", i, i);
     for (int i = 0; i < 60; i++) /* 9.6 MB over three partitions */
         produce("in", fat);
-    wr_lanes_open(&l, "kafka", source_with("in", "queue_bytes=4MiB"), "json", columns, 0);
-    l.room = 1;
-    assert_true(wr_lanes_run_rows(&l, 10000, 1));
-    for (int i = 0; i < 300 && !is_paused(&l); i++) {
-        most = WR_MAX(most, wr_zones_bytes() - before);
-        usleep(10000);
+    for (int try = 0; try < 10 && most <= 500000; try++) { /* who stands still sees none of it */
+        wr_lanes_open(&l, "kafka", source_with("in", "queue_bytes=4MiB"), "json", columns, 0);
+        l.room = 1;
+        assert_true(wr_lanes_run_rows(&l, 10000, 1));
+        for (int i = 0; i < 3000 && !is_paused(&l); i++) {
+            most = WR_MAX(most, wr_zones_bytes() - before);
+            usleep(1000);
+        }
+        assert_true(description_has(&l, "the Kafka client holds "));
+        l.room = -1;
+        assert_true(wr_lanes_run_rows(&l, 20000, 40 * 60));
+        wr_lanes_close(&l);
+        assert_true(wr_zones_bytes() <= before);
     }
     assert_true(most > 500000);
     assert_true(most < 14 << 20); /* the queue, and a fetch of a broker */
-    assert_true(description_has(&l, "the Kafka client holds "));
-    l.room = -1;
-    assert_true(wr_lanes_run_rows(&l, 20000, 40 * 60));
-    wr_lanes_close(&l);
-    assert_true(wr_zones_bytes() <= before);
 }
 
 /* Given back and taken again while it was paused: nothing stays paused. */

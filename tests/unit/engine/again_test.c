@@ -70,7 +70,7 @@ run(uint32_t workers)
                      WEIR_OK);
     assert_int_equal(weir_pipeline_load(engine, "p.yaml", NULL, NULL, NULL, report, &pipeline), WEIR_OK);
     weir_report_close(report);
-    if (weir_pipeline_start(pipeline, &err) != WEIR_OK || weir_pipeline_wait(pipeline, 20000000, &err) != WEIR_OK)
+    if (weir_pipeline_start(pipeline, &err) != WEIR_OK || weir_pipeline_wait(pipeline, 60000000, &err) != WEIR_OK)
         fail_msg("%s", err.text);
     weir_close(engine);
 }

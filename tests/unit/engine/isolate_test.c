@@ -54,7 +54,7 @@ push(int n)
     char       row[64];
     size_t     taken = 0;
     int        length = snprintf(row, sizeof row, "{\"n\":%d}\n", n);
-    for (int i = 0; i < 5000 && taken == 0; i++) {
+    for (int i = 0; i < 60000 && taken == 0; i++) {
         (void) !weir_push(pipeline, "e", row, (size_t) length, &taken, &err);
         usleep(taken == 0 ? 1000 : 0);
     }
@@ -78,7 +78,7 @@ await_row(weir_subscription *s, const char *want)
 {
     weir_error   err = { 0 };
     weir_message m;
-    for (int i = 0; i < 10000; i++) {
+    for (int i = 0; i < 60000; i++) {
         assert_int_equal(weir_subscription_next(s, &m, &err), WEIR_OK);
         bool found = false;
         for (uint32_t r = 0; m.event == WEIR_ROWS && r < weir_rows_count(m.rows); r++)
@@ -98,7 +98,7 @@ await_failure(weir_subscription *s, const char *wanting)
 {
     weir_error   err = { 0 };
     weir_message m;
-    for (int i = 0; i < 10000; i++) {
+    for (int i = 0; i < 60000; i++) {
         if (weir_subscription_next(s, &m, &err) != WEIR_OK) {
             if (strstr(err.text, wanting) == NULL)
                 fail_msg("%s", err.text);
@@ -200,7 +200,7 @@ when_all_have_failed_so_has_the_pipeline(void **state) /* X4 */
     start(alone_text, 2, 0);
     for (int i = 0; i < 4; i++)
         push(100000);
-    for (int i = 0; i < 10000 && weir_pipeline_state(pipeline, &err) == WEIR_RUNNING; i++)
+    for (int i = 0; i < 60000 && weir_pipeline_state(pipeline, &err) == WEIR_RUNNING; i++)
         usleep(1000);
     assert_int_equal(weir_pipeline_state(pipeline, &err), WEIR_FAILED);
     assert_non_null(strstr(err.text, "raise limits.memory"));

@@ -138,7 +138,7 @@ a_running_pipeline_is_read_anew(void **state)
         assert_int_equal(run(&f, "SELECT count(*) FROM v", (weir_query_options){ 0 }, &rows, first, &err), WEIR_OK);
         assert_string_equal(first, "1840");
     }
-    assert_int_equal(weir_pipeline_wait(running, 20000000, &err), WEIR_OK);
+    assert_int_equal(weir_pipeline_wait(running, 60000000, &err), WEIR_OK);
     weir_progress progress;
     weir_pipeline_progress(running, &progress);
     assert_int_equal(progress.rows, 1840);

@@ -83,7 +83,7 @@ push_text(const char *rows)
 {
     weir_error err = { 0 };
     size_t     taken = 0;
-    for (int i = 0; i < 1000 && taken == 0; i++) {
+    for (int i = 0; i < 30000 && taken == 0; i++) {
         (void) !weir_push(pipeline, "events", rows, strlen(rows), &taken, &err);
         usleep(taken == 0 ? 1000 : 0);
     }
@@ -104,7 +104,7 @@ next_rows(weir_subscription *s)
 {
     weir_error   err = { 0 };
     weir_message m;
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < 30000; i++) {
         assert_int_equal(weir_subscription_next(s, &m, &err), WEIR_OK);
         if (m.event == WEIR_ROWS)
             return m.rows;

@@ -9,6 +9,7 @@
 #include "support/test.h"
 #include "weir/weir.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +62,7 @@ push(const char *source, const char *rows, size_t length)
 {
     weir_error err = { 0 };
     size_t     taken = 0;
-    for (int i = 0; i < 10000 && length > 0; i++) {
+    for (int i = 0; i < 60000 && length > 0; i++) {
         (void) !weir_push(pipeline, source, rows, length, &taken, &err);
         rows += taken;
         length -= taken;
@@ -149,47 +150,73 @@ table_row(table *t, weir_rows *rows, uint32_t r, bool upserts)
     t->seen[id] += upserts ? 0 : diff;
 }
 
-/* Read until nothing comes for a while; false: `stop` messages have come. */
-static bool
-table_read(table *t, bool upserts, int stop)
+/* The next message, when there is one. */
+static weir_event
+table_step(table *t, bool upserts)
 {
     weir_error   err = { 0 };
     weir_message m;
-    for (int quiet = 0; quiet < 300 && stop != 0;) {
-        assert_int_equal(weir_subscription_next(t->s, &m, &err), WEIR_OK);
-        if (m.event == WEIR_NOTHING) {
-            quiet++;
-            usleep(1000);
-            continue;
-        }
-        quiet = 0;
-        if (m.event == WEIR_ROWS) {
-            stop--;
-            for (uint32_t r = 0; r < weir_rows_count(m.rows); r++)
-                table_row(t, m.rows, r, upserts);
-            weir_rows_release(m.rows);
-            t->pieces++;
-            t->most = t->pieces > t->most ? t->pieces : t->most;
-        }
-        assert_int_not_equal(m.event, WEIR_GAP);
-        if (m.cursor[0] == '\0') {
-            assert_int_equal(m.event, WEIR_ROWS);
-            continue;
-        }
-        check_whole(t, upserts);
-        t->pieces = 0;
-        memcpy(t->cursor, m.cursor, sizeof t->cursor);
-        memcpy(t->saved, t->state, sizeof t->saved);
+    assert_int_equal(weir_subscription_next(t->s, &m, &err), WEIR_OK);
+    assert_int_not_equal(m.event, WEIR_GAP);
+    if (m.event == WEIR_NOTHING) {
+        usleep(1000);
+        return m.event;
     }
-    return stop != 0;
+    if (m.event == WEIR_ROWS) {
+        for (uint32_t r = 0; r < weir_rows_count(m.rows); r++)
+            table_row(t, m.rows, r, upserts);
+        weir_rows_release(m.rows);
+        t->pieces++;
+        t->most = t->pieces > t->most ? t->pieces : t->most;
+    }
+    if (m.cursor[0] == '\0') {
+        assert_int_equal(m.event, WEIR_ROWS);
+        return m.event;
+    }
+    check_whole(t, upserts);
+    t->pieces = 0;
+    memcpy(t->cursor, m.cursor, sizeof t->cursor);
+    memcpy(t->saved, t->state, sizeof t->saved);
+    return m.event;
 }
 
-static void
-expect_names(const table *t, int even, int odd)
+/* Read `stop` messages with rows; true: nothing has come for a while instead. */
+static bool
+table_read(table *t, bool upserts, int stop)
+{
+    for (int quiet = 0; quiet < 300 && stop > 0;) {
+        weir_event event = table_step(t, upserts);
+        quiet = event == WEIR_NOTHING ? quiet + 1 : 0;
+        stop -= event == WEIR_ROWS;
+    }
+    return stop > 0;
+}
+
+/* An order that has another name; -1: none. */
+static int
+other_name(const table *t, int even, int odd)
 {
     for (int i = 0; i < ORDERS; i++)
         if (t->state[i] != (i % 2 == 0 ? even : odd))
-            fail_msg("order %d has the name %d", i, t->state[i]);
+            return i;
+    return -1;
+}
+
+/* Read until these are the names; and then until nothing comes for a while: they stay. */
+static void
+await_names(table *t, bool upserts, int even, int odd)
+{
+    int other = other_name(t, even, odd);
+    for (int quiet = 0; quiet < 60000 && (other >= 0 || t->pieces > 0);) {
+        if (table_step(t, upserts) == WEIR_NOTHING)
+            quiet++;
+        else
+            other = other_name(t, even, odd);
+    }
+    (void) table_read(t, upserts, INT_MAX);
+    if ((other = other_name(t, even, odd)) >= 0)
+        fail_msg("order %d has the name %d", other, t->state[other]);
+    assert_int_equal(t->pieces, 0);
 }
 
 static void
@@ -202,13 +229,11 @@ no_reader_stands_within_a_change(void **state)
         start(way < 2 ? 1 : 3);
         table_init(&t, upserts);
         push_orders();
-        assert_true(table_read(&t, upserts, -1));
-        expect_names(&t, -1, -1);
+        await_names(&t, upserts, -1, -1);
         for (int n = 1; n <= CHANGES; n++) {
             push_name(0, n);
             push_name(1, n + 100);
-            assert_true(table_read(&t, upserts, -1));
-            expect_names(&t, n, n + 100);
+            await_names(&t, upserts, n, n + 100);
         }
         if (way == 0)
             assert_true(t.most > 1); /* there was something to keep together */
@@ -228,7 +253,7 @@ a_reader_that_is_cut_off_resumes_before_the_change(void **state)
         start(3);
         table_init(&t, upserts);
         push_orders();
-        assert_true(table_read(&t, upserts, -1));
+        await_names(&t, upserts, -1, -1);
         for (int n = 1; n <= CHANGES; n++) {
             push_name(0, n);
             for (int cut = 1; cut <= 3; cut++) {
@@ -241,8 +266,7 @@ a_reader_that_is_cut_off_resumes_before_the_change(void **state)
                 t.pieces = 0;
                 table_open(&t, upserts, t.cursor);
             }
-            assert_true(table_read(&t, upserts, -1));
-            expect_names(&t, n, -1);
+            await_names(&t, upserts, n, -1);
         }
         weir_unsubscribe(t.s);
         finish();
@@ -264,7 +288,7 @@ a_sink_by_key_writes_no_deletion_of_what_stands(void **state)
     for (int n = 1; n <= CHANGES; n++) {
         push_name(0, n);
         push_name(1, n);
-        assert_true(table_read(&t, false, -1));
+        await_names(&t, false, n, n);
     }
     weir_unsubscribe(t.s);
     weir_error err = { 0 };
