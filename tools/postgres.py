@@ -72,7 +72,7 @@ class Session:
     def __init__(self, socket):
         self.psql = subprocess.Popen(["psql", "-X", "-q", "-A", "-t", "-h", socket, "-U", "weir", "postgres"],
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.do("SET statement_timeout = '20s'")
+        self.do("SET statement_timeout = '120s'")
 
     def close(self):
         self.psql.stdin.close()
@@ -80,7 +80,7 @@ class Session:
 
     def ask(self, sql):
         text = "\\set VERBOSITY verbose\n%s\n;\n\\echo %s\n" % (sql.rstrip().rstrip(";"), END)
-        guard = threading.Timer(60, self.psql.kill)  # psql waits for ever for the end of what it takes for a string
+        guard = threading.Timer(600, self.psql.kill)  # psql waits for ever for the end of what it takes for a string
         guard.start()
         try:
             return self.read(text)

@@ -175,9 +175,9 @@ def check(weir, folder, rnd, streams, cases, schedule, refusals, refused):
         rnd.setstate(state)
         lines = write(path, rnd, streams, cases, schedule)
         try:
-            p = subprocess.run([weir, "test", "--seed", str(rnd.randrange(1, 1000)), path], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+            p = subprocess.run([weir, "test", "--seed", str(rnd.randrange(1, 1000)), path], stdin=subprocess.DEVNULL, capture_output=True, timeout=240)
         except subprocess.TimeoutExpired:
-            return "pipeline: no answer in 60 s"
+            return "pipeline: no answer in 240 s"
         if p.returncode == 0:
             return None
         said = (p.stdout + p.stderr).decode("utf-8", "replace").strip()

@@ -120,12 +120,12 @@ def main():
         rnd.shuffle(plans)
     if o.sample:
         plans = plans[: o.sample]
-    wrongs, done = [], 0
+    wrongs, done, runs_begun = [], 0, time.time()
     log = open(os.environ.get("FAULT_LOG", os.devnull), "w")
     with concurrent.futures.ThreadPoolExecutor(o.jobs) as pool:
         futures, todo = set(), iter(plans)
         while True:
-            while len(futures) < 2 * o.jobs and (not o.seconds or time.time() - begun < o.seconds):
+            while len(futures) < 2 * o.jobs and (not o.seconds or time.time() - runs_begun < o.seconds):
                 p = next(todo, None)
                 if p is None:
                     break

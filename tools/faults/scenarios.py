@@ -453,7 +453,7 @@ class Follow(Once):
         return None  # how far it came is a matter of luck
 
     def mend(self, d, env):
-        return self.follow(d, env, lambda begun: time.time() - begun > (15 if self.want else 4) or
+        return self.follow(d, env, lambda begun: time.time() - begun > (120 if self.want else 15) or
                            self.want and time.time() - begun > 0.4 and self.last(d) == self.want)
 
 
