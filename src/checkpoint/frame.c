@@ -8,7 +8,7 @@
  */
 #include "checkpoint/frame_impl.h"
 
-#include "checkpoint/checkpoint.h"
+#include "checkpoint/directory_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,15 +19,6 @@
 enum { BUFFER_BYTES = 256 * 1024 };
 static const uint32_t FRAME_MAGIC = 0x52494557; /* "WEIR" */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little-endian");
-
-void (*wr_store_before_io)(const char *what, const char *path);
-
-static void
-before_io(const char *what, const char *path)
-{
-    if (wr_store_before_io != NULL)
-        wr_store_before_io(what, path);
-}
 
 /* --- crc32c (Castagnoli), by the instruction --- */
 
@@ -68,8 +59,7 @@ file_failed(frame_file *f)
     if (f->status != WEIR_OK)
         return;
     f->error = errno;
-    bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-    f->status = full ? WEIR_DISK_FULL : WEIR_CHECKPOINT;
+    f->status = wr_file_failed(f->tmp, f->error, NULL);
 }
 
 void
@@ -91,7 +81,7 @@ wr_frame_file_create(frame_file *f, wr_budget *budget, int directory, const char
     f->hash_memory = f->hash;
     f->hash = (XXH3_state_t *) (((uintptr_t) f->hash + 63) / 64 * 64);
     XXH3_128bits_reset(f->hash);
-    before_io("open", f->tmp);
+    wr_file_before("open", f->tmp);
     f->fd = openat(directory, f->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
     if (f->fd < 0 && errno == EEXIST && unlinkat(directory, f->tmp, 0) == 0) /* one that could not be removed */
         f->fd = openat(directory, f->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
@@ -99,7 +89,7 @@ wr_frame_file_create(frame_file *f, wr_budget *budget, int directory, const char
         file_failed(f);
         return;
     }
-    before_io("fallocate", f->tmp);
+    wr_file_before("fallocate", f->tmp);
     int rc = bytes_expected > 0 ? posix_fallocate(f->fd, 0, (off_t) bytes_expected) : 0;
     if (rc != 0 && rc != EOPNOTSUPP && rc != EINVAL) {
         errno = rc;
@@ -110,19 +100,8 @@ wr_frame_file_create(frame_file *f, wr_budget *budget, int directory, const char
 static void
 file_write(frame_file *f, const char *bytes, size_t length)
 {
-    if (length > 0)
-        before_io("write", f->tmp);
-    while (length > 0 && f->status == WEIR_OK) {
-        ssize_t n = write(f->fd, bytes, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            file_failed(f);
-            return;
-        }
-        bytes += n;
-        length -= (size_t) n;
-    }
+    if (f->status == WEIR_OK && !wr_file_write(f->fd, f->tmp, bytes, length))
+        file_failed(f);
 }
 
 static void
@@ -212,14 +191,14 @@ wr_frame_file_finish(frame_file *f, file_sum *sum, weir_error *err)
 {
     file_flush(f);
     if (f->status == WEIR_OK) {
-        before_io("fdatasync", f->tmp);
+        wr_file_before("fdatasync", f->tmp);
         if (ftruncate(f->fd, (off_t) f->bytes) != 0 || fdatasync(f->fd) != 0)
             file_failed(f);
     }
     if (f->fd >= 0 && close(f->fd) != 0)
         file_failed(f);
     if (f->status == WEIR_OK) {
-        before_io("rename", f->path);
+        wr_file_before("rename", f->path);
         if (renameat(f->directory, f->tmp, f->directory, f->path) != 0)
             file_failed(f);
     }
@@ -234,16 +213,7 @@ wr_frame_file_finish(frame_file *f, file_sum *sum, weir_error *err)
     if (f->status == WEIR_MEMORY)
         return wr_error_set(err, WEIR_MEMORY, "no memory to write %s", f->path);
     if (f->status != WEIR_OK)
-        return wr_error_set(err, f->status, "cannot write %s: %s", f->path, strerror(f->error));
-    return WEIR_OK;
-}
-
-weir_status
-wr_directory_sync(int directory, const char *path, weir_error *err)
-{
-    before_io("fsync", path);
-    if (fsync(directory) != 0)
-        return wr_error_set(err, WEIR_CHECKPOINT, "cannot sync %s: %s", path, strerror(errno));
+        return wr_file_failed(f->path, f->error, err);
     return WEIR_OK;
 }
 

@@ -46,7 +46,6 @@ void        wr_frame_file_put(frame_file *f, frame_type type, uint64_t sequence,
 void        wr_frame_file_put_raw(frame_file *f, const void *bytes, size_t length);
 /* write, fdatasync, close, rename.  On failure the file is gone. */
 weir_status wr_frame_file_finish(frame_file *f, file_sum *sum, weir_error *err);
-weir_status wr_directory_sync(int directory, const char *path, weir_error *err);
 
 /* Bytes a payload takes in a file, frames included. */
 uint64_t    wr_frame_bytes(uint64_t payload);

@@ -7,11 +7,11 @@
  */
 #include "checkpoint/journal_impl.h"
 
-#include <dirent.h>
+#include "checkpoint/directory_impl.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -51,34 +51,20 @@ files_add(wr_journal *j, journal_file file)
     return WEIR_OK;
 }
 
-static int
-by_number(const void *a, const void *b)
-{
-    uint64_t x = ((const journal_file *)a)->number, y = ((const journal_file *)b)->number;
-    return (x > y) - (x < y);
-}
-
 static weir_status
 files_list(wr_journal *j, weir_error *err)
 {
-    int fd = openat(j->store->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    if (dir == NULL) {
-        if (fd >= 0)
-            close(fd);
-        return wr_error_set(err, WEIR_CHECKPOINT, "cannot list %s: %s", j->store->path,
-                            strerror(errno));
-    }
-    weir_status status = WEIR_OK;
-    uint64_t number;
-    for (struct dirent *e; status == WEIR_OK && (e = readdir(dir)) != NULL;)
-        if (file_name_parse(e->d_name, &number))
-            status = files_add(j, (journal_file){ .number = number });
-    closedir(dir);
-    if (status != WEIR_OK)
-        return wr_error_set(err, status, "no memory to list %s", j->store->path);
-    if (j->file_count > 0)
-        qsort(j->files, j->file_count, sizeof *j->files, by_number);
+    wr_arena arena;
+    uint64_t *numbers;
+    uint32_t count;
+    wr_arena_init(&arena, j->store->budget);
+    weir_status status = wr_directory_numbers(j->store->directory, j->store->path, file_name_parse,
+                                              &arena, &numbers, &count, err);
+    for (uint32_t i = 0; status == WEIR_OK && i < count; i++)
+        if (files_add(j, (journal_file){ .number = numbers[i] }) != WEIR_OK)
+            status = wr_error_set(err, WEIR_MEMORY, "no memory to list %s", j->store->path);
+    wr_arena_fini(&arena);
+    WR_TRY(status);
     j->old_count = j->file_count;
     j->number = j->first = j->file_count > 0 ? j->files[j->file_count - 1].number + 1 : 1;
     return WEIR_OK;
@@ -208,21 +194,13 @@ wr_journal_bytes(const wr_journal *j)
 
 /* --- making durable --- */
 
-static void
-before_io(const char *what, const char *path)
-{
-    if (wr_store_before_io != NULL)
-        wr_store_before_io(what, path);
-}
-
 /* False: it is still there. */
 static bool
 file_remove(wr_journal *j, uint64_t number)
 {
     char name[STORE_NAME_MAX];
     wr_journal_file_name(name, number);
-    before_io("unlink", name);
-    return unlinkat(j->store->directory, name, 0) == 0 || errno == ENOENT;
+    return wr_file_remove(j->store->directory, name);
 }
 
 /* With the lock held: forget file i. */
@@ -231,14 +209,6 @@ files_forget(wr_journal *j, uint32_t i)
 {
     j->file_count--;
     memmove(&j->files[i], &j->files[i + 1], (j->file_count - i) * sizeof *j->files);
-}
-
-static weir_status
-io_failed(weir_error *err, const char *name)
-{
-    bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-    return wr_error_set(err, full ? WEIR_DISK_FULL : WEIR_CHECKPOINT, "cannot write %s: %s", name,
-                        strerror(errno));
 }
 
 /* A file that takes what is to be written. */
@@ -251,12 +221,12 @@ file_ready(wr_journal *j, weir_error *err)
     if (j->fd >= 0)
         close(j->fd);
     wr_journal_file_name(name, j->number);
-    before_io("open", name);
+    wr_file_before("open", name);
     j->fd = openat(j->store->directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
     if (j->fd < 0 && errno == EEXIST) /* one that could not be removed */
         j->number++;
     if (j->fd < 0)
-        return io_failed(err, name);
+        return wr_file_failed(name, errno, err);
     j->fd_number = j->number++;
     j->fd_epoch = j->writing_epoch;
     j->fd_bytes = 0;
@@ -271,20 +241,12 @@ static weir_status
 file_write(wr_journal *j, weir_error *err)
 {
     char name[STORE_NAME_MAX];
-    size_t done = 0;
     wr_journal_file_name(name, j->fd_number);
-    before_io("write", name);
-    while (done < j->writing.length) {
-        ssize_t n = write(j->fd, j->writing.data + done, j->writing.length - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return io_failed(err, name);
-        done += (size_t)n;
-    }
-    before_io("fdatasync", name);
+    if (!wr_file_write(j->fd, name, j->writing.data, j->writing.length))
+        return wr_file_failed(name, errno, err);
+    wr_file_before("fdatasync", name);
     if (fdatasync(j->fd) != 0)
-        return io_failed(err, name);
+        return wr_file_failed(name, errno, err);
     return j->fd_bytes == 0 ? wr_directory_sync(j->store->directory, j->store->path, err) : WEIR_OK;
 }
 

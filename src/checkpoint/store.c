@@ -6,9 +6,9 @@
  * Small tasks share a data file, so that a checkpoint of many costs one fdatasync; a file is closed
  * once it holds 16 MiB.
  */
+#include "checkpoint/directory_impl.h"
 #include "checkpoint/manifest_impl.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -46,14 +46,8 @@ make_directory(const char *path, weir_error *err)
 static weir_status
 scan_directory(wr_store *store, weir_error *err)
 {
-    int  fd = openat(store->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    if (dir == NULL) {
-        if (fd >= 0)
-            close(fd);
-        return wr_error_set(err, WEIR_CHECKPOINT, "cannot list %s: %s", store->path,
-                            strerror(errno));
-    }
+    DIR *dir;
+    WR_TRY(wr_directory_list(store->directory, store->path, &dir, err));
     for (struct dirent *e; (e = readdir(dir)) != NULL;) {
         uint64_t sequence;
         bool     is_manifest;
@@ -244,16 +238,11 @@ manifest_counts(const manifest *ours, uint64_t sequence)
 static void
 drop_old(wr_store *store, const manifest *ours)
 {
-    uint64_t kept[KEPT] = { 0 };
-    int      fd = openat(store->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR     *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    uint64_t s;
+    uint64_t kept[KEPT] = { 0 }, s;
+    DIR     *dir;
     bool     is_manifest;
-    if (dir == NULL) {
-        if (fd >= 0)
-            close(fd);
+    if (wr_directory_list(store->directory, store->path, &dir, NULL) != WEIR_OK)
         return;
-    }
     for (struct dirent *e; (e = readdir(dir)) != NULL;) {
         if (!wr_store_name_parse(e->d_name, &s, &is_manifest) || !is_manifest || !manifest_counts(ours, s))
             continue;
@@ -267,11 +256,8 @@ drop_old(wr_store *store, const manifest *ours)
     rewinddir(dir);
     for (struct dirent *e; (e = readdir(dir)) != NULL;)
         if (wr_store_name_parse(e->d_name, &s, &is_manifest) &&
-            (s < kept[KEPT - 1] || (s < ours->sequence && !manifest_counts(ours, s)))) {
-            if (wr_store_before_io != NULL)
-                wr_store_before_io("unlink", e->d_name);
-            (void) unlinkat(store->directory, e->d_name, 0);
-        }
+            (s < kept[KEPT - 1] || (s < ours->sequence && !manifest_counts(ours, s))))
+            (void) wr_file_remove(store->directory, e->d_name);
     closedir(dir);
 }
 

@@ -7,13 +7,12 @@
  * not (or is damaged) is told about.  One for which memory is short is not passed over.  A directory with manifests none of which verifies is an
  * error, never a fresh start.
  */
+#include "checkpoint/directory_impl.h"
 #include "checkpoint/manifest_impl.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -243,49 +242,20 @@ read_current(wr_store *store)
     return sequence;
 }
 
-static int
-descending(const void *a, const void *b)
+static bool
+manifest_number(const char *name, uint64_t *sequence)
 {
-    uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
-    return (x < y) - (x > y);
+    bool is_manifest;
+    return wr_store_name_parse(name, sequence, &is_manifest) && is_manifest;
 }
 
-/* Sequences of all manifests, newest first, into arena. */
+/* Sequences of all manifests, oldest first, into arena. */
 static weir_status
 list_manifests(wr_store *store, wr_arena *arena, uint64_t **list, uint32_t *count)
 {
-    uint32_t capacity = 0;
-    int      fd = openat(store->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR     *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    *list = NULL;
-    *count = 0;
-    if (dir == NULL) {
-        if (fd >= 0)
-            close(fd);
-        return WEIR_CHECKPOINT_UNREADABLE;
-    }
-    weir_status status = WEIR_OK;
-    for (struct dirent *e; status == WEIR_OK && (e = readdir(dir)) != NULL;) {
-        uint64_t sequence;
-        bool     is_manifest;
-        if (!wr_store_name_parse(e->d_name, &sequence, &is_manifest) || !is_manifest)
-            continue;
-        if (*count == capacity) {
-            capacity = WR_MAX(capacity * 2, 16u);
-            uint64_t *grown = wr_arena_alloc(arena, capacity * sizeof *grown);
-            if (grown == NULL)
-                status = WEIR_MEMORY;
-            else if (*count > 0)
-                memcpy(grown, *list, *count * sizeof *grown);
-            *list = grown;
-        }
-        if (status == WEIR_OK)
-            (*list)[(*count)++] = sequence;
-    }
-    closedir(dir);
-    if (status == WEIR_OK && *count > 0)
-        qsort(*list, *count, sizeof **list, descending);
-    return status;
+    weir_status status =
+        wr_directory_numbers(store->directory, store->path, manifest_number, arena, list, count, NULL);
+    return status == WEIR_CHECKPOINT ? WEIR_CHECKPOINT_UNREADABLE : status;
 }
 
 static weir_status
@@ -319,13 +289,13 @@ wr_store_read(wr_store *store, uint64_t fingerprint, bool *found, wr_checkpoint 
     weir_status status = list_manifests(store, &arena, &list, &count);
     if (status != WEIR_OK)
         (void) wr_error_set(err, status, "cannot list %s", store->path);
-    else if (current > (count > 0 ? list[0] : 0))
+    else if (current > (count > 0 ? list[count - 1] : 0))
         wr_text_printf(skipped, "ckpt-%010llu.m, which CURRENT names, is missing",
                        (unsigned long long) current);
-    for (uint32_t i = 0; status == WEIR_OK && i < count && !*found; i++) {
+    for (uint32_t i = count; status == WEIR_OK && i > 0 && !*found; i--) {
         wr_text why;
         wr_text_init(&why, store->budget);
-        weir_status read = wr_store_verify(store, list[i], out, &why);
+        weir_status read = wr_store_verify(store, list[i - 1], out, &why);
         *found = read == WEIR_OK;
         if (read == WEIR_MEMORY) /* it may be good: an older one would undo what it says */
             status = wr_error_set(err, read, "no memory to read a checkpoint in %s", store->path);
@@ -358,7 +328,7 @@ wr_store_oldest(wr_store *store)
     wr_arena_init(&arena, store->budget);
     wr_text_init(&why, store->budget);
     bool known = list_manifests(store, &arena, &list, &count) == WEIR_OK && count > 0 &&
-                 read_manifest(store, list[count - 1], &arena, &m, &why);
+                 read_manifest(store, list[0], &arena, &m, &why);
     wr_text_fini(&why);
     wr_arena_fini(&arena);
     return known ? m.epoch : 0;
@@ -375,11 +345,9 @@ wr_store_forget_newer(wr_store *store, weir_error *err)
     weir_status status = list_manifests(store, &arena, &list, &count);
     if (status != WEIR_OK)
         (void) wr_error_set(err, status, "cannot list %s", store->path);
-    for (uint32_t i = 0; status == WEIR_OK && i < count && list[i] > store->newest; i++, gone++) {
-        wr_store_manifest_name(name, list[i]);
-        if (wr_store_before_io != NULL)
-            wr_store_before_io("unlink", name);
-        if (unlinkat(store->directory, name, 0) != 0)
+    for (uint32_t i = count; status == WEIR_OK && i > 0 && list[i - 1] > store->newest; i--, gone++) {
+        wr_store_manifest_name(name, list[i - 1]);
+        if (!wr_file_remove(store->directory, name))
             status = wr_error_set(err, WEIR_CHECKPOINT, "cannot remove %s/%s, which cannot be read: %s", store->path, name,
                                   strerror(errno));
     }
