@@ -29,15 +29,20 @@ typedef struct manifest {
     uint32_t       part_count;
 } manifest;
 
+enum { STORE_NAME_MAX = 80, STORE_EPOCHS = 8 };
+
 struct wr_store {
     wr_budget *budget;
     char      *path;
     int        directory, lock;
     uint64_t   sequence; /* the newest seen or written, of any kind of file */
     uint64_t   newest;   /* the newest that is known to verify; 0: none      */
+    struct {
+        uint64_t sequence;
+        wr_epoch epoch;
+    } epochs[STORE_EPOCHS]; /* of manifests that have been read, and each is that has been written; by sequence */
 };
 
-enum { STORE_NAME_MAX = 80 };
 /* File names: "ckpt-<seq>.m", "ckpt-<seq>-<n>.d". */
 void wr_store_manifest_name(char name[STORE_NAME_MAX], uint64_t sequence);
 void wr_store_data_name(char name[STORE_NAME_MAX], uint64_t sequence, uint32_t index);

@@ -77,9 +77,13 @@ read_manifest(wr_store *store, uint64_t sequence, wr_arena *arena, manifest *m, 
         good = repeated == sequence && wr_manifest_decode(payload, payload_length, arena, m) &&
                m->sequence == sequence;
     }
-    if (!good)
+    if (!good) {
         wr_text_printf(why, "%s is damaged or incomplete", name);
-    return good;
+        return false;
+    }
+    store->epochs[sequence % STORE_EPOCHS].sequence = sequence;
+    store->epochs[sequence % STORE_EPOCHS].epoch = m->epoch;
+    return true;
 }
 
 /* The next part's bytes from its file: one frame as it lies, several joined. */
@@ -317,21 +321,34 @@ wr_store_read(wr_store *store, uint64_t fingerprint, bool *found, wr_checkpoint 
     return status;
 }
 
+/* Of a manifest; 0: it cannot be read.  A sequence is never used twice, so what was once read of it stays true. */
+static wr_epoch
+epoch_of(wr_store *store, uint64_t sequence)
+{
+    wr_arena arena;
+    wr_text  why;
+    manifest m;
+    if (store->epochs[sequence % STORE_EPOCHS].sequence == sequence)
+        return store->epochs[sequence % STORE_EPOCHS].epoch;
+    wr_arena_init(&arena, store->budget);
+    wr_text_init(&why, store->budget);
+    wr_epoch epoch = read_manifest(store, sequence, &arena, &m, &why) ? m.epoch : 0;
+    wr_text_fini(&why);
+    wr_arena_fini(&arena);
+    return epoch;
+}
+
 wr_epoch
 wr_store_oldest(wr_store *store)
 {
     wr_arena  arena;
-    wr_text   why;
-    uint64_t *list;
-    uint32_t  count = 0;
-    manifest  m = { 0 };
+    uint64_t *list, first = 0;
+    uint32_t  count;
     wr_arena_init(&arena, store->budget);
-    wr_text_init(&why, store->budget);
-    bool known = list_manifests(store, &arena, &list, &count) == WEIR_OK && count > 0 &&
-                 read_manifest(store, list[0], &arena, &m, &why);
-    wr_text_fini(&why);
+    if (list_manifests(store, &arena, &list, &count) == WEIR_OK && count > 0)
+        first = list[0];
     wr_arena_fini(&arena);
-    return known ? m.epoch : 0;
+    return first != 0 ? epoch_of(store, first) : 0;
 }
 
 weir_status

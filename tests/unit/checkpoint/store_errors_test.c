@@ -402,6 +402,34 @@ what_is_newer_than_what_was_read_is_forgotten(void **state)
     scratch_remove(directory);
 }
 
+/* What the journal may drop after each checkpoint: it does not take reading a manifest each time. */
+static void
+the_oldest_epoch_is_known_without_reading(void **state)
+{
+    weir_error err = { 0 };
+    begin();
+    wr_store *store = open_store();
+    assert_int_equal(wr_store_oldest(store), 0);
+    for (uint64_t e = 11; e <= 40; e++) {
+        char name[STORE_NAME_MAX];
+        uint64_t oldest = e < 14 ? 1 : e - 12; /* sequence */
+        assert_int_equal(write_epoch(store, e, &err), WEIR_OK);
+        wr_store_manifest_name(name, oldest);
+        assert_int_equal(access(path_of(name), F_OK), 0);
+        int fd = open(path_of(name), O_WRONLY | O_TRUNC); /* nobody can read it any more */
+        assert_true(fd >= 0);
+        close(fd);
+        assert_int_equal(wr_store_oldest(store), oldest + 10);
+    }
+    wr_store_close(store);
+    store = open_store(); /* another life: it is not known before it has been dropped */
+    assert_int_equal(wr_store_oldest(store), 0);
+    assert_int_equal(write_epoch(store, 41, &err), WEIR_OK);
+    assert_int_equal(wr_store_oldest(store), 39);
+    wr_store_close(store);
+    scratch_remove(directory);
+}
+
 WR_TESTS = {
     WR_TEST(directories_that_cannot_be_used),
     WR_TEST(versions_that_cannot_be_read_or_written),
@@ -414,5 +442,6 @@ WR_TESTS = {
     WR_TEST(short_memory_fails_a_write_and_leaves_the_old_one),
     WR_TEST(short_memory_opens_nothing_by_halves),
     WR_TEST(what_is_newer_than_what_was_read_is_forgotten),
+    WR_TEST(the_oldest_epoch_is_known_without_reading),
     { NULL, NULL },
 };
