@@ -145,6 +145,7 @@ consumer_main(void *user)
             rd_kafka_message_destroy(m);
         }
         wr_kafka_pause_serve(c);
+        wr_kafka_starve_serve(c);
         wr_kafka_memory_look(&c->memory, wr_clock_system(), 0);
         if (atomic_load(&c->down) && !atomic_load(&c->stopping))
             look_for_brokers(c);

@@ -8,6 +8,7 @@
  *   kafka_assign.c    partitions come and go
  *   kafka_offset.c    where they begin
  *   kafka_pause.c     partitions that cannot be read for now are not fetched
+ *   kafka_starve.c    partitions of which nothing comes are asked for
  *   kafka_memory.c    what a client holds: counted, charged
  *   kafka_source.c    a shard: options, life
  *   kafka_read.c      its partitions' queues into lanes
@@ -98,6 +99,9 @@ typedef struct kafka_partition {
     _Atomic bool       begun;         /* a message was taken since it was assigned    */
     _Atomic int64_t    stuck_since;   /* monotonic: not read since; 0: it is read     */
     _Atomic bool       paused;        /* the client does not fetch it                 */
+    int64_t            empty_since;   /* monotonic: nothing came before its end; 0: something did */
+    uint32_t           prompts;       /* since then: how often it was asked for       */
+    _Atomic bool       starved;       /* it is to be asked for                        */
 } kafka_partition;
 
 typedef struct kafka_consumer {
@@ -176,6 +180,13 @@ void wr_kafka_pause_drop(kafka_consumer *c);
 /* Make that thread look now. */
 void wr_kafka_consumer_nudge(kafka_consumer *c);
 
+/* --- kafka_starve.c --- */
+
+/* Nothing was found in p's queue.  In how many microseconds to look again; INT64_MAX: when something comes. */
+int64_t wr_kafka_starve_look(kafka_source *s, kafka_partition *p);
+/* On the consumer's thread: ask the brokers of what is starved. */
+void    wr_kafka_starve_serve(kafka_consumer *c);
+
 /* --- a shard: kafka_source.c, kafka_read.c, kafka_position.c --- */
 
 enum { KAFKA_EPOCHS_KEPT = 8 };
@@ -229,6 +240,7 @@ struct kafka_source {
     kafka_partition *reading; /* whose queue is being read */
     kafka_step      step;     /* how that went             */
     uint32_t        taken;    /* messages in this turn     */
+    int64_t         look_in;  /* after this poll, if nobody wakes us; INT64_MAX: not */
     kafka_rest      rest;
     kafka_gather    gather;
 };

@@ -46,7 +46,7 @@ consumer_conf(kafka_consumer *c, int64_t partition_bytes, weir_error *err)
     wr_kafka_conf_set(conf, user, "fetch.message.max.bytes", number);
     snprintf(number, sizeof number, "%d", 4 * (int) FETCH_BYTES);
     wr_kafka_conf_set(conf, user, "fetch.max.bytes", number);
-    /* a full queue must not stop the fetcher for half a second; older versions know one pause alone */
+    /* a full queue must not stop the fetcher for long; older versions: kafka_starve.c */
     wr_kafka_conf_set(conf, user, "fetch.error.backoff.ms", "20");
     wr_kafka_conf_set(conf, user, "fetch.queue.backoff.ms", "5");
     snprintf(number, sizeof number, "%" PRId64, WR_MAX(partition_bytes / 1024, (int64_t) 1024));

@@ -294,6 +294,12 @@ partition_read(kafka_source *s, kafka_partition *p, uint32_t *read)
     if (s->step == KAFKA_READ && !p->over && !s->ctx->has_room(s->ctx))
         s->step = KAFKA_FULL;
     *read += s->taken;
+    if (s->taken > 0) {
+        p->empty_since = 0;
+        p->prompts = 0;
+    } else if (s->step == KAFKA_READ && !p->over && !p->held) {
+        s->look_in = WR_MIN(s->look_in, wr_kafka_starve_look(s, p));
+    }
     atomic_store_explicit(&p->shown, p->position, memory_order_relaxed);
     if (s->taken > 0)
         wr_dev_kafka_consumed(s->consumer->config->brokers, s->consumer->config->topic, p->number,
@@ -308,6 +314,7 @@ source_read(kafka_source *s)
     kafka_consumer *c = s->consumer;
     uint32_t        read = 0, mine = 0, over = 0, from = s->turn;
     kafka_step      what = KAFKA_READ;
+    s->look_in = INT64_MAX;
     if (s->full && s->ctx->has_room(s->ctx))
         source_set_full(s, false);
     kafka_partition *begun = s->rest.of != NULL ? s->rest.of : s->gather.of;
@@ -334,7 +341,11 @@ source_read(kafka_source *s)
         source_set_full(s, true);
         return WR_FLOW_WAIT;
     }
-    return read > 0 ? WR_FLOW_NEXT : WR_FLOW_WAIT;
+    if (read > 0)
+        return WR_FLOW_NEXT;
+    if (s->look_in != INT64_MAX)
+        s->ctx->wake_after(s->ctx, s->look_in);
+    return WR_FLOW_WAIT;
 }
 
 void

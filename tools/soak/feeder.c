@@ -36,7 +36,7 @@ enum {
     PARTITIONS_MAX = 16,
     MESSAGE_BYTES = 16 << 10,
     ROW_BYTES = 128,
-    AHEAD = 250000,
+    AHEAD = 400000,
     TICK_MS = 5,
     ORDER_BYTES = 1 << 20,
 };

@@ -92,7 +92,7 @@ class Soak:
                     before, settled = len(w.odd_seen) * w.every - int(rows_read(m)), True
                 self.read = before + int(rows_read(m))
                 w.feeder.say("read", self.read)
-            time.sleep(0.05)
+            time.sleep(0.01)
 
     def feed(self):
         """Begin to feed: at the rate that was asked for, or at the share of what this machine carries in this world."""

@@ -284,6 +284,51 @@ a_paused_partition_can_be_given_back(void **state)
     wr_lanes_close(&a);
 }
 
+/* The client stops fetching when its queues are full; once they are read it begins again, not a second later. */
+static void
+full_queues_do_not_stop_the_fetching(void **state)
+{
+    enum { ROWS = 12000, ROW_BYTES = 1000, WRITE_ROWS = 200, DRAINS = 2 };
+    char    *text = malloc(WRITE_ROWS * (ROW_BYTES + 64)), *at;
+    uint64_t seed = 1;
+    wr_sinks out;
+    wr_lanes l;
+    wr_sinks_open(&out, "kafka", with("in", "key=id"), "json", columns);
+    for (int i = 0; i < ROWS; i += WRITE_ROWS) {
+        at = text;
+        for (int k = i; k < i + WRITE_ROWS; k++) {
+            at += sprintf(at, "{\"id\":%d,\"name\":\"", k);
+            for (int b = 0; b < ROW_BYTES; b++) { /* nothing to compress */
+                seed = seed * 6364136223846793005 + 1442695040888963407;
+                *at++ = (char) ('0' + (seed >> 58) % 10 + (seed >> 33) % 40);
+                at[-1] = at[-1] == '\\' ? 'x' : at[-1];
+            }
+            at += sprintf(at, "\"}\n");
+        }
+        assert_int_equal(wr_sinks_write(&out, text, NULL, 10000), WR_FLOW_NEXT);
+    }
+    assert_int_equal(wr_sinks_flush(&out, 10000), WR_FLOW_NEXT);
+    wr_sinks_close(&out);
+    free(text);
+
+    int64_t least = INT64_MAX;
+    wr_lanes_open(&l, "kafka", source_with("in", "queue_bytes=4MiB"), "json", columns, 0);
+    assert_true(wr_lanes_run_rows(&l, 10000, 1));
+    for (int i = 0; i < DRAINS; i++) {
+        usleep(150000); /* fill */
+        while ((l.flow = l.ops->poll(l.self, &l.ctx)) == WR_FLOW_NEXT)
+            ;
+        uint32_t had = wr_lanes_row_count(&l);
+        int64_t  begin = wr_clock_monotonic(l.ctx.clock);
+        assert_in_range(had, 1, ROWS - 1);
+        assert_true(wr_lanes_run_rows(&l, 10000, had + 1));
+        least = WR_MIN(least, wr_clock_monotonic(l.ctx.clock) - begin);
+    }
+    assert_in_range(least, 0, 500000); /* 8 ms; 840 where the client is left to itself */
+    assert_true(wr_lanes_run_rows(&l, 20000, ROWS));
+    wr_lanes_close(&l);
+}
+
 static void
 latest_begins_at_the_end(void **state)
 {
@@ -824,6 +869,7 @@ WR_TESTS = {
     KAFKA_TEST(a_full_shard_pauses_its_partitions),
     KAFKA_TEST(the_client_s_memory_is_counted),
     KAFKA_TEST(a_paused_partition_can_be_given_back),
+    KAFKA_TEST(full_queues_do_not_stop_the_fetching),
     KAFKA_TEST(latest_begins_at_the_end),
     KAFKA_TEST(restore_goes_on_at_the_next_row),
     KAFKA_TEST(snapshot_of_another_topic_is_refused),
