@@ -66,8 +66,8 @@ views:
   answered:
     retain: 10s
     sql: SELECT e.id FROM e JOIN f ON f.id = e.id AND f.ts BETWEEN e.ts AND e.ts + interval '3 seconds' WHERE e.id % {joined} = {joined} - 1
-  per_key: {{ sql: "SELECT k, count(*) AS n, sum(v) AS s FROM e GROUP BY k", state: {{ unbounded: true }}, retain: 10s }}
-  named: {{ sql: "SELECT p.k, p.n, u.name FROM per_key p LEFT JOIN u ON u.k = p.k", state: {{ unbounded: true }}, retain: 10s }}
+  per_key: {{ sql: "SELECT k, count(*) AS n, sum(v) AS s FROM e GROUP BY k", state: {{ unbounded: true }}, retain: 10s, buffer: 32MiB }}
+  named: {{ sql: "SELECT p.k, p.n, u.name FROM per_key p LEFT JOIN u ON u.k = p.k", state: {{ unbounded: true }}, retain: 10s, buffer: 32MiB }}
   top: {{ sql: "SELECT k, n FROM per_key ORDER BY n DESC, k LIMIT 10", state: {{ unbounded: true }}, retain: 10s }}
   odd: {{ sql: "SELECT id, v FROM e WHERE v % {every} = {every} - 1", retain: 1s, buffer: 64KiB }}
 sinks:
