@@ -311,6 +311,20 @@ sim_disk_after_crash(sim_disk *d)
     return out;
 }
 
+enum { NUMBERED = sizeof "ckpt-0000000000" - 1 };
+
+/* Data of that checkpoint is there: one that was being removed may be a name alone. */
+static bool
+has_data(const sim_disk *d, const char *manifest)
+{
+    for (uint32_t i = 0; i < d->live.count; i++) {
+        const char *name = d->live.entries[i].name;
+        if (strncmp(name, manifest, NUMBERED) == 0 && strcmp(name + strlen(name) - 2, ".d") == 0)
+            return true;
+    }
+    return false;
+}
+
 bool
 sim_disk_rot(sim_disk *d)
 {
@@ -326,11 +340,11 @@ sim_disk_rot(sim_disk *d)
         } else if (manifests[1] == NULL || strcmp(e->name, manifests[1]->name) > 0)
             manifests[1] = e;
     }
-    if (manifests[1] == NULL || manifests[0]->file->size == 0)
+    if (manifests[1] == NULL || manifests[0]->file->size == 0 || !has_data(d, manifests[1]->name))
         return false;
     entry *victim = manifests[0];
     for (uint32_t i = 0; i < d->live.count && sim_chance(w, 8); i++) /* or its data */
-        if (strncmp(d->live.entries[i].name, victim->name, 15) == 0 && d->live.entries[i].file->size > 0)
+        if (strncmp(d->live.entries[i].name, victim->name, NUMBERED) == 0 && d->live.entries[i].file->size > 0)
             victim = &d->live.entries[i];
     inode *f = victim->file;
     size_t at = (size_t) sim_below(w, (int64_t) f->size);

@@ -185,7 +185,7 @@ void      sim_disk_use(sim_disk *d);       /* the one that calls go to; NULL: no
 void      sim_disk_crash(sim_disk *d);     /* what a crash leaves becomes what is there */
 sim_disk *sim_disk_after_crash(sim_disk *d); /* the least that a crash now would leave, as a disk of its own */
 void      sim_disk_reopen(sim_disk *d);    /* no descriptor is open any more */
-bool      sim_disk_rot(sim_disk *d);       /* flip a bit of the newest checkpoint, if there is an older one */
+bool      sim_disk_rot(sim_disk *d);       /* flip a bit of the newest checkpoint, if there is an older one with its data */
 uint64_t  sim_disk_operations(const sim_disk *d);
 typedef struct sim_disk_faults {
     uint32_t eio_1024, full_1024, read_eio_1024; /* chance of an operation to fail, of 1,024 */
