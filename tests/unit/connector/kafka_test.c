@@ -288,7 +288,7 @@ a_paused_partition_can_be_given_back(void **state)
 static void
 full_queues_do_not_stop_the_fetching(void **state)
 {
-    enum { ROWS = 12000, ROW_BYTES = 1000, WRITE_ROWS = 200, DRAINS = 2 };
+    enum { ROWS = 12000, ROW_BYTES = 1000, WRITE_ROWS = 200, DRAINS = 2, TRIES = 10, SOON_US = 500000 };
     char    *text = malloc(WRITE_ROWS * (ROW_BYTES + 64)), *at;
     uint64_t seed = 1;
     wr_sinks out;
@@ -312,21 +312,25 @@ full_queues_do_not_stop_the_fetching(void **state)
     free(text);
 
     int64_t least = INT64_MAX;
-    wr_lanes_open(&l, "kafka", source_with("in", "queue_bytes=4MiB"), "json", columns, 0);
-    assert_true(wr_lanes_run_rows(&l, 10000, 1));
-    for (int i = 0; i < DRAINS; i++) {
-        usleep(150000); /* fill */
-        while ((l.flow = l.ops->poll(l.self, &l.ctx)) == WR_FLOW_NEXT)
-            ;
-        uint32_t had = wr_lanes_row_count(&l);
-        int64_t  begin = wr_clock_monotonic(l.ctx.clock);
-        assert_in_range(had, 1, ROWS - 1);
-        assert_true(wr_lanes_run_rows(&l, 10000, had + 1));
-        least = WR_MIN(least, wr_clock_monotonic(l.ctx.clock) - begin);
+    for (int try = 0; try < TRIES && least > SOON_US; try++) { /* a machine that stands still is late, too */
+        wr_lanes_open(&l, "kafka", source_with("in", "queue_bytes=4MiB"), "json", columns, 0);
+        assert_true(wr_lanes_run_rows(&l, 10000, 1));
+        for (int i = 0; i < DRAINS; i++) {
+            usleep(150000); /* fill */
+            while ((l.flow = l.ops->poll(l.self, &l.ctx)) == WR_FLOW_NEXT)
+                ;
+            uint32_t had = wr_lanes_row_count(&l);
+            int64_t  begin = wr_clock_monotonic(l.ctx.clock);
+            assert_true(had > 0);
+            if (had == ROWS)
+                break; /* it did not run dry: who reads was the slower one, and nothing is known */
+            assert_true(wr_lanes_run_rows(&l, 10000, had + 1));
+            least = WR_MIN(least, wr_clock_monotonic(l.ctx.clock) - begin);
+        }
+        assert_true(wr_lanes_run_rows(&l, 20000, ROWS));
+        wr_lanes_close(&l);
     }
-    assert_in_range(least, 0, 500000); /* 8 ms; 840 where the client is left to itself */
-    assert_true(wr_lanes_run_rows(&l, 20000, ROWS));
-    wr_lanes_close(&l);
+    assert_in_range(least, 0, SOON_US); /* 8 ms; 840 where the client is left to itself */
 }
 
 static void
