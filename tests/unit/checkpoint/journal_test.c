@@ -201,6 +201,46 @@ files_below_a_floor_do_not_count(void **state)
     end();
 }
 
+/* The file `number` stands aside; a directory, which no unlink removes, has its name: and back. */
+static void
+set_aside(int number, bool aside)
+{
+    char kept[512];
+    snprintf(kept, sizeof kept, "%s/kept", directory);
+    if (!aside)
+        assert_int_equal(rmdir(path_of(number)), 0);
+    assert_int_equal(aside ? rename(path_of(number), kept) : rename(kept, path_of(number)), 0);
+    if (aside)
+        assert_int_equal(mkdir(path_of(number), 0700), 0);
+}
+
+/* The file with the floor is older than any checkpoint, but what it made void could not be removed. */
+static void
+a_floor_stays_while_what_it_made_void_is_there(void **state)
+{
+    uint64_t ticket;
+    begin();
+    put(1, "a", "old");
+    synced();
+    (void)read_again();
+    put(1, "a", "anew");
+    assert_int_equal(wr_journal_floor(journal, &ticket), WEIR_OK);
+    set_aside(1, true);
+    synced();
+    put(5, "a", "on");
+    synced();
+    wr_journal_drop(journal, 5);
+    assert_true(is_there(2) && is_there(3));
+    set_aside(1, false);
+    assert_string_equal(read_again(), "1:a:anew 5:a:on ");
+    put(5, "a", "on");
+    assert_int_equal(wr_journal_floor(journal, &ticket), WEIR_OK);
+    synced(); /* now it can */
+    assert_false(is_there(1) || is_there(2) || is_there(3));
+    assert_string_equal(read_again(), "5:a:on ");
+    end();
+}
+
 /* J4: every length, every flipped bit. */
 static void
 damage_ends_a_file(void **state)
@@ -297,6 +337,7 @@ WR_TESTS = { WR_TEST(what_is_durable_is_read_in_order),
              WR_TEST(files_go_with_their_epochs),
              WR_TEST(a_floor_makes_what_was_there_void),
              WR_TEST(files_below_a_floor_do_not_count),
+             WR_TEST(a_floor_stays_while_what_it_made_void_is_there),
              WR_TEST(damage_ends_a_file),
              WR_TEST(a_disk_that_is_full_is_told_and_tried_again),
              WR_TEST(there_is_room_until_too_much_waits),
