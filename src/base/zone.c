@@ -113,6 +113,23 @@ wr_zone_release(wr_zone *z)
         atomic_store(&z->used, false);
 }
 
+static uint64_t
+heap_stat(const char *name)
+{
+    size_t value = 0, length = sizeof value;
+    return mallctl(name, &value, &length, NULL, 0) == 0 ? value : 0;
+}
+
+bool
+wr_heap_look(wr_heap *out)
+{
+    figures_refresh();
+    *out = (wr_heap){ .live = heap_stat("stats.allocated"),
+                      .active = heap_stat("stats.active"),
+                      .resident = heap_stat("stats.resident") };
+    return out->resident > 0;
+}
+
 #else
 
 wr_zone *
@@ -144,6 +161,13 @@ void
 wr_zone_release(wr_zone *z)
 {
     (void) z;
+}
+
+bool
+wr_heap_look(wr_heap *out)
+{
+    *out = (wr_heap){ 0 };
+    return false;
 }
 
 #endif

@@ -317,6 +317,20 @@ metrics_epochs(weir *engine, wr_text *to)
                        atomic_load(&p->epoch_fill) / 1e3);
 }
 
+static void
+metrics_heap(wr_text *to)
+{
+    wr_heap heap;
+    if (!wr_heap_look(&heap))
+        return;
+    metric_head(to, "weir_heap_bytes", "gauge", "The allocator's own figures of the whole process.");
+    wr_text_printf(to,
+                   "weir_heap_bytes{kind=\"live\"} %llu\nweir_heap_bytes{kind=\"active\"} %llu\n"
+                   "weir_heap_bytes{kind=\"resident\"} %llu\n",
+                   (unsigned long long)heap.live, (unsigned long long)heap.active,
+                   (unsigned long long)heap.resident);
+}
+
 weir_status
 weir_metrics(weir *engine, char **text, weir_error *err)
 {
@@ -324,6 +338,7 @@ weir_metrics(weir *engine, char **text, weir_error *err)
     wr_text_init(&to, NULL);
     metric_head(&to, "weir_build_info", "gauge", "The version, as a label.");
     wr_text_printf(&to, "weir_build_info{version=\"%s\"} 1\n", weir_version());
+    metrics_heap(&to);
     metric_head(&to, "weir_memory_bytes", "gauge", "Bytes counted by the engine.");
     wr_text_printf(&to, "weir_memory_bytes{part=\"all\"} %llu\n",
                    (unsigned long long)wr_budget_used(wr_budget_process()));

@@ -46,6 +46,8 @@ class Reader(threading.Thread):
         self.client = Client("127.0.0.1:%d" % self.world.ports["tcp"], timeout=60)
         sub = self.client.subscribe(self.view, snapshot=self.cursor is None, cursor=self.cursor, **self.options)
         self.begun = True
+        if self.cursor is None and self.what == "table":
+            self.rows = {}  # all of them come
         waiting = []
         while sub.ended is None:
             while self.stalled.is_set():

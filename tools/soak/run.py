@@ -32,7 +32,7 @@ from reader import Reader  # noqa: E402
 from world import World  # noqa: E402
 
 LATE_S = 60  # that a minute is longer at most for a fault that is not over
-COLUMNS = ("time_s", "minute", "fault", "quiet", "life", "life_s", "rss_bytes", "weir_bytes", "kafka_bytes", "fds", "threads", "cpu_s", "checkpoints",
+COLUMNS = ("time_s", "minute", "fault", "quiet", "life", "life_s", "rss_bytes", "live_bytes", "active_bytes", "weir_bytes", "kafka_bytes", "fds", "threads", "cpu_s", "checkpoints",
            "checkpoint_failures", "late", "bad", "behind")
 WARM_S, MEASURE_S = 8, 16  # of what is measured before a share of it is fed
 BEHIND_MAX_S = 3
@@ -45,7 +45,7 @@ def metrics(world):
         return None
     out = {}
     for name, labels, value in re.findall(r"^(\w+)(\{.*?\})? ([-+.\deE]+)$", text, re.M):
-        out[name + (labels if name in ("weir_memory_bytes", "weir_source_records_total") else "")] = out.get(name, 0) + float(value)
+        out[name + (labels if name in ("weir_memory_bytes", "weir_heap_bytes", "weir_source_records_total") else "")] = out.get(name, 0) + float(value)
     return out
 
 
@@ -67,6 +67,7 @@ def sample(world):
     memory = {k: v for k, v in m.items() if k.startswith("weir_memory_bytes")}
     return {"rss_bytes": int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) * 1024, "threads": int(re.search(r"Threads:\s+(\d+)", status).group(1)),
             "fds": len(os.listdir("/proc/%d/fd" % pid)), "cpu_s": cpu_seconds(pid),
+            "live_bytes": m.get('weir_heap_bytes{kind="live"}', 0), "active_bytes": m.get('weir_heap_bytes{kind="active"}', 0),
             "weir_bytes": next((v for k, v in memory.items() if '"all"' in k), 0), "kafka_bytes": next((v for k, v in memory.items() if '"kafka"' in k), 0),
             "checkpoints": m.get("weir_checkpoints_total", 0), "checkpoint_failures": m.get("weir_checkpoint_failures_total", 0),
             "late": m.get("weir_view_late_rows_total", 0), "bad": m.get("weir_source_bad_records_total", 0)}
@@ -195,7 +196,7 @@ class Soak:
             w.feeder.events, wall, 100 * cpu / wall, self.samples[-1]["checkpoints"], self.samples[-1]["checkpoint_failures"]))
         if w.process.poll() is None:
             before = w.flush()
-            verdict.answers(w, self.readers, before, bool(self.a.kill), self.found)
+            verdict.answers(w, self.readers, before, bool(self.a.kill), bool(self.a.load), self.found)
             w.process.send_signal(signal.SIGTERM)
             try:
                 if w.process.wait(120) != 0:
@@ -207,7 +208,7 @@ class Soak:
         if self.late:
             self.found.append("%d rows were late" % self.late)
         cycle = len(faults.FAULTS) * self.a.length
-        verdict.slopes(self.samples, not self.a.kill and wall >= 1800, self.a.length if self.a.kill else min(cycle, wall / 4), self.found)
+        verdict.slopes(self.samples, not self.a.kill and wall >= 1800, bool(self.a.load), self.a.length if self.a.kill else min(cycle, wall / 4), self.found)
 
 
 def main():

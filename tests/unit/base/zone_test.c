@@ -58,6 +58,25 @@ a_thread_s_memory_is_its_zone_s(void **state)
 }
 
 static void
+the_heap_is_known(void **state)
+{
+    enum { BYTES = 40 << 20 };
+    wr_heap before, with, after;
+    if (!wr_heap_look(&before)) {
+        assert_int_equal(before.live + before.active + before.resident, 0);
+        return;
+    }
+    pieces[0] = malloc(BYTES); /* where others see it: the compiler leaves it there */
+    memset(pieces[0], 1, BYTES);
+    assert_true(wr_heap_look(&with));
+    assert_in_range(with.live - before.live, BYTES, BYTES + (1 << 20));
+    assert_true(with.active >= with.live && with.resident >= with.active);
+    free(pieces[0]);
+    assert_true(wr_heap_look(&after));
+    assert_in_range(after.live, 0, before.live + (1 << 20));
+}
+
+static void
 zones_are_many_and_not_without_end(void **state)
 {
     wr_zone *all[WR_ZONES_MAX + 1];
@@ -69,4 +88,4 @@ zones_are_many_and_not_without_end(void **state)
         wr_zone_release(all[--n]);
 }
 
-WR_TESTS = { WR_TEST(a_thread_s_memory_is_its_zone_s), WR_TEST(zones_are_many_and_not_without_end), { NULL, NULL } };
+WR_TESTS = { WR_TEST(a_thread_s_memory_is_its_zone_s), WR_TEST(the_heap_is_known), WR_TEST(zones_are_many_and_not_without_end), { NULL, NULL } };
