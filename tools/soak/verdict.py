@@ -138,7 +138,7 @@ def answers(world, readers, before, killed, load, found):
     bad = len(read_rows(world.disk + "/bad.jsonl"))
     if bad < x.bad or (bad > x.bad and not killed):
         found.append("dead letters: %d, not %d" % (bad, x.bad))
-    subscribers(world, readers, windows, killed, found)
+    subscribers(world, readers, windows, killed, load, found)
     p = subprocess.run(["kcat", "-b", world.other.address, "-t", "keys", "-C", "-e", "-q", "-o", "beginning"], capture_output=True, timeout=120)
     last = {}
     for line in p.stdout.decode().splitlines():
@@ -147,7 +147,7 @@ def answers(world, readers, before, killed, load, found):
     compare("keys (topic)", last, {key: tuple(v) for key, v in x.keys.items()}, found)
 
 
-def subscribers(world, readers, windows, killed, found):
+def subscribers(world, readers, windows, killed, load, found):
     x = world.expected
     by_view = {r.view: r for r in readers}
     r = by_view["per_window"]
