@@ -76,7 +76,7 @@ sink_begin(file_sink *s, wr_encoder *encoder, bool truncate, weir_error *err)
     return wr_text_ok(&s->output.pending) ? WEIR_OK : WEIR_MEMORY;
 }
 
-/* Two would write into each other's lines, and rotate each other's file; devices and pipes have neither. */
+/* Two would write into each other's lines, and rotate each other's file; a device (/dev/null) takes any number. */
 static const char *
 sink_target(const void *config)
 {

@@ -294,16 +294,15 @@ partition_read(kafka_source *s, kafka_partition *p, uint32_t *read)
     if (s->step == KAFKA_READ && !p->over && !s->ctx->has_room(s->ctx))
         s->step = KAFKA_FULL;
     *read += s->taken;
+    atomic_store_explicit(&p->shown, p->position, memory_order_relaxed);
     if (s->taken > 0) {
         p->empty_since = 0;
         p->prompts = 0;
+        wr_dev_kafka_consumed(s->consumer->config->brokers, s->consumer->config->topic, p->number,
+                              p->position);
     } else if (s->step == KAFKA_READ && !p->over && !p->held) {
         s->look_in = WR_MIN(s->look_in, wr_kafka_starve_look(s, p));
     }
-    atomic_store_explicit(&p->shown, p->position, memory_order_relaxed);
-    if (s->taken > 0)
-        wr_dev_kafka_consumed(s->consumer->config->brokers, s->consumer->config->topic, p->number,
-                              p->position);
     return s->step;
 }
 

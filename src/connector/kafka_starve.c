@@ -9,6 +9,8 @@
  *
  * Place       a shard that finds a queue empty before the partition's end says so after STARVED_US, and again after four
  *             times that, PROMPTS times in all; the consumer's thread asks.
+ * State       of a partition: since when its queue is empty and how often it was asked for since (the shard's), and that it
+ *             is to be asked for (set by the shard, cleared by the consumer's thread).
  * Cost        nothing while messages come; two clock readings and a timer for a partition that has none.  A broker that is
  *             far off is asked at most PROMPTS times a fetch.
  */
@@ -20,6 +22,13 @@ enum {
     VERSION_WITH_BACKOFF = 0x02020000,
 };
 
+/* When p is to be asked for next, if it is still empty then. */
+static int64_t
+next_prompt(const kafka_partition *p)
+{
+    return p->empty_since + (int64_t) STARVED_US * (1 << 2 * p->prompts);
+}
+
 int64_t
 wr_kafka_starve_look(kafka_source *s, kafka_partition *p)
 {
@@ -30,13 +39,12 @@ wr_kafka_starve_look(kafka_source *s, kafka_partition *p)
     int64_t now = wr_clock_monotonic(s->ctx->clock);
     if (p->empty_since == 0)
         p->empty_since = now;
-    int64_t due = p->empty_since + (int64_t) STARVED_US * (1 << 2 * p->prompts);
-    if (now < due)
-        return due - now;
-    p->prompts++;
-    atomic_store_explicit(&p->starved, true, memory_order_release);
-    wr_kafka_consumer_nudge(s->consumer);
-    return p->prompts < PROMPTS ? p->empty_since + (int64_t) STARVED_US * (1 << 2 * p->prompts) - now : INT64_MAX;
+    if (now >= next_prompt(p)) {
+        p->prompts++;
+        atomic_store_explicit(&p->starved, true, memory_order_release);
+        wr_kafka_consumer_nudge(s->consumer);
+    }
+    return p->prompts < PROMPTS ? WR_MAX(next_prompt(p) - now, (int64_t) 0) : INT64_MAX;
 }
 
 void

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* support/lanes.c -- see lanes.h. */
+#include "support/deadline.h"
 #include "support/lanes.h"
 
 #include <errno.h>
@@ -11,14 +12,7 @@
 
 #include <cmocka.h>
 
-enum { LOOK_US = 20000, HANGS_MS = 1000, PATIENCE = 6 };
-
-/* A second or more is there for what hangs, not for what is slow. */
-static int64_t
-end_of(const wr_lanes *l, int timeout_ms)
-{
-    return wr_clock_monotonic(l->ctx.clock) + (int64_t) timeout_ms * (timeout_ms >= HANGS_MS ? PATIENCE : 1) * 1000;
-}
+enum { LOOK_US = 20000 };
 
 static wr_lane *
 lane_find(wr_source_ctx *ctx, int32_t partition)
@@ -352,7 +346,7 @@ lanes_wait(wr_lanes *l, int64_t end, bool (*until)(wr_lanes *l))
 bool
 wr_lanes_run(wr_lanes *l, int timeout_ms, bool (*until)(wr_lanes *l))
 {
-    int64_t end = end_of(l, timeout_ms);
+    int64_t end = wr_test_deadline(l->ctx.clock, timeout_ms);
     for (;;) {
         l->flow = l->ops->poll(l->self, &l->ctx);
         if (until != NULL && until(l))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* support/sinks.c -- see sinks.h. */
+#include "support/deadline.h"
 #include "support/sinks.h"
 
 #include <fcntl.h>
@@ -76,15 +77,6 @@ wr_sinks_open(wr_sinks *s, const char *sink, const char *settings, const char *f
         fail_msg("%s does not open: %s", sink, err.text);
 }
 
-enum { HANGS_MS = 1000, PATIENCE = 6 };
-
-/* A second or more is there for what hangs, not for what is slow. */
-static int64_t
-end_of(const wr_sinks *s, int timeout_ms)
-{
-    return wr_clock_monotonic(s->ctx.clock) + (int64_t) timeout_ms * (timeout_ms >= HANGS_MS ? PATIENCE : 1) * 1000;
-}
-
 /* False when the time is up. */
 static bool
 sinks_sleep(wr_sinks *s, int64_t until)
@@ -111,7 +103,7 @@ sinks_sleep(wr_sinks *s, int64_t until)
 wr_flow
 wr_sinks_write(wr_sinks *s, const char *rows, const int64_t *diffs, int timeout_ms)
 {
-    int64_t   until = end_of(s, timeout_ms);
+    int64_t   until = wr_test_deadline(s->ctx.clock, timeout_ms);
     wr_batch *batch = wr_decoding_batch(&s->rows, rows, diffs);
     wr_flow   flow;
     do
@@ -124,7 +116,7 @@ wr_sinks_write(wr_sinks *s, const char *rows, const int64_t *diffs, int timeout_
 wr_flow
 wr_sinks_flush(wr_sinks *s, int timeout_ms)
 {
-    int64_t until = end_of(s, timeout_ms);
+    int64_t until = wr_test_deadline(s->ctx.clock, timeout_ms);
     wr_flow flow;
     do
         flow = s->ops->flush(s->self, &s->ctx);

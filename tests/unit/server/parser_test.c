@@ -340,21 +340,30 @@ is_gone(pid_t pid)
     return false;
 }
 
-static void
-none_outlives_another(void **state)
+/* The process that keeps p's parsers; where children cannot be listed the test is passed over. */
+static pid_t
+keeper_of(parser *p)
 {
-    parser *p;
-    answer a = { 0 };
-    pid_t keeper = 0, child = 0;
-    (void)state;
-    assert_int_equal(parser_open(&patient, &p, NULL), WEIR_OK);
-    assert_int_equal(ask(p, "SELECT 1", &a), WEIR_OK);
+    pid_t keeper = 0;
     uint32_t n = children_of(getpid(), &keeper, 1);
     if (n == UINT32_MAX) {
         parser_close(p);
         skip();
     }
     assert_int_equal(n, 1);
+    return keeper;
+}
+
+static void
+none_outlives_another(void **state)
+{
+    parser *p;
+    answer a = { 0 };
+    pid_t keeper, child = 0;
+    (void)state;
+    assert_int_equal(parser_open(&patient, &p, NULL), WEIR_OK);
+    assert_int_equal(ask(p, "SELECT 1", &a), WEIR_OK);
+    keeper = keeper_of(p);
     assert_int_equal(children_of(keeper, &child, 1), 1);
     kill(child, SIGTERM); /* what a supervisor sends to all */
     kill(keeper, SIGINT);
@@ -384,19 +393,14 @@ a_keeper_that_stood_still_is_in_step_again(void **state) /* K3 */
     parser *p;
     parser_config hasty = { .timeout_us = 300 * 1000, .retire_us = patient.retire_us };
     answer a = { 0 };
-    pid_t keeper = 0, child = 0;
+    pid_t keeper, child = 0;
     weir_status status;
     int tries = 0, in_a_row = 0;
     (void)state;
     assert_int_equal(parser_open(&hasty, &p, NULL), WEIR_OK);
     while (ask(p, "SELECT 1", &a) != WEIR_OK && ++tries < TRIES) {
     }
-    uint32_t n = children_of(getpid(), &keeper, 1);
-    if (n == UINT32_MAX) {
-        parser_close(p);
-        skip();
-    }
-    assert_int_equal(n, 1);
+    keeper = keeper_of(p);
     assert_int_equal(children_of(keeper, &child, 1), 1);
     kill(child, SIGKILL);
     kill(keeper, SIGSTOP);
