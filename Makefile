@@ -215,8 +215,8 @@ oracle: $(O)/weir ## every bounded SQL test, and every function on generated val
 	@tools/oracle
 	@tools/oracle_functions $(O)/weir $(if $(SEED),--seed $(SEED))
 
-property: $(O)/weir ## random queries against a naive evaluator and PostgreSQL: N=2000
-	@tools/property $(O)/weir $(or $(N),2000)
+property: $(O)/weir ## random queries against a naive evaluator and PostgreSQL: N=2000 FIRST=1
+	@tools/property $(O)/weir $(or $(N),2000) $(if $(FIRST),--first $(FIRST))
 
 tpch: $(O)/weir ## the 22 queries of TPC-H against PostgreSQL, bounded and continuous
 	@tools/test_tpch $(O)/weir $(or $(SCALE),0.01)

@@ -4,11 +4,14 @@
  *
  * Invariants  C1  an expression that fails when folded is left as it is: CASE may never reach it
  *             C2  now() is folded in bounded queries alone
+ *             C3  an endless join keeps its conditions beside a false one: they bound its times, and what
+ *                 reads it may need them
  */
 #include "plan/rules_impl.h"
 
 typedef struct fold_state {
     wr_rule_context *c;
+    bool keeps; /* a false among the conjuncts is not the whole (C3) */
     bool failed;
 } fold_state;
 
@@ -27,7 +30,7 @@ shorten(fold_state *s, const wr_expr *expr, wr_expr **args)
     bool is_and = expr->kind == WR_EXPR_AND;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < expr->arg_count; i++) {
-        if (is_bool(args[i], !is_and))
+        if (is_bool(args[i], !is_and) && !(is_and && s->keeps))
             return args[i];
         if (!is_bool(args[i], is_and))
             args[kept++] = args[i];
@@ -208,6 +211,12 @@ inline_row(wr_rule_context *c, wr_plan *p)
     return WEIR_OK;
 }
 
+static bool
+is_join_or_its_filter(const wr_plan *p)
+{
+    return p->kind == WR_PLAN_JOIN || (p->kind == WR_PLAN_FILTER && p->inputs[0]->kind == WR_PLAN_JOIN);
+}
+
 weir_status
 wr_rule_fold_constants(wr_rule_context *c, wr_plan **plan)
 {
@@ -216,6 +225,8 @@ wr_rule_fold_constants(wr_rule_context *c, wr_plan **plan)
         WR_TRY(wr_rule_fold_constants(c, &(*plan)->inputs[i]));
     if ((*plan)->kind == WR_PLAN_PROJECT)
         WR_TRY(inline_row(c, *plan));
+    bool bounded = c->options == NULL || c->options->bounded;
+    s.keeps = !bounded && is_join_or_its_filter(*plan);
     if (!wr_plan_map_exprs(*plan, fold_one, &s) || s.failed)
         return WEIR_MEMORY;
     if ((*plan)->kind == WR_PLAN_FILTER)
