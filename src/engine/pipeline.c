@@ -399,19 +399,17 @@ weir_pipeline_checkpoint(weir_pipeline *p, weir_error *err)
     if (p->data_dir == NULL)
         return wr_error_set(err, WEIR_CHECKPOINT,
                             "pipeline %s has no data directory: set checkpoint.dir", p->name);
-    wr_checkpoint_view before, now;
-    wr_runtime_checkpoint_view(p->runtime, &before);
-    now = before;
+    wr_checkpoint_view now = { 0 };
     wr_epoch epoch = wr_runtime_barrier(p->runtime);
     for (int i = 0; i < TRIES && wr_runtime_epoch_done(p->runtime) < epoch; i++) {
         nanosleep(&(struct timespec){ 0, 10 * 1000 * 1000 }, NULL);
         wr_runtime_checkpoint_view(p->runtime, &now);
-        if (weir_pipeline_state(p, NULL) != WEIR_RUNNING || now.failures > before.failures)
+        if (weir_pipeline_state(p, NULL) != WEIR_RUNNING || now.failed >= epoch)
             break;
     }
     if (wr_runtime_epoch_done(p->runtime) >= epoch)
         return WEIR_OK;
-    if (now.failures > before.failures)
+    if (now.failed >= epoch)
         return wr_error_set(err, WEIR_CHECKPOINT, "the checkpoint of %s was not written: %s", p->name,
                             now.last_error);
     return wr_error_set(err, WEIR_TIMEOUT, "the checkpoint of %s did not complete within 10 s",

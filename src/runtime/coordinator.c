@@ -198,6 +198,7 @@ epoch_finish(wr_runtime *rt, wr_epoch epoch, weir_status status, uint64_t bytes,
             atomic_store_explicit(&c->durable, epoch, memory_order_release);
     } else {
         c->view.failures++;
+        c->view.failed = epoch;
         snprintf(c->view.last_error, sizeof c->view.last_error, "%.199s", err->text);
     }
     c->under_way = 0;

@@ -166,9 +166,7 @@ stop_await(wr_runtime *rt, wr_epoch epoch, weir_error *err)
     int64_t      begun = wr_clock_monotonic(wr_clock_system());
     bool         over = false;
     wr_mutex_lock(&c->lock);
-    uint64_t failures = c->view.failures;
-    while (atomic_load(&c->done) < epoch && c->view.failures == failures &&
-           !atomic_load(&rt->failed) && !over) {
+    while (atomic_load(&c->done) < epoch && c->view.failed < epoch && !atomic_load(&rt->failed) && !over) {
         int64_t left = begun + STOP_WAIT_US - wr_clock_monotonic(wr_clock_system());
         if (rt->threads_running)
             (void) wr_cond_wait_for(&c->changed, &c->lock, left);
@@ -180,7 +178,7 @@ stop_await(wr_runtime *rt, wr_epoch epoch, weir_error *err)
         }
         over = over || left <= 0;
     }
-    bool complete = atomic_load(&c->done) >= epoch, failed = c->view.failures != failures;
+    bool complete = atomic_load(&c->done) >= epoch, failed = c->view.failed >= epoch;
     wr_mutex_unlock(&c->lock);
     if (complete || atomic_load(&rt->failed))
         return WEIR_OK;
@@ -188,6 +186,15 @@ stop_await(wr_runtime *rt, wr_epoch epoch, weir_error *err)
         return wr_error_set(err, WEIR_CHECKPOINT, "the last checkpoint was not written: %s",
                             c->view.last_error);
     return wr_error_set(err, WEIR_TIMEOUT, "the last barrier did not pass within 10 s");
+}
+
+/* Nobody runs: sources hear of the last checkpoint, too, which was durable but a moment ago. */
+static void
+sources_commit(wr_runtime *rt)
+{
+    for (uint32_t i = 0; i < rt->source_count; i++)
+        for (uint32_t k = 0; k < rt->sources[i].shard_count; k++)
+            wr_source_commit(&rt->sources[i].shards[k]);
 }
 
 weir_status
@@ -205,6 +212,7 @@ wr_runtime_stop(wr_runtime *rt, weir_error *err)
     wr_executor_join(rt);
     wr_coordinator_stop(rt);
     wr_undo_stop(rt);
+    sources_commit(rt);
     weir_status failure = wr_runtime_status(rt, err);
     return failure != WEIR_OK ? failure : status;
 }

@@ -167,6 +167,7 @@ typedef struct wr_sink_view {
 void     wr_runtime_sink_view(wr_runtime *runtime, uint32_t sink, wr_sink_view *view);
 typedef struct wr_checkpoint_view {
     wr_epoch epoch;
+    wr_epoch failed; /* the newest that was not written; 0: none */
     wr_time  at;
     int64_t  duration_us;
     uint64_t bytes, count, failures;

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -289,6 +290,74 @@ a_clean_stop_repeats_nothing(void **state)
     free(want);
 }
 
+/* ... and sources hear of its checkpoint before they are closed: offsets stand where the state does. */
+static void
+a_clean_stop_commits_its_checkpoint(void **state)
+{
+    make_events(6);
+    for (int threads = 0; threads < 2; threads++) {
+        rig              r;
+        weir_error       err;
+        _Atomic wr_epoch committed = 0;
+        init(&r, RIG_WINDOWS);
+        r.config.workers = 2;
+        r.source_config[0].follow = true;
+        r.source_config[0].committed = &committed;
+        if (threads) {
+            r.config.executor = WR_EXECUTOR_THREADS;
+            r.config.clock = wr_clock_system();
+        }
+        rig_start(&r);
+        if (!threads)
+            rig_steps(&r, 10);
+        assert_int_equal(wr_runtime_stop(r.rt, &err), WEIR_OK);
+        assert_int_equal(wr_runtime_epoch_done(r.rt), 1);
+        assert_int_equal(atomic_load(&committed), 1);
+        rig_fini(&r);
+        scratch_remove(directory);
+    }
+}
+
+static struct rlimit file_limit;
+
+/* There is no room while the first checkpoint is written. */
+static void
+room_with_the_second(const char *what, const char *path)
+{
+    if (strstr(path, "ckpt-0000000002") != NULL)
+        setrlimit(RLIMIT_FSIZE, &file_limit);
+}
+
+/* One was under way, and fails, when the stop asks for its own: that one is waited for. */
+static void
+a_stop_does_not_give_up_over_an_earlier_checkpoint(void **state)
+{
+    make_events(6);
+    rig           r;
+    weir_error    err;
+    struct rlimit small = { .rlim_cur = 64 };
+    init(&r, RIG_WINDOWS);
+    r.source_config[0].follow = true;
+    rig_start(&r);
+    rig_steps(&r, 10);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &file_limit);
+    small.rlim_max = file_limit.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &small);
+    wr_store_before_io = room_with_the_second;
+    wr_epoch    first = wr_runtime_barrier(r.rt);
+    weir_status status = wr_runtime_stop(r.rt, &err);
+    wr_store_before_io = NULL;
+    setrlimit(RLIMIT_FSIZE, &file_limit);
+    wr_checkpoint_view view;
+    wr_runtime_checkpoint_view(r.rt, &view);
+    assert_int_equal(view.failures, 1);
+    assert_int_equal(status, WEIR_OK);
+    assert_int_equal(wr_runtime_epoch_done(r.rt), first + 1);
+    rig_fini(&r);
+    scratch_remove(directory);
+}
+
 static void
 the_interval_counts_on_the_injected_clock(void **state)
 {
@@ -486,6 +555,8 @@ WR_TESTS = {
     WR_TEST(values_are_not_repeated_after_a_restart),
     WR_TEST(killed_at_random_again_and_again),
     WR_TEST(a_clean_stop_repeats_nothing),
+    WR_TEST(a_clean_stop_commits_its_checkpoint),
+    WR_TEST(a_stop_does_not_give_up_over_an_earlier_checkpoint),
     WR_TEST(the_interval_counts_on_the_injected_clock),
     WR_TEST(a_checkpoint_that_fails_is_counted_and_the_job_goes_on),
     WR_TEST(barriers_pass_without_a_directory),
