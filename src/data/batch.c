@@ -8,6 +8,7 @@
 #include "data/batch.h"
 
 #include "data/column_impl.h"
+#include "data/datetime.h"
 
 #include <string.h>
 
@@ -363,16 +364,6 @@ wr_batch_bytes(const wr_batch *batch)
     return bytes;
 }
 
-static wr_time
-time_of_date(int32_t days)
-{
-    if (days == INT32_MIN)
-        return WR_TIME_NEGINF;
-    if (days == INT32_MAX)
-        return WR_TIME_POSINF;
-    return (wr_time) days * (86400 * 1000000LL);
-}
-
 void
 wr_batch_set_times(wr_batch *batch, int32_t time_column)
 {
@@ -397,7 +388,7 @@ wr_batch_set_times(wr_batch *batch, int32_t time_column)
             if (wr_column_is_null(c, row))
                 continue;
             uint32_t at = wr_column_index(c, row);
-            wr_time  t = c->type.id == WR_DATE ? time_of_date(((const int32_t *) base->data)[at])
+            wr_time  t = c->type.id == WR_DATE ? wr_date_time(((const int32_t *) base->data)[at])
                                                : ((const wr_time *) base->data)[at];
             least = WR_MIN(least, t);
             most = WR_MAX(most, t);

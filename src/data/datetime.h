@@ -28,6 +28,25 @@ int64_t  wr_days_from_civil(int64_t year, int month, int day); /* days since 197
 void     wr_civil_from_time(wr_time t, wr_civil *out);
 bool     wr_time_from_civil(const wr_civil *civil, wr_time *out); /* false: out of range */
 
+/* Midnight.  Dates go on for longer than timestamps: what is past their last midnight stands, in its order, in the last hour
+ * before infinity, where no midnight is.  And back. */
+static inline wr_time
+wr_date_time(int64_t days)
+{
+    wr_time us;
+    if (days == WR_DATE_NEGINF)
+        return WR_TIME_NEGINF;
+    return __builtin_mul_overflow(days, WR_US_PER_DAY, &us) ? WR_TIME_POSINF - (WR_DATE_POSINF - days) : us;
+}
+static inline int64_t
+wr_time_date(wr_time midnight)
+{
+    if (midnight == WR_TIME_NEGINF)
+        return WR_DATE_NEGINF;
+    return midnight >= WR_TIME_POSINF - WR_DATE_POSINF ? WR_DATE_POSINF - (WR_TIME_POSINF - midnight)
+                                                       : midnight / WR_US_PER_DAY;
+}
+
 weir_status wr_date_parse(const char *s, size_t n, int32_t *out, weir_error *err);
 weir_status wr_timeofday_parse(const char *s, size_t n, int64_t *out, weir_error *err);
 /* with_zone: a zone in the text shifts to UTC (none means UTC); without, a zone is ignored as PostgreSQL does. */

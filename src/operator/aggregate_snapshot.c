@@ -52,9 +52,7 @@ time_value(wr_type type, wr_time t, bool null)
         return wr_value_null(type);
     wr_value value = { .type = type, .integer = t };
     if (type.id == WR_DATE)
-        value.integer = t == WR_TIME_NEGINF   ? WR_DATE_NEGINF
-                        : t == WR_TIME_POSINF ? WR_DATE_POSINF
-                                              : t / WR_US_PER_DAY;
+        value.integer = wr_time_date(t);
     return value;
 }
 

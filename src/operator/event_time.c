@@ -12,22 +12,14 @@ wr_event_time_get(const wr_column *column, uint32_t row)
     uint32_t         at = wr_column_index(column, row);
     if (column->type.id != WR_DATE)
         return ((const wr_time *) base->data)[at];
-    int32_t days = ((const int32_t *) base->data)[at];
-    if (days == WR_DATE_NEGINF)
-        return WR_TIME_NEGINF;
-    if (days == WR_DATE_POSINF)
-        return WR_TIME_POSINF;
-    return (wr_time) days * WR_US_PER_DAY;
+    return wr_date_time(((const int32_t *) base->data)[at]);
 }
 
 wr_time
 wr_event_time_value(const wr_value *value)
 {
     wr_assert(!value->is_null);
-    return value->type.id != WR_DATE          ? value->integer
-           : value->integer == WR_DATE_NEGINF ? WR_TIME_NEGINF
-           : value->integer == WR_DATE_POSINF ? WR_TIME_POSINF
-                                              : value->integer * WR_US_PER_DAY;
+    return value->type.id == WR_DATE ? wr_date_time(value->integer) : value->integer;
 }
 
 static void

@@ -277,11 +277,7 @@ entry_time(rolling *r, const wr_bag_entry *e, wr_time *time)
     WR_TRY(wr_row_get(row->bytes + row->order_length, row->length - row->order_length,
                       r->config->over->input, r->values));
     const wr_value *v = &r->values[r->config->time_column];
-    *time = v->is_null                     ? WR_TIME_END
-            : v->type.id != WR_DATE        ? v->integer
-            : v->integer == WR_DATE_NEGINF ? WR_TIME_NEGINF
-            : v->integer == WR_DATE_POSINF ? WR_TIME_POSINF
-                                           : v->integer * WR_US_PER_DAY;
+    *time = v->is_null ? WR_TIME_END : wr_event_time_value(v);
     return WEIR_OK;
 }
 

@@ -338,10 +338,7 @@ bag_time(top_n *t, const wr_bag *bag, wr_time *time)
     const wr_value *v = &t->values[t->config->time_column];
     *time = WR_TIME_END;
     if (!v->is_null)
-        *time = v->type.id != WR_DATE          ? v->integer
-                : v->integer == WR_DATE_NEGINF ? WR_TIME_NEGINF
-                : v->integer == WR_DATE_POSINF ? WR_TIME_POSINF
-                                               : v->integer * WR_US_PER_DAY;
+        *time = wr_event_time_value(v);
     return WEIR_OK;
 }
 

@@ -13,6 +13,8 @@
  */
 #include "operator/window.h"
 
+#include "data/datetime.h"
+
 weir_status
 wr_window_check(const wr_window_spec *spec, weir_error *err)
 {
@@ -43,7 +45,8 @@ wr_window_check(const wr_window_spec *spec, weir_error *err)
 bool
 wr_window_can_hold(const wr_window_spec *spec, wr_time t)
 {
-    return t > WR_TIME_NEGINF + 4 * spec->size && t < WR_TIME_POSINF - 4 * spec->size;
+    return t > WR_TIME_NEGINF + 4 * spec->size &&
+           t < WR_TIME_POSINF - WR_MAX(4 * spec->size, (int64_t) WR_DATE_POSINF); /* no date that is past timestamps */
 }
 
 wr_time

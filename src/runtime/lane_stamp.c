@@ -8,6 +8,8 @@
  */
 #include "runtime/runtime_impl.h"
 
+#include "data/datetime.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -23,10 +25,7 @@ time_get(const wr_column *c, uint32_t row, wr_time *out)
         *out = ((const wr_time *) base->data)[at];
         return true;
     }
-    int32_t days = ((const int32_t *) base->data)[at];
-    *out = days == INT32_MIN   ? WR_TIME_NEGINF
-           : days == INT32_MAX ? WR_TIME_POSINF
-                               : (wr_time) days * (86400 * 1000000LL);
+    *out = wr_date_time(((const int32_t *) base->data)[at]);
     return true;
 }
 

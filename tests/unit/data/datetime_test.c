@@ -191,7 +191,26 @@ hostile_text_is_a_status(void **state)
     assert_int_not_equal(wr_interval_parse(text, 150, NULL, &interval, &err), WEIR_OK);
 }
 
+/* As a time, too: dates past all timestamps are apart, in order, and where no timestamp's midnight is. */
+static void
+dates_past_all_timestamps_keep_their_order(void **state)
+{
+    (void)state;
+    static const int64_t days[] = { WR_DATE_NEGINF, -2440588, -1, 0, 1, 106751990, 106751991, 106751992, 213503983, 2145031948, WR_DATE_POSINF };
+    wr_time before = WR_TIME_START;
+    for (size_t i = 0; i < WR_COUNT(days); i++) {
+        wr_time t = wr_date_time(days[i]);
+        assert_true(t > before);
+        assert_int_equal(wr_time_date(t), days[i]);
+        before = t;
+    }
+    assert_true(wr_date_time(106751991) == 106751991 * WR_US_PER_DAY);
+    assert_true(wr_date_time(WR_DATE_NEGINF) == WR_TIME_NEGINF);
+    assert_true(wr_date_time(WR_DATE_POSINF) == WR_TIME_POSINF);
+}
+
 WR_TESTS = {
+    WR_TEST(dates_past_all_timestamps_keep_their_order),
     WR_TEST(answers_are_postgresqls),
     WR_TEST(iso_form_has_t_and_z),
     WR_TEST(calendar_is_its_own_inverse),
