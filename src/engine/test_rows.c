@@ -42,14 +42,44 @@ node_to_json(const wr_node *node, wr_text *to)
     wr_text_putc(to, node->kind == WR_NODE_LIST ? ']' : '}');
 }
 
+static bool
+is_null(const wr_node *node)
+{
+    return node->kind == WR_NODE_SCALAR && !node->quoted &&
+           (strcmp(node->text, "null") == 0 || strcmp(node->text, "~") == 0 || node->length == 0);
+}
+
+/* [1, null] as {1,NULL}: PostgreSQL's own spelling of an array. */
+static void
+node_to_array(const wr_node *node, wr_text *to)
+{
+    wr_text json;
+    wr_text_putc(to, '{');
+    for (uint32_t i = 0; i < node->count; i++) {
+        const wr_node *item = node->items[i];
+        wr_text_puts(to, i > 0 ? "," : "");
+        if (is_null(item)) {
+            wr_text_puts(to, "NULL");
+        } else if (item->kind == WR_NODE_SCALAR) {
+            wr_text_put_json(to, item->text, item->length);
+        } else if (item->kind == WR_NODE_LIST) {
+            node_to_array(item, to);
+        } else {
+            wr_text_init(&json, to->budget);
+            node_to_json(item, &json);
+            if (wr_text_ok(&json))
+                wr_text_put_json(to, wr_text_string(&json), json.length);
+            wr_text_fini(&json);
+        }
+    }
+    wr_text_putc(to, '}');
+}
+
 /* A cell as a value of the column's type. */
 static weir_status
 cell_value(const wr_node *node, wr_type type, wr_arena *arena, wr_value *out, weir_error *err)
 {
-    bool null =
-        node->kind == WR_NODE_SCALAR && !node->quoted &&
-        (strcmp(node->text, "null") == 0 || strcmp(node->text, "~") == 0 || node->length == 0);
-    if (null) {
+    if (is_null(node)) {
         *out = wr_value_null(type);
         return WEIR_OK;
     }
@@ -57,17 +87,10 @@ cell_value(const wr_node *node, wr_type type, wr_arena *arena, wr_value *out, we
         return wr_value_parse(type, node->text, node->length, arena, out, err);
     wr_text json;
     wr_text_init(&json, arena->budget);
-    node_to_json(node, &json);
-    if (type.id ==
-        WR_ARRAY) { /* [1, 2] as {1,2}: PostgreSQL's own spelling of a list of plain values */
-        wr_text_clear(&json);
-        wr_text_putc(&json, '{');
-        for (uint32_t i = 0; i < node->count; i++) {
-            wr_text_puts(&json, i > 0 ? "," : "");
-            wr_text_put_json(&json, node->items[i]->text, node->items[i]->length);
-        }
-        wr_text_putc(&json, '}');
-    }
+    if (type.id == WR_ARRAY)
+        node_to_array(node, &json);
+    else
+        node_to_json(node, &json);
     weir_status st = wr_text_ok(&json)
                          ? wr_value_parse(type, wr_text_string(&json), json.length, arena, out, err)
                          : wr_error_set(err, WEIR_MEMORY, "%s", weir_status_text(WEIR_MEMORY));

@@ -377,7 +377,7 @@ bag_change(wr_agg_ctx *ctx, char *const *states, size_t offset, wr_column *const
 {
     const bag_aggregate *g = bag_of(ctx);
     uint32_t             plain = ctx->arg_count - g->order_count;
-    wr_value             values[WR_COUNT(g->shown.args)];
+    wr_value             values[WR_AGG_ARGS_MAX];
     wr_arena             scratch;
     if (g->words) {
         for (uint32_t i = 0; i < rows.count; i++)
@@ -479,7 +479,7 @@ bag_feed(const wr_agg_ctx *ctx, wr_agg_ctx *inner, const bag *b, bag_cursor *cur
          bool *more)
 {
     const bag_aggregate *g = bag_of(ctx);
-    wr_column           *columns[WR_COUNT(g->shown.args)] = { NULL };
+    wr_column           *columns[WR_AGG_ARGS_MAX] = { NULL };
     char               **states = wr_arena_alloc(inner->arena, FEED_ROWS * sizeof *states);
     weir_status          status = states != NULL ? WEIR_OK : WEIR_MEMORY;
     uint32_t             rows = 0;
@@ -556,7 +556,7 @@ AGG_ENCODE(bag_encode)
 static weir_status
 entry_decode(wr_agg_ctx *ctx, bag *b, wr_snapshot_reader *from, wr_arena *scratch)
 {
-    wr_value  values[WR_COUNT(ctx->aggregate->args)];
+    wr_value  values[WR_AGG_ARGS_MAX];
     bool      words = bag_of(ctx)->words;
     int64_t   count = wr_snapshot_get_i64(from);
     uint64_t  word = words ? wr_snapshot_get_u64(from) : (uint64_t) (uintptr_t) values;

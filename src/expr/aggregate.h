@@ -71,12 +71,15 @@ bool wr_aggregate_exists(const char *name);
 typedef void (*wr_aggregate_visit)(const wr_aggregate *aggregate, void *user);
 void wr_aggregate_each(wr_aggregate_visit visit, void *user);
 
+/* Its arguments, and behind them the expressions that only order its rows. */
+enum { WR_AGG_ARGS_MAX = 16 };
+
 /* One aggregate call in a plan. */
 typedef struct wr_agg_call {
     const wr_aggregate *aggregate;
     wr_type             result;
     uint32_t            arg_count;
-    wr_expr            *args[4];
+    wr_expr            *args[WR_AGG_ARGS_MAX];
     wr_expr            *filter;   /* FILTER (WHERE ...), or NULL                          */
     bool                distinct; /* over distinct arguments                              */
     uint32_t            order_count; /* the last of args only order the others            */

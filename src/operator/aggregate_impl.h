@@ -29,7 +29,7 @@ enum { AGG_SHARERS_MAX = 8 };
 typedef struct agg_call {
     const wr_agg_call *spec;
     size_t             offset;       /* of the state in a row                        */
-    wr_type            arg_types[4];
+    wr_type            arg_types[WR_AGG_ARGS_MAX];
     wr_agg_ctx         ctx;          /* arena: of the pane at hand                   */
     uint32_t           table;        /* DISTINCT: which of the pane's tables; else 0 */
     wr_key_layout      values;       /* DISTINCT: group id, arguments                */
@@ -42,7 +42,7 @@ typedef struct agg_call {
     uint32_t           sharer_count; /* of a set's leader, itself the first          */
     struct agg_call   *sharers[AGG_SHARERS_MAX];
     /* Of the batch at hand: */
-    wr_column         *args[4];
+    wr_column         *args[WR_AGG_ARGS_MAX];
     bool               narrowed;     /* only rows in pass take part                  */
     uint64_t          *pass;         /* by physical row                              */
 } agg_call;

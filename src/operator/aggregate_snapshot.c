@@ -408,7 +408,7 @@ get_distinct(restorer *r, wr_snapshot_reader *from, wr_pane *pane, agg_call *cal
 {
     wr_group_table *table = &pane->tables[call->table];
     agg_call       *set = call->set;
-    wr_value        values[4];
+    wr_value        values[WR_AGG_ARGS_MAX + 1];
     uint64_t        count = wr_snapshot_get_u64(from);
     for (uint64_t i = 0; i < count && !from->failed; i++) {
         int64_t  n = wr_snapshot_get_i64(from);

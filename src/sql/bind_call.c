@@ -51,32 +51,63 @@ check_place(sql_query *q, const PgQuery__FuncCall *call)
     return WEIR_OK;
 }
 
-/* The ORDER BY inside an aggregate; all of a query must agree, since its input is sorted once. */
+/* The ORDER BY inside an aggregate: what it goes by stands behind the call's arguments.  written: these before
+ * they were cast. */
 static weir_status
-bind_agg_order(sql_query *q, const PgQuery__FuncCall *call)
+bind_agg_order(sql_query *q, const PgQuery__FuncCall *call, wr_expr *const *written, wr_agg_call *made)
 {
-    uint32_t n = (uint32_t)call->n_agg_order;
-    sql_order *order = wr_arena_calloc(q->b->arena, n + 1, sizeof *order);
+    uint32_t n = (uint32_t)call->n_agg_order, plain = made->arg_count;
+    wr_agg_order *order = wr_arena_calloc(q->b->arena, n + 1, sizeof *order);
     if (order == NULL)
         return SQL_NOMEM(q->b);
+    if (n > WR_COUNT(made->args) - plain)
+        return wr_sql_unsupported(q->b, call->location, "ORDER BY this much inside an aggregate is");
     for (uint32_t i = 0; i < n; i++) {
         const PgQuery__SortBy *by = call->agg_order[i]->sort_by;
-        WR_TRY(wr_bind_typed(q, by->node, &order[i].expr));
+        wr_expr **key = &made->args[plain + i];
+        WR_TRY(wr_bind_typed(q, by->node, key));
         WR_TRY(wr_sql_sort_direction(q->b, by, &order[i].descending, &order[i].nulls_first));
+        bool given = !made->distinct;
+        for (uint32_t a = 0; a < plain && !given; a++)
+            given = wr_expr_equal(*key, written[a]) || wr_expr_equal(*key, made->args[a]);
+        if (!given)
+            return wr_error_at(q->b->err, WEIR_QUERY, wr_sql_location(by->node),
+                               "in an aggregate with DISTINCT, ORDER BY expressions must appear in "
+                               "argument list");
     }
-    uint32_t shared = WR_MIN(n, q->agg_order_count);
-    for (uint32_t i = 0; i < shared; i++) {
-        const sql_order *have = &q->agg_order[i];
-        if (!wr_expr_equal(have->expr, order[i].expr) || have->descending != order[i].descending ||
-            have->nulls_first != order[i].nulls_first)
-            return wr_sql_unsupported(q->b, call->location,
-                                      "aggregates with different ORDER BY are");
-    }
-    if (n > q->agg_order_count) {
-        q->agg_order = order;
-        q->agg_order_count = n;
-    }
+    made->arg_count += n;
+    made->order_count = n;
+    made->order = order;
     return WEIR_OK;
+}
+
+/* DISTINCT without ORDER BY gives the values in their order. */
+static weir_status
+order_distinct(sql_query *q, wr_agg_call *made)
+{
+    uint32_t n = 0;
+    wr_agg_order *order = wr_arena_calloc(q->b->arena, made->arg_count + 1, sizeof *order);
+    if (order == NULL)
+        return SQL_NOMEM(q->b);
+    for (uint32_t i = 0; i < made->arg_count; i++)
+        if (made->args[i]->kind != WR_EXPR_CONSTANT)
+            made->args[made->arg_count + n++] = made->args[i];
+    made->arg_count += n;
+    made->order_count = n;
+    made->order = order;
+    return WEIR_OK;
+}
+
+bool
+wr_sql_agg_order_same(const wr_agg_call *a, const wr_agg_call *b, uint32_t count)
+{
+    const wr_expr *const *x = (const wr_expr *const *)a->args + a->arg_count - a->order_count;
+    const wr_expr *const *y = (const wr_expr *const *)b->args + b->arg_count - b->order_count;
+    for (uint32_t i = 0; i < count; i++)
+        if (!wr_expr_equal(x[i], y[i]) || a->order[i].descending != b->order[i].descending ||
+            a->order[i].nulls_first != b->order[i].nulls_first)
+            return false;
+    return true;
 }
 
 weir_status
@@ -87,6 +118,8 @@ wr_sql_add_aggregate(sql_query *q, const wr_agg_call *call, wr_expr **out)
         const wr_agg_call *have = &q->calls[at];
         bool same = have->aggregate == call->aggregate && have->distinct == call->distinct &&
                     have->arg_count == call->arg_count &&
+                    have->order_count == call->order_count &&
+                    wr_sql_agg_order_same(have, call, call->order_count) &&
                     (have->filter == NULL) == (call->filter == NULL) &&
                     (have->filter == NULL || wr_expr_equal(have->filter, call->filter));
         for (uint32_t i = 0; same && i < call->arg_count; i++)
@@ -109,9 +142,8 @@ wr_sql_add_aggregate(sql_query *q, const wr_agg_call *call, wr_expr **out)
 /* Arguments, FILTER and the aggregate itself, for GROUP BY and for OVER alike. */
 static weir_status
 bind_aggregate_parts(sql_query *q, const PgQuery__FuncCall *call, const char *name,
-                     wr_agg_call *out)
+                     wr_expr **args, wr_agg_call *out)
 {
-    wr_expr *args[4];
     wr_type have[4], want[4];
     uint32_t n = (uint32_t)call->n_args;
     if (n > 3)
@@ -185,14 +217,17 @@ static weir_status
 bind_aggregate(sql_query *q, const PgQuery__FuncCall *call, const char *name, wr_expr **out)
 {
     wr_agg_call made;
+    wr_expr *written[4];
     WR_TRY(check_place(q, call));
     bool can_over = q->can_over, can_unnest = q->can_unnest;
     q->in_aggregate = true;
     q->can_over = q->can_unnest = false;
-    WR_TRY(bind_aggregate_parts(q, call, name, &made));
+    WR_TRY(bind_aggregate_parts(q, call, name, written, &made));
     WR_TRY(check_level(q, &made));
     if (call->n_agg_order > 0 && !call->agg_within_group && made.aggregate->order_matters)
-        WR_TRY(bind_agg_order(q, call));
+        WR_TRY(bind_agg_order(q, call, written, &made));
+    else if (made.distinct && !call->agg_within_group && made.aggregate->order_matters)
+        WR_TRY(order_distinct(q, &made));
     q->in_aggregate = false;
     q->can_over = can_over;
     q->can_unnest = can_unnest;
@@ -474,7 +509,8 @@ wr_bind_over_aggregate(sql_query *q, const PgQuery__FuncCall *call, wr_agg_call 
     if (call->agg_within_group)
         return wr_error_at(q->b->err, WEIR_QUERY, call->location,
                            "OVER is not supported for ordered-set aggregates");
-    return bind_aggregate_parts(q, call, wr_sql_last_name(call->funcname, call->n_funcname), out);
+    wr_expr *written[4];
+    return bind_aggregate_parts(q, call, wr_sql_last_name(call->funcname, call->n_funcname), written, out);
 }
 
 weir_status

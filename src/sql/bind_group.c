@@ -311,21 +311,6 @@ settle_groups(sql_query *q, wr_expr ***exprs, uint32_t count)
     return WEIR_OK;
 }
 
-static weir_status
-sort_input(sql_query *q, wr_plan **plan, wr_expr **order_columns)
-{
-    wr_sort_key *keys = wr_arena_calloc(q->b->arena, q->agg_order_count + 1, sizeof *keys);
-    if (keys == NULL)
-        return SQL_NOMEM(q->b);
-    for (uint32_t i = 0; i < q->agg_order_count; i++)
-        keys[i] = (wr_sort_key){ .column = order_columns[i]->column,
-                                 .descending = q->agg_order[i].descending,
-                                 .nulls_first = q->agg_order[i].nulls_first };
-    *plan =
-        wr_plan_make_sort(q->b->arena, *plan, keys, q->agg_order_count, UINT64_MAX, 0, false, -1);
-    return *plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
-}
-
 static bool
 reads_window(const wr_plan *plan)
 {
@@ -334,38 +319,48 @@ reads_window(const wr_plan *plan)
     return plan->kind == WR_PLAN_WINDOW;
 }
 
-/* Over an endless input the rows cannot be sorted first, and over windows those that come late must
- * be told from the others: the calls that care keep theirs in order themselves, with the order's
- * columns as further arguments. */
-static bool
-calls_order(const sql_query *q)
+/*
+ * The call by whose ORDER BY the rows can be sorted once for all of them; NULL: there is none.  Over an endless
+ * input they cannot be sorted first, over windows those that come late must be told from the others, and in a
+ * subquery a join may yet come between.  There, as where two orders differ, each call keeps its rows in order itself;
+ * DISTINCT does always, since it has fewer.
+ */
+static const wr_agg_call *
+common_order(const sql_query *q)
 {
-    enum { ARGS_LEFT = 2 }; /* none of these calls has more than two arguments of its own */
-    return q->b->options != NULL && q->agg_order_count > 0 && q->agg_order_count <= ARGS_LEFT &&
-           (!q->b->options->bounded || reads_window(q->scope->plan));
+    const wr_agg_call *longest = NULL;
+    bool sorts = q->scope->outer == NULL && (q->b->options == NULL || q->b->options->bounded) &&
+                 !reads_window(q->scope->plan);
+    for (uint32_t i = 0; i < q->call_count && sorts; i++) {
+        const wr_agg_call *call = &q->calls[i];
+        if (call->order_count == 0 || call->distinct)
+            continue;
+        if (longest != NULL && !wr_sql_agg_order_same(call, longest, WR_MIN(call->order_count, longest->order_count)))
+            return NULL;
+        if (longest == NULL || call->order_count > longest->order_count)
+            longest = call;
+    }
+    return longest;
 }
 
+/* Sort the rows by the keys of `call`, which are columns of the plan: those of the calls that go by them. */
 static weir_status
-order_calls(sql_query *q, wr_expr **order_columns)
+sort_input(sql_query *q, wr_plan **plan, const wr_agg_call *call, wr_expr **order_columns)
 {
-    uint32_t      n = q->agg_order_count;
-    wr_agg_order *order = wr_arena_alloc(q->b->arena, n * sizeof *order);
-    if (order == NULL)
+    wr_sort_key *keys = wr_arena_calloc(q->b->arena, call->order_count + 1, sizeof *keys);
+    if (keys == NULL)
         return SQL_NOMEM(q->b);
-    for (uint32_t i = 0; i < n; i++)
-        order[i] = (wr_agg_order){ .descending = q->agg_order[i].descending,
-                                   .nulls_first = q->agg_order[i].nulls_first };
-    for (uint32_t c = 0; c < q->call_count; c++) {
-        wr_agg_call *call = &q->calls[c];
-        if (!call->aggregate->order_matters || call->order_count > 0 ||
-            call->arg_count + n > WR_COUNT(call->args))
-            continue;
-        for (uint32_t i = 0; i < n; i++)
-            call->args[call->arg_count++] = order_columns[i];
-        call->order_count = n;
-        call->order = order;
-    }
-    return WEIR_OK;
+    for (uint32_t i = 0; i < call->order_count; i++)
+        keys[i] = (wr_sort_key){ .column = order_columns[i]->column,
+                                 .descending = call->order[i].descending,
+                                 .nulls_first = call->order[i].nulls_first };
+    *plan = wr_plan_make_sort(q->b->arena, *plan, keys, call->order_count, UINT64_MAX, 0, false, -1);
+    for (uint32_t i = 0; i < q->call_count; i++)
+        if (!q->calls[i].distinct) {
+            q->calls[i].arg_count -= q->calls[i].order_count;
+            q->calls[i].order_count = 0;
+        }
+    return *plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
 }
 
 /* Make columns of exprs: those that are not yet are appended to the plan by one project. */
@@ -409,25 +404,26 @@ wr_sql_plan_groups(sql_query *q, wr_expr ***exprs, uint32_t expr_count, int32_t 
         WR_TRY(rewrite(q, &trial));
     }
 
-    /* group keys and the order of aggregates as columns */
-    uint32_t total = q->group_count + q->agg_order_count;
+    /* group keys, and what the rows are sorted by for aggregates, as columns */
+    const wr_agg_call *sorted = common_order(q);
+    uint32_t order_count = sorted != NULL ? sorted->order_count : 0;
+    uint32_t total = q->group_count + order_count;
     wr_expr **columns = wr_arena_alloc(arena, (total + 1) * sizeof *columns);
     uint32_t *keys = wr_arena_alloc(arena, (q->group_count + 1) * sizeof *keys);
     if (columns == NULL || keys == NULL)
         return SQL_NOMEM(q->b);
     for (uint32_t i = 0; i < total; i++)
-        columns[i] = i < q->group_count ? q->groups[i] : q->agg_order[i - q->group_count].expr;
+        columns[i] = i < q->group_count ? q->groups[i]
+                                        : sorted->args[sorted->arg_count - total + i];
     WR_TRY(columns_for(q, &plan, columns, total));
     for (uint32_t i = 0; i < q->group_count; i++)
         keys[i] = columns[i]->column;
-    if (q->agg_order_count > 0 && !calls_order(q))
-        WR_TRY(sort_input(q, &plan, columns + q->group_count));
+    if (sorted != NULL)
+        WR_TRY(sort_input(q, &plan, sorted, columns + q->group_count));
 
     for (uint32_t i = 0; i < expr_count; i++)
         if (*exprs[i] != NULL)
             WR_TRY(rewrite(q, exprs[i]));
-    if (calls_order(q))
-        WR_TRY(order_calls(q, columns + q->group_count));
     if (q->set_count > 0)
         WR_TRY(wr_sql_plan_sets(q, plan, keys, location, &plan));
     else

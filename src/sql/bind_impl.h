@@ -122,8 +122,6 @@ typedef struct sql_query {
     uint32_t call_count, call_capacity;
     wr_expr **directs; /* direct arguments of WITHIN GROUP: of grouped columns alone */
     uint32_t direct_count, direct_capacity;
-    sql_order *agg_order; /* ORDER BY inside aggregates, over the scope; all the same */
-    uint32_t agg_order_count;
 
     struct sql_over {
         wr_over_call call; /* partition and order are filled when planned */
@@ -239,6 +237,8 @@ weir_status wr_sql_check_windows(sql_query *q);
 weir_status wr_sql_plan_over(sql_query *q, wr_plan **plan, uint32_t *first);
 /* One more call of the query's aggregate, or an equal one's column. */
 weir_status wr_sql_add_aggregate(sql_query *q, const wr_agg_call *call, wr_expr **out);
+/* Have two calls the first `count` keys of their orders in common? */
+bool wr_sql_agg_order_same(const wr_agg_call *a, const wr_agg_call *b, uint32_t count);
 bool wr_sql_is_set_returning(const char *name);
 
 /* --- bind_within.c: WITHIN GROUP (ORDER BY ...) --- */

@@ -251,6 +251,24 @@ no_column(sql_query *q, const PgQuery__ColumnRef *ref, const char *name, const c
     return status;
 }
 
+/* t.a, t.a.field...; *found NULL: no relation of any scope is called t.  As in PostgreSQL a relation's name, even that of an
+ * outer scope, goes before a column's. */
+static weir_status
+find_in_range(sql_query *q, const PgQuery__ColumnRef *ref, const char *first, const char *second,
+              const sql_scope **in, const sql_column **found)
+{
+    *found = NULL;
+    for (const sql_scope *scope = q->scope; scope != NULL; scope = scope->outer) {
+        int32_t range = wr_sql_scope_find_range(scope, first);
+        if (range < 0)
+            continue;
+        *in = scope;
+        WR_TRY(find_qualified(q->b, scope, range, second, ref->location, found));
+        return *found != NULL ? WEIR_OK : no_column(q, ref, second, first);
+    }
+    return WEIR_OK;
+}
+
 /* a  |  t.a  |  t.a.field...  |  a.field...  (the last two for json) */
 weir_status
 wr_bind_column(sql_query *q, const PgQuery__ColumnRef *ref, wr_expr **out)
@@ -260,19 +278,15 @@ wr_bind_column(sql_query *q, const PgQuery__ColumnRef *ref, wr_expr **out)
         return wr_error_at(q->b->err, WEIR_QUERY, ref->location, "* is not allowed here");
     const char *second = ref->n_fields > 1 ? field_name(ref->fields[1]) : NULL;
     const sql_column *c = NULL;
-    bool known_range = false;
+    const sql_scope *scope = q->scope;
 
-    for (const sql_scope *scope = q->scope; scope != NULL; scope = scope->outer) {
-        int32_t range = second != NULL ? wr_sql_scope_find_range(scope, first) : -1;
-        if (range >= 0) {
-            known_range = true;
-            WR_TRY(find_qualified(q->b, scope, range, second, ref->location, &c));
-            if (c != NULL) {
-                WR_TRY(column_expr(q, scope, c, ref->location, out));
-                return json_path(q, ref->fields + 2, ref->n_fields - 2, ref->location, out);
-            }
-            break;
-        }
+    if (second != NULL)
+        WR_TRY(find_in_range(q, ref, first, second, &scope, &c));
+    if (c != NULL) {
+        WR_TRY(column_expr(q, scope, c, ref->location, out));
+        return json_path(q, ref->fields + 2, ref->n_fields - 2, ref->location, out);
+    }
+    for (; scope != NULL; scope = scope->outer) {
         WR_TRY(find_bare(q->b, scope, first, ref->location, &c));
         if (c != NULL) {
             WR_TRY(column_expr(q, scope, c, ref->location, out));
@@ -283,8 +297,6 @@ wr_bind_column(sql_query *q, const PgQuery__ColumnRef *ref, wr_expr **out)
         return no_column(q, ref, first, NULL);
     if (second == NULL)
         return wr_error_at(q->b->err, WEIR_QUERY, ref->location, "* is not allowed here");
-    if (known_range)
-        return no_column(q, ref, second, first);
     return wr_error_at(q->b->err, WEIR_QUERY_NO_COLUMN, ref->location,
                        "missing FROM-clause entry for table \"%s\"", first);
 }

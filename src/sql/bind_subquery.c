@@ -152,21 +152,48 @@ join_scalar(sql_query *q, sql_subquery *s, wr_plan **plan)
     return column_expr(q->b, first, type, &s->value);
 }
 
+/* The first column of *sub for array_agg.  ORDER BY at its top becomes that of the call: a sort would be lost where
+ * the subquery is joined, and over an endless input it would wait for the end. */
+static weir_status
+array_items(sql_query *q, wr_plan **sub, wr_agg_call *call)
+{
+    wr_plan *top = *sub, *sort = top->kind == WR_PLAN_PROJECT ? top->inputs[0] : top;
+    WR_TRY(column_expr(q->b, 0, top->schema->fields[0].type, &call->args[0]));
+    if (sort->kind != WR_PLAN_SORT || sort->sort.key_count == 0 || sort->sort.key_count >= WR_COUNT(call->args))
+        return WEIR_OK;
+    uint32_t n = sort->sort.key_count;
+    wr_agg_order *order = wr_arena_calloc(q->b->arena, n, sizeof *order);
+    if (order == NULL)
+        return SQL_NOMEM(q->b);
+    for (uint32_t i = 0; i < n; i++) {
+        const wr_sort_key *key = &sort->sort.keys[i];
+        order[i] = (wr_agg_order){ .descending = key->descending, .nulls_first = key->nulls_first };
+        WR_TRY(column_expr(q->b, key->column, sort->schema->fields[key->column].type, &call->args[1 + i]));
+    }
+    if (top != sort)
+        call->args[0] = top->project.exprs[0];
+    call->arg_count += n;
+    call->order_count = n;
+    call->order = order;
+    *sub = sort->sort.limit == UINT64_MAX && sort->sort.offset == 0 ? sort->inputs[0] : sort;
+    return WEIR_OK;
+}
+
 /* ARRAY(s): array_agg, and an empty array instead of NULL. */
 static weir_status
 join_array(sql_query *q, sql_subquery *s, wr_plan **plan)
 {
     wr_agg_call call = { .arg_count = 1, .location = s->location };
     wr_type have = s->plan->schema->fields[0].type, want;
+    wr_plan *sub = s->plan;
     wr_expr *both[2];
     uint32_t first;
-    WR_TRY(column_expr(q->b, 0, have, &call.args[0]));
+    WR_TRY(array_items(q, &sub, &call));
     WR_TRY(wr_sql_place(q->b,
                         wr_aggregate_resolve("array_agg", &have, 1, &call.aggregate, &want,
                                              &call.result, q->b->err),
                         s->location));
-    wr_plan *sub =
-        wr_plan_make_aggregate(q->b->arena, s->plan, NULL, 0, &call, 1, true, s->location);
+    sub = wr_plan_make_aggregate(q->b->arena, sub, NULL, 0, &call, 1, true, s->location);
     wr_value empty = { .type = WR_TYPE(WR_UNKNOWN), .string = wr_string_make("{}", 2) };
     if (sub == NULL || (both[1] = wr_sql_constant(q->b, &empty, s->location)) == NULL)
         return SQL_NOMEM(q->b);
