@@ -218,6 +218,7 @@ file_resume(file_source *f, weir_error *err)
                             f->config->path);
     wr_log(WR_LOG_WARN, "file",
            "%s was replaced while nobody read it: reading it from the beginning", f->config->path);
+    f->ctx->lane_anew(f->ctx, f->lane);
     return WEIR_OK;
 }
 
@@ -313,6 +314,7 @@ file_look_again(file_source *f, weir_error *err)
         if (lseek(f->fd, 0, SEEK_SET) < 0)
             return wr_error_set(err, WEIR_READ, "\"%s\": %s", f->config->path, strerror(errno));
         wr_input_clear(&f->input, 0);
+        f->ctx->lane_anew(f->ctx, f->lane);
         f->identity.head_bytes = f->identity.head_hash = 0;
     } else if (stat(f->config->path, &st) == 0) {
         /* read once more to its end: it may have been written to until now */
@@ -349,8 +351,9 @@ file_at_end(file_source *f)
         return flow;
     if (over)
         return file_finish(f);
-    file_end(f);
-    return file_begin(f, &f->ctx->error) == WEIR_OK ? WR_FLOW_NEXT : WR_FLOW_FAIL;
+    file_end(f); /* file_poll opens the new one: it may be away again */
+    f->ctx->lane_anew(f->ctx, f->lane);
+    return WR_FLOW_NEXT;
 }
 
 /* Something can be read without blocking. */

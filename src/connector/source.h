@@ -67,6 +67,9 @@ struct wr_source_ctx {
     bool        (*may_read)(wr_source_ctx *, wr_lane *);
     /* The lane is over (or was taken away: revoked): it no longer holds the watermark back. */
     void        (*lane_end)(wr_source_ctx *, wr_lane *);
+    /* What is fed next is the beginning of something else (another file, another connection): what the decoder was told by
+     * what came before, a header say, holds for it no longer. */
+    void        (*lane_anew)(wr_source_ctx *, wr_lane *);
     /* A message without a value deletes the row of its key; NULL where rows have no key. */
     weir_status (*tombstone)(wr_source_ctx *, wr_lane *, const wr_record_meta *meta);
     /* A record the connector itself had to refuse (oversize). Counted, sampled, dead-lettered. */

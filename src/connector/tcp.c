@@ -9,6 +9,8 @@
  * State       the bytes of unfinished records.  There is no position: what a peer sent before a
  *             crash is gone (at most once).
  * Held up     with no room nothing is read, and TCP slows the peer down.
+ * Pauses      a server that is away, or hangs up, is asked again after a while, which grows as long as it gives nothing; who
+ *             waits to be accepted where no descriptor is left waits a moment.
  * Limits      connections at once (more are accepted and closed), the size of a message, silence.
  */
 #include "base/log.h"
@@ -24,7 +26,7 @@
 
 enum {
     EVENTS_A_TURN = 64,
-    RETRY_MIN_US = 100000,
+    RETRY_MIN_US = 100000, /* of connecting, and of accepting */
     RETRY_MAX_US = 30000000,
     HANDSHAKE_US = 10000000,
     LISTENER = UINT32_MAX, /* the listening socket's event */
@@ -57,6 +59,8 @@ struct tcp_source {
     _Atomic uint32_t shown; /* live connections that are made, for whoever looks */
     uint32_t       changes_seen;
     wr_input       spare;
+    /* Listening: not watched before then; 0: it is. */
+    int64_t                deaf_until;
     /* Connecting. */
     const struct addrinfo *next;
     int64_t                retry_us, retry_at; /* the next pause; when the present one is over */
@@ -200,6 +204,17 @@ tcp_close(void *self)
     wr_free(s->conns);
 }
 
+/* The next attempt is after a pause. */
+static void
+retry_pause(tcp_source *s)
+{
+    int64_t pause = RETRY_MIN_US / 2; /* and full jitter */
+    pause += (int64_t) wr_random_below(&s->random, (uint64_t) s->retry_us);
+    s->retry_at = wr_clock_monotonic(s->ctx->clock) + pause;
+    s->ctx->wake_after(s->ctx, pause);
+    s->retry_us = WR_MIN(s->retry_us * 2, (int64_t) RETRY_MAX_US);
+}
+
 /* Connecting came to nothing. */
 static void
 retry_later(tcp_source *s, const char *why)
@@ -207,11 +222,19 @@ retry_later(tcp_source *s, const char *why)
     wr_error_set(&s->ctx->error, WEIR_CONNECT, "cannot connect to %s: %s", s->shared->config->connect,
                  why);
     wr_log(WR_LOG_WARN, "tcp", "%s", s->ctx->error.text);
-    int64_t pause = RETRY_MIN_US / 2; /* and full jitter */
-    pause += (int64_t) wr_random_below(&s->random, (uint64_t) s->retry_us);
-    s->retry_at = wr_clock_monotonic(s->ctx->clock) + pause;
-    s->ctx->wake_after(s->ctx, pause);
-    s->retry_us = WR_MIN(s->retry_us * 2, (int64_t) RETRY_MAX_US);
+    retry_pause(s);
+}
+
+/* The server has gone: after it gave something, or stayed for long, it is looked for before long. */
+static void
+retry_gone(tcp_source *s, bool gave, int64_t heard)
+{
+    if (gave || wr_clock_monotonic(s->ctx->clock) - heard >= RETRY_MAX_US)
+        s->retry_us = RETRY_MIN_US;
+    if (gave)
+        retry_pause(s);
+    else
+        retry_later(s, "it hangs up");
 }
 
 /* --- connections come and go --- */
@@ -221,10 +244,13 @@ conn_end(tcp_source *s, uint32_t index)
 {
     tcp_conn   *conn = &s->conns[index];
     tcp_shared *h = s->shared;
+    bool        gave = conn->input.offset > 0;
+    int64_t     heard = conn->heard;
     wr_tcp_conn_fini(conn);
     s->live--;
     if (h->listener < 0) { /* the server will come back */
         s->ctx->caught_up(s->ctx, conn->lane, false);
+        retry_gone(s, gave, heard);
         return;
     }
     s->ctx->lane_end(s->ctx, conn->lane);
@@ -265,6 +291,7 @@ conn_begin(tcp_source *s, uint32_t index, int fd, bool connecting)
     conn->watched = connecting ? EPOLLOUT : EPOLLIN;
     if (conn->lane == NULL || !epoll_watch(s, fd, conn->watched, index))
         return false;
+    s->ctx->lane_anew(s->ctx, conn->lane); /* also after a restart: it is another connection */
     conn->fd = fd;
     conn->connecting = connecting;
     conn->known = false;
@@ -290,6 +317,28 @@ place_find(tcp_shared *h, uint32_t *place)
     return false;
 }
 
+/* Shard 0: there is no descriptor, or no memory, for who waits: the listener would say so all the time. */
+static void
+accept_pause(tcp_source *s, int error)
+{
+    wr_log(WR_LOG_WARN, "tcp", "%s: a connection waits: %s", s->shared->config->listen, strerror(error));
+    s->deaf_until = wr_clock_monotonic(s->ctx->clock) + RETRY_MIN_US;
+    (void) epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->shared->listener, NULL);
+    s->ctx->wake_after(s->ctx, RETRY_MIN_US);
+}
+
+static void
+accept_resume(tcp_source *s)
+{
+    int64_t now = wr_clock_monotonic(s->ctx->clock);
+    if (s->deaf_until == 0)
+        return;
+    if (now >= s->deaf_until)
+        s->deaf_until = epoll_watch(s, s->shared->listener, EPOLLIN, LISTENER) ? 0 : now + RETRY_MIN_US;
+    if (s->deaf_until != 0)
+        s->ctx->wake_after(s->ctx, s->deaf_until - now);
+}
+
 /* Shard 0: accept who waits; each goes to the lowest free place. */
 static void
 connections_accept(tcp_source *s)
@@ -298,8 +347,11 @@ connections_accept(tcp_source *s)
     for (int i = 0; i < EVENTS_A_TURN; i++) {
         uint32_t place;
         int      fd = accept4(h->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0)
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                accept_pause(s, errno);
             return;
+        }
         wr_tcp_prepare(fd);
         wr_mutex_lock(&h->lock);
         wr_tcp_tls_refresh(&h->tls);
@@ -417,7 +469,6 @@ conn_watch(tcp_source *s, uint32_t index)
     uint32_t  what = conn->wire.wants_write ? EPOLLIN | EPOLLOUT : EPOLLIN;
     if (!conn->known && wr_conn_is_ready(&conn->wire)) {
         conn->known = true;
-        s->retry_us = RETRY_MIN_US;
         wr_mutex_lock(&s->shared->lock);
         s->shared->any = true;
         wr_mutex_unlock(&s->shared->lock);
@@ -521,6 +572,7 @@ tcp_poll(void *self, wr_source_ctx *ctx)
     bool        read = false, full = false;
     if (!connections_take(s))
         return tcp_fail(s);
+    accept_resume(s);
     bool connects = h->listener < 0 && ctx->shard == 0;
     if (connects && s->live == 0) {
         if (ctx->bounded && h->any) {

@@ -198,6 +198,16 @@ ctx_lane_end(wr_source_ctx *ctx, wr_lane *lane)
 }
 
 static void
+ctx_lane_anew(wr_source_ctx *ctx, wr_lane *lane)
+{
+    (void) ctx;
+    if (lane->decoder != NULL)
+        lane->decoder->ops->destroy(lane->decoder);
+    lane->decoder = NULL; /* another is made, */
+    lane->restored = NULL; /* and is told nothing */
+}
+
+static void
 ctx_bad(wr_source_ctx *ctx, wr_lane *lane, weir_status_code code, const char *text,
         const char *bytes, size_t length)
 {
@@ -544,6 +554,7 @@ source_ctx_init(source_task *s)
                               .caught_up = ctx_caught_up,
                               .may_read = ctx_may_read,
                               .lane_end = ctx_lane_end,
+                              .lane_anew = ctx_lane_anew,
                               .tombstone = b->keyed && b->decoder != NULL ? ctx_tombstone : NULL,
                               .bad = ctx_bad,
                               .wake = ctx_wake,

@@ -14,6 +14,18 @@
 
 enum { LOOK_US = 20000 };
 
+static void
+lane_make_decoder(wr_lanes *l, wr_lane *lane)
+{
+    weir_error err;
+    if (lane->decoder != NULL)
+        lane->decoder->ops->destroy(lane->decoder);
+    lane->decoder = NULL;
+    if (l->format != NULL)
+        assert_int_equal(l->format->create(l->format_config, l->schema, l->needed, NULL, &lane->decoder, &err),
+                         WEIR_OK);
+}
+
 static wr_lane *
 lane_find(wr_source_ctx *ctx, int32_t partition)
 {
@@ -24,18 +36,14 @@ lane_find(wr_source_ctx *ctx, int32_t partition)
             return &l->lanes[i];
         }
     assert_true(l->lane_count < WR_LANES_MAX);
-    wr_lane   *lane = &l->lanes[l->lane_count++];
-    weir_error err;
+    wr_lane *lane = &l->lanes[l->lane_count++];
     memset(lane, 0, sizeof *lane);
     lane->partition = partition;
     lane->last_offset = -1;
     wr_text_init(&lane->rows, NULL);
     wr_text_init(&lane->bad, NULL);
     wr_text_init(&lane->last_key, NULL);
-    if (l->format != NULL)
-        assert_int_equal(l->format->create(l->format_config, l->schema, l->needed, NULL,
-                                           &lane->decoder, &err),
-                         WEIR_OK);
+    lane_make_decoder(l, lane);
     return lane;
 }
 
@@ -178,6 +186,12 @@ lanes_lane_end(wr_source_ctx *ctx, wr_lane *lane)
 }
 
 static void
+lanes_lane_anew(wr_source_ctx *ctx, wr_lane *lane)
+{
+    lane_make_decoder((wr_lanes *) ctx, lane);
+}
+
+static void
 lanes_bad(wr_source_ctx *ctx, wr_lane *lane, weir_status_code code, const char *text,
           const char *bytes, size_t length)
 {
@@ -218,10 +232,12 @@ wr_lanes_try(wr_lanes *l, const char *source, const char *settings, const char *
     assert_non_null(l->ops);
     l->config = wr_decode_config(&l->arena, l->ops->options, l->ops->config_bytes, settings);
     if (format != NULL) {
-        l->format = wr_decoder_find(format);
+        const char *more = strchr(format, ';');
+        size_t      length = more != NULL ? (size_t) (more - format) : strlen(format);
+        l->format = wr_decoder_find(wr_arena_strndup(&l->arena, format, length));
         assert_non_null(l->format);
-        l->format_config =
-            wr_decode_config(&l->arena, l->format->options, l->format->config_bytes, NULL);
+        l->format_config = wr_decode_config(&l->arena, l->format->options, l->format->config_bytes,
+                                            more != NULL ? more + 2 : NULL);
     }
     if (columns != NULL)
         l->schema = wr_decode_schema(&l->arena, columns);
@@ -250,6 +266,7 @@ wr_lanes_try(wr_lanes *l, const char *source, const char *settings, const char *
         .schema = l->schema,
         .caught_up = lanes_caught_up,
         .lane_end = lanes_lane_end,
+        .lane_anew = lanes_lane_anew,
         .bad = lanes_bad,
         .wake = lanes_wake,
         .wake_after = lanes_wake_after,

@@ -59,7 +59,7 @@ enum {
     WR_LANES_META = 16, /* somebody asks for messages' metadata: they come one at a time */
 };
 
-/* columns NULL: the source dictates them.  Fails the test when the source does not open. */
+/* format: "csv" or "csv; header=true".  columns NULL: the source dictates them.  Fails the test when the source does not open. */
 void wr_lanes_open(wr_lanes *l, const char *source, const char *settings, const char *format,
                    const char *columns, unsigned flags);
 /* The second shard beside `first`, which was opened FIRST_OF_TWO with the same settings. */

@@ -240,6 +240,56 @@ rotated_file_is_read_to_its_end(void **state)
     wr_lanes_close(&l);
 }
 
+/* The old name is there no more and the new one not yet: it is waited for. */
+static void
+rotated_file_may_be_away_for_a_while(void **state)
+{
+    wr_lanes l;
+    char     old[128];
+    snprintf(old, sizeof old, "%s.1", path);
+    put("{\"a\":1}\n", "w");
+    wr_lanes_open(&l, "file", follow, "json", "a int8", 0);
+    assert_true(wr_lanes_run_rows(&l, 5000, 1));
+    wr_lanes_run(&l, 20, NULL);
+    assert_int_equal(rename(path, old), 0);
+    FILE *f = fopen(old, "a");
+    fputs("{\"a\":2}\n", f);
+    fclose(f);
+    put("{\"a\":3}\n", "w");
+    l.room = 1; /* it has seen that there is another one, and is still at the old one's last row */
+    assert_false(wr_lanes_run(&l, 5000, NULL));
+    assert_string_equal(wr_lanes_rows(&l, 0), "1\n2\n");
+    unlink(path);
+    l.room = -1;
+    assert_false(wr_lanes_run(&l, 50, NULL));
+    put("{\"a\":4}\n", "w");
+    assert_true(wr_lanes_run_rows(&l, 5000, 3));
+    assert_string_equal(wr_lanes_rows(&l, 0), "1\n2\n4\n");
+    wr_lanes_close(&l);
+}
+
+/* Each file has its own header. */
+static void
+each_file_has_its_header(void **state)
+{
+    wr_lanes l;
+    char     old[128];
+    snprintf(old, sizeof old, "%s.1", path);
+    put("a,b\n1,2\n", "w");
+    wr_lanes_open(&l, "file", follow, "csv; header=true", "a int8, b int8", 0);
+    assert_true(wr_lanes_run_rows(&l, 5000, 1));
+    wr_lanes_run(&l, 20, NULL);
+    assert_int_equal(rename(path, old), 0);
+    put("b,a\n4,3\n", "w");
+    assert_true(wr_lanes_run_rows(&l, 5000, 2));
+    wr_lanes_run(&l, 20, NULL);
+    put("a\n5\n", "w"); /* cut */
+    assert_true(wr_lanes_run_rows(&l, 5000, 3));
+    assert_string_equal(wr_lanes_rows(&l, 0), "1|2\n3|4\n5|null\n");
+    assert_int_equal(wr_lanes_lane(&l, 0)->bad_count, 0);
+    wr_lanes_close(&l);
+}
+
 static void
 cut_file_begins_anew(void **state)
 {
@@ -317,6 +367,8 @@ WR_TESTS = {
     FILE_TEST(damaged_snapshots_are_refused),
     FILE_TEST(followed_file_grows),
     FILE_TEST(rotated_file_is_read_to_its_end),
+    FILE_TEST(rotated_file_may_be_away_for_a_while),
+    FILE_TEST(each_file_has_its_header),
     FILE_TEST(cut_file_begins_anew),
     FILE_TEST(pipe_is_waited_for),
     FILE_TEST(standard_input_is_read),

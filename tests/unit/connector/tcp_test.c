@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -351,6 +352,100 @@ connects_and_comes_back(void **state)
     wr_lanes_close(&l);
 }
 
+/* The one connection that is waiting, within some seconds. */
+static int
+server_accept(int server, wr_lanes *l)
+{
+    int fd = -1;
+    for (int i = 0; i < 500 && fd < 0; i++) {
+        struct pollfd p = { .fd = server, .events = POLLIN };
+        wr_lanes_run(l, 10, NULL);
+        if (poll(&p, 1, 0) == 1)
+            fd = accept(server, NULL, NULL);
+    }
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* A connection begins with a header, whatever the one before it began with. */
+static void
+each_connection_has_its_header(void **state)
+{
+    wr_lanes l;
+    int      port = 0, server = server_make(&port);
+    char     settings[64];
+    snprintf(settings, sizeof settings, "connect=127.0.0.1:%d", port);
+    wr_lanes_open(&l, "tcp", settings, "csv; header=true", "a int8, b int8", 0);
+    int fd = server_accept(server, &l);
+    SEND(fd, "a,b\n1,2\n");
+    assert_true(wr_lanes_run_rows(&l, 5000, 1));
+    close(fd);
+    fd = server_accept(server, &l);
+    SEND(fd, "b,a\n4,3\n");
+    assert_true(wr_lanes_run_rows(&l, 5000, 2));
+    assert_string_equal(wr_lanes_rows(&l, 0), "1|2\n3|4\n");
+    assert_int_equal(wr_lanes_lane(&l, 0)->bad_count, 0);
+    close(fd);
+    close(server);
+    wr_lanes_close(&l);
+}
+
+/* A server that closes whatever comes is not asked again and again without a pause. */
+static void
+a_server_that_hangs_up_is_left_alone_for_a_while(void **state)
+{
+    wr_lanes l;
+    int      port = 0, server = server_make(&port), count = 0;
+    char     settings[64];
+    snprintf(settings, sizeof settings, "connect=127.0.0.1:%d", port);
+    wr_lanes_open(&l, "tcp", settings, "json", "a int8", 0);
+    int64_t until = wr_clock_monotonic(l.ctx.clock) + 1000000;
+    while (wr_clock_monotonic(l.ctx.clock) < until) {
+        struct pollfd p = { .fd = server, .events = POLLIN };
+        wr_lanes_run(&l, 1, NULL);
+        if (poll(&p, 1, 0) == 1) {
+            close(accept(server, NULL, NULL));
+            count++;
+        }
+    }
+    assert_in_range(count, 1, 15);
+    close(server);
+    wr_lanes_close(&l);
+}
+
+static uint32_t polls;
+
+static bool
+count_polls(wr_lanes *l)
+{
+    polls++;
+    return false;
+}
+
+/* No descriptor is left for who waits to be accepted: that is tried again before long, not all the time. */
+static void
+without_descriptors_accepting_waits(void **state)
+{
+    wr_lanes      l;
+    struct rlimit limit, low;
+    wr_lanes_open(&l, "tcp", "listen=127.0.0.1:0", "json", "a int8", 0);
+    assert_false(wr_lanes_run(&l, 20, NULL));
+    int fd = connect_to(port_of(&l)), free_fd = dup(fd);
+    SEND(fd, "{\"a\":1}\n");
+    close(free_fd);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    low = limit;
+    low.rlim_cur = (rlim_t) free_fd;
+    setrlimit(RLIMIT_NOFILE, &low);
+    polls = 0;
+    assert_false(wr_lanes_run(&l, 500, count_polls));
+    setrlimit(RLIMIT_NOFILE, &limit);
+    assert_in_range(polls, 1, 2000);
+    assert_true(wr_lanes_run_rows(&l, 5000, 1));
+    close(fd);
+    wr_lanes_close(&l);
+}
+
 static void
 bad_settings_are_refused(void **state)
 {
@@ -387,6 +482,9 @@ WR_TESTS = {
     WR_TEST(shards_share_the_connections),
     WR_TEST(once_ends_with_the_last_connection),
     WR_TEST(connects_and_comes_back),
+    WR_TEST(each_connection_has_its_header),
+    WR_TEST(a_server_that_hangs_up_is_left_alone_for_a_while),
+    WR_TEST(without_descriptors_accepting_waits),
     WR_TEST(bad_settings_are_refused),
     { NULL, NULL },
 };

@@ -177,7 +177,21 @@ a_lane_that_comes_back_is_not_at_its_end(void **state)
     end();
 }
 
+/* A header that a connection of an earlier run began with is not that of the next one. */
+static void
+what_a_decoder_was_told_is_forgotten_where_something_else_begins(void **state)
+{
+    static const lane_state told = { .decoder = (char *) "h", .decoder_length = 1 };
+    begin();
+    wr_lane *a = wr_lane_get(&s->shards[0], 0);
+    a->restored = &told;
+    s->shards[0].ctx.lane_anew(&s->shards[0].ctx, a);
+    assert_null(a->restored);
+    end();
+}
+
 WR_TESTS = {
+    WR_TEST(what_a_decoder_was_told_is_forgotten_where_something_else_begins),
     WR_TEST(nobody_has_room_while_lanes_are_dealt_out),
     WR_TEST(a_lane_whose_end_is_not_known_any_more_holds_again),
     WR_TEST(a_lane_that_comes_back_is_not_at_its_end),
