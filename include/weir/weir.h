@@ -252,6 +252,7 @@ typedef struct weir_progress {
     char     sample[200];
     uint64_t shed;         /* rows left out because the state was full (on_memory: shed)                */
     char     failure[160]; /* on one of the failed rows, "" none                                        */
+    uint64_t untimed;      /* rows whose event time is NULL: they are in no window                      */
 } weir_progress;
 /* Does one of its sinks write to standard output? */
 WEIR_API bool weir_pipeline_prints(const weir_pipeline *pipeline);

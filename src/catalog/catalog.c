@@ -84,7 +84,7 @@ wr_catalog_nearest(const wr_catalog *catalog, const char *name)
     uint32_t best_distance = NEAREST_MAX + 1;
     for (uint32_t i = 0; i < catalog->count; i++) {
         uint32_t d = edit_distance(catalog->relations[i]->name, name);
-        if (d < best_distance && d < strlen(name)) {
+        if (d < best_distance && (2 * d <= strlen(name) || d == 1) && d < strlen(name)) {
             best_distance = d;
             best = catalog->relations[i]->name;
         }

@@ -110,6 +110,10 @@ cli_progress_left_out(const weir_progress *p, const char *whose)
     if (p->late > 0)
         cli_say("%s%s%llu row%s came late for all their windows", name, colon,
                 (unsigned long long)p->late, p->late == 1 ? "" : "s");
+    if (p->untimed > 0)
+        cli_say("%s%s%llu row%s no event time and %s left out", name, colon,
+                (unsigned long long)p->untimed, p->untimed == 1 ? " has" : "s have",
+                p->untimed == 1 ? "was" : "were");
     if (p->failed > 0)
         cli_say("%s%s%llu row%s failed in a view and %s left out%s%s", name, colon,
                 (unsigned long long)p->failed, p->failed == 1 ? "" : "s",

@@ -122,9 +122,17 @@ source_describe(void *self, wr_text *to)
     }
     if (s->ctx->shard == 0)
         wr_kafka_memory_describe(&c->memory, to);
-    if (atomic_load(&c->down))
-        wr_text_puts(to, "no broker can be reached\n");
     wr_mutex_unlock(&c->lock);
+}
+
+static bool
+source_away(void *self, wr_text *why)
+{
+    const kafka_consumer *c = ((kafka_source *) self)->consumer;
+    if (!atomic_load(&c->down))
+        return false;
+    wr_text_printf(why, "no broker of %s can be reached", c->config->brokers);
+    return true;
 }
 
 static bool
@@ -219,5 +227,6 @@ const wr_source_ops wr_kafka_source_ops = {
     .frozen_epoch = wr_kafka_source_frozen_epoch,
     .close = source_close,
     .describe = source_describe,
+    .away = source_away,
     .extent = source_extent,
 };

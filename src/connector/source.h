@@ -122,6 +122,8 @@ typedef struct wr_source_ops {
     /* For `why` and metrics: one line a partition (position, end, lag).  Any thread while it is open.
      * NULL: nothing. */
     void           (*describe)(void *self, wr_text *to);
+    /* Can the other side not be reached at this moment?  In words.  Any thread while it is open.  NULL: it always can. */
+    bool           (*away)(void *self, wr_text *why);
     /* For progress.  Any thread while it is open; false: not known.  NULL: never known. */
     bool           (*extent)(void *self, wr_source_extent *extent);
 } wr_source_ops;

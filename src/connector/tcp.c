@@ -618,6 +618,17 @@ tcp_describe(void *self, wr_text *to)
                        shown > 0 ? "connected" : "not connected");
 }
 
+static bool
+tcp_away(void *self, wr_text *why)
+{
+    const tcp_source *s = self;
+    const tcp_shared *h = s->shared;
+    if (h->listener >= 0 || s->ctx->shard != 0 || atomic_load_explicit(&s->shown, memory_order_relaxed) > 0)
+        return false;
+    wr_text_printf(why, "it is not connected to %s", h->config->connect);
+    return true;
+}
+
 static const wr_option tls_options[] = {
     { .name = "cert",
       .type = WR_OPT_PATH,
@@ -695,4 +706,5 @@ const wr_source_ops wr_tcp_source_ops = {
     .poll = tcp_poll,
     .close = tcp_close,
     .describe = tcp_describe,
+    .away = tcp_away,
 };

@@ -211,7 +211,7 @@ wr_analyze_sources(weir_pipeline *p, double seconds, wr_text *to)
         if (v.bad > 0)
             wr_text_printf(to, ", %" PRIu64 " could not be read", v.bad);
         if (v.future > 0)
-            wr_text_printf(to, ", %" PRIu64 " too far in the future", v.future);
+            wr_text_printf(to, " (%" PRIu64 " too far in the future)", v.future);
         wr_text_putc(to, '\n');
     }
     wr_text_printf(to, "took %.3f s\n", seconds);

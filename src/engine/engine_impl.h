@@ -71,6 +71,7 @@ struct weir_pipeline {
     wr_arena arena;
     wr_spec *spec; /* NULL: a query of files alone        */
     const char *statement; /* of a query; NULL: a pipeline file   */
+    const char *asked;     /* the whole text it stands in, from EXPLAIN on */
     bool bounded;  /* every input is read to its end      */
     bool read_only; /* a file read for queries: not planned */
     uint8_t *marks; /* while planning: each source, each view: 0 new, 1 under way, 2 done */
@@ -130,6 +131,8 @@ weir_status wr_infer_columns(const char *path, const wr_spec_source *source, wr_
  * whoever reads it later finds all of it.  *whole: that is all there is. */
 weir_status wr_input_head(const char *path, char *head, size_t size, size_t *length, bool *whole,
                           weir_error *err);
+/* The bytes of a byte order mark at the beginning of a head: 3 or 0. */
+size_t wr_input_mark(const char *head, size_t length);
 /* bindings' `needed` from what the plans read; once, before a runtime is made. */
 weir_status wr_pipeline_bind(weir_pipeline *pipeline);
 

@@ -4,7 +4,8 @@
  *
  * Inference reads the first 256 KB: a column's type is the narrowest of boolean, bigint, numeric,
  * timestamp with time zone (ISO text with a zone), timestamp, date, jsonb (objects, lists), text
- * that fits every value seen.  The first record of a CSV or TSV file names the columns.
+ * that fits every value seen; what stands in quotes in CSV is text or a time.  The first record of a
+ * CSV or TSV file names the columns.
  */
 #include "data/datetime.h"
 #include "data/json.h"
@@ -13,7 +14,7 @@
 
 #include <string.h>
 
-enum { HEAD_BYTES = 256 * 1024, COLUMNS_MAX = 1024 };
+enum { HEAD_BYTES = 256 * 1024, COLUMNS_MAX = 1024, ENDLESS_MAX = 64 };
 
 weir_status
 weir_input(weir *engine, const char *name, const char *path, const char *schema_json,
@@ -89,10 +90,10 @@ type_of_json(const wr_json *v)
 
 typedef struct inference {
     wr_arena *arena;
-    const char *names[COLUMNS_MAX];
+    const char *names[COLUMNS_MAX], *paths[COLUMNS_MAX]; /* path NULL: the name */
     uint8_t types[COLUMNS_MAX];
     uint32_t count;
-    bool starved; /* a line did not fit into memory */
+    bool starved; /* a record did not fit into memory */
 } inference;
 
 static void
@@ -111,66 +112,115 @@ inference_see(inference *f, const char *name, size_t length, uint8_t type)
 }
 
 static void
-infer_json(inference *f, const char *head, size_t length, bool whole, wr_arena *scratch)
+see_rows(inference *f, const wr_json *doc)
 {
-    const char *at = head, *end = head + length;
+    const wr_json *rows = doc->kind == WR_JSON_LIST ? doc->items : doc;
+    uint32_t n = doc->kind == WR_JSON_LIST ? doc->count : 1;
+    for (uint32_t r = 0; r < n; r++)
+        for (uint32_t m = 0; rows[r].kind == WR_JSON_OBJECT && m < rows[r].count; m++)
+            inference_see(f, wr_string_data(&rows[r].keys[m]), rows[r].keys[m].length,
+                          type_of_json(&rows[r].items[m]));
+}
+
+/* Behind the object that begins at `at`, by its braces; NULL: it has no end here. */
+static const char *
+object_end(const char *at, const char *end)
+{
+    uint32_t depth = 0;
+    bool text = false;
+    for (; at < end; at++)
+        if (text) {
+            if (*at == '\n') /* in no string: what began it was a mistake */
+                return NULL;
+            text = *at != '"';
+            at += *at == '\\';
+        } else if (*at == '"') {
+            text = true;
+        } else if (*at == '{') {
+            depth++;
+        } else if (*at == '}' && --depth == 0) {
+            return at + 1;
+        }
+    return NULL;
+}
+
+/* As the decoder finds them: objects one after another, over as many lines as they take, in arrays or not. */
+static void
+infer_json(inference *f, const char *head, size_t length, wr_arena *scratch)
+{
+    const char *at = head + wr_input_mark(head, length), *end = head + length;
+    uint32_t endless = 0; /* objects without an end cost a pass over the rest: only so many */
     while (at < end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        if (newline == NULL && !whole)
-            return;
-        const char *stop = newline != NULL ? newline : end;
+        const char *newline = memchr(at, '\n', (size_t)(end - at)), *after;
         wr_json doc;
         weir_error ignored;
-        if (wr_json_parse(at, (size_t)(stop - at), scratch, &doc, &ignored) == WEIR_OK) {
-            const wr_json *rows = doc.kind == WR_JSON_LIST ? doc.items : &doc;
-            uint32_t n = doc.kind == WR_JSON_LIST ? doc.count : 1;
-            for (uint32_t r = 0; r < n; r++)
-                for (uint32_t m = 0; rows[r].kind == WR_JSON_OBJECT && m < rows[r].count; m++)
-                    inference_see(f, wr_string_data(&rows[r].keys[m]), rows[r].keys[m].length,
-                                  type_of_json(&rows[r].items[m]));
+        if (strchr(" \t\r\n,[]", *at) != NULL) {
+            at++;
+            continue;
+        }
+        after = *at == '{' && endless < ENDLESS_MAX ? object_end(at, end) : NULL;
+        endless += after == NULL;
+        if (after != NULL && wr_json_parse(at, (size_t)(after - at), scratch, &doc, &ignored) == WEIR_OK) {
+            see_rows(f, &doc);
+            at = after;
+        } else { /* what is wrong ends where a line begins anew */
+            at = newline != NULL ? newline + 1 : end;
+            while (at < end && *at != '{' && *at != '[' && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL)
+                at = newline + 1;
         }
         f->starved |= !wr_arena_ok(scratch);
         wr_arena_reset(scratch);
-        at = stop + 1;
     }
 }
 
-/* Plain splitting is enough to guess: a quoted separator only makes a column text. */
+/* A name of its own for column c of a header: a_1 for a second a, column2 for one without a name.  Its path is what
+ * stands in the header. */
 static void
-infer_csv(inference *f, const char *head, size_t length, char separator)
+name_csv_column(inference *f, const char *text, size_t length)
 {
-    const char *at = head, *end = head + length;
-    for (uint32_t line = 0; at < end && line < 1000; line++) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        const char *stop = newline != NULL ? newline : end;
-        if (stop > at && stop[-1] == '\r')
-            stop--;
-        for (uint32_t c = 0; at <= stop; c++) {
-            const char *cut = memchr(at, separator, (size_t)(stop - at));
-            size_t n = (size_t)((cut != NULL ? cut : stop) - at);
-            bool quoted = n >= 2 && at[0] == '"' && at[n - 1] == '"';
-            if (line == 0) {
-                inference_see(f, at + quoted, n - 2 * (size_t)quoted, WR_UNKNOWN);
-            } else if (c < f->count && n > 0) {
-                wr_json number = { .kind = WR_JSON_NUMBER, .text = at, .length = n };
-                weir_error ignored;
-                bool is_number = !quoted && wr_json_validate(at, n, &ignored) == WEIR_OK &&
-                                 (at[0] == '-' || (at[0] >= '0' && at[0] <= '9'));
-                bool is_bool = (n == 4 && memcmp(at, "true", 4) == 0) ||
-                               (n == 5 && memcmp(at, "false", 5) == 0);
-                uint8_t t = is_number ? type_of_json(&number)
-                            : is_bool ? WR_BOOL
-                                      : type_of_text(at, n);
-                f->types[c] = widen(f->types[c], quoted && t == WR_BOOL ? WR_TEXT : t);
-            }
-            if (cut == NULL)
-                break;
-            at = cut + 1;
+    uint32_t c = f->count, nth = 0;
+    if (c == COLUMNS_MAX)
+        return;
+    const char *path = wr_arena_strndup(f->arena, text, length);
+    const char *name = length > 0 || path == NULL ? path : wr_arena_printf(f->arena, "column%u", c + 1);
+    const char *base = name;
+    for (uint32_t i = 0; path != NULL && i < c; i++)
+        nth += strcmp(f->paths[i] != NULL ? f->paths[i] : f->names[i], path) == 0;
+    if (nth > 0 && length > 0)
+        name = wr_arena_printf(f->arena, "%s_%u", base, nth);
+    for (uint32_t i = 0; name != NULL && i < c; i++)
+        if (strcmp(f->names[i], name) == 0) { /* and again from the first: that one may be taken, too */
+            name = wr_arena_printf(f->arena, "%s_%u", base, ++nth);
+            i = UINT32_MAX;
         }
-        if (newline == NULL)
-            return;
-        at = newline + 1;
+    if (name == NULL)
+        return;
+    f->paths[c] = strcmp(name, path) != 0 ? path : NULL;
+    f->names[c] = name;
+    f->types[c] = WR_UNKNOWN;
+    f->count++;
+}
+
+static void
+see_csv(void *user, const wr_csv_seen *s)
+{
+    inference *f = user;
+    wr_json number = { .kind = WR_JSON_NUMBER, .text = s->text, .length = s->length };
+    weir_error ignored;
+    if (s->record == 0) {
+        name_csv_column(f, s->text, s->length);
+        return;
     }
+    if (s->null || s->count != f->count || s->field >= f->count) /* a record with other fields is a bad one */
+        return;
+    uint8_t type = type_of_text(s->text, s->length);
+    if (!s->quoted && (*s->text == '-' || (*s->text >= '0' && *s->text <= '9')) &&
+        wr_json_validate(s->text, s->length, &ignored) == WEIR_OK)
+        type = type_of_json(&number);
+    else if (!s->quoted && ((s->length == 4 && memcmp(s->text, "true", 4) == 0) ||
+                            (s->length == 5 && memcmp(s->text, "false", 5) == 0)))
+        type = WR_BOOL;
+    f->types[s->field] = widen(f->types[s->field], type);
 }
 
 weir_status
@@ -196,10 +246,11 @@ wr_infer_columns(const char *path, const wr_spec_source *source, wr_arena *arena
     n = cut != NULL ? (size_t)(cut - head) + 1 : n; /* half a record says nothing */
     const char *format = source->decoder != NULL ? source->decoder->name : "json";
     if (strcmp(format, "csv") == 0 || strcmp(format, "tsv") == 0) {
-        ((wr_csv_decode_config *) source->decoder_config)->header = true; /* it names the columns */
-        infer_csv(f, head, n, format[0] == 't' ? '\t' : ',');
+        wr_csv_decode_config *config = source->decoder_config;
+        config->header = true; /* it names the columns */
+        f->starved = wr_csv_look(config, head, n, arena->budget, see_csv, f) != WEIR_OK;
     } else if (strcmp(format, "json") == 0)
-        infer_json(f, head, n, whole, &scratch);
+        infer_json(f, head, n, &scratch);
     else if (strcmp(format, "line") == 0)
         inference_see(f, "line", 4, WR_TEXT);
     wr_arena_fini(&scratch);
@@ -218,6 +269,7 @@ wr_infer_columns(const char *path, const wr_spec_source *source, wr_arena *arena
     for (uint32_t c = 0; c < f->count; c++)
         (*schema)->fields[c] =
             (wr_field){ .name = f->names[c],
+                        .path = f->paths[c],
                         .type = WR_TYPE(f->types[c] == WR_UNKNOWN ? WR_TEXT : f->types[c]),
                         .watermark_offset = WR_NO_WATERMARK };
     return WEIR_OK;

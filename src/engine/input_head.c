@@ -72,6 +72,12 @@ pipe_head(int fd, const char *path, char *head, size_t size, size_t *length, boo
     }
 }
 
+size_t
+wr_input_mark(const char *head, size_t length)
+{
+    return length >= 3 && memcmp(head, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 weir_status
 wr_input_head(const char *path, char *head, size_t size, size_t *length, bool *whole,
               weir_error *err)

@@ -167,7 +167,9 @@ view_sum(weir_pipeline *p, const wr_planned *v, wr_op_counters *sum, uint64_t *b
     uint32_t s;
     memset(sum, 0, sizeof *sum);
     *bytes = 0;
-    for (uint32_t at = 0; wr_planned_segment(v, at, &s, &charged); at++)
+    for (uint32_t at = 0; wr_planned_segment(v, at, &s, &charged); at++) {
+        if (p->job.segments[s].op_count == 0 && p->job.segments[s].stream == (int32_t)v->stream)
+            sum->rows_out = wr_runtime_rows_left(p->runtime, s); /* columns alone are chosen: no operator */
         for (uint32_t o = 0; o < p->job.segments[s].op_count; o++) {
             wr_op_counters c = { 0 };
             uint64_t b = 0;
@@ -192,6 +194,9 @@ view_sum(weir_pipeline *p, const wr_planned *v, wr_op_counters *sum, uint64_t *b
             sum->cpu_us += c.cpu_us;
             *bytes += b;
         }
+    }
+    if (first)
+        sum->rows_in = sum->rows_out;
 }
 
 static void

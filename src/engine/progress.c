@@ -20,7 +20,7 @@ add_sources(weir_pipeline *p, weir_progress *out)
         wr_runtime_source_view(p->runtime, s, &v);
         out->rows += v.rows;
         out->bytes += v.bytes;
-        out->bad += v.bad + v.future;
+        out->bad += v.bad; /* those too far ahead are among them */
         if (v.last_bad[0] != '\0')
             memcpy(out->sample, v.last_bad, sizeof out->sample);
         known = wr_runtime_source_extent(p->runtime, s, &e) && known;
@@ -53,6 +53,7 @@ weir_pipeline_progress(weir_pipeline *p, weir_progress *out)
             out->late += c.rows_late;
             out->failed += c.rows_failed;
             out->shed += c.rows_shed;
+            out->untimed += c.rows_null_time;
             if (c.rows_failed > 0)
                 wr_runtime_op_sample(p->runtime, s, o, out->failure, sizeof out->failure);
         }

@@ -94,7 +94,8 @@ query_prepare(weir *engine, const char *sql, size_t skip, const weir_query_optio
     wr_sql_extras extras = { 0 };
     const char **names = NULL;
     uint32_t count = 0;
-    p->statement = wr_arena_strdup(&p->arena, sql + skip);
+    p->asked = wr_arena_strdup(&p->arena, sql);
+    p->statement = p->asked != NULL ? p->asked + skip : NULL;
     status = p->statement != NULL ? WEIR_OK : WEIR_MEMORY;
     WR_TRY_GOTO(status);
     WR_TRY_GOTO(wr_sql_relations(p->statement, strlen(p->statement), &p->arena, &names, &count,

@@ -9,6 +9,7 @@
 #include "data/json.h"
 #include "engine/query_impl.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { FILES_MAX = 64 }; /* read_json() and the like, besides the inputs */
@@ -54,6 +55,58 @@ key_from_json(const wr_json *json, wr_arena *arena, wr_option_list *key, weir_er
     return WEIR_OK;
 }
 
+/* No member but those that mean something. */
+static weir_status
+schema_members_check(const wr_json *doc, weir_error *err)
+{
+    static const char *const known[] = { "columns", "time_column", "watermark_delay_ms", "primary_key" };
+    for (uint32_t m = 0; doc->kind == WR_JSON_OBJECT && m < doc->count; m++) {
+        const wr_string *key = &doc->keys[m];
+        uint32_t i = 0;
+        while (i < WR_COUNT(known) && (strlen(known[i]) != key->length ||
+                                       memcmp(known[i], wr_string_data(key), key->length) != 0))
+            i++;
+        if (i < WR_COUNT(known))
+            continue;
+        weir_status st = wr_error_set(err, WEIR_CONFIG_UNKNOWN_KEY, "unknown member \"%.*s\" in a schema file",
+                                      (int)WR_MIN(key->length, 64u), wr_string_data(key));
+        wr_error_hint(err, "it has columns, time_column, watermark_delay_ms, primary_key");
+        return st;
+    }
+    return WEIR_OK;
+}
+
+/* time_column and watermark_delay_ms as a watermark; NULL: windows take every row. */
+static weir_status
+watermark_from_json(const wr_json *doc, const wr_schema *s, wr_arena *arena, const char **watermark,
+                    weir_error *err)
+{
+    const wr_json *time = wr_json_member(doc, "time_column", 11),
+                  *delay = wr_json_member(doc, "watermark_delay_ms", 18);
+    *watermark = NULL;
+    time = time != NULL && time->kind == WR_JSON_NULL ? NULL : time;
+    delay = delay != NULL && delay->kind == WR_JSON_NULL ? NULL : delay;
+    if (time != NULL && time->kind != WR_JSON_STRING)
+        return wr_error_set(err, WEIR_CONFIG_VALUE, "the schema's time_column is \"name\"");
+    if (delay != NULL && (delay->kind != WR_JSON_NUMBER || *delay->text == '-'))
+        return wr_error_set(err, WEIR_CONFIG_VALUE, "the schema's watermark_delay_ms is a number, 0 or more");
+    if (time == NULL)
+        return WEIR_OK;
+    const char *name = wr_arena_strndup(arena, time->text, time->length);
+    int32_t c = name != NULL ? wr_schema_find(s, name) : -1;
+    if (name == NULL)
+        return WEIR_MEMORY;
+    if (c < 0 || !wr_type_is_time(s->fields[c].type))
+        return wr_error_set(err, WEIR_CONFIG_VALUE,
+                            c < 0 ? "the schema's time_column \"%.100s\" is no column of it"
+                                  : "the schema's time_column \"%.100s\" is no timestamp",
+                            name);
+    if (delay != NULL)
+        *watermark = wr_arena_printf(arena, "\"%s\" - interval '%.*s milliseconds'", name,
+                                     (int)delay->length, delay->text);
+    return WEIR_OK;
+}
+
 /* {"columns": [["name", "type"], ...], "time_column", "watermark_delay_ms", "primary_key"} */
 static weir_status
 schema_from_json(const char *text, wr_arena *arena, wr_schema **schema, const char **watermark,
@@ -61,6 +114,7 @@ schema_from_json(const char *text, wr_arena *arena, wr_schema **schema, const ch
 {
     wr_json doc;
     WR_TRY(wr_json_parse(text, strlen(text), arena, &doc, err));
+    WR_TRY(schema_members_check(&doc, err));
     const wr_json *columns = wr_json_member(&doc, "columns", 7);
     if (columns == NULL || columns->kind != WR_JSON_LIST)
         return wr_error_set(err, WEIR_CONFIG_VALUE,
@@ -77,21 +131,17 @@ schema_from_json(const char *text, wr_arena *arena, wr_schema **schema, const ch
         s->fields[c] =
             (wr_field){ .name = wr_arena_strndup(arena, pair->items[0].text, pair->items[0].length),
                         .watermark_offset = WR_NO_WATERMARK };
-        WR_TRY(wr_type_parse(pair->items[1].text, pair->items[1].length, &s->fields[c].type, err));
+        if (s->fields[c].name == NULL)
+            return WEIR_MEMORY;
+        weir_status st = wr_type_parse(pair->items[1].text, pair->items[1].length, &s->fields[c].type, err);
+        if (st != WEIR_OK) {
+            char why[200];
+            snprintf(why, sizeof why, "%.199s", err->text);
+            return wr_error_set(err, st, "column \"%.60s\" of the schema: %s", s->fields[c].name, why);
+        }
     }
     WR_TRY(key_from_json(wr_json_member(&doc, "primary_key", 11), arena, key, err));
-    const wr_json *time = wr_json_member(&doc, "time_column", 11),
-                  *delay = wr_json_member(&doc, "watermark_delay_ms", 18);
-    *watermark = NULL;
-    if (time != NULL && time->kind == WR_JSON_STRING && delay != NULL &&
-        delay->kind == WR_JSON_NUMBER) {
-        const char *name = wr_arena_strndup(arena, time->text, time->length);
-        int32_t c = name != NULL ? wr_schema_find(s, name) : -1;
-        if (c >= 0 && wr_type_is_time(s->fields[c].type))
-            *watermark = wr_arena_printf(arena, "\"%s\" - interval '%.*s milliseconds'", name,
-                                         (int)delay->length, delay->text);
-    }
-    return WEIR_OK;
+    return watermark_from_json(&doc, s, arena, watermark, err);
 }
 
 /* Standard input has no name that says what it is: JSON begins with a bracket, all else is CSV. */
@@ -102,6 +152,7 @@ standard_format(const char **format, weir_error *err)
     size_t n, at = 0;
     bool whole;
     WR_TRY(wr_input_head("-", head, sizeof head, &n, &whole, err));
+    at = wr_input_mark(head, n);
     while (at < n && strchr(" \t\r\n", head[at]) != NULL)
         at++;
     *format = at == n || head[at] == '{' || head[at] == '[' ? "json" : "csv";

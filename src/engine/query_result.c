@@ -69,6 +69,19 @@ result_tell(weir_result *r, int64_t now)
     return r->progress(r->progress_user, &progress);
 }
 
+/* Has the run failed?  A row's error has a place in the statement. */
+static weir_status
+result_status(weir_result *r, weir_error *err)
+{
+    const weir_pipeline *p = r->pipeline;
+    weir_status status = wr_runtime_status(p->runtime, err);
+    if (status != WEIR_OK && err != NULL && err->offset >= 0 && (size_t)err->offset <= strlen(p->statement)) {
+        err->offset += (int32_t)(p->statement - p->asked);
+        wr_error_line_column(err, p->asked, strlen(p->asked));
+    }
+    return status;
+}
+
 /* Run tasks until there is something to read, or nothing more will come. */
 static weir_status
 result_step(weir_result *r, weir_error *err)
@@ -77,13 +90,13 @@ result_step(weir_result *r, weir_error *err)
     for (uint32_t i = 0; i < 64; i++) {
         if (wr_runtime_step(rt))
             continue;
-        WR_TRY(wr_runtime_status(rt, err));
+        WR_TRY(result_status(r, err));
         r->ended = wr_runtime_finished(rt) || (r->no_flush && wr_runtime_held(rt));
         if (!r->ended && i == 0) /* not for want of room, then: a pipe, a broker */
             wr_runtime_doze(rt, DOZE_US);
         break;
     }
-    WR_TRY(wr_runtime_status(rt, err));
+    WR_TRY(result_status(r, err));
     int64_t now = wr_clock_monotonic(r->pipeline->engine->clock);
     if (r->deadline != 0 && now > r->deadline)
         return wr_error_set(err, WEIR_TIMEOUT, "the query took longer than its time limit");

@@ -76,11 +76,21 @@ why_source(why *y, uint32_t index)
         wr_text_printf(&y->body, "  bad records: %llu, the newest: %s\n", (unsigned long long)v.bad,
                        v.last_bad);
     if (v.future > 0)
-        wr_text_printf(&y->body, "  event time too far ahead: %llu rows\n",
+        wr_text_printf(&y->body, "  of these, with an event time too far ahead: %llu\n",
                        (unsigned long long)v.future);
     if (v.filtered > 0)
         wr_text_printf(&y->body, "  dropped by WHERE at the source: %llu rows\n",
                        (unsigned long long)v.filtered);
+    wr_text away;
+    wr_text_init(&away, NULL);
+    bool is_away = wr_runtime_source_away(rt, index, &away);
+    if (is_away) {
+        wr_text_printf(&y->body, "  %s\n", wr_text_string(&away));
+        wr_text_printf(&y->verdict, "source %s: %s\n", name, wr_text_string(&away));
+    }
+    wr_text_fini(&away);
+    if (is_away)
+        return;
     if (v.rows == 0 && v.bad == 0)
         wr_text_printf(&y->verdict,
                        "source %s has not given a row yet: is anything written to it, and does "
@@ -237,7 +247,9 @@ weir_why(weir_pipeline *pipeline, const char *view, weir_text_format format, cha
         weir_status st =
             wr_error_set(err, WEIR_QUERY_NO_RELATION, "no view is called \"%.100s\"", view);
         const char *near = wr_catalog_nearest(&pipeline->catalog, view);
-        if (near != NULL)
+        if (near != NULL && strcmp(near, view) == 0)
+            wr_error_hint(err, "it is there, but no view: ask of a view that reads it");
+        else if (near != NULL && wr_pipeline_view(pipeline, near) != NULL)
             wr_error_hint(err, "did you mean \"%s\"?", near);
         return st;
     }

@@ -11,6 +11,7 @@
  */
 #include "format/csv.h"
 
+#include "base/log.h"
 #include "data/upserts.h"
 #include "format/csv_impl.h"
 #include "format/utf8_impl.h"
@@ -141,6 +142,25 @@ report(wr_decode_to *to, weir_status code, const char *text, const char *from, c
     to->bad(to->user, code, text, from, (size_t) (after - from));
 }
 
+/* Columns that are wanted and that no field of the header gives: the log says so once, for nothing else would. */
+static void
+absent_tell(const wr_csv_decoder *d)
+{
+    char     names[160] = "";
+    uint32_t absent = 0;
+    size_t   at = 0;
+    for (uint32_t i = 0; i < d->schema->field_count; i++) {
+        if (!d->wanted[i] || d->given[i] || (int32_t) i == wr_schema_op_column(d->schema))
+            continue;
+        if (at < sizeof names - 1)
+            at += (size_t) snprintf(names + at, sizeof names - at, "%s%.60s", absent > 0 ? ", " : "",
+                                    d->schema->fields[i].name);
+        absent++;
+    }
+    if (absent > 0)
+        wr_log(WR_LOG_WARN, "csv", "the header does not name %s: NULL in each row", names);
+}
+
 /* The record [p, after) is whole: a header, a row, or bad. */
 static weir_status
 record_take(wr_csv_decoder *d, const char *p, const char *after, wr_decode_to *to)
@@ -158,7 +178,9 @@ record_take(wr_csv_decoder *d, const char *p, const char *after, wr_decode_to *t
         WR_TRY(wr_csv_header_read(d, &named));
         wr_text_clear(&d->header);
         wr_text_append(&d->header, p, (size_t) (after - p));
-        if (named == 0)
+        if (named > 0)
+            absent_tell(d);
+        else
             report(to, WEIR_ROW_DECODE, "the header names none of the columns", p, after);
         return wr_text_ok(&d->header) ? WEIR_OK : WEIR_MEMORY;
     }
@@ -248,7 +270,7 @@ decoder_decode(wr_decoder *self, const char *bytes, size_t length, bool last, wr
     }
     while (p < end && to->count < to->capacity) {
         size_t used = 0;
-        if (d->run != NULL && !d->header_wanted && d->field_count > 0 && d->field_count <= d->fields_capacity)
+        if (d->run != NULL && !d->header_wanted && !d->nameless && d->field_count > 0 && d->field_count <= d->fields_capacity)
             status = wr_csv_run_take(d, p, end, last, to, &used);
         if (status != WEIR_OK)
             break;

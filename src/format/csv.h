@@ -6,9 +6,10 @@
  *             newlines and doubled quotes; an unquoted field equal to the null text is NULL.
  * tsv         tabs, no quotes, backslash escapes (\t \n \r \\), \N for NULL, as COPY's text format.
  * Columns     with a header by name (exactly, else in any case; a column's path is its name in the
- *             header), else by position, those of upserts behind _op, which may be left out.  A
- *             record with another number of fields is bad.  Values are read by PostgreSQL's input
- *             rules, numbers in time columns by time_unit.
+ *             header; a name that stands twice goes to the columns of that path in turn), else by
+ *             position, those of upserts behind _op, which may be left out.  A record with another
+ *             number of fields is bad, and so is each below a header that names no column.  Values
+ *             are read by PostgreSQL's input rules, numbers in time columns by time_unit.
  * Encoding    the same backwards, PostgreSQL's text forms; rows of an upsert or changelog relation
  *             begin with the column _op, + or -, unless op is none.
  */
@@ -28,6 +29,19 @@ typedef struct wr_csv_encode_config {
     const char *delimiter, *quote, *null_text;
     int         op; /* 0 auto, 1 none */
 } wr_csv_encode_config;
+
+/* A field as wr_csv_look shows it: the count-th part of its record, without quotes and escapes. */
+typedef struct wr_csv_seen {
+    uint32_t    record, field, count; /* record 0 is the header; count: fields of the record */
+    const char *text;                 /* until the call returns                              */
+    size_t      length;
+    bool        quoted, null;
+} wr_csv_seen;
+typedef void (*wr_csv_see)(void *user, const wr_csv_seen *seen);
+
+/* Show each field of bytes, which begin with a header and end with a whole record, to see.  Borrows all.  MEMORY. */
+weir_status wr_csv_look(const wr_csv_decode_config *config, const char *bytes, size_t length, wr_budget *budget,
+                        wr_csv_see see, void *user);
 
 /* Can records be told apart so?  CONFIG_VALUE, with a hint. */
 weir_status wr_csv_dialect_check(const char *delimiter, const char *quote, weir_error *err);

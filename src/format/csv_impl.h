@@ -27,6 +27,7 @@ typedef struct wr_csv_decoder {
     const char      *null_text;
     size_t           null_length, record_bytes_max;
     bool             header_wanted, started, skipping;
+    bool             nameless; /* the header named no column: no row can be read */
     wr_text          header; /* its record, once read */
     bool            *wanted;
     wr_cell         *cells;

@@ -17,7 +17,7 @@ column_find(const wr_csv_decoder *d, const wr_csv_field *name, bool any_case)
     for (uint32_t i = 0; i < d->schema->field_count; i++) {
         const wr_field *f = &d->schema->fields[i];
         const char     *want = f->path != NULL ? f->path : f->name;
-        if (!f->hidden && strlen(want) == name->length &&
+        if (!f->hidden && !d->given[i] && strlen(want) == name->length &&
             (any_case ? strncasecmp(want, name->text, name->length) == 0
                       : memcmp(want, name->text, name->length) == 0))
             return (int32_t) i;
@@ -41,7 +41,7 @@ wr_csv_header_read(wr_csv_decoder *d, uint32_t *named)
         if (column == WR_CSV_NO_COLUMN)
             column = column_find(d, name, true);
         column_of[i] = WR_CSV_NO_COLUMN;
-        if (column == WR_CSV_NO_COLUMN || d->given[column])
+        if (column == WR_CSV_NO_COLUMN)
             continue;
         d->given[column] = true;
         ++*named;
@@ -49,6 +49,7 @@ wr_csv_header_read(wr_csv_decoder *d, uint32_t *named)
             column_of[i] = column;
     }
     d->header_wanted = false;
+    d->nameless = *named == 0;
     return WEIR_OK;
 }
 
@@ -67,6 +68,10 @@ wr_csv_row_put(wr_csv_decoder *d, wr_decode_to *to, char *text, size_t room)
     uint32_t    row = to->count;
     weir_status status;
     uint32_t absent = d->op_column >= 0 && d->fields_read + 1 == d->field_count; /* _op */
+    if (d->nameless) {
+        snprintf(text, room, "the header names none of the columns");
+        return WEIR_ROW_DECODE;
+    }
     if (d->fields_read + absent != d->field_count) {
         snprintf(text, room, "%u fields where %u are wanted", d->fields_read, d->field_count);
         return WEIR_ROW_DECODE;

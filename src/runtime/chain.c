@@ -305,6 +305,9 @@ chain_leave(chain *c, wr_batch *batch)
         c->barrier = batch->epoch;
     c->ended = c->ended || batch->mark == WR_MARK_END;
     c->sent = batch_standing(batch);
+    atomic_store_explicit(&c->rows_left,
+                          atomic_load_explicit(&c->rows_left, memory_order_relaxed) + batch->row_count,
+                          memory_order_relaxed);
     task_moved(c->task);
     for (int p = WR_PORT_LATE; p <= WR_PORT_BAD; p++) /* marks go to the sides too; see sides_flush */
         if (c->sides[p] != NULL && batch->mark != WR_MARK_NONE) {

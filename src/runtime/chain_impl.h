@@ -55,6 +55,7 @@ typedef struct chain {
     output   *sides[WR_PORT_COUNT]; /* LATE, BAD; NULL: nobody reads        */
     const wr_time *ports;   /* watermarks of the first operator's ports     */
     wr_time   sent;         /* watermark handed to the output               */
+    _Atomic uint64_t rows_left; /* handed to the output; its task alone writes  */
     bool      keep_state;   /* checkpoints are kept: freeze at barriers     */
     bool      ended;        /* END is handed to the output                  */
     bool      failed;       /* *error says why                              */

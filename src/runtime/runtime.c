@@ -43,7 +43,8 @@ wr_runtime_fail(wr_runtime *rt, const weir_error *err)
     for (uint32_t i = 0; i < rt->worker_count; i++)
         if (atomic_exchange(&rt->workers[i].asleep, 0) != 0)
             wr_loop_wake(rt->workers[i].loop);
-    wr_log(WR_LOG_ERROR, "runtime", "%s failed: %s", rt->job->name, err->text);
+    if (rt->config.on_row_error != WR_ROW_FAIL) /* who asks a question is told, and tells */
+        wr_log(WR_LOG_ERROR, "runtime", "%s failed: %s", rt->job->name, err->text);
     wr_runtime_event(rt, WR_EVENT_FAILED, err);
     wr_mutex_lock(&rt->lock);
     wr_cond_broadcast(&rt->changed);

@@ -153,9 +153,13 @@ uint32_t wr_runtime_lanes(wr_runtime *runtime, uint32_t source, wr_lane_view *vi
 /* Sum over shards; false: not known. */
 bool     wr_runtime_source_extent(wr_runtime *runtime, uint32_t source, wr_source_extent *sum);
 void     wr_runtime_source_describe(wr_runtime *runtime, uint32_t source, wr_text *to);
+/* Can its other side not be reached?  In words. */
+bool     wr_runtime_source_away(wr_runtime *runtime, uint32_t source, wr_text *why);
 /* Sum over shards of operator `op` of a segment. */
 void     wr_runtime_op_counters(wr_runtime *runtime, uint32_t segment, uint32_t op, wr_op_counters *sum,
                                 uint64_t *state_bytes, wr_time *watermark);
+/* Rows that a segment which ends a chain has handed on, as one without operators does; 0 of any other. */
+uint64_t wr_runtime_rows_left(wr_runtime *runtime, uint32_t segment);
 /* Why a row failed in it, of late, in some shard; "" when none did. */
 void     wr_runtime_op_sample(wr_runtime *runtime, uint32_t segment, uint32_t op, char *text, size_t bytes);
 typedef struct wr_sink_view {

@@ -229,6 +229,17 @@ segment_rest(segment_task *s)
     return TASK_WAIT;
 }
 
+/* A query ends with its first bad row: what is said is the row's error and its place in the statement, not the task. */
+static task_result
+segment_fail(segment_task *s)
+{
+    const weir_error *e = s->chain.error;
+    if (s->t.rt->config.on_row_error != WR_ROW_FAIL || !wr_status_is_row(e->code))
+        return wr_task_fail(&s->t, e->code, "%s: %s", s->t.name, e->text);
+    wr_runtime_fail(s->t.rt, e);
+    return TASK_FAILED;
+}
+
 static task_result
 segment_turn(task *t)
 {
@@ -244,7 +255,7 @@ segment_turn(task *t)
         switch (wr_chain_run(c)) {
         case CHAIN_FAILED:
             if (!segment_isolated(s))
-                return wr_task_fail(t, c->error->code, "%s: %s", t->name, c->error->text);
+                return segment_fail(s);
             return TASK_MORE;
         case CHAIN_BLOCKED: task_set_blocked(t, true); return TASK_WAIT;
         case CHAIN_IDLE: task_set_blocked(t, false); break;

@@ -111,6 +111,16 @@ wr_runtime_source_describe(wr_runtime *runtime, uint32_t index, wr_text *to)
             s->binding->ops->describe(s->shards[i].self, to);
 }
 
+bool
+wr_runtime_source_away(wr_runtime *runtime, uint32_t index, wr_text *why)
+{
+    source *s = &runtime->sources[index];
+    bool    away = false;
+    for (uint32_t i = 0; s->binding->ops->away != NULL && i < s->shard_count && !away; i++)
+        away = s->shards[i].opened && s->binding->ops->away(s->shards[i].self, why);
+    return away;
+}
+
 static void
 counters_add(wr_op_counters *sum, const wr_op_counters *c)
 {
@@ -167,6 +177,17 @@ wr_runtime_op_counters(wr_runtime *runtime, uint32_t segment, uint32_t op, wr_op
         wr_time w = segment_watermark(&g->shards[i]);
         *watermark = WR_MIN(*watermark, w);
     }
+}
+
+uint64_t
+wr_runtime_rows_left(wr_runtime *runtime, uint32_t segment)
+{
+    wr_assert(segment < runtime->job->segment_count);
+    const segment_shards *g = &runtime->segments[segment];
+    uint64_t rows = 0;
+    for (uint32_t i = 0; g->host == segment && i < g->count; i++)
+        rows += atomic_load_explicit(&g->shards[i].chain.rows_left, memory_order_relaxed);
+    return rows;
 }
 
 void

@@ -39,8 +39,10 @@ columns_by_header(void **state)
           "C,\"Odd, Name\",unknown,A\n1,x,?,2\n3,y,?,4\n,z,?,5\n",
           "2|x|1\n4|y|3\n", "3003 field c: NULL in a column declared NOT NULL <,z,?,5>\n");
     check("csv", "a int8, b text", "header=true", "b\nx\ny\n", "null|x\nnull|y\n", "");
-    check("csv", "a int8", "header=true", "x;y\n1\n",  "null\n",
-          "3001 the header names none of the columns <x;y>\n");
+    check("csv", "a int8", "header=true", "x;y\n1\n2\n", "",
+          "3001 the header names none of the columns <x;y>\n3001 the header names none of the columns <1>\n"
+          "3001 the header names none of the columns <2>\n");
+    check("csv", "a int8, b int8 'a', c int8 'a'", "header=true", "a,x,a\n1,2,3\n", "1|3|null\n", "");
     check("csv", "a int8", "header=true", "", "", "");
 }
 
