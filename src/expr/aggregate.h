@@ -72,7 +72,7 @@ typedef void (*wr_aggregate_visit)(const wr_aggregate *aggregate, void *user);
 void wr_aggregate_each(wr_aggregate_visit visit, void *user);
 
 /* Its arguments, and behind them the expressions that only order its rows. */
-enum { WR_AGG_ARGS_MAX = 16 };
+enum { WR_AGG_ARGS_MAX = 8 };
 
 /* One aggregate call in a plan. */
 typedef struct wr_agg_call {

@@ -114,7 +114,7 @@ open_parts(aggregate *a, weir_error *err)
     }
     uint32_t tables = 1;
     for (uint32_t i = 0; i < a->calls.count; i++)
-        tables += a->calls.calls[i].values.columns != NULL;
+        tables += a->calls.calls[i].distinct != NULL;
     a->tables = wr_calloc(a->ctx->state, tables, sizeof *a->tables);
     if (a->tables == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for %u DISTINCT aggregates", tables - 1);

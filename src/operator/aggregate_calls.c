@@ -6,6 +6,7 @@
  * Invariants  C1  arguments are computed once a batch, and only for rows that their FILTER lets
  *                 pass
  *             C2  a call that ignores NULL never sees one
+ *             C3  calls, their arguments and the arguments' types lie in one block: calls->calls
  */
 #include "operator/aggregate_impl.h"
 
@@ -18,18 +19,14 @@ counts_all(const wr_agg_call *spec)
     return spec->aggregate->counts && spec->arg_count == 0 && spec->filter == NULL;
 }
 
-static weir_status
-call_open(agg_call *call, const wr_agg_call *spec, size_t *offset, bool implies, weir_error *err)
+static void
+call_open(agg_call *call, const wr_agg_call *spec, size_t *offset, bool implies)
 {
     call->spec = spec;
     call->implied = implies && counts_all(spec);
     call->offset = call->implied ? offsetof(wr_group, count) : *offset;
     *offset += call->implied ? 0 : spec->aggregate->state_bytes;
     wr_assert(spec->aggregate->state_bytes % 8 == 0);
-    if (spec->arg_count > WR_COUNT(spec->args))
-        return wr_error_at(err, WEIR_QUERY_TOO_COMPLEX, spec->location,
-                           "%s has %u arguments; at most %zu are allowed", spec->aggregate->name,
-                           spec->arg_count, WR_COUNT(spec->args));
     for (uint32_t i = 0; i < spec->arg_count; i++)
         call->arg_types[i] = spec->args[i]->type;
     call->ctx = (wr_agg_ctx){
@@ -38,7 +35,38 @@ call_open(agg_call *call, const wr_agg_call *spec, size_t *offset, bool implies,
         .result = spec->result,
         .aggregate = spec->aggregate,
     };
+}
+
+static weir_status
+distinct_open(agg_call *call, wr_ctx *ctx)
+{
+    agg_distinct *d = call->distinct = wr_calloc(ctx->state, 1, sizeof *d);
+    if (d == NULL)
+        return WEIR_MEMORY;
+    WR_TRY(wr_key_layout_init(&d->values, ctx->state, call->arg_types, call->spec->arg_count, true, false));
+    wr_row_keys_init(&d->keys, &d->values, ctx->flow);
     return WEIR_OK;
+}
+
+/* C3 */
+static agg_call *
+calls_make(wr_ctx *ctx, const wr_agg_call *specs, uint32_t count)
+{
+    size_t args = 0;
+    for (uint32_t i = 0; i < count; i++)
+        args += specs[i].arg_count;
+    agg_call *calls = wr_calloc(ctx->state, 1, count * sizeof *calls + args * (sizeof(wr_column *) + sizeof(wr_type)));
+    if (calls == NULL)
+        return NULL;
+    wr_column **columns = (wr_column **) (void *) (calls + count);
+    wr_type    *types = (wr_type *) (void *) (columns + args);
+    for (uint32_t i = 0; i < count; i++) {
+        calls[i].args = columns;
+        calls[i].arg_types = types;
+        columns += specs[i].arg_count;
+        types += specs[i].arg_count;
+    }
+    return calls;
 }
 
 weir_status
@@ -49,23 +77,25 @@ wr_agg_calls_open(agg_calls *calls, wr_ctx *ctx, const wr_agg_call *specs, uint3
     *calls = (agg_calls){
         .ctx = ctx, .mergeable = true, .invertible = true, .user_offset = user_offset
     };
-    calls->calls = wr_calloc(ctx->state, count, sizeof *calls->calls);
+    for (uint32_t i = 0; i < count; i++)
+        if (specs[i].arg_count > WR_AGG_ARGS_MAX)
+            return wr_error_at(err, WEIR_QUERY_TOO_COMPLEX, specs[i].location, "%s has %u arguments; at most %d are allowed",
+                               specs[i].aggregate->name, specs[i].arg_count, WR_AGG_ARGS_MAX);
+    calls->calls = calls_make(ctx, specs, count);
     if (calls->calls == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory for %u aggregates", count);
     calls->count = count;
     for (uint32_t i = 0; i < count; i++) {
         agg_call *call = &calls->calls[i];
-        WR_TRY(call_open(call, &specs[i], &offset, implies, err));
+        call_open(call, &specs[i], &offset, implies);
         calls->nested |= specs[i].aggregate->nested;
         calls->mergeable &= specs[i].aggregate->merge != NULL;
         calls->invertible &= specs[i].aggregate->unmerge != NULL;
         if (!specs[i].distinct || specs[i].arg_count == 0)
             continue;
         calls->distinct = true;
-        if (wr_key_layout_init(&call->values, ctx->state, call->arg_types, specs[i].arg_count, true,
-                               false) != WEIR_OK)
+        if (distinct_open(call, ctx) != WEIR_OK)
             return wr_error_set(err, WEIR_MEMORY, "no memory for %u aggregates", count);
-        wr_row_keys_init(&call->value_keys, &call->values, ctx->flow);
     }
     calls->user_bytes = offset - user_offset;
     return WEIR_OK;
@@ -76,8 +106,12 @@ wr_agg_calls_close(agg_calls *calls)
 {
     wr_agg_calls_end(calls);
     for (uint32_t i = 0; i < calls->count; i++) {
-        wr_key_layout_fini(&calls->calls[i].values);
-        wr_row_keys_fini(&calls->calls[i].value_keys);
+        agg_distinct *d = calls->calls[i].distinct;
+        if (d != NULL) {
+            wr_key_layout_fini(&d->values);
+            wr_row_keys_fini(&d->keys);
+            wr_free(d);
+        }
         wr_free(calls->calls[i].pass);
     }
     wr_free(calls->calls);
@@ -87,11 +121,13 @@ wr_agg_calls_close(agg_calls *calls)
 void
 wr_agg_calls_end(agg_calls *calls)
 {
-    for (uint32_t i = 0; i < calls->count; i++)
-        for (uint32_t j = 0; j < WR_COUNT(calls->calls[i].args); j++) {
-            wr_column_release(calls->calls[i].args[j]);
-            calls->calls[i].args[j] = NULL;
+    for (uint32_t i = 0; i < calls->count; i++) {
+        agg_call *call = &calls->calls[i];
+        for (uint32_t j = 0; call->spec != NULL && j < call->spec->arg_count; j++) {
+            wr_column_release(call->args[j]);
+            call->args[j] = NULL;
         }
+    }
 }
 
 static weir_status

@@ -40,7 +40,7 @@ static agg_call *
 leader_find(aggregate *a, const agg_call *call)
 {
     for (agg_call *leader = a->calls.calls; leader < call; leader++)
-        if (leader->set == leader && leader->sharer_count < AGG_SHARERS_MAX &&
+        if (leader->set == leader && leader->distinct->sharer_count < AGG_SHARERS_MAX &&
             sets_can_share(leader->spec, call->spec))
             return leader;
     return NULL;
@@ -50,11 +50,11 @@ leader_find(aggregate *a, const agg_call *call)
 static bool
 set_is_compact(const aggregate *a, const agg_call *set)
 {
-    const wr_key_layout *values = &set->values;
+    const wr_key_layout *values = &set->distinct->values;
     bool compact = a->config->insert_only && a->touched_at == 0 && !values->encoded &&
                    !values->has_views && values->column_count == 1 && values->columns[0].words == 1;
-    for (uint32_t m = 0; m < set->sharer_count; m++) /* a NULL is no value then */
-        compact = compact && set->sharers[m]->spec->aggregate->ignores_null;
+    for (uint32_t m = 0; m < set->distinct->sharer_count; m++) /* a NULL is no value then */
+        compact = compact && set->distinct->sharers[m]->spec->aggregate->ignores_null;
     return compact;
 }
 
@@ -63,7 +63,7 @@ wr_agg_sets_open(aggregate *a, weir_error *err)
 {
     for (uint32_t i = 0; i < a->calls.count; i++) {
         agg_call *call = &a->calls.calls[i];
-        if (call->values.columns == NULL)
+        if (call->distinct == NULL)
             continue;
         call->set = leader_find(a, call);
         if (call->set == NULL) {
@@ -72,18 +72,20 @@ wr_agg_sets_open(aggregate *a, weir_error *err)
                                     WR_PANE_TABLES_MAX - 1);
             call->set = call;
             call->table = a->table_count;
-            a->tables[a->table_count++] = (wr_pane_table){ &call->values, 0 };
+            a->tables[a->table_count++] = (wr_pane_table){ &call->distinct->values, 0 };
         } else {
             call->table = call->set->table;
             a->tables[call->table].user_bytes += sizeof(int64_t);
         }
-        call->place = call->set->sharer_count;
-        call->set->sharers[call->set->sharer_count++] = call;
+        call->place = call->set->distinct->sharer_count;
+        call->set->distinct->sharers[call->set->distinct->sharer_count++] = call;
     }
     for (uint32_t i = 0; i < a->calls.count; i++) {
         agg_call *set = &a->calls.calls[i];
-        set->compact = set->set == set && set_is_compact(a, set);
-        a->tables[set->table].is_set |= set->compact;
+        if (set->distinct == NULL || set->set != set)
+            continue;
+        set->distinct->compact = set_is_compact(a, set);
+        a->tables[set->table].is_set |= set->distinct->compact;
     }
     return WEIR_OK;
 }
@@ -96,11 +98,11 @@ set_rows(agg_step *s, const agg_call *set, wr_rows rows, char *const *groups)
 {
     uint32_t count = 0;
     uint8_t  always = 0;
-    for (uint32_t m = 0; m < set->sharer_count; m++)
-        always |= (uint8_t) (!set->sharers[m]->narrowed << m);
+    for (uint32_t m = 0; m < set->distinct->sharer_count; m++)
+        always |= (uint8_t) (!set->distinct->sharers[m]->narrowed << m);
     memset(s->passes, always, rows.count);
-    for (uint32_t m = 0; m < set->sharer_count; m++) {
-        const agg_call *call = set->sharers[m];
+    for (uint32_t m = 0; m < set->distinct->sharer_count; m++) {
+        const agg_call *call = set->distinct->sharers[m];
         for (uint32_t i = 0; call->narrowed && i < rows.count; i++)
             s->passes[i] |= (uint8_t) (wr_bitmap_get(call->pass, agg_row(rows, i)) << m);
     }
@@ -119,8 +121,8 @@ static void
 values_count(agg_step *s, const agg_call *set, const wr_batch *in, uint32_t rows)
 {
     size_t at[AGG_SHARERS_MAX]; /* of a call's count in a value */
-    for (uint32_t m = 0; m < set->sharer_count; m++)
-        at[m] = agg_value_count_at(set->sharers[m]);
+    for (uint32_t m = 0; m < set->distinct->sharer_count; m++)
+        at[m] = agg_value_count_at(set->distinct->sharers[m]);
     for (uint32_t i = 0; i < rows; i++) {
         int64_t  diff = in->diff != NULL ? in->diff[s->set_rows[i]] : 1;
         uint32_t gained = 0, lost = 0;
@@ -144,8 +146,8 @@ values_drop(agg_step *s, const agg_call *set, wr_group_table *values, uint32_t c
     for (uint32_t i = 0; i < count; i++) {
         wr_group *value = (wr_group *) s->values[i];
         bool      held = (value->flags & WR_GROUP_DEAD) != 0;
-        for (uint32_t m = 0; m < set->sharer_count && !held; m++)
-            held = agg_value_count(set->sharers[m], value) != 0;
+        for (uint32_t m = 0; m < set->distinct->sharer_count && !held; m++)
+            held = agg_value_count(set->distinct->sharers[m], value) != 0;
         if (!held)
             WR_TRY(wr_group_table_remove(values, value->id));
     }
@@ -171,9 +173,9 @@ set_count(agg_step *s, agg_call *set, const wr_batch *in, wr_group_table *values
 {
     for (uint32_t i = 0; i < count; i++)
         s->prefixes[i] = ((const wr_group *) s->set_groups[i])->id;
-    WR_TRY(wr_row_keys_fill(&set->value_keys, set->args, s->set_rows, count, in->physical_count,
+    WR_TRY(wr_row_keys_fill(&set->distinct->keys, set->args, s->set_rows, count, in->physical_count,
                             s->prefixes));
-    WR_TRY(wr_group_table_enter(values, &set->value_keys, NULL, count, s->value_ids, s->values,
+    WR_TRY(wr_group_table_enter(values, &set->distinct->keys, NULL, count, s->value_ids, s->values,
                                 false, NULL, NULL));
     values_count(s, set, in, count);
     return s->reversed ? values_drop(s, set, values, count) : WEIR_OK;
@@ -195,9 +197,9 @@ set_count_gained(const agg_step *s, const agg_call *set, uint32_t count)
 {
     size_t   at[AGG_SHARERS_MAX];
     uint32_t counting = 0;
-    for (uint32_t m = 0; m < set->sharer_count; m++) {
-        at[m] = set->sharers[m]->offset;
-        counting |= (uint32_t) set->sharers[m]->spec->aggregate->counts << m;
+    for (uint32_t m = 0; m < set->distinct->sharer_count; m++) {
+        at[m] = set->distinct->sharers[m]->offset;
+        counting |= (uint32_t) set->distinct->sharers[m]->spec->aggregate->counts << m;
     }
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t rest = s->gained[i] & counting; rest != 0; rest &= rest - 1)
@@ -211,15 +213,15 @@ wr_agg_set_update(aggregate *a, agg_call *set, const wr_batch *in, wr_pane *pane
 {
     agg_step *s = a->step;
     uint32_t  count = set_rows(s, set, rows, groups), counting = 0;
-    if (set->compact && s->reversed)
+    if (set->distinct->compact && s->reversed)
         return wr_ctx_fail(a->ctx, WEIR_INTERNAL, "rows are taken back where they only come");
-    if ((set->compact ? set_mark(s, set, &pane->sets[set->table], count)
+    if ((set->distinct->compact ? set_mark(s, set, &pane->sets[set->table], count)
                       : set_count(s, set, in, &pane->tables[set->table], count)) != WEIR_OK)
         return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for distinct values");
     if (!s->reversed)
         counting = set_count_gained(s, set, count);
-    for (uint32_t m = 0; m < set->sharer_count; m++) {
-        agg_call           *call = set->sharers[m];
+    for (uint32_t m = 0; m < set->distinct->sharer_count; m++) {
+        agg_call           *call = set->distinct->sharers[m];
         const wr_aggregate *g = call->spec->aggregate;
         if ((counting >> m & 1) != 0)
             continue;

@@ -26,32 +26,40 @@ typedef enum agg_mode {
 
 enum { AGG_SHARERS_MAX = 8 };
 
+struct agg_call;
+
+/* A DISTINCT call's values; unless in sessions, those of all calls with its arguments, if it leads them
+ * (aggregate_distinct.c). */
+typedef struct agg_distinct {
+    wr_key_layout    values; /* group id, arguments                       */
+    wr_row_keys      keys;
+    bool             compact; /* they are one of a pane's value sets       */
+    uint32_t         sharer_count; /* itself the first                     */
+    struct agg_call *sharers[AGG_SHARERS_MAX];
+} agg_distinct;
+
+/* Thousands of views have one each, or several: what few calls need is elsewhere. */
 typedef struct agg_call {
     const wr_agg_call *spec;
-    size_t             offset;       /* of the state in a row                        */
-    wr_type            arg_types[WR_AGG_ARGS_MAX];
-    wr_agg_ctx         ctx;          /* arena: of the pane at hand                   */
-    uint32_t           table;        /* DISTINCT: which of the pane's tables; else 0 */
-    wr_key_layout      values;       /* DISTINCT: group id, arguments                */
-    wr_row_keys        value_keys;
-    /* DISTINCT, unless in sessions (aggregate_distinct.c): */
-    struct agg_call   *set;          /* whose layout and keys its set has            */
-    bool               compact;      /* a leader's: it is one of a pane's value sets */
-    uint32_t           place;        /* among those that share the set               */
-    bool               implied;      /* its state is the group's count               */
-    uint32_t           sharer_count; /* of a set's leader, itself the first          */
-    struct agg_call   *sharers[AGG_SHARERS_MAX];
+    wr_type           *arg_types;
+    size_t             offset;   /* of the state in a row                        */
+    wr_agg_ctx         ctx;      /* arena: of the pane at hand                   */
+    agg_distinct      *distinct; /* NULL: it takes every row                     */
+    struct agg_call   *set;      /* DISTINCT: the leader, unless in sessions     */
+    uint32_t           table;    /* DISTINCT: which of the pane's tables; else 0 */
+    uint32_t           place;    /* among those that share the set               */
+    bool               implied;  /* its state is the group's count               */
     /* Of the batch at hand: */
-    wr_column         *args[WR_AGG_ARGS_MAX];
-    bool               narrowed;     /* only rows in pass take part                  */
-    uint64_t          *pass;         /* by physical row                              */
+    bool               narrowed; /* only rows in pass take part                  */
+    wr_column        **args;
+    uint64_t          *pass;     /* by physical row                              */
 } agg_call;
 
 /* The groups of an aggregate: what session.c shares with aggregate.c. */
 typedef struct agg_calls {
     wr_ctx       *ctx;
     uint32_t      count;
-    agg_call     *calls;
+    agg_call     *calls;      /* behind them what they point to, all of it  */
     size_t        user_offset, user_bytes; /* of all states                 */
     bool          nested;     /* some state keeps memory in the arena       */
     bool          distinct;
@@ -204,7 +212,7 @@ static inline size_t
 agg_value_count_at(const agg_call *call)
 {
     return call->place == 0 ? offsetof(wr_group, count)
-                            : wr_group_user_offset(&call->set->values) +
+                            : wr_group_user_offset(&call->set->distinct->values) +
                                   (call->place - 1) * sizeof(int64_t);
 }
 static inline int64_t

@@ -212,7 +212,7 @@ put_marked(const agg_call *call, const wr_value_view *view, const buckets *owner
         const wr_value_entry *e = wr_value_view_entry(view, owners->ids[i]);
         if ((e->marks >> call->place & 1) == 0)
             continue;
-        wr_value value = { .type = call->set->values.columns[0].type };
+        wr_value value = { .type = call->set->distinct->values.columns[0].type };
         if (value.type.id == WR_BOOL)
             value.boolean = e->value != 0;
         else
@@ -238,7 +238,7 @@ put_group(const aggregate *a, const frozen_pane *pane, const buckets *owners, ui
     wr_agg_calls_encode(&a->calls, g, to);
     for (uint32_t i = 0; i < a->calls.count; i++) {
         const agg_call *call = &a->calls.calls[i];
-        if (call->set != NULL && call->set->compact)
+        if (call->set != NULL && call->set->distinct->compact)
             WR_TRY(put_marked(call, &pane->sets[call->table], &owners[call->table], id, to));
         else if (call->set != NULL)
             WR_TRY(put_values(call, &pane->views[call->table], &owners[call->table], id, to));
@@ -413,18 +413,18 @@ get_distinct(restorer *r, wr_snapshot_reader *from, wr_pane *pane, agg_call *cal
     for (uint64_t i = 0; i < count && !from->failed; i++) {
         int64_t  n = wr_snapshot_get_i64(from);
         uint32_t id;
-        if (set->values.encoded) {
+        if (set->distinct->values.encoded) {
             size_t      length;
             const char *bytes = wr_snapshot_get_bytes(from, &length);
             if (bytes == NULL)
                 return WEIR_CHECKPOINT_CORRUPT;
-            WR_TRY(wr_row_keys_set_encoded(&set->value_keys, bytes, length, owner));
+            WR_TRY(wr_row_keys_set_encoded(&set->distinct->keys, bytes, length, owner));
         } else {
-            for (uint32_t c = 0; c < set->values.column_count; c++)
-                WR_TRY(get_value(r, from, set->values.columns[c].type, &values[c]));
-            WR_TRY(wr_row_keys_set(&set->value_keys, values, owner));
+            for (uint32_t c = 0; c < set->distinct->values.column_count; c++)
+                WR_TRY(get_value(r, from, set->distinct->values.columns[c].type, &values[c]));
+            WR_TRY(wr_row_keys_set(&set->distinct->keys, values, owner));
         }
-        if (set->compact) {
+        if (set->distinct->compact) {
             uint64_t word = values[0].type.id == WR_BOOL ? values[0].boolean
                                                          : (uint64_t) values[0].integer;
             uint8_t  mark = (uint8_t) (1u << call->place), gained;
@@ -433,7 +433,7 @@ get_distinct(restorer *r, wr_snapshot_reader *from, wr_pane *pane, agg_call *cal
             WR_TRY(wr_value_set_add(&pane->sets[set->table], &word, &owner, &mark, 1, &gained));
             continue;
         }
-        WR_TRY(wr_group_table_find(table, &set->value_keys, NULL, 1, &id, NULL, NULL));
+        WR_TRY(wr_group_table_find(table, &set->distinct->keys, NULL, 1, &id, NULL, NULL));
         char *value = (char *) wr_group_table_row(table, id);
         *(int64_t *) (void *) (value + agg_value_count_at(call)) += n;
     }

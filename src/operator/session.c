@@ -84,9 +84,9 @@ open_tables(sessions *s)
     uint32_t d = 0;
     for (uint32_t i = 0; i < s->calls.count; i++) {
         agg_call *call = &s->calls.calls[i];
-        if (call->values.columns == NULL)
+        if (call->distinct == NULL)
             continue;
-        wr_group_table_init(&s->values[d], s->ctx->state, &call->values, sizeof(session_value));
+        wr_group_table_init(&s->values[d], s->ctx->state, &call->distinct->values, sizeof(session_value));
         call->table = ++d;
     }
     wr_assert(d == s->distinct_count);

@@ -214,26 +214,26 @@ get_values(sessions *s, agg_call *call, session_head *h, wr_arena *arena, wr_sna
     wr_group_table *values = &s->values[d];
     uint64_t        count = wr_snapshot_get_u64(from);
     for (uint64_t i = 0; i < count && !from->failed; i++) {
-        wr_value boxed[WR_COUNT(call->args)];
+        wr_value boxed[WR_AGG_ARGS_MAX];
         int64_t  n = wr_snapshot_get_i64(from);
         uint32_t id;
-        if (call->values.encoded) {
+        if (call->distinct->values.encoded) {
             size_t      length;
             const char *bytes = wr_snapshot_get_bytes(from, &length);
             if (bytes == NULL)
                 return WEIR_CHECKPOINT_CORRUPT;
-            WR_TRY(wr_row_keys_set_encoded(&call->value_keys, bytes, length, h->serial));
+            WR_TRY(wr_row_keys_set_encoded(&call->distinct->keys, bytes, length, h->serial));
         } else {
-            for (uint32_t c = 0; c < call->values.column_count; c++)
-                WR_TRY(get_value(from, arena, call->values.columns[c].type, &boxed[c]));
-            WR_TRY(wr_row_keys_set(&call->value_keys, boxed, h->serial));
+            for (uint32_t c = 0; c < call->distinct->values.column_count; c++)
+                WR_TRY(get_value(from, arena, call->distinct->values.columns[c].type, &boxed[c]));
+            WR_TRY(wr_row_keys_set(&call->distinct->keys, boxed, h->serial));
         }
-        WR_TRY(wr_group_table_find(values, &call->value_keys, NULL, 1, &id, NULL, NULL));
+        WR_TRY(wr_group_table_find(values, &call->distinct->keys, NULL, 1, &id, NULL, NULL));
         wr_group *value = wr_group_table_row(values, id);
         if (value->count != 0 || n <= 0)
             return WEIR_CHECKPOINT_CORRUPT;
         value->count = n;
-        ((session_value *) ((char *) value + wr_group_user_offset(&call->values)))->next =
+        ((session_value *) ((char *) value + wr_group_user_offset(&call->distinct->values)))->next =
             h->values[d];
         h->values[d] = id + 1;
     }

@@ -16,7 +16,7 @@ static session_value *
 value_link(wr_group_table *values, const agg_call *call, uint32_t id)
 {
     wr_group *g = wr_group_table_row(values, id);
-    return (session_value *) ((char *) g + wr_group_user_offset(&call->values));
+    return (session_value *) ((char *) g + wr_group_user_offset(&call->distinct->values));
 }
 
 static agg_call *
@@ -54,10 +54,10 @@ rows_distinct(sessions *s, agg_call *call, const wr_batch *in, uint32_t *count)
     wr_group_table *values = &s->values[d];
     for (uint32_t i = 0; i < *count; i++)
         step->prefixes[i] = wr_session_head(s, (wr_group *) step->call_groups[i])->serial;
-    WR_TRY(wr_row_keys_fill(&call->value_keys, call->args, step->call_rows, *count,
+    WR_TRY(wr_row_keys_fill(&call->distinct->keys, call->args, step->call_rows, *count,
                             in->physical_count, step->prefixes));
     WR_TRY(
-        wr_group_table_find(values, &call->value_keys, NULL, *count, step->value_ids, NULL, NULL));
+        wr_group_table_find(values, &call->distinct->keys, NULL, *count, step->value_ids, NULL, NULL));
     WR_TRY(wr_group_table_own(values, step->value_ids, *count));
     for (uint32_t i = 0; i < *count; i++) {
         wr_group     *value = wr_group_table_row(values, step->value_ids[i]);
@@ -106,7 +106,7 @@ wr_session_update(sessions *s, const wr_batch *in)
 static weir_status
 value_update(sessions *s, agg_call *call, const wr_value *values, char *group)
 {
-    wr_column  *columns[WR_COUNT(call->args)] = { NULL };
+    wr_column  *columns[WR_AGG_ARGS_MAX] = { NULL };
     weir_status status = WEIR_OK;
     for (uint32_t c = 0; c < call->spec->arg_count && status == WEIR_OK; c++) {
         columns[c] = wr_column_create_constant(s->ctx->flow, &values[c]);
@@ -125,14 +125,14 @@ static weir_status
 value_rekey(sessions *s, agg_call *call, const wr_group *value, uint64_t prefix, wr_value *out)
 {
     const uint64_t *row = (const uint64_t *) (value + 1);
-    if (!call->values.encoded) {
+    if (!call->distinct->values.encoded) {
         for (uint32_t c = 0; c < call->spec->arg_count; c++) { /* the row may move */
-            out[c] = wr_key_value(&call->values, row, c);
+            out[c] = wr_key_value(&call->distinct->values, row, c);
             WR_TRY(wr_value_copy(&out[c], &s->ctx->eval.step, &out[c]));
         }
-        return wr_row_keys_set(&call->value_keys, out, prefix);
+        return wr_row_keys_set(&call->distinct->keys, out, prefix);
     }
-    wr_string   bytes = wr_key_encoding(&call->values, row);
+    wr_string   bytes = wr_key_encoding(&call->distinct->values, row);
     size_t      length = bytes.length - sizeof prefix;
     const char *own = wr_arena_strndup(&s->ctx->eval.step, wr_string_data(&bytes) + sizeof prefix,
                                        length);
@@ -140,7 +140,7 @@ value_rekey(sessions *s, agg_call *call, const wr_group *value, uint64_t prefix,
         return WEIR_MEMORY;
     WR_TRY(wr_key_decode(own, length, call->arg_types, call->spec->arg_count, &s->ctx->eval.step,
                          out));
-    return wr_row_keys_set_encoded(&call->value_keys, own, length, prefix);
+    return wr_row_keys_set_encoded(&call->distinct->keys, own, length, prefix);
 }
 
 /* U2: the values of `from` go over to `into`, whose state sees those it did not have. */
@@ -154,11 +154,11 @@ values_merge(sessions *s, agg_call *call, uint32_t into, uint32_t from)
                  *old = wr_session_head(s, wr_group_table_row(&s->table, from));
     while (old->values[d] != 0) {
         uint32_t id = old->values[d] - 1, kept;
-        wr_value boxed[WR_COUNT(call->args)];
+        wr_value boxed[WR_AGG_ARGS_MAX];
         int64_t  count = wr_group_table_row(values, id)->count;
         old->values[d] = value_link(values, call, id)->next;
         WR_TRY(value_rekey(s, call, wr_group_table_row(values, id), h->serial, boxed));
-        WR_TRY(wr_group_table_find(values, &call->value_keys, NULL, 1, &kept, NULL, NULL));
+        WR_TRY(wr_group_table_find(values, &call->distinct->keys, NULL, 1, &kept, NULL, NULL));
         WR_TRY(wr_group_table_own(values, (uint32_t[]){ kept, id }, 2));
         wr_group *value = wr_group_table_row(values, kept);
         if (value->count == 0) {

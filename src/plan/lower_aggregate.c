@@ -77,7 +77,7 @@ fused_input(lower_state *s, const wr_plan *plan, const wr_plan_time *time, wr_pl
 static weir_status
 remap_calls(lower_state *s, const wr_plan *plan, const uint32_t *map, wr_agg_call **out)
 {
-    wr_agg_call *calls = wr_lower_alloc(s, (plan->aggregate.call_count + 1) * sizeof *calls);
+    wr_agg_call *calls = wr_lower_alloc(s, WR_MAX(plan->aggregate.call_count, 1u) * sizeof *calls);
     if (calls == NULL)
         return wr_lower_nomem(s);
     for (uint32_t i = 0; i < plan->aggregate.call_count; i++) {
