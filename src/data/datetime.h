@@ -74,4 +74,5 @@ bool wr_time_truncate(const char *unit, size_t n, wr_time t, wr_time *out);
 typedef struct wr_zone wr_zone;
 const wr_zone *wr_zone_find(const char *name, size_t length);
 int32_t        wr_zone_offset_at(const wr_zone *zone, wr_time utc);   /* seconds east of Greenwich */
+void           wr_zone_offsets(const wr_zone *zone, int32_t *least, int32_t *most); /* there ever were */
 wr_time        wr_zone_to_utc(const wr_zone *zone, wr_time local);

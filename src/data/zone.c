@@ -512,6 +512,28 @@ wr_zone_is_constant(const wr_zone *z)
     return !z->has_rule || (!z->has_summer && (z->count == 0 || z->winter_offset == z->offsets[0]));
 }
 
+void
+wr_zone_offsets(const wr_zone *z, int32_t *least, int32_t *most)
+{
+    if (zone_is_fixed(z, least)) {
+        *most = *least;
+        return;
+    }
+    *least = *most = z->offsets[0];
+    for (uint32_t i = 0; i < z->count; i++) {
+        *least = WR_MIN(*least, z->offsets[z->kinds[i]]);
+        *most = WR_MAX(*most, z->offsets[z->kinds[i]]);
+    }
+    if (z->has_rule) {
+        *least = WR_MIN(*least, z->winter_offset);
+        *most = WR_MAX(*most, z->winter_offset);
+    }
+    if (z->has_rule && z->has_summer) {
+        *least = WR_MIN(*least, z->summer_offset);
+        *most = WR_MAX(*most, z->summer_offset);
+    }
+}
+
 wr_time
 wr_zone_to_utc(const wr_zone *z, wr_time local)
 {

@@ -13,103 +13,7 @@
  */
 #include "plan/rules_impl.h"
 
-#include "data/datetime.h"
-
 #include <string.h>
-
-/* --- how an expression moves time --- */
-
-static bool
-constant_interval_us(const wr_expr *e, int64_t *us, int64_t *slack)
-{
-    if (e->kind != WR_EXPR_CONSTANT || e->type.id != WR_INTERVAL || e->constant.is_null)
-        return false;
-    wr_interval v = e->constant.interval;
-    int64_t days;
-    *slack = 0;
-    if (v.months != 0)
-        *slack = 31; /* a month is 28 to 31 days: handled by the caller's sign */
-    return !__builtin_mul_overflow((int64_t)v.days, WR_US_PER_DAY, &days) &&
-           !__builtin_add_overflow(days, v.us, us);
-}
-
-/* The longest that truncation to the unit takes away, in days; 0: less than a day; -1: not known.
- */
-static int64_t
-unit_days(const wr_string *unit, int64_t *us)
-{
-    static const struct {
-        const char *name;
-        int64_t days, us;
-    } units[] = {
-        { "microseconds", 0, 1 },   { "microsecond", 0, 1 },  { "milliseconds", 0, 1000 },
-        { "millisecond", 0, 1000 }, { "second", 0, 1000000 }, { "minute", 0, 60000000 },
-        { "hour", 0, 3600000000 },  { "day", 1, 0 },          { "week", 7, 0 },
-        { "month", 31, 0 },         { "quarter", 92, 0 },     { "year", 366, 0 },
-        { "decade", 3653, 0 },      { "century", 36525, 0 },  { "millennium", 365250, 0 },
-    };
-    for (uint32_t i = 0; i < WR_COUNT(units); i++)
-        if (strlen(units[i].name) == unit->length &&
-            memcmp(units[i].name, wr_string_data(unit), unit->length) == 0) {
-            *us = units[i].us;
-            return units[i].days;
-        }
-    return -1;
-}
-
-static int64_t
-offset_add(int64_t offset, int64_t us)
-{
-    int64_t sum;
-    if (offset == WR_NO_WATERMARK || __builtin_add_overflow(offset, us, &sum) ||
-        sum < -INT64_MAX / 4 || sum > INT64_MAX / 4)
-        return WR_NO_WATERMARK;
-    return sum;
-}
-
-static int64_t
-call_offset(const wr_expr *e, const wr_schema *input)
-{
-    const char *name = e->function->name;
-    int64_t us, slack;
-    if (e->arg_count == 2 && (strcmp(name, "+") == 0 || strcmp(name, "-") == 0) &&
-        wr_type_is_time(e->type) && constant_interval_us(e->args[1], &us, &slack)) {
-        if (slack != 0 || e->type.id == WR_DATE)
-            return WR_NO_WATERMARK;
-        return offset_add(wr_plan_expr_offset(e->args[0], input), name[0] == '+' ? us : -us);
-    }
-    if (strcmp(name, "date_trunc") == 0 && e->arg_count == 2 &&
-        e->args[0]->kind == WR_EXPR_CONSTANT && !e->args[0]->constant.is_null &&
-        e->args[0]->type.id == WR_TEXT && wr_type_is_time(e->args[1]->type)) {
-        int64_t days = unit_days(&e->args[0]->constant.string, &us);
-        return days < 0 ? WR_NO_WATERMARK
-                        : offset_add(wr_plan_expr_offset(e->args[1], input),
-                                     1 - us - days * WR_US_PER_DAY);
-    }
-    if (strcmp(name, "date_bin") == 0 && e->arg_count == 3 &&
-        constant_interval_us(e->args[0], &us, &slack) && slack == 0 && us > 0 &&
-        wr_expr_is_constant(e->args[2]))
-        return offset_add(wr_plan_expr_offset(e->args[1], input), 1 - us);
-    /* a cast between the two kinds of timestamp: the session's zone is UTC */
-    if (e->arg_count >= 1 && (e->type.id == WR_TIMESTAMP || e->type.id == WR_TIMESTAMPTZ) &&
-        (e->args[0]->type.id == WR_TIMESTAMP || e->args[0]->type.id == WR_TIMESTAMPTZ) &&
-        e->type.modifier < 0 &&
-        wr_cast_find(e->args[0]->type, e->type, WR_CAST_EXPLICIT) == e->function)
-        return wr_plan_expr_offset(e->args[0], input);
-    return WR_NO_WATERMARK;
-}
-
-int64_t
-wr_plan_expr_offset(const wr_expr *e, const wr_schema *input)
-{
-    if (!wr_type_is_time(e->type))
-        return WR_NO_WATERMARK;
-    if (e->kind == WR_EXPR_COLUMN)
-        return input->fields[e->column].watermark_offset;
-    return e->kind == WR_EXPR_CALL ? call_offset(e, input) : WR_NO_WATERMARK;
-}
-
-/* --- nodes --- */
 
 static void
 clear(wr_schema *schema)
@@ -234,8 +138,8 @@ derive_window(wr_arena *arena, wr_plan *plan)
     /* rows pass as they come: a window holds times down to its start */
     if (spec->kind != WR_WINDOW_SESSION) {
         plan->schema->fields[n].watermark_offset =
-            offset_add(spec->watermark_offset, 1 - spec->size);
-        plan->schema->fields[n + 1].watermark_offset = offset_add(spec->watermark_offset, 1);
+            wr_plan_offset_add(spec->watermark_offset, 1 - spec->size);
+        plan->schema->fields[n + 1].watermark_offset = wr_plan_offset_add(spec->watermark_offset, 1);
     }
     plan->schema->fields[n].not_null = plan->schema->fields[n + 1].not_null = true;
     choose_time(plan->schema);
@@ -258,15 +162,15 @@ aggregate_offsets(const wr_plan_options *options, wr_plan *plan, const wr_plan_t
     for (uint32_t i = 0; i < plan->aggregate.key_count && time->fused; i++) {
         const wr_window_spec *spec = &time->window->window.spec;
         /* a session that ends on the watermark is open yet */
-        int64_t closed = offset_add(spec->watermark_offset, (time->session ? 0 : 1) - late);
+        int64_t closed = wr_plan_offset_add(spec->watermark_offset, (time->session ? 0 : 1) - late);
         if (time->key_bounds[i] == WR_KEY_WINDOW_END)
             plan->schema->fields[i].watermark_offset = closed;
         else if (time->key_bounds[i] == WR_KEY_WINDOW_START && !time->session)
-            plan->schema->fields[i].watermark_offset = offset_add(closed, -spec->size);
+            plan->schema->fields[i].watermark_offset = wr_plan_offset_add(closed, -spec->size);
     }
     if (!time->fused && time->time_key >= 0)
         plan->schema->fields[time->time_key].watermark_offset =
-            offset_add(time->time_offset, -late);
+            wr_plan_offset_add(time->time_offset, -late);
 }
 
 static weir_status
@@ -328,7 +232,7 @@ derive_chosen(wr_arena *arena, wr_plan *plan, bool endless)
         int64_t r = right->fields[asof.right_time].watermark_offset;
         f[asof.left_time].watermark_offset = WR_MIN(l, r);
         if (asof.reach_us != INT64_MAX)
-            f[n + asof.right_time].watermark_offset = offset_add(WR_MIN(l, r), -asof.reach_us);
+            f[n + asof.right_time].watermark_offset = wr_plan_offset_add(WR_MIN(l, r), -asof.reach_us);
     }
     choose_time(plan->schema);
     bool unique = plan->join.mode == WR_JOIN_ASOF;
@@ -398,10 +302,10 @@ derive_join(wr_arena *arena, const wr_plan_options *options, wr_plan *plan)
     if (bound) {
         wr_field *f = plan->schema->fields;
         f[b.left_time].watermark_offset =
-            WR_MIN(b.left_offset, offset_add(b.right_offset, b.low_us));
+            WR_MIN(b.left_offset, wr_plan_offset_add(b.right_offset, b.low_us));
         if (kind != WR_JOIN_SEMI && kind != WR_JOIN_ANTI)
             f[n + b.right_time].watermark_offset =
-                WR_MIN(b.right_offset, offset_add(b.left_offset, -b.high_us));
+                WR_MIN(b.right_offset, wr_plan_offset_add(b.left_offset, -b.high_us));
     }
     int32_t ends = wr_plan_join_ends(options, plan, bound);
     for (uint32_t i = 0; ends == 1 && i < n; i++) /* rows of the other come out at once, or before time moves */

@@ -4,6 +4,9 @@
  *
  *     a.ts BETWEEN b.ts AND b.ts + interval '1 minute'     low 0, high 60 s
  *     a.window_start = b.window_start                      low 0, high 0
+ *     b.ts - a.ts < interval '5 s' AND NOT a.ts > b.ts     low -5 s + 1 us, high 0
+ *
+ * A branch of OR widens what the others say, unless its own times contradict each other.
  *
  * Only columns with a watermark count: a bound is there to let state go.
  */
@@ -22,9 +25,40 @@ typedef struct time_term {
     int64_t us;
 } time_term;
 
+/* A cast between the two kinds of timestamp: the session's zone is UTC. */
+static bool
+is_zone_cast(const wr_expr *e)
+{
+    return e->kind == WR_EXPR_CALL && e->arg_count >= 1 && e->type.modifier < 0 &&
+           (e->args[0]->type.id == WR_TIMESTAMP || e->args[0]->type.id == WR_TIMESTAMPTZ) &&
+           wr_cast_find(e->args[0]->type, e->type, WR_CAST_EXPLICIT) == e->function;
+}
+
+/* A constant interval, a month of which is as long as where intervals are compared: 30 days. */
+static bool
+read_interval(const wr_expr *e, int64_t *us)
+{
+    if (e->kind != WR_EXPR_CONSTANT || e->type.id != WR_INTERVAL || e->constant.is_null)
+        return false;
+    const wr_interval *v = &e->constant.interval;
+    int64_t days = (int64_t)v->months * 30 + v->days;
+    return !__builtin_mul_overflow(days, WR_US_PER_DAY, &days) && !__builtin_add_overflow(days, v->us, us);
+}
+
+/* x + interval, x - interval: which, and how much. */
+static bool
+is_shift(const wr_expr *e, int64_t *us)
+{
+    if (e->kind != WR_EXPR_CALL || e->arg_count != 2 || !read_interval(e->args[1], us) ||
+        (strcmp(e->function->name, "+") != 0 && strcmp(e->function->name, "-") != 0))
+        return false;
+    return e->function->name[0] == '+' || !__builtin_sub_overflow(0, *us, us);
+}
+
 static bool
 read_term(const wr_expr *e, uint32_t left_count, time_term *out)
 {
+    int64_t us;
     if (e->type.id != WR_TIMESTAMP && e->type.id != WR_TIMESTAMPTZ)
         return false;
     if (e->kind == WR_EXPR_COLUMN) {
@@ -33,18 +67,10 @@ read_term(const wr_expr *e, uint32_t left_count, time_term *out)
         out->us = 0;
         return true;
     }
-    bool shifted = e->kind == WR_EXPR_CALL && e->arg_count == 2 &&
-                   (strcmp(e->function->name, "+") == 0 || strcmp(e->function->name, "-") == 0) &&
-                   e->args[1]->kind == WR_EXPR_CONSTANT && e->args[1]->type.id == WR_INTERVAL &&
-                   !e->args[1]->constant.is_null && e->args[1]->constant.interval.months == 0;
-    if (!shifted || !read_term(e->args[0], left_count, out))
-        return false;
-    wr_interval v = e->args[1]->constant.interval;
-    int64_t us = (int64_t)v.days * WR_US_PER_DAY;
-    if (__builtin_add_overflow(us, v.us, &us))
-        return false;
-    return e->function->name[0] == '+' ? !__builtin_add_overflow(out->us, us, &out->us)
-                                       : !__builtin_sub_overflow(out->us, us, &out->us);
+    if (is_zone_cast(e))
+        return read_term(e->args[0], left_count, out);
+    return is_shift(e, &us) && e->args[1]->constant.interval.months == 0 &&
+           read_term(e->args[0], left_count, out) && !__builtin_add_overflow(out->us, us, &out->us);
 }
 
 typedef struct bound_state {
@@ -65,6 +91,44 @@ narrow(bound_state *s, bool at_least, int64_t us)
     }
 }
 
+/* A time of the left less one of the right, or the other way round, + us. */
+typedef struct time_span {
+    uint32_t left, right; /* columns of their sides */
+    bool turned;          /* right - left           */
+    int64_t us;
+} time_span;
+
+static bool
+read_difference(const wr_expr *a, const wr_expr *b, uint32_t left_count, time_span *out)
+{
+    time_term x, y;
+    if (!read_term(a, left_count, &x) || !read_term(b, left_count, &y) || x.left == y.left)
+        return false;
+    out->turned = !x.left;
+    out->left = x.left ? x.column : y.column;
+    out->right = x.left ? y.column : x.column;
+    return !__builtin_sub_overflow(x.us, y.us, &out->us);
+}
+
+/* a.ts - b.ts, as an interval, with intervals added to it. */
+static bool
+read_span(const wr_expr *e, uint32_t left_count, time_span *out)
+{
+    int64_t us;
+    if (e->kind != WR_EXPR_CALL || e->type.id != WR_INTERVAL)
+        return false;
+    if (is_shift(e, &us))
+        return read_span(e->args[0], left_count, out) && !__builtin_add_overflow(out->us, us, &out->us);
+    if (strcmp(e->function->name, "-") != 0)
+        return false;
+    if (e->arg_count == 2)
+        return read_difference(e->args[0], e->args[1], left_count, out);
+    if (e->arg_count != 1 || !read_span(e->args[0], left_count, out))
+        return false;
+    out->turned = !out->turned;
+    return !__builtin_sub_overflow(0, out->us, &out->us);
+}
+
 /* A comparison of a left time with a right one. */
 typedef struct time_pair {
     uint32_t left, right; /* columns of their sides           */
@@ -72,31 +136,45 @@ typedef struct time_pair {
     int64_t low_us, high_us; /* left - right >= low, <= high  */
 } time_pair;
 
+/* The span that a comparison compares with nothing. */
 static bool
-read_pair(const wr_expr *e, uint32_t left_count, time_pair *out)
+read_sides(const wr_expr *e, uint32_t left_count, time_span *out)
 {
-    time_term a, c;
     int64_t us;
-    if (e->kind != WR_EXPR_CALL || e->arg_count != 2 || !read_term(e->args[0], left_count, &a) ||
-        !read_term(e->args[1], left_count, &c) || a.left == c.left)
+    if (read_difference(e->args[0], e->args[1], left_count, out))
+        return true;
+    if (read_span(e->args[0], left_count, out))
+        return read_interval(e->args[1], &us) && !__builtin_sub_overflow(out->us, us, &out->us);
+    if (!read_span(e->args[1], left_count, out) || !read_interval(e->args[0], &us))
+        return false;
+    out->turned = !out->turned;
+    return !__builtin_sub_overflow(us, out->us, &out->us);
+}
+
+/* Of `negated`, what must be for e to be false. */
+static bool
+read_pair(const wr_expr *e, uint32_t left_count, bool negated, time_pair *out)
+{
+    time_span span;
+    if (e->kind != WR_EXPR_CALL || e->arg_count != 2)
         return false;
     const char *op = e->function->name;
     bool less = op[0] == '<' && op[1] != '>', greater = op[0] == '>', equal = op[0] == '=';
-    if (!less && !greater && !equal)
+    bool strict = op[1] == '\0' && !equal;
+    if ((!less && !greater && (!equal || negated)) || !read_sides(e, left_count, &span))
         return false;
-    if (!a.left) { /* b op a: turn around */
-        time_term t = a;
-        a = c;
-        c = t;
+    if (negated)
+        strict = !strict;
+    if (span.turned != negated) { /* one of them turns the comparison around */
         bool swap = less;
         less = greater;
         greater = swap;
     }
-    if (__builtin_sub_overflow(c.us, a.us, &us) || us > INT64_MAX / 4 || us < -INT64_MAX / 4)
+    if (span.us > INT64_MAX / 4 || span.us < -INT64_MAX / 4)
         return false;
-    bool strict = op[1] == '\0' && !equal;
-    *out = (time_pair){ .left = a.column,
-                        .right = c.column,
+    int64_t us = span.turned ? span.us : -span.us;
+    *out = (time_pair){ .left = span.left,
+                        .right = span.right,
                         .at_least = greater || equal,
                         .at_most = less || equal,
                         .low_us = us + strict,
@@ -105,10 +183,11 @@ read_pair(const wr_expr *e, uint32_t left_count, time_pair *out)
 }
 
 static void
-read_conjunct(bound_state *s, const wr_expr *e, const wr_schema *left, const wr_schema *right)
+read_comparison(bound_state *s, const wr_expr *e, bool negated, const wr_schema *left,
+                const wr_schema *right)
 {
     time_pair p;
-    if (!read_pair(e, left->field_count, &p) ||
+    if (!read_pair(e, left->field_count, negated, &p) ||
         left->fields[p.left].watermark_offset == WR_NO_WATERMARK ||
         right->fields[p.right].watermark_offset == WR_NO_WATERMARK)
         return;
@@ -123,6 +202,83 @@ read_conjunct(bound_state *s, const wr_expr *e, const wr_schema *left, const wr_
         narrow(s, false, p.high_us);
 }
 
+static bool
+is_never(const bound_state *s)
+{
+    return s->has_low && s->has_high && s->b.low_us > s->b.high_us;
+}
+
+/* What holds in *s or in *t. */
+static void
+widen(bound_state *s, const bound_state *t)
+{
+    bool same = s->has_columns && t->has_columns && s->b.left_time == t->b.left_time &&
+                s->b.right_time == t->b.right_time;
+    s->has_low = same && s->has_low && t->has_low;
+    s->has_high = same && s->has_high && t->has_high;
+    s->b.low_us = WR_MIN(s->b.low_us, t->b.low_us);
+    s->b.high_us = WR_MAX(s->b.high_us, t->b.high_us);
+}
+
+static void read_condition(bound_state *s, const wr_expr *e, bool negated, const wr_schema *left,
+                           const wr_schema *right);
+
+/* One of the arguments holds; a branch that no pair of times can be in counts only where all are such. */
+static void
+read_branches(bound_state *s, const wr_expr *e, bool negated, const wr_schema *left,
+              const wr_schema *right)
+{
+    bound_state any = { 0 };
+    bool found = false;
+    for (uint32_t i = 0; i < e->arg_count; i++) {
+        bound_state one = { 0 };
+        read_condition(&one, e->args[i], negated, left, right);
+        bool never = is_never(&one);
+        if (i > 0 && never)
+            continue;
+        if (!found)
+            any = one;
+        else
+            widen(&any, &one);
+        found = found || !never;
+    }
+    if ((!any.has_low && !any.has_high) || (s->has_columns && (s->b.left_time != any.b.left_time ||
+                                                s->b.right_time != any.b.right_time)))
+        return;
+    s->has_columns = true;
+    s->b.left_time = any.b.left_time;
+    s->b.right_time = any.b.right_time;
+    if (any.has_low)
+        narrow(s, true, any.b.low_us);
+    if (any.has_high)
+        narrow(s, false, any.b.high_us);
+}
+
+/* What follows for the times from e being true; negated: false. */
+static void
+read_condition(bound_state *s, const wr_expr *e, bool negated, const wr_schema *left,
+               const wr_schema *right)
+{
+    switch (e->kind) {
+    case WR_EXPR_NOT: read_condition(s, e->args[0], !negated, left, right); return;
+    case WR_EXPR_IS_TRUE:
+    case WR_EXPR_IS_FALSE:
+        if (!negated)
+            read_condition(s, e->args[0], e->kind == WR_EXPR_IS_FALSE, left, right);
+        return;
+    case WR_EXPR_AND:
+    case WR_EXPR_OR:
+        if ((e->kind == WR_EXPR_OR) != negated) {
+            read_branches(s, e, negated, left, right);
+            return;
+        }
+        for (uint32_t i = 0; i < e->arg_count; i++)
+            read_condition(s, e->args[i], negated, left, right);
+        return;
+    default: read_comparison(s, e, negated, left, right);
+    }
+}
+
 bool
 wr_plan_join_bounds(const wr_plan *join, wr_plan_bounds *bounds)
 {
@@ -135,8 +291,7 @@ wr_plan_join_bounds(const wr_plan *join, wr_plan_bounds *bounds)
         uint32_t l = join->join.left_keys[i], r = join->join.right_keys[i];
         int64_t lo = left->fields[l].watermark_offset, ro = right->fields[r].watermark_offset;
         if (lo == WR_NO_WATERMARK || ro == WR_NO_WATERMARK ||
-            left->fields[l].type.id != right->fields[r].type.id ||
-            left->fields[l].type.id == WR_DATE)
+            left->fields[l].type.id != right->fields[r].type.id)
             continue;
         if (!s.has_columns || lo > left->fields[s.b.left_time].watermark_offset) {
             s.b.left_time = l;
@@ -148,7 +303,7 @@ wr_plan_join_bounds(const wr_plan *join, wr_plan_bounds *bounds)
     if (!s.has_columns) {
         uint32_t n = wr_expr_conjuncts(join->join.residual, parts, CONJUNCTS_MAX);
         for (uint32_t i = 0; i < WR_MIN(n, (uint32_t)CONJUNCTS_MAX); i++)
-            read_conjunct(&s, parts[i], left, right);
+            read_condition(&s, parts[i], false, left, right);
     }
     if (!s.has_low || !s.has_high)
         return false;
@@ -238,7 +393,7 @@ wr_plan_join_asof(const wr_plan *join, wr_plan_asof *asof, const wr_expr **culpr
         }
         *culprit = parts[i];
         bool known = found || asof->reach_us != INT64_MAX;
-        if (!read_pair(parts[i], n, &p) || p.at_least == p.at_most ||
+        if (!read_pair(parts[i], n, false, &p) || p.at_least == p.at_most ||
             (known && (p.left != asof->left_time || p.right != asof->right_time)) ||
             (p.at_least && (found || p.low_us < 0 || p.low_us > 1)) ||
             (p.at_most && (asof->reach_us != INT64_MAX || p.high_us < 0)))

@@ -32,8 +32,10 @@ weir_status wr_rule_prune_columns(wr_rule_context *c, wr_plan **plan);
 /* plan/cardinality.c: the share of rows for which a condition is true, by its form. */
 double wr_plan_keeps(const wr_expr *condition);
 
-/* After W no row has expr < W + offset; WR_NO_WATERMARK: no promise. */
+/* plan/time_offset.c: after W no row has expr < W + offset; WR_NO_WATERMARK: no promise. */
 int64_t wr_plan_expr_offset(const wr_expr *expr, const wr_schema *input);
+/* offset + us, or no promise where there was none or the sum is out of all bounds. */
+int64_t wr_plan_offset_add(int64_t offset, int64_t us);
 /* Is there a function in expr that gives another value each time (or each batch)? */
 bool wr_expr_is_volatile(const wr_expr *expr);
 bool wr_expr_is_stable(const wr_expr *expr); /* volatile, or now() */
