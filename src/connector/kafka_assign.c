@@ -145,6 +145,7 @@ static void
 partition_give_back(kafka_source *s, kafka_partition *p)
 {
     wr_kafka_rest_drop(s, p);
+    wr_kafka_frozen_drop(s, p);
     if (p->lane != NULL && !p->over)
         s->ctx->lane_end(s->ctx, p->lane);
     p->lane = NULL;
@@ -197,8 +198,8 @@ wr_kafka_source_look(kafka_source *s)
             wr_error_set(&s->ctx->error, WEIR_MEMORY, "no memory for a lane");
             flow = WR_FLOW_FAIL;
         }
-        if (p->state == PARTITION_TAKEN && !p->over && down != s->was_down)
-            s->ctx->caught_up(s->ctx, p->lane, !down && p->eof == p->position);
+        if (p->state == PARTITION_TAKEN && !p->over && down != s->was_down) /* an end may lie behind markers */
+            s->ctx->caught_up(s->ctx, p->lane, !down && p->eof >= p->position);
     }
     if (flow == WR_FLOW_NEXT && atomic_load(&c->failed)) {
         s->ctx->error = c->failure;

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { POLL_MS = 500 };
+enum { POLL_MS = 500, CLOSE_US = 5000000, CLOSE_STEP_MS = 10 };
 
 weir_status
 wr_kafka_consumer_create(const wr_kafka_source_config *config, uint32_t shard_count,
@@ -37,6 +37,28 @@ wr_kafka_consumer_create(const wr_kafka_source_config *config, uint32_t shard_co
     return WEIR_OK;
 }
 
+/* Leave the group, what is being committed first.  While the brokers are away the client would wait for them, for ever
+ * where a commit is under way (2.0.2): false after some seconds. */
+static bool
+client_close(kafka_consumer *c)
+{
+    wr_clock         *clock = wr_clock_system();
+    int64_t           until = wr_clock_monotonic(clock) + CLOSE_US;
+    rd_kafka_queue_t *q = rd_kafka_queue_new(c->rk);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(c->rk, q);
+    bool              closed = error != NULL; /* there is nothing to close */
+    while (!closed && wr_clock_monotonic(clock) < until) {
+        rd_kafka_message_t *m = rd_kafka_consume_queue(q, CLOSE_STEP_MS);
+        if (m != NULL)
+            rd_kafka_message_destroy(m);
+        closed = rd_kafka_consumer_closed(c->rk) != 0;
+    }
+    if (error != NULL)
+        rd_kafka_error_destroy(error);
+    rd_kafka_queue_destroy(q);
+    return closed;
+}
+
 void
 wr_kafka_consumer_destroy(kafka_consumer *c)
 {
@@ -44,12 +66,12 @@ wr_kafka_consumer_destroy(kafka_consumer *c)
     if (c->rk != NULL) {
         wr_kafka_consumer_nudge(c);
         wr_thread_join(&c->thread);
-        rd_kafka_consumer_close(c->rk);
+        bool closed = client_close(c);
         for (int32_t i = 0; i < c->partition_count; i++)
             if (c->partitions[i].queue != NULL)
                 rd_kafka_queue_destroy(c->partitions[i].queue);
         rd_kafka_topic_destroy(c->topic);
-        rd_kafka_destroy(c->rk);
+        rd_kafka_destroy_flags(c->rk, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     }
     wr_kafka_memory_fini(&c->memory);
     wr_cond_fini(&c->taken_back);

@@ -276,3 +276,5 @@ weir_status wr_kafka_source_freeze(void *self, wr_snapshot_writer *to);
 weir_status wr_kafka_source_restore(void *self, wr_snapshot_reader *from);
 void        wr_kafka_source_frozen_epoch(void *self, wr_epoch epoch);
 void        wr_kafka_source_committed(void *self, wr_epoch epoch);
+/* The partition goes: what was frozen of it and is not committed yet will not be. */
+void        wr_kafka_frozen_drop(kafka_source *s, const kafka_partition *p);

@@ -7,7 +7,9 @@
  *             One that has been taken away is kept, too, as AWAY: what was read of it is in the state.  Should it come back
  *             it goes on there, or where the group has come to since.
  * Commits     freeze notes the offsets of an epoch; when that epoch is durable they are committed to
- *             the group, and never others: offsets are not ahead of state (design 12.7).
+ *             the group, and never others: offsets are not ahead of state (design 12.7).  Nor are they taken back: of a
+ *             partition that was away since, another member may have committed more.  While no broker can be reached
+ *             nothing is committed: the client would keep it, and a stop wait for it; a later checkpoint's will be.
  */
 #include "connector/kafka_impl.h"
 
@@ -93,6 +95,22 @@ wr_kafka_source_frozen_epoch(void *self, wr_epoch epoch)
     s->latest = NULL;
 }
 
+static void
+offsets_drop(rd_kafka_topic_partition_list_t *offsets, const char *topic, int32_t partition)
+{
+    if (offsets != NULL)
+        (void) rd_kafka_topic_partition_list_del(offsets, topic, partition);
+}
+
+void
+wr_kafka_frozen_drop(kafka_source *s, const kafka_partition *p)
+{
+    const char *topic = s->consumer->config->topic;
+    for (int i = 0; i < KAFKA_EPOCHS_KEPT; i++)
+        offsets_drop(s->frozen[i].offsets, topic, p->number);
+    offsets_drop(s->latest, topic, p->number);
+}
+
 /* Of the offsets, those of partitions that are still ours. */
 static void
 offsets_commit(kafka_source *s, const rd_kafka_topic_partition_list_t *offsets)
@@ -106,7 +124,7 @@ offsets_commit(kafka_source *s, const rd_kafka_topic_partition_list_t *offsets)
             rd_kafka_topic_partition_list_add(list, e->topic, e->partition)->offset = e->offset;
     }
     wr_mutex_unlock(&c->lock);
-    if (list->cnt > 0)
+    if (list->cnt > 0 && !atomic_load(&c->down))
         (void) rd_kafka_commit(c->rk, list, 1);
     rd_kafka_topic_partition_list_destroy(list);
 }
