@@ -287,10 +287,11 @@ wr_plan_join_bounds(const wr_plan *join, wr_plan_bounds *bounds)
     bound_state s = { 0 };
     if (join->join.mode != WR_JOIN_REGULAR)
         return false;
-    for (uint32_t i = 0; i < join->join.key_count && !join->join.null_equal; i++) {
+    for (uint32_t i = 0; i < join->join.key_count; i++) {
         uint32_t l = join->join.left_keys[i], r = join->join.right_keys[i];
         int64_t lo = left->fields[l].watermark_offset, ro = right->fields[r].watermark_offset;
-        if (lo == WR_NO_WATERMARK || ro == WR_NO_WATERMARK ||
+        bool nulls_meet = join->join.null_equal && !(left->fields[l].not_null && right->fields[r].not_null);
+        if (nulls_meet || lo == WR_NO_WATERMARK || ro == WR_NO_WATERMARK ||
             left->fields[l].type.id != right->fields[r].type.id)
             continue;
         if (!s.has_columns || lo > left->fields[s.b.left_time].watermark_offset) {
