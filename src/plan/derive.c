@@ -26,7 +26,39 @@ clear(wr_schema *schema)
     for (uint32_t i = 0; i < schema->field_count; i++) {
         schema->fields[i].watermark_offset = WR_NO_WATERMARK;
         schema->fields[i].not_null = false;
+        schema->fields[i].moment = 0;
     }
+}
+
+static void
+copy_moment(wr_field *to, const wr_field *from)
+{
+    to->moment = from->moment;
+    to->moment_us = from->moment_us;
+}
+
+/* The moments of the columns of `from` as columns of plan from `first` on: numbers of their own. */
+static void
+join_moments(wr_schema *out, uint32_t first, const wr_schema *from)
+{
+    uint32_t above = 0;
+    for (uint32_t i = 0; i < first; i++)
+        above = WR_MAX(above, out->fields[i].moment);
+    for (uint32_t i = 0; i < from->field_count && first + i < out->field_count; i++) {
+        copy_moment(&out->fields[first + i], &from->fields[i]);
+        if (from->fields[i].moment != 0)
+            out->fields[first + i].moment += above;
+    }
+}
+
+/* A time that no other is told by yet is one of its own. */
+static uint32_t
+new_moment(const wr_schema *schema)
+{
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < schema->field_count; i++)
+        last = WR_MAX(last, schema->fields[i].moment);
+    return last + 1;
 }
 
 /* The time column: the one whose watermark is closest to the truth. */
@@ -76,8 +108,14 @@ derive_scan(wr_arena *arena, wr_plan *plan)
         const wr_field *from = &source->fields[plan->scan.columns[i]];
         plan->schema->fields[i].watermark_offset = from->watermark_offset;
         plan->schema->fields[i].not_null = from->not_null;
+        copy_moment(&plan->schema->fields[i], from);
         map[plan->scan.columns[i]] = i;
     }
+    for (uint32_t i = 0; i < plan->scan.column_count; i++)
+        if (plan->schema->fields[i].moment == 0 && wr_type_is_time(plan->schema->fields[i].type)) {
+            plan->schema->fields[i].moment = new_moment(plan->schema);
+            plan->schema->fields[i].moment_us = 0;
+        }
     plan->schema->kind = source->kind;
     choose_time(plan->schema);
     return map_key(arena, source, map, plan->schema);
@@ -94,6 +132,7 @@ derive_same(wr_arena *arena, wr_plan *plan)
     for (uint32_t i = 0; i < input->field_count; i++) {
         plan->schema->fields[i].watermark_offset = input->fields[i].watermark_offset;
         plan->schema->fields[i].not_null = input->fields[i].not_null;
+        copy_moment(&plan->schema->fields[i], &input->fields[i]);
         map[i] = i;
     }
     plan->schema->kind = input->kind;
@@ -113,7 +152,12 @@ derive_project(wr_arena *arena, wr_plan *plan)
     for (uint32_t i = 0; i < plan->schema->field_count; i++) {
         const wr_expr *e = plan->project.exprs[i];
         wr_field *field = &plan->schema->fields[i];
+        uint32_t column;
+        int64_t us;
         field->watermark_offset = wr_plan_expr_offset(e, input);
+        if (wr_plan_expr_moment(e, &column, &us) &&
+            !__builtin_add_overflow(input->fields[column].moment_us, us, &field->moment_us))
+            field->moment = input->fields[column].moment;
         if (e->kind == WR_EXPR_COLUMN) {
             field->not_null = input->fields[e->column].not_null;
             if (map[e->column] == UINT32_MAX)
@@ -142,6 +186,11 @@ derive_window(wr_arena *arena, wr_plan *plan)
         plan->schema->fields[n + 1].watermark_offset = wr_plan_offset_add(spec->watermark_offset, 1);
     }
     plan->schema->fields[n].not_null = plan->schema->fields[n + 1].not_null = true;
+    if (spec->kind == WR_WINDOW_TUMBLE || spec->kind == WR_WINDOW_HOP) {
+        plan->schema->fields[n].moment = plan->schema->fields[n + 1].moment = new_moment(plan->schema);
+        plan->schema->fields[n].moment_us = 0;
+        plan->schema->fields[n + 1].moment_us = spec->size;
+    }
     choose_time(plan->schema);
     return WEIR_OK;
 }
@@ -187,8 +236,10 @@ derive_aggregate(wr_arena *arena, const wr_plan_options *options, wr_plan *plan,
                            : timed ? (asked ? options->emit : WR_EMIT_FINAL)
                                    : WR_EMIT_CHANGES;
     aggregate_offsets(options, plan, &time);
-    for (uint32_t i = 0; i < k; i++)
+    for (uint32_t i = 0; i < k; i++) {
         plan->schema->fields[i].not_null = input->fields[plan->aggregate.keys[i]].not_null;
+        copy_moment(&plan->schema->fields[i], &input->fields[plan->aggregate.keys[i]]);
+    }
     bool updates = options != NULL && !bounded && options->late_given &&
                    options->late == WR_LATE_UPDATE && timed;
     bool only_keys = plan->aggregate.call_count == 0 && input->kind == WR_INSERT_ONLY;
@@ -234,6 +285,8 @@ derive_chosen(wr_arena *arena, wr_plan *plan, bool endless)
         if (asof.reach_us != INT64_MAX)
             f[n + asof.right_time].watermark_offset = wr_plan_offset_add(WR_MIN(l, r), -asof.reach_us);
     }
+    join_moments(plan->schema, 0, left);
+    join_moments(plan->schema, n, right);
     choose_time(plan->schema);
     bool unique = plan->join.mode == WR_JOIN_ASOF;
     return unique ? map_key(arena, left, map, plan->schema) : WEIR_OK;
@@ -317,6 +370,8 @@ derive_join(wr_arena *arena, const wr_plan_options *options, wr_plan *plan)
                                                  : right_kept && right->fields[i - n].not_null;
     plan->schema->kind =
         wr_plan_join_changes(options, plan, bound) ? WR_CHANGELOG : WR_INSERT_ONLY;
+    join_moments(plan->schema, 0, left);
+    join_moments(plan->schema, n, right);
     choose_time(plan->schema);
     return join_key(arena, options, plan);
 }

@@ -25,15 +25,6 @@ typedef struct time_term {
     int64_t us;
 } time_term;
 
-/* A cast between the two kinds of timestamp: the session's zone is UTC. */
-static bool
-is_zone_cast(const wr_expr *e)
-{
-    return e->kind == WR_EXPR_CALL && e->arg_count >= 1 && e->type.modifier < 0 &&
-           (e->args[0]->type.id == WR_TIMESTAMP || e->args[0]->type.id == WR_TIMESTAMPTZ) &&
-           wr_cast_find(e->args[0]->type, e->type, WR_CAST_EXPLICIT) == e->function;
-}
-
 /* A constant interval, a month of which is as long as where intervals are compared: 30 days. */
 static bool
 read_interval(const wr_expr *e, int64_t *us)
@@ -58,19 +49,11 @@ is_shift(const wr_expr *e, int64_t *us)
 static bool
 read_term(const wr_expr *e, uint32_t left_count, time_term *out)
 {
-    int64_t us;
-    if (e->type.id != WR_TIMESTAMP && e->type.id != WR_TIMESTAMPTZ)
+    if (!wr_plan_expr_moment(e, &out->column, &out->us))
         return false;
-    if (e->kind == WR_EXPR_COLUMN) {
-        out->left = e->column < left_count;
-        out->column = out->left ? e->column : e->column - left_count;
-        out->us = 0;
-        return true;
-    }
-    if (is_zone_cast(e))
-        return read_term(e->args[0], left_count, out);
-    return is_shift(e, &us) && e->args[1]->constant.interval.months == 0 &&
-           read_term(e->args[0], left_count, out) && !__builtin_add_overflow(out->us, us, &out->us);
+    out->left = out->column < left_count;
+    out->column -= out->left ? 0 : left_count;
+    return true;
 }
 
 typedef struct bound_state {
@@ -182,17 +165,36 @@ read_pair(const wr_expr *e, uint32_t left_count, bool negated, time_pair *out)
     return true;
 }
 
+/* How much later than column a is column b, always?  false: it varies. */
+static bool
+is_apart(const wr_schema *schema, uint32_t a, uint32_t b, int64_t *us)
+{
+    const wr_field *x = &schema->fields[a], *y = &schema->fields[b];
+    *us = 0;
+    return a == b || (x->moment != 0 && x->moment == y->moment &&
+                      !__builtin_sub_overflow(y->moment_us, x->moment_us, us) &&
+                      *us < INT64_MAX / 4 && *us > -INT64_MAX / 4);
+}
+
 static void
 read_comparison(bound_state *s, const wr_expr *e, bool negated, const wr_schema *left,
                 const wr_schema *right)
 {
     time_pair p;
+    int64_t l, r;
     if (!read_pair(e, left->field_count, negated, &p) ||
         left->fields[p.left].watermark_offset == WR_NO_WATERMARK ||
         right->fields[p.right].watermark_offset == WR_NO_WATERMARK)
         return;
-    if (s->has_columns && (s->b.left_time != p.left || s->b.right_time != p.right))
-        return;
+    if (s->has_columns) {
+        if (!is_apart(left, s->b.left_time, p.left, &l) ||
+            !is_apart(right, s->b.right_time, p.right, &r))
+            return;
+        p.left = s->b.left_time;
+        p.right = s->b.right_time;
+        p.low_us += r - l;
+        p.high_us += r - l;
+    }
     s->has_columns = true;
     s->b.left_time = p.left;
     s->b.right_time = p.right;
@@ -208,14 +210,12 @@ is_never(const bound_state *s)
     return s->has_low && s->has_high && s->b.low_us > s->b.high_us;
 }
 
-/* What holds in *s or in *t. */
+/* What holds in *s or in *t, which are of the same columns. */
 static void
 widen(bound_state *s, const bound_state *t)
 {
-    bool same = s->has_columns && t->has_columns && s->b.left_time == t->b.left_time &&
-                s->b.right_time == t->b.right_time;
-    s->has_low = same && s->has_low && t->has_low;
-    s->has_high = same && s->has_high && t->has_high;
+    s->has_low = s->has_low && t->has_low;
+    s->has_high = s->has_high && t->has_high;
     s->b.low_us = WR_MIN(s->b.low_us, t->b.low_us);
     s->b.high_us = WR_MAX(s->b.high_us, t->b.high_us);
 }
@@ -232,6 +232,10 @@ read_branches(bound_state *s, const wr_expr *e, bool negated, const wr_schema *l
     bool found = false;
     for (uint32_t i = 0; i < e->arg_count; i++) {
         bound_state one = { 0 };
+        const bound_state *like = s->has_columns ? s : &any;
+        one.has_columns = like->has_columns;
+        one.b.left_time = like->b.left_time;
+        one.b.right_time = like->b.right_time;
         read_condition(&one, e->args[i], negated, left, right);
         bool never = is_never(&one);
         if (i > 0 && never)
@@ -242,8 +246,7 @@ read_branches(bound_state *s, const wr_expr *e, bool negated, const wr_schema *l
             widen(&any, &one);
         found = found || !never;
     }
-    if ((!any.has_low && !any.has_high) || (s->has_columns && (s->b.left_time != any.b.left_time ||
-                                                s->b.right_time != any.b.right_time)))
+    if (!any.has_low && !any.has_high)
         return;
     s->has_columns = true;
     s->b.left_time = any.b.left_time;

@@ -34,6 +34,8 @@ double wr_plan_keeps(const wr_expr *condition);
 
 /* plan/time_offset.c: after W no row has expr < W + offset; WR_NO_WATERMARK: no promise. */
 int64_t wr_plan_expr_offset(const wr_expr *expr, const wr_schema *input);
+/* Is expr column + us, exactly? */
+bool wr_plan_expr_moment(const wr_expr *expr, uint32_t *column, int64_t *us);
 /* offset + us, or no promise where there was none or the sum is out of all bounds. */
 int64_t wr_plan_offset_add(int64_t offset, int64_t us);
 /* Is there a function in expr that gives another value each time (or each batch)? */

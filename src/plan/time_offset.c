@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+/* slack: how uncertain the length is, of months */
 static bool
 constant_interval_us(const wr_expr *e, int64_t *us, int64_t *slack)
 {
@@ -104,15 +105,49 @@ zone_offset(const wr_expr *e, const wr_schema *input)
 }
 
 /* A cast between dates and the two kinds of timestamp: the session's zone is UTC. */
+static bool
+is_cast(const wr_expr *e)
+{
+    return e->kind == WR_EXPR_CALL && e->arg_count > 0 && wr_type_is_time(e->type) &&
+           wr_type_is_time(e->args[0]->type) && e->type.modifier < 0 &&
+           wr_cast_find(e->args[0]->type, e->type, WR_CAST_EXPLICIT) == e->function;
+}
+
 static int64_t
 cast_offset(const wr_expr *e, const wr_schema *input)
 {
-    if (e->arg_count == 0 || !wr_type_is_time(e->type) || !wr_type_is_time(e->args[0]->type) ||
-        e->type.modifier >= 0 ||
-        wr_cast_find(e->args[0]->type, e->type, WR_CAST_EXPLICIT) != e->function)
+    if (!is_cast(e))
         return WR_NO_WATERMARK;
     bool cut = e->type.id == WR_DATE && e->args[0]->type.id != WR_DATE;
     return wr_plan_offset_add(wr_plan_expr_offset(e->args[0], input), cut ? 1 - WR_US_PER_DAY : 0);
+}
+
+/* x + interval, x - interval, neither with months. */
+static bool
+is_shift(const wr_expr *e, int64_t *us)
+{
+    int64_t slack;
+    if (e->kind != WR_EXPR_CALL || e->arg_count != 2 ||
+        (strcmp(e->function->name, "+") != 0 && strcmp(e->function->name, "-") != 0) ||
+        !constant_interval_us(e->args[1], us, &slack) || slack != 0)
+        return false;
+    return e->function->name[0] == '+' || !__builtin_sub_overflow(0, *us, us);
+}
+
+bool
+wr_plan_expr_moment(const wr_expr *e, uint32_t *column, int64_t *us)
+{
+    int64_t more;
+    if (e->type.id != WR_TIMESTAMP && e->type.id != WR_TIMESTAMPTZ)
+        return false;
+    if (e->kind == WR_EXPR_COLUMN) {
+        *column = e->column;
+        *us = 0;
+        return true;
+    }
+    if (is_shift(e, &more))
+        return wr_plan_expr_moment(e->args[0], column, us) && !__builtin_add_overflow(*us, more, us);
+    return is_cast(e) && wr_plan_expr_moment(e->args[0], column, us);
 }
 
 static int64_t
@@ -120,12 +155,9 @@ call_offset(const wr_expr *e, const wr_schema *input)
 {
     const char *name = e->function->name;
     int64_t us, slack;
-    if (e->arg_count == 2 && (strcmp(name, "+") == 0 || strcmp(name, "-") == 0) &&
-        wr_type_is_time(e->type) && constant_interval_us(e->args[1], &us, &slack)) {
-        if (slack != 0 || e->type.id == WR_DATE)
-            return WR_NO_WATERMARK;
-        return wr_plan_offset_add(wr_plan_expr_offset(e->args[0], input), name[0] == '+' ? us : -us);
-    }
+    if (is_shift(e, &us))
+        return e->type.id == WR_DATE ? WR_NO_WATERMARK
+                                     : wr_plan_offset_add(wr_plan_expr_offset(e->args[0], input), us);
     if (strcmp(name, "date_trunc") == 0 && (e->arg_count == 2 || e->arg_count == 3))
         return trunc_offset(e, input);
     if (strcmp(name, "timezone") == 0 && e->arg_count == 2)
