@@ -290,13 +290,23 @@ def run_sub(weir, a):
     return 0
 
 
+def lines_read(stream):
+    for number, line in enumerate(stream, 1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except ValueError as e:
+                raise ValueError("line %d of standard input is not JSON: %s" % (number, e)) from None
+
+
 def run_push(weir, a):
-    weir.push(a.source, (json.loads(line) for line in sys.stdin if line.strip()))
+    weir.push(a.source, lines_read(sys.stdin))
     return 0
 
 
-def main():
-    p = argparse.ArgumentParser(description="talk to a running Weir")
+def connection_options(suppress):
+    """The options of every verb, before it or behind it; what stands behind it counts."""
+    p = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS if suppress else None)
     p.add_argument("-s", "--server", help="host:port or unix:/path (default: $WEIR_URL, else 127.0.0.1:7077)")
     p.add_argument("--token", help="default: $WEIR_TOKEN")
     p.add_argument("--tls", action="store_true", help="through TLS; also when the address begins with tls://")
@@ -304,8 +314,13 @@ def main():
     p.add_argument("--cert", metavar="FILE", help="a certificate of yours, if the server wants one")
     p.add_argument("--key", metavar="FILE")
     p.add_argument("--msgpack", action="store_true", help="speak MessagePack")
-    verbs = p.add_subparsers(dest="verb", required=True)
-    sub = verbs.add_parser("sub", help="follow a view")
+    return p
+
+
+def main():
+    p = argparse.ArgumentParser(description="talk to a running Weir", parents=[connection_options(False)])
+    verbs, behind = p.add_subparsers(dest="verb", required=True), [connection_options(True)]
+    sub = verbs.add_parser("sub", help="follow a view", parents=behind)
     sub.add_argument("view")
     sub.add_argument("--snapshot", action="store_true")
     sub.add_argument("--from", dest="cursor", metavar="CURSOR")
@@ -314,11 +329,11 @@ def main():
     sub.add_argument("--upserts", action="store_true")
     sub.add_argument("--epochs", action="store_true")
     sub.add_argument("-n", "--count", type=int)
-    push = verbs.add_parser("push", help="JSON lines from standard input into a source")
+    push = verbs.add_parser("push", help="JSON lines from standard input into a source", parents=behind)
     push.add_argument("source")
     for verb in ("why", "explain"):
-        verbs.add_parser(verb).add_argument("view")
-    verbs.add_parser("status")
+        verbs.add_parser(verb, parents=behind).add_argument("view")
+    verbs.add_parser("status", parents=behind)
     a = p.parse_args()
     try:
         with Client(a.server, a.token, "msgpack" if a.msgpack else "json", tls=a.tls, ca=a.ca, cert=a.cert, key=a.key) as weir:
@@ -334,9 +349,15 @@ def main():
                 print(json.dumps(weir.status(), indent=2))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (WeirError, ConnectionError, TimeoutError, ssl.SSLError) as e:
+    except ImportError as e:
+        print("weir_client: --msgpack needs the package msgpack: %s" % e, file=sys.stderr)
+        return 2
+    except (WeirError, ValueError) as e:
         print("weir_client: %s" % e, file=sys.stderr)
-        return 69 if isinstance(e, (ConnectionError, ssl.SSLError)) else 1
+        return 1
+    except OSError as e:
+        print("weir_client: %s: %s" % (a.server or os.environ.get("WEIR_URL") or "127.0.0.1:7077", e), file=sys.stderr)
+        return 69
     return 0
 
 

@@ -256,6 +256,8 @@ typedef struct weir_progress {
 } weir_progress;
 /* Does one of its sinks write to standard output? */
 WEIR_API bool weir_pipeline_prints(const weir_pipeline *pipeline);
+/* And no sink elsewhere? */
+WEIR_API bool weir_pipeline_only_prints(const weir_pipeline *pipeline);
 /* Of a pipeline that runs or ran. */
 WEIR_API void weir_pipeline_progress(weir_pipeline *pipeline, weir_progress *progress);
 

@@ -269,6 +269,10 @@ test_run_verb(int argc, char **argv)
         }
     }
     printf("%d passed, %d failed (seed %lld)\n", run.passed, run.failed, seed);
+    if (filter != NULL && run.passed + run.failed == 0 && !broken) { /* no test is no success */
+        cli_say("no test has \"%s\" in its name", filter);
+        broken = 1;
+    }
     weir_close(engine);
     return run.failed > 0 || broken ? CLI_FAILED : CLI_OK;
 }

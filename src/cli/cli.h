@@ -81,6 +81,7 @@ typedef enum cli_format {
 /* "table" ...; false: unknown. NULL name: table on a terminal, jsonl otherwise. */
 bool cli_format_parse(const char *name, FILE *to, cli_format *format);
 
+enum { CLI_COLUMNS_MAX = 1600 }; /* as many as a statement may have */
 typedef struct cli_printer cli_printer;
 /* nested: JSON forms have ISO times and nested json and arrays; else each value as psql prints it.
  */
@@ -94,6 +95,8 @@ void cli_printer_row(cli_printer *printer, int diff,
 int cli_printer_flush(cli_printer *printer);
 /* Returns the exit code: OK, too, when the reader of the pipe has gone; else why is said. */
 int cli_printer_close(cli_printer *printer, bool summary);
+/* The errno of a write to a stream that failed just now. */
+int cli_stream_error(FILE *to);
 /* The exit code of a write to standard output that failed with errno `error`; says why, as above. */
 int cli_write_error(int error);
 

@@ -2,7 +2,10 @@
 /* cli/main.c -- find the verb, run it; help and version. */
 #include "cli/cli.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 static const cli_verb cli_help, cli_version;
 extern const cli_verb cli_run, cli_check, cli_test, cli_query, cli_sub, cli_explain, cli_why,
@@ -91,8 +94,18 @@ static const cli_verb cli_version = {
     "  weir version -o json\n",
 };
 
-int
-main(int argc, char **argv)
+/* Descriptors 0 to 2 that nobody gave us: no file that is opened later may be taken for standard output.  The lowest
+ * free one is what open gives. */
+static void
+standard_reserve(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
+}
+
+static int
+verb_run(int argc, char **argv)
 {
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         overview(argc < 2 ? stderr : stdout);
@@ -114,4 +127,14 @@ main(int argc, char **argv)
         fprintf(stderr, "  did you mean: weir %s?\n", near);
     fputs("  try: weir help\n", stderr);
     return CLI_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+    standard_reserve();
+    int rc = verb_run(argc, argv);
+    errno = 0;
+    bool written = fflush(stdout) == 0 && !ferror(stdout);
+    return rc == CLI_OK && !written ? cli_write_error(cli_stream_error(stdout)) : rc;
 }

@@ -13,14 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LAYOUT_ROWS = 200, WIDTH_MAX = 60, COLUMNS_MAX = 256 };
+enum { LAYOUT_ROWS = 200, WIDTH_MAX = 60 };
 
 struct cli_printer {
     cli_format format;
     FILE *to;
     uint32_t count; /* columns, the one of + and - included */
-    weir_column_info columns[COLUMNS_MAX + 1];
-    int widths[COLUMNS_MAX + 1];
+    weir_column_info columns[CLI_COLUMNS_MAX + 1];
+    int widths[CLI_COLUMNS_MAX + 1];
     bool with_diff, nested, laid_out, headed;
     bool failed; /* no memory: something is missing */
     int error;   /* errno of a write that failed, 0: none */
@@ -50,7 +50,12 @@ cli_printer *
 cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns, uint32_t count,
                  bool with_diff, bool nested)
 {
-    cli_printer *p = wr_calloc(NULL, 1, sizeof *p);
+    cli_printer *p = NULL;
+    if (count > CLI_COLUMNS_MAX) {
+        cli_say("%u columns are more than the %d that can be printed", count, CLI_COLUMNS_MAX);
+        return NULL;
+    }
+    p = wr_calloc(NULL, 1, sizeof *p);
     if (p == NULL) {
         cli_say("%s", weir_status_text(WEIR_MEMORY));
         return NULL;
@@ -61,7 +66,6 @@ cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns, u
     p->nested = nested;
     if (with_diff)
         p->columns[p->count++] = (weir_column_info){ "", "text", false };
-    count = count < COLUMNS_MAX ? count : COLUMNS_MAX;
     memcpy(p->columns + p->count, columns, count * sizeof *columns);
     p->count += count;
     wr_text_init(&p->held, NULL);
@@ -293,15 +297,20 @@ cell_of_rows(void *user, uint32_t column)
     return weir_rows_text(at->rows, at->row, column);
 }
 
+int
+cli_stream_error(FILE *to)
+{
+    struct pollfd at = { .fd = fileno(to), .events = POLLOUT };
+    int last = errno; /* may be that of a call since: the pipe itself is asked */
+    bool gone = poll(&at, 1, 0) == 1 && (at.revents & POLLERR) != 0;
+    return gone ? EPIPE : last != 0 ? last : EIO;
+}
+
 static bool
 printer_good(cli_printer *p)
 {
-    if (ferror(p->to) && p->error == 0) { /* errno may be that of a call since: ask the pipe itself */
-        struct pollfd to = { .fd = fileno(p->to), .events = POLLOUT };
-        int last = errno;
-        bool gone = poll(&to, 1, 0) == 1 && (to.revents & POLLERR) != 0;
-        p->error = gone ? EPIPE : last != 0 ? last : EIO;
-    }
+    if (ferror(p->to) && p->error == 0)
+        p->error = cli_stream_error(p->to);
     return !p->failed && p->error == 0;
 }
 
@@ -317,10 +326,11 @@ cli_printer_add(cli_printer *p, weir_rows *rows)
             for (int times = diff < 0 ? -diff : diff; times > 0; times--)
                 cli_printer_row(p, diff, cell_of_rows, &at);
         }
+    bool good = printer_good(p);
     p->failed |= weir_rows_status(rows) != WEIR_OK;
-    if (isatty(fileno(p->to)) && p->laid_out)
+    if (good && p->laid_out && isatty(fileno(p->to)))
         fflush(p->to);
-    return printer_good(p) ? 0 : -1;
+    return good && printer_good(p) ? 0 : -1;
 }
 
 int
@@ -337,7 +347,7 @@ cli_write_error(int error)
 {
     if (error == EPIPE)
         return CLI_OK;
-    cli_say("cannot write the rows: %s", strerror(error));
+    cli_say("cannot write the output: %s", strerror(error));
     return CLI_FAILED;
 }
 

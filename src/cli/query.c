@@ -122,14 +122,14 @@ static int
 print_result(query_run *q, weir_result *result, FILE *to)
 {
     cli_format format;
-    weir_column_info columns[256];
+    weir_column_info columns[CLI_COLUMNS_MAX];
     weir_error err = { 0 };
     weir_progress left;
-    uint32_t count = weir_result_columns(result, columns, 256);
+    uint32_t count = weir_result_columns(result, columns, CLI_COLUMNS_MAX);
     if (!cli_format_parse(q->format == NULL && to != stdout ? "jsonl" : q->format, to, &format))
         return CLI_USAGE;
     cli_printer *printer =
-        cli_printer_open(format, to, columns, count < 256 ? count : 256,
+        cli_printer_open(format, to, columns, count,
                          weir_result_kind(result) != WEIR_INSERT_ONLY, q->nested != 0);
     if (printer == NULL)
         return CLI_FAILED;

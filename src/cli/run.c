@@ -96,7 +96,7 @@ static int
 show_open(run_state *run)
 {
     shown *s = &run->shown;
-    weir_column_info columns[256];
+    weir_column_info columns[CLI_COLUMNS_MAX];
     weir_subscribe_options o = { .snapshot = true, .wake = show_wake, .user = s };
     weir_error err = { 0 };
     cli_format format;
@@ -114,8 +114,8 @@ show_open(run_state *run)
         cli_error(&err);
         return st == WEIR_QUERY_NO_RELATION ? CLI_USAGE : CLI_FAILED;
     }
-    uint32_t n = weir_subscription_columns(s->sub, columns, 256);
-    s->printer = cli_printer_open(format, stdout, columns, n < 256 ? n : 256,
+    uint32_t n = weir_subscription_columns(s->sub, columns, CLI_COLUMNS_MAX);
+    s->printer = cli_printer_open(format, stdout, columns, n,
                                   weir_subscription_kind(s->sub) != WEIR_INSERT_ONLY, true);
     return s->printer != NULL ? CLI_OK : CLI_FAILED;
 }
@@ -346,15 +346,33 @@ run_hangups(run_state *run)
 }
 
 /* Until a signal, or until no pipeline runs any more. */
+/* Do the rows of all sinks go to a reader of standard output, and does nobody else look in? */
+static bool
+run_only_prints(const run_state *run)
+{
+    bool only = run->face == NULL && run->count > 0;
+    for (int i = 0; i < run->count; i++)
+        only = only && weir_pipeline_only_prints(run->pipelines[i]);
+    return only;
+}
+
+static bool
+reader_has_gone(void)
+{
+    struct pollfd to = { .fd = STDOUT_FILENO };
+    return poll(&to, 1, 0) == 1 && (to.revents & POLLERR) != 0;
+}
+
 static int
 run_wait(run_state *run)
 {
+    bool only_prints = run_only_prints(run);
     struct pollfd wake[2] = { { .fd = cli_signal_fd(), .events = POLLIN },
                               { .fd = run->shown.wake_fd, .events = POLLIN } };
     for (;;) {
         progress_show(run);
         int rc = run_look(run); /* before the rows: what comes after the end is not missed */
-        if (!show_pump(&run->shown))
+        if (!show_pump(&run->shown) || (only_prints && reader_has_gone()))
             return CLI_OK; /* the reader of the pipe has gone */
         if (rc >= 0)
             return rc;

@@ -10,23 +10,21 @@
 #include <errno.h>
 #include <string.h>
 
-enum { COLUMNS_MAX = 256 };
-
 typedef struct sub_run {
     client *client;
     const char *view;
     cli_format format;
     cli_printer *printer;
     wr_arena arena; /* of the columns */
-    weir_column_info columns[COLUMNS_MAX];
-    const char *heads[COLUMNS_MAX]; /* "name": as JSON */
+    weir_column_info columns[CLI_COLUMNS_MAX];
+    const char *heads[CLI_COLUMNS_MAX]; /* "name": as JSON */
     uint32_t count;
     bool changes;
     int epochs;            /* whole ones alone; as JSON lines, each ends with a line that names it */
     long long limit, rows; /* limit 0: none; with epochs it is looked at between them */
     char cursor[512];
-    const char *values[COLUMNS_MAX]; /* of the row at hand */
-    size_t lengths[COLUMNS_MAX];
+    const char *values[CLI_COLUMNS_MAX]; /* of the row at hand */
+    size_t lengths[CLI_COLUMNS_MAX];
 } sub_run;
 
 /* --- the schema --- */
@@ -54,9 +52,13 @@ on_schema(sub_run *s, const request *m)
     if (columns == NULL || columns->kind != REQUEST_RAW)
         return false;
     const char *at = columns->text, *end = at + columns->length;
-    while (s->count < COLUMNS_MAX && request_json_item(&at, end, &item, &n))
+    while (s->count < CLI_COLUMNS_MAX && request_json_item(&at, end, &item, &n))
         if (!column_read(s, item, n))
             return false;
+    if (request_json_item(&at, end, &item, &n)) {
+        cli_say("%s has more than the %d columns that can be printed", s->view, CLI_COLUMNS_MAX);
+        return false;
+    }
     s->changes = kind != NULL && strcmp(kind, "insert_only") != 0;
     if (s->format != CLI_JSONL)
         s->printer = cli_printer_open(s->format, stdout, s->columns, s->count, s->changes, true);

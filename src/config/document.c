@@ -328,6 +328,10 @@ weir_status
 wr_document_parse(const char *file, const char *text, size_t length, wr_arena *arena,
                   wr_report *report, wr_node **root)
 {
+    if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* a byte order mark: no column of the first line */
+        text += 3;
+        length -= 3;
+    }
     builder b = { .text = text, .length = length, .arena = arena, .report = report, .line = 1 };
     *root = NULL;
     b.file = wr_arena_strdup(arena, file);

@@ -23,4 +23,9 @@ typedef struct wr_tcp_source_config {
     const char *tls_ca;             /* connecting: must have signed the server's; NULL: the system's */
 } wr_tcp_source_config;
 
+/* "host:port", "[::1]:port"; passive: "*:port", too.  CONFIG_VALUE, with a hint. */
+weir_status wr_tcp_address_check(const char *text, bool passive, weir_error *err);
+/* The host of "host:port" alone, "" of any; false: it is too long or not an address. */
+bool wr_tcp_host(const char *text, char *host, size_t size);
+
 extern const wr_source_ops wr_tcp_source_ops;

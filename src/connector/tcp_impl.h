@@ -18,12 +18,8 @@
 
 /* --- tcp_socket.c --- */
 
-/* "host:port", "[::1]:port"; passive: "*:port", too. */
-weir_status wr_tcp_address_check(const char *text, bool passive, weir_error *err);
 /* The same, looked up.  *list is freed by freeaddrinfo. */
 weir_status wr_tcp_resolve(const char *text, bool passive, struct addrinfo **list, weir_error *err);
-/* The host of "host:port" alone; false: it is too long or not an address. */
-bool wr_tcp_host(const char *text, char *host, size_t size);
 /* A nonblocking socket that listens; *port as bound. */
 weir_status wr_tcp_listen(const char *text, int *fd, int *port, weir_error *err);
 /* Begin to connect; the descriptor is writable when it is over.  -1: errno. */

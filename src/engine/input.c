@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { HEAD_BYTES = 256 * 1024, COLUMNS_MAX = 1024, ENDLESS_MAX = 64 };
+enum { HEAD_BYTES = 256 * 1024, COLUMNS_MAX = 1600, ENDLESS_MAX = 64 };
 
 weir_status
 weir_input(weir *engine, const char *name, const char *path, const char *schema_json,
@@ -93,6 +93,7 @@ typedef struct inference {
     const char *names[COLUMNS_MAX], *paths[COLUMNS_MAX]; /* path NULL: the name */
     uint8_t types[COLUMNS_MAX];
     uint32_t count;
+    bool crowded; /* more than COLUMNS_MAX */
     bool starved; /* a record did not fit into memory */
 } inference;
 
@@ -104,7 +105,8 @@ inference_see(inference *f, const char *name, size_t length, uint8_t type)
             f->types[c] = widen(f->types[c], type);
             return;
         }
-    if (f->count == COLUMNS_MAX)
+    f->crowded |= f->count == COLUMNS_MAX;
+    if (f->crowded)
         return;
     f->names[f->count] = wr_arena_strndup(f->arena, name, length);
     f->types[f->count] = type;
@@ -179,7 +181,8 @@ static void
 name_csv_column(inference *f, const char *text, size_t length)
 {
     uint32_t c = f->count, nth = 0;
-    if (c == COLUMNS_MAX)
+    f->crowded |= c == COLUMNS_MAX;
+    if (f->crowded)
         return;
     const char *path = wr_arena_strndup(f->arena, text, length);
     const char *name = length > 0 || path == NULL ? path : wr_arena_printf(f->arena, "column%u", c + 1);
@@ -256,6 +259,11 @@ wr_infer_columns(const char *path, const wr_spec_source *source, wr_arena *arena
     wr_arena_fini(&scratch);
     if (f->starved || !wr_arena_ok(arena)) /* a line or a name was not seen */
         return wr_error_set(err, WEIR_MEMORY, "no memory to infer the columns of \"%s\"", path);
+    if (f->crowded) {
+        weir_status st = wr_error_set(err, WEIR_LIMIT, "\"%s\" has more than %d columns", path, COLUMNS_MAX);
+        wr_error_hint(err, "list those that are wanted, with --schema or `columns`");
+        return st;
+    }
     if (f->count == 0) {
         weir_status st =
             wr_error_set(err, WEIR_CONFIG_MISSING, "no columns can be inferred from \"%s\"", path);

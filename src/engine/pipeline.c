@@ -233,6 +233,15 @@ weir_pipeline_prints(const weir_pipeline *pipeline)
     return prints;
 }
 
+bool
+weir_pipeline_only_prints(const weir_pipeline *pipeline)
+{
+    for (uint32_t i = 0; i < pipeline->sink_count; i++)
+        if (strcmp(pipeline->sinks[i].ops->name, "stdout") != 0)
+            return false;
+    return pipeline->sink_count > 0;
+}
+
 /* From the runtime: any thread. */
 static void
 pipeline_event(void *user, int what, const weir_error *err)

@@ -21,6 +21,8 @@ weir_status
 wr_spec_view_read(wr_spec_reader *r, const wr_node *key, const wr_node *map, wr_spec_view *v);
 weir_status
 wr_spec_sink_read(wr_spec_reader *r, const wr_node *key, const wr_node *map, wr_spec_sink *s);
+/* The addresses of `serve`, and who may come (spec_serve.c): mistakes go into the report. */
+void wr_spec_serve_check(wr_spec_reader *r, const wr_spec *spec, const wr_node *serve);
 /* `--output VIEW=FILE`: a sink that no file names. */
 weir_status wr_spec_output_sink(wr_spec_reader *r, const char *output, wr_spec_sink *s);
 

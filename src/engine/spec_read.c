@@ -188,7 +188,8 @@ wr_spec_read(const wr_node *root, const char *file, const char *const *inputs,
         spec->sinks[i].sound =
             wr_spec_output_sink(&r, outputs[i], &spec->sinks[spec->sink_count++]) == WEIR_OK;
     WR_TRY(spec_targets(&r, spec));
-    (void)!section(&r, serve_options, root, "serve", &spec->serve, sizeof spec->serve);
+    if (section(&r, serve_options, root, "serve", &spec->serve, sizeof spec->serve) == WEIR_OK)
+        wr_spec_serve_check(&r, spec, wr_node_get(root, "serve"));
     (void)!section(&r, limit_options, root, "limits", &spec->limits, sizeof spec->limits);
     (void)!section(&r, checkpoint_options, root, "checkpoint", &spec->checkpoint,
                    sizeof spec->checkpoint);

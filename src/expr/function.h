@@ -68,6 +68,9 @@ weir_status wr_function_resolve(const char *name, const wr_type *args, uint32_t 
                                 weir_error *err);
 /* Does any function of the name exist? */
 bool wr_function_exists(const char *name);
+/* The function or aggregate that was most likely meant: a name little different, or what other databases call it so;
+ * NULL: none. */
+const char *wr_function_nearest(const char *name);
 /* Is it one that the binder alone names: the part of another spelling? */
 bool wr_function_is_internal(const char *name);
 

@@ -100,20 +100,61 @@ edit_distance(const char *a, const char *b, uint32_t limit)
     return row[m];
 }
 
-static const char *
-registry_nearest(const char *name)
+/* Twice the edits, a swap of neighbours being one, and a little more for another length; limit * 2 or more: too many. */
+static uint32_t
+name_cost(const char *name, const char *other, uint32_t limit)
 {
+    size_t n = strlen(name), i = 0;
+    bool   same = n == strlen(other);
+    while (name[i] != '\0' && name[i] == other[i])
+        i++;
+    if (same && i + 1 < n && name[i] == other[i + 1] && name[i + 1] == other[i] &&
+        strcmp(name + i + 2, other + i + 2) == 0)
+        return 2;
+    return 2 * edit_distance(name, other, limit) + !same;
+}
+
+typedef struct nearest {
+    const char *name, *best;
+    uint32_t    least;
+} nearest;
+
+static void
+nearest_aggregate(const wr_aggregate *a, void *user)
+{
+    nearest *n = user;
+    uint32_t d = name_cost(n->name, a->name, n->least / 2);
+    if (d < n->least) {
+        n->least = d;
+        n->best = a->name;
+    }
+}
+
+const char *
+wr_function_nearest(const char *name)
+{
+    static const char *const elsewhere[][2] = { /* what other databases call it */
+        { "ifnull", "coalesce" }, { "isnull", "coalesce" }, { "nvl", "coalesce" },
+        { "len", "length" }, { "getdate", "now" }, { "sysdate", "now" }, { "unix_timestamp", "extract" },
+        { "group_concat", "string_agg" }, { "listagg", "string_agg" }, { "collect_list", "array_agg" },
+        { "strftime", "to_char" }, { "date_format", "to_char" }, { "get_json_object", "jsonb_path_query" },
+    };
     const char *best = NULL;
-    uint32_t    least = strlen(name) > 4 ? 3 : 2;
+    uint32_t    least = strlen(name) > 4 ? 6 : 4;
+    for (size_t i = 0; i < WR_COUNT(elsewhere); i++)
+        if (strcmp(elsewhere[i][0], name) == 0)
+            return elsewhere[i][1];
     for (size_t t = 0; t < WR_COUNT(tables); t++)
         for (const wr_function *f = tables[t]; f->name != NULL; f++) {
-            uint32_t d = wr_name_is_operator(f->name) ? least : edit_distance(name, f->name, least);
+            uint32_t d = wr_name_is_operator(f->name) ? least : name_cost(name, f->name, least / 2);
             if (d < least) {
                 least = d;
                 best = f->name;
             }
         }
-    return best;
+    nearest n = { name, best, least };
+    wr_aggregate_each(nearest_aggregate, &n);
+    return n.best;
 }
 
 void
@@ -152,12 +193,12 @@ registry_not_found(const char *name, const wr_type *args, uint32_t arg_count, bo
                                     wr_text_string(&call))
                      : wr_error_set(err, WEIR_QUERY_NO_FUNCTION, "function %s does not exist",
                                     wr_text_string(&call));
-        const char *nearest = NULL;
+        const char *near = NULL;
         if (wr_function_exists(name))
             wr_error_hint(err, "no %s of that name takes these argument types: add explicit casts",
                           is_operator ? "operator" : "function");
-        else if (!is_operator && (nearest = registry_nearest(name)) != NULL)
-            wr_error_hint(err, "did you mean %s?", nearest);
+        else if (!is_operator && (near = wr_function_nearest(name)) != NULL)
+            wr_error_hint(err, "did you mean %s?", near);
     }
     wr_text_fini(&call);
     return status;

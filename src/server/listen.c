@@ -27,7 +27,9 @@ listen_failed(weir_error *err, const char *text, int number)
 {
     weir_status st =
         wr_error_set(err, WEIR_CONNECT, "cannot listen on %.200s: %s", text, strerror(number));
-    if (number == EADDRINUSE)
+    if (number == EADDRINUSE && strncmp(text, "unix:", 5) == 0)
+        wr_error_hint(err, "another process listens there: stop it, or give each its own `serve` and --data");
+    else if (number == EADDRINUSE)
         wr_error_hint(err, "another process listens there: stop it, or change the port in `serve`");
     else if (number == EACCES)
         wr_error_hint(err, "ports below 1024 need a right this user lacks");

@@ -416,6 +416,14 @@ refuse_modifiers(sql_query *q, const PgQuery__FuncCall *call, const char *name)
                                                   : NULL;
     if (what == NULL)
         return WEIR_OK;
+    if (!wr_function_exists(name)) {
+        const char *near = wr_function_nearest(name);
+        weir_status status = wr_error_at(q->b->err, WEIR_QUERY_NO_FUNCTION, call->location,
+                                         "function %s does not exist", name);
+        if (near != NULL)
+            wr_error_hint(q->b->err, "did you mean %s?", near);
+        return status;
+    }
     return wr_error_at(q->b->err, WEIR_QUERY, call->location,
                        "%s specified, but %s is not an aggregate function", what, name);
 }

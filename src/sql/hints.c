@@ -65,6 +65,7 @@ static const dialect_hint hints[] = {
     { ", order", "there is a comma too many before ORDER BY" },
     { ", )", "there is a comma too many before )" },
     { ", $", "there is a comma too many at the end" },
+    { "from S", "a file is read with read_json('file'), read_csv, read_tsv or read_lines" },
     { "?", "parameters are written $1, $2" },
     { ": W", "parameters are written $1, $2; casts with ::" },
     { "[", "an array is written ARRAY[1, 2]" },
@@ -93,6 +94,7 @@ pattern_matches(const wr_sql_scan *scan, uint32_t i, const char *pattern, uint32
             bool is_number =
                 t->kind == PG_QUERY__TOKEN__ICONST || t->kind == PG_QUERY__TOKEN__FCONST;
             bool ok = n == 1 && *p == 'N'   ? is_number
+                      : n == 1 && *p == 'S' ? t->kind == PG_QUERY__TOKEN__SCONST
                       : n == 1 && *p == 'W' ? t->kind == PG_QUERY__TOKEN__IDENT || t->keyword > 0
                                             : n == length && strncasecmp(p, s, n) == 0;
             if (!ok)
