@@ -153,17 +153,36 @@ wr_journal_put(wr_journal *j, const wr_journal_record *r, uint64_t *ticket)
     return status;
 }
 
+/* With the lock held, room made: a frame that is no record. */
+static void
+pending_frame(wr_journal *j, frame_type type, const void *payload, size_t length)
+{
+    wr_frame_begin(&j->pending, type, 0, length);
+    wr_text_append(&j->pending, payload, length);
+    wr_frame_end(&j->pending, length);
+    j->put += wr_frame_bytes(length);
+    atomic_fetch_add_explicit(&j->bytes, wr_frame_bytes(length), memory_order_relaxed);
+}
+
+weir_status
+wr_journal_anew(wr_journal *j)
+{
+    wr_mutex_lock(&j->lock);
+    wr_assert(j->put == 0);
+    weir_status status = pending_reserve(j, sizeof j->first);
+    if (status == WEIR_OK)
+        pending_frame(j, FRAME_ANEW, &j->first, sizeof j->first);
+    wr_mutex_unlock(&j->lock);
+    return status;
+}
+
 weir_status
 wr_journal_floor(wr_journal *j, uint64_t *ticket)
 {
     wr_mutex_lock(&j->lock);
     weir_status status = pending_reserve(j, sizeof j->first);
     if (status == WEIR_OK) {
-        wr_frame_begin(&j->pending, FRAME_FLOOR, 0, sizeof j->first);
-        wr_text_append(&j->pending, &j->first, sizeof j->first);
-        wr_frame_end(&j->pending, sizeof j->first);
-        j->put += wr_frame_bytes(sizeof j->first);
-        atomic_fetch_add_explicit(&j->bytes, wr_frame_bytes(sizeof j->first), memory_order_relaxed);
+        pending_frame(j, FRAME_FLOOR, &j->first, sizeof j->first);
         j->floor = *ticket = j->put;
     }
     wr_mutex_unlock(&j->lock);
@@ -209,6 +228,18 @@ files_forget(wr_journal *j, uint32_t i)
 {
     j->file_count--;
     memmove(&j->files[i], &j->files[i + 1], (j->file_count - i) * sizeof *j->files);
+}
+
+void
+wr_journal_forget_from(wr_journal *j, uint32_t i)
+{
+    wr_mutex_lock(&j->lock);
+    for (uint32_t k = j->old_count; k > i; k--)
+        if (file_remove(j, j->files[k - 1].number)) {
+            files_forget(j, k - 1);
+            j->old_count--;
+        }
+    wr_mutex_unlock(&j->lock);
 }
 
 /* A file that takes what is to be written. */

@@ -6,7 +6,8 @@
  * Files       undo-<number>.j in the store's directory: frames (frame_impl.h) of records, one behind the other, ascending.
  *             A record says after which checkpoint (epoch) it came, and of whom it speaks (a name).  Files are begun at
  *             each new epoch and past 64 MiB.  A floor is a frame that says: no file of a lower number counts any more.
- * Life        open, read (all that is there), put what of it still counts, floor; from then on put and sync.
+ * Life        open, anew, read (all that is there), put what of it still counts (and sync, where that is much), floor; from
+ *             then on put and sync.
  * Threads     put, durable, bytes: any.  sync: one at a time.  drop: any.  The rest: before those.
  * Invariants  J1  what is durable (by ticket) is read after any crash, in the order in which it was put
  *             J2  after a write or sync that failed the file is not written again: another one is begun, with all that was
@@ -14,6 +15,8 @@
  *                 the first of its kind
  *             J3  a file goes when every record in it is of an epoch before those that a restart may begin from
  *             J4  what is behind a damaged place of a file is not read, and told
+ *             J5  what takes the place of what was found counts from its floor on: where a run did not come to that, its
+ *                 files are void, and go
  */
 #pragma once
 
@@ -38,6 +41,8 @@ enum {
 weir_status wr_journal_open(wr_store *store, wr_journal **out, weir_error *err);
 void wr_journal_close(wr_journal *journal);
 bool wr_journal_is_empty(const wr_journal *journal); /* no file when it was opened */
+/* What is put from here on, up to the floor, takes the place of what was there at open.  MEMORY. */
+weir_status wr_journal_anew(wr_journal *journal);
 /* All records that were there at open, in order; a record's bytes are good until visit returns, whose error ends it.
  * told (in words): what could not be read of a damaged file.  CHECKPOINT: a file cannot be opened or read; MEMORY. */
 weir_status wr_journal_read(wr_journal *journal,

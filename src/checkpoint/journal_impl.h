@@ -39,4 +39,6 @@ struct wr_journal {
     uint64_t fd_bytes;
 };
 
+/* Those that were there at open, from the i-th on, never counted (J5). */
+void wr_journal_forget_from(wr_journal *j, uint32_t i);
 void wr_journal_file_name(char name[STORE_NAME_MAX], uint64_t number);

@@ -2,8 +2,8 @@
 /*
  * checkpoint/journal_read.c -- reading back what a journal says (see journal.h: J1, J4).
  *
- * The newest file that has a floor says which files count.  It was put behind what took the older files' place, in one
- * write: where that write is torn there is no floor, and the older files count still.
+ * The newest file that has a floor says which files count.  It was put behind what took the older files' place: where
+ * that is torn there is no floor, and the older files count still.
  */
 #include "checkpoint/journal_impl.h"
 
@@ -38,10 +38,12 @@ floor_in(const char *bytes, size_t length)
     return floor;
 }
 
+/* *after: how many files there are up to the newest that has a floor. */
 static weir_status
-find_floor(wr_journal *j, uint64_t *floor, weir_error *err)
+find_floor(wr_journal *j, uint64_t *floor, uint32_t *after, weir_error *err)
 {
     *floor = 0;
+    *after = 0;
     for (uint32_t i = j->old_count; i > 0 && *floor == 0; i--) {
         wr_arena arena;
         const char *bytes;
@@ -50,6 +52,7 @@ find_floor(wr_journal *j, uint64_t *floor, weir_error *err)
         weir_status status = file_read(j, j->files[i - 1].number, &arena, &bytes, &length, err);
         if (status == WEIR_OK)
             *floor = floor_in(bytes, length);
+        *after = *floor != 0 ? i : 0;
         wr_arena_fini(&arena);
         WR_TRY(status);
     }
@@ -73,17 +76,29 @@ frame_visit(const frame *f, record_visit *visit, void *user)
                                              .length = f->length - 1 - name_length });
 }
 
+/* J5: another one's records were put behind those that are read: it did not come to its floor. */
+static bool
+begins_anew(const char *bytes, size_t length)
+{
+    frame f;
+    size_t at = 0;
+    return wr_frame_next(bytes, length, &at, &f) && f.type == FRAME_ANEW;
+}
+
+/* may_end: where it begins anew.  *over: so it does, and does not count, nor does what follows. */
 static weir_status
-file_visit(wr_journal *j, uint64_t number, record_visit *visit, void *user, wr_text *told,
-           weir_error *err)
+file_visit(wr_journal *j, uint64_t number, bool may_end, bool *over, record_visit *visit, void *user,
+           wr_text *told, weir_error *err)
 {
     wr_arena arena;
     const char *bytes;
-    size_t length, at = 0;
+    size_t length, at;
     frame f;
     char name[STORE_NAME_MAX];
     wr_arena_init(&arena, j->store->budget);
     weir_status status = file_read(j, number, &arena, &bytes, &length, err);
+    *over = status == WEIR_OK && may_end && begins_anew(bytes, length);
+    at = *over ? length : 0;
     while (status == WEIR_OK && wr_frame_next(bytes, length, &at, &f)) {
         status = frame_visit(&f, visit, user);
         if (status != WEIR_OK)
@@ -103,9 +118,16 @@ weir_status
 wr_journal_read(wr_journal *j, record_visit *visit, void *user, wr_text *told, weir_error *err)
 {
     uint64_t floor;
-    WR_TRY(find_floor(j, &floor, err));
-    for (uint32_t i = 0; i < j->old_count; i++)
-        if (j->files[i].number >= floor)
-            WR_TRY(file_visit(j, j->files[i].number, visit, user, told, err));
+    uint32_t after;
+    bool seen = false, over = false;
+    WR_TRY(find_floor(j, &floor, &after, err));
+    for (uint32_t i = 0; i < j->old_count && !over; i++) {
+        if (j->files[i].number < floor)
+            continue;
+        WR_TRY(file_visit(j, j->files[i].number, seen && i >= after, &over, visit, user, told, err));
+        seen = true;
+        if (over)
+            wr_journal_forget_from(j, i);
+    }
     return WEIR_OK;
 }

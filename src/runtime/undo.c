@@ -19,7 +19,18 @@ typedef struct undo_reading {
     wr_epoch since;   /* the restored checkpoint */
     wr_epoch oldest;  /* no restart begins before it; 0: it may, for all that is known */
     uint64_t strange; /* records that no sink of ours knows */
+    bool stuck;       /* what is put down cannot be made durable for now */
 } undo_reading;
+
+/* Nobody makes durable yet what is put here, and it may be as much as a journal holds: memory is not for that.  Where it
+ * cannot be, it waits, as always. */
+static void
+journal_relieve(undo_reading *u)
+{
+    weir_error why;
+    if (!u->stuck && !wr_journal_has_room(u->rt->undo.journal))
+        u->stuck = wr_journal_sync(u->rt->undo.journal, &why) != WEIR_OK;
+}
 
 static sink_task *
 sink_named(wr_runtime *rt, const char *name)
@@ -68,13 +79,15 @@ record_visit(void *user, const wr_journal_record *record)
         return record_back(u, record);
     if (record->epoch < u->oldest)
         return WEIR_OK;
-    return wr_journal_put(u->rt->undo.journal, record,
-                          &ticket); /* of an older checkpoint, which is kept */
+    WR_TRY(wr_journal_put(u->rt->undo.journal, record,
+                          &ticket)); /* of an older checkpoint, which is kept */
+    journal_relieve(u);
+    return WEIR_OK;
 }
 
 /* U4: what was found of a sink, a record a key. */
 static weir_status
-sink_put_down(wr_runtime *rt, sink_task *s)
+sink_put_down(undo_reading *reading, sink_task *s)
 {
     wr_batch *batch = NULL;
     sink_undo *u = &s->undo;
@@ -83,6 +96,7 @@ sink_put_down(wr_runtime *rt, sink_task *s)
            batch != NULL) {
         status = wr_undo_put(s, PUT_DOWN, batch, false);
         wr_batch_release(batch);
+        journal_relieve(reading);
     }
     if (status == WEIR_OK && wr_undo_back_count(u->back) > 0)
         wr_log(WR_LOG_INFO, "sink",
@@ -100,7 +114,9 @@ undo_read(wr_runtime *rt, weir_error *err)
     wr_text told;
     uint64_t floor = 0;
     wr_text_init(&told, rt->budget);
-    weir_status status = wr_journal_read(rt->undo.journal, record_visit, &u, &told, err);
+    weir_status status = wr_journal_anew(rt->undo.journal);
+    if (status == WEIR_OK)
+        status = wr_journal_read(rt->undo.journal, record_visit, &u, &told, err);
     if (told.length > 0)
         wr_log(WR_LOG_WARN, "checkpoint", "what sinks told last is known in part: %s",
                wr_text_string(&told));
@@ -113,7 +129,7 @@ undo_read(wr_runtime *rt, weir_error *err)
     wr_text_fini(&told);
     for (uint32_t i = 0; i < rt->sink_count && status == WEIR_OK; i++)
         if (rt->sinks[i].undo.back != NULL)
-            status = sink_put_down(rt, &rt->sinks[i]);
+            status = sink_put_down(&u, &rt->sinks[i]);
     if (status == WEIR_OK)
         status = wr_journal_floor(rt->undo.journal, &floor);
     for (uint32_t i = 0; i < rt->sink_count; i++)

@@ -332,7 +332,71 @@ there_is_room_until_too_much_waits(void **state)
     end();
 }
 
-WR_TESTS = { WR_TEST(what_is_durable_is_read_in_order),
+/* One that puts down anew what it found and is killed before its floor: what it put is not read beside what it found. */
+static void
+what_did_not_come_to_its_floor_is_void(void **state) /* J5 */
+{
+    uint64_t ticket;
+    begin();
+    put(1, "a", "one");
+    synced();
+    for (int life = 0; life < 3; life++) {
+        assert_string_equal(read_again(), "1:a:one ");
+        assert_false(is_there(2 + life)); /* of the one before */
+        assert_true(is_there(1));
+        assert_int_equal(wr_journal_anew(journal), WEIR_OK);
+        put(1, "a", "one");
+        synced();
+        put(2, "a", "two");
+        synced();
+    }
+    read_again();
+    assert_int_equal(wr_journal_anew(journal), WEIR_OK);
+    put(1, "a", "again");
+    synced();
+    assert_int_equal(wr_journal_floor(journal, &ticket), WEIR_OK);
+    synced();
+    put(2, "a", "live");
+    synced();
+    assert_string_equal(read_again(), "1:a:again 2:a:live ");
+    assert_int_equal(wr_journal_anew(journal), WEIR_OK);
+    put(1, "a", "again");
+    synced();
+    assert_string_equal(read_again(), "1:a:again 2:a:live ");
+    end();
+}
+
+/* Its first file could not be written, nor removed: the one behind it begins anew, too, and has the floor. */
+static void
+what_begins_anew_twice_and_has_its_floor_counts(void **state) /* J5, J2 */
+{
+    uint64_t ticket;
+    char     from[2048];
+    begin();
+    put(1, "a", "one");
+    synced();
+    read_again();
+    assert_int_equal(wr_journal_anew(journal), WEIR_OK);
+    put(1, "a", "again");
+    assert_int_equal(wr_journal_floor(journal, &ticket), WEIR_OK);
+    synced();
+    put(2, "a", "live");
+    synced();
+    close_it();
+    snprintf(from, sizeof from, "cp %s %s/undo-0000000009.j", path_of(2), directory);
+    assert_int_equal(system(from), 0);
+    snprintf(from, sizeof from, "cp %s %s/undo-0000000010.j", path_of(3), directory);
+    assert_int_equal(system(from), 0);
+    assert_int_equal(truncate(path_of(2), 60), 0);
+    unlink(path_of(3));
+    open_it();
+    assert_string_equal(read_again(), "1:a:again 2:a:live ");
+    end();
+}
+
+WR_TESTS = { WR_TEST(what_did_not_come_to_its_floor_is_void),
+             WR_TEST(what_begins_anew_twice_and_has_its_floor_counts),
+             WR_TEST(what_is_durable_is_read_in_order),
              WR_TEST(nothing_put_writes_nothing),
              WR_TEST(files_go_with_their_epochs),
              WR_TEST(a_floor_makes_what_was_there_void),

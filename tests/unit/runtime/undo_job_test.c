@@ -7,6 +7,7 @@
  */
 #include "support/test.h"
 
+#include "checkpoint/journal.h"
 #include "support/rig.h"
 #include "support/scratch.h"
 
@@ -326,6 +327,69 @@ short_lives_do_not_make_it_grow(void **state)
     short_lives(3);
 }
 
-WR_TESTS = { WR_TEST(at_its_limit_it_waits_for_checkpoints_and_loses_nothing),
+/* --- much is kept of an older checkpoint --- */
+
+/* As many bytes of the sink's, told after the checkpoint of that epoch. */
+static void
+put_beside(const rig *r, wr_epoch epoch, uint32_t records, size_t each)
+{
+    weir_error err = { 0 };
+    wr_store *store;
+    wr_journal *journal;
+    uint64_t ticket;
+    char *bytes = calloc(each, 1);
+    assert_int_equal(wr_store_open(directory, &store, &err), WEIR_OK);
+    assert_int_equal(wr_journal_open(store, &journal, &err), WEIR_OK);
+    for (uint32_t i = 0; i < records; i++) {
+        wr_journal_record record = { r->sinks[0].name, epoch, bytes, each };
+        assert_int_equal(wr_journal_put(journal, &record, &ticket), WEIR_OK);
+        assert_int_equal(wr_journal_sync(journal, &err), WEIR_OK);
+    }
+    wr_journal_close(journal);
+    wr_store_close(store);
+    free(bytes);
+}
+
+/* A restart puts it down anew without holding it in memory; killed before it has, the next one does. */
+static void
+what_is_kept_of_older_checkpoints_is_not_held_in_memory(void **state)
+{
+    enum { RECORDS = 40, EACH = 1 << 20 };
+    rig r;
+    uint32_t files;
+    begin_following(&r);
+    atomic_store(&limit, counts[0] / 2);
+    rig_start(&r);
+    for (int i = 0; i < 2; i++) {
+        (void)wr_runtime_barrier(r.rt);
+        rig_run(&r);
+    }
+    assert_int_equal(atomic_load(&r.checkpoints), 2);
+    rig_crash(&r);
+    put_beside(&r, 1, RECORDS, EACH);
+    for (int life = 0; life < 3; life++) {
+        uint64_t before = wr_budget_used(wr_budget_process());
+        rig_start(&r); /* nobody has synced yet */
+        assert_true(wr_budget_used(wr_budget_process()) < before + RECORDS / 2 * (uint64_t)EACH);
+        assert_in_range(journal_on_disk(&files), RECORDS * (uint64_t)EACH, (2 * RECORDS + 2) * (uint64_t)EACH);
+        if (life == 2) {
+            (void)wr_runtime_barrier(r.rt); /* makes all of it durable, and its floor */
+            rig_run(&r);
+        }
+        rig_crash(&r);
+    }
+    assert_true(journal_on_disk(&files) < (RECORDS + 2) * (uint64_t)EACH);
+    r.source_config[0].follow = false;
+    r.source_config[0].limit = NULL;
+    rig_start(&r);
+    rig_run(&r);
+    assert_int_equal(atomic_load(&r.failed), 0);
+    assert_int_equal(atomic_load(&r.finished), 1);
+    expect_held(FEW);
+    end(&r);
+}
+
+WR_TESTS = { WR_TEST(what_is_kept_of_older_checkpoints_is_not_held_in_memory),
+             WR_TEST(at_its_limit_it_waits_for_checkpoints_and_loses_nothing),
              WR_TEST(short_lives_do_not_make_it_grow),
              { NULL, NULL } };
