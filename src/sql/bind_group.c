@@ -28,7 +28,7 @@ add_group(sql_query *q, wr_expr *expr, uint32_t *index)
 }
 
 typedef struct placeholder_check {
-    bool aggregate, over, unnest;
+    bool aggregate, over;
 } placeholder_check;
 
 static void
@@ -39,7 +39,6 @@ note_placeholder(const wr_expr *expr, void *user)
         return;
     check->aggregate |= (expr->column & WR_SQL_SPACE) == WR_SQL_AGGREGATE;
     check->over |= (expr->column & WR_SQL_SPACE) == WR_SQL_OVER;
-    check->unnest |= (expr->column & WR_SQL_SPACE) == WR_SQL_UNNEST;
 }
 
 static weir_status
@@ -47,12 +46,10 @@ check_group(sql_query *q, const wr_expr *expr, int32_t location)
 {
     placeholder_check check = { 0 };
     wr_expr_walk(expr, note_placeholder, &check);
-    if (!check.aggregate && !check.over && !check.unnest)
+    if (!check.aggregate && !check.over)
         return WEIR_OK;
     return wr_error_at(q->b->err, WEIR_QUERY_GROUPING, location, "%s are not allowed in GROUP BY",
-                       check.aggregate ? "aggregate functions"
-                       : check.over    ? "window functions"
-                                       : "set-returning functions");
+                       check.aggregate ? "aggregate functions" : "window functions");
 }
 
 /* GROUP BY 2, GROUP BY name, GROUP BY expression: PostgreSQL's order of looking. */
@@ -180,6 +177,107 @@ settle_subqueries(sql_query *q, sql_targets *targets)
     return WEIR_OK;
 }
 
+/* Sets of the select list that are grouped by are unnested below the aggregate: which column is each? */
+typedef struct unnest_state {
+    sql_query *q;
+    uint32_t *columns; /* by placeholder */
+    bool *grouped;
+    bool failed;
+} unnest_state;
+
+static bool
+is_unnest(const wr_expr *e)
+{
+    return e->kind == WR_EXPR_COLUMN && (e->column & WR_SQL_OUTER) == 0 &&
+           (e->column & WR_SQL_SPACE) == WR_SQL_UNNEST;
+}
+
+static void
+note_unnest(const wr_expr *expr, void *user)
+{
+    unnest_state *s = user;
+    if (is_unnest(expr))
+        s->grouped[s->columns[expr->column - WR_SQL_UNNEST]] = true;
+}
+
+static wr_expr *
+use_unnest(wr_expr *expr, void *user)
+{
+    unnest_state *s = user;
+    if (!is_unnest(expr))
+        return NULL;
+    wr_expr *column = wr_expr_column(s->q->b->arena, s->columns[expr->column - WR_SQL_UNNEST], expr->type);
+    s->failed |= column == NULL;
+    return column;
+}
+
+/* One column for equal sets; the sets that are left stand in front. */
+static weir_status
+unnest_below(unnest_state *s)
+{
+    sql_query *q = s->q;
+    early_state early = { q, WEIR_OK };
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < q->unnest_count; i++) {
+        uint32_t k = 0;
+        while (k < kept && !wr_expr_equal(q->unnests[k], q->unnests[i]))
+            k++;
+        q->unnests[k] = q->unnests[i];
+        q->unnest_types[k] = q->unnest_types[i];
+        kept = WR_MAX(kept, k + 1);
+        s->columns[i] = k;
+    }
+    for (uint32_t g = 0; g < q->group_count; g++)
+        wr_expr_walk(q->groups[g], note_unnest, s);
+    for (uint32_t k = 0; k < kept; k++) {
+        if (!s->grouped[k])
+            return wr_sql_unsupported(q->b, q->unnests[k]->location,
+                                      "a set beside one that is grouped by, in the select list, is");
+        WR_TRY(check_group(q, q->unnests[k], q->unnests[k]->location));
+        q->unnests[k] = wr_expr_rewrite(q->b->arena, q->unnests[k], join_early, &early);
+        WR_TRY(early.status);
+        if (q->unnests[k] == NULL)
+            return SQL_NOMEM(q->b);
+    }
+    uint32_t first = q->scope->plan->schema->field_count;
+    for (uint32_t i = 0; i < q->unnest_count; i++)
+        s->columns[i] += first;
+    q->scope->plan = wr_plan_make_unnest(q->b->arena, q->scope->plan, q->unnests, q->unnest_types,
+                                         kept, false, false, -1);
+    q->unnest_count = 0;
+    return q->scope->plan != NULL ? WEIR_OK : SQL_NOMEM(q->b);
+}
+
+static weir_status
+settle_unnests(sql_query *q, sql_targets *targets)
+{
+    wr_arena *arena = q->b->arena;
+    unnest_state s = { .q = q };
+    s.columns = wr_arena_calloc(arena, q->unnest_count, sizeof *s.columns);
+    s.grouped = wr_arena_calloc(arena, q->unnest_count, sizeof *s.grouped);
+    bool any = false;
+    if (s.columns == NULL || s.grouped == NULL)
+        return SQL_NOMEM(q->b);
+    for (uint32_t i = 0; i < q->unnest_count; i++)
+        s.columns[i] = i;
+    for (uint32_t g = 0; g < q->group_count; g++)
+        wr_expr_walk(q->groups[g], note_unnest, &s);
+    for (uint32_t i = 0; i < q->unnest_count; i++) {
+        any = any || s.grouped[i];
+        s.grouped[i] = false;
+    }
+    if (!any)
+        return WEIR_OK;
+    WR_TRY(unnest_below(&s));
+    for (uint32_t g = 0; g < q->group_count && !s.failed; g++)
+        s.failed |= (q->groups[g] = wr_expr_rewrite(arena, q->groups[g], use_unnest, &s)) == NULL;
+    for (uint32_t i = 0; i < targets->count && !s.failed; i++) {
+        wr_expr **e = &targets->items[i].expr;
+        s.failed |= (*e = wr_expr_rewrite(arena, *e, use_unnest, &s)) == NULL;
+    }
+    return s.failed ? SQL_NOMEM(q->b) : WEIR_OK;
+}
+
 weir_status
 wr_bind_groups(sql_query *q, const tree_select *stmt, sql_targets *targets)
 {
@@ -190,6 +288,8 @@ wr_bind_groups(sql_query *q, const tree_select *stmt, sql_targets *targets)
     WR_TRY(wr_bind_sets(q, stmt, targets));
     q->clause = clause;
     q->can_aggregate = can_aggregate;
+    if (q->unnest_count > 0)
+        WR_TRY(settle_unnests(q, targets));
     return q->subquery_count > 0 ? settle_subqueries(q, targets) : WEIR_OK;
 }
 
