@@ -33,15 +33,20 @@ offsets_again(rd_kafka_resp_err_t code, int *tries)
     return true;
 }
 
-/* The offset of the first message at or after start_time, -1: there is none. */
+/* The offset of the first message at or after start_time, -1: there is none.  Messages are stamped in milliseconds, and
+ * not before 1970: negative times have other meanings for a broker. */
 static weir_status
-offset_at_time(kafka_consumer *c, int32_t partition, int64_t *offset, weir_error *err)
+offset_at_time(kafka_consumer *c, int32_t partition, int64_t low, int64_t *offset, weir_error *err)
 {
     wr_time     t;
     const char *text = c->config->start_time;
     WR_TRY(wr_timestamp_parse(text, strlen(text), true, &t, err));
+    if (t <= 0) {
+        *offset = low;
+        return WEIR_OK;
+    }
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, c->config->topic, partition)->offset = t / 1000;
+    rd_kafka_topic_partition_list_add(list, c->config->topic, partition)->offset = t / 1000 + (t % 1000 != 0);
     rd_kafka_resp_err_t code;
     int                 tries = 0;
     do
@@ -61,7 +66,7 @@ offset_by_start(kafka_consumer *c, kafka_partition *p, int64_t low, int64_t high
     case WR_KAFKA_EARLIEST: p->position = low; return WEIR_OK;
     case WR_KAFKA_LATEST: p->position = high; return WEIR_OK;
     case WR_KAFKA_TIMESTAMP:
-        WR_TRY(offset_at_time(c, p->number, &p->position, err));
+        WR_TRY(offset_at_time(c, p->number, low, &p->position, err));
         p->position = p->position >= 0 ? p->position : high;
         return WEIR_OK;
     case WR_KAFKA_COMMITTED: break;

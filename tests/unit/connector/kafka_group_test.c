@@ -156,6 +156,25 @@ offsets_of_others_are_not_taken_back(void **state)
     wr_lanes_close(&reader);
 }
 
+/* A time before 1970 is before all messages, whatever its number means to a broker (-1 ms: the end). */
+static void
+a_start_before_1970_is_the_beginning(void **state)
+{
+    static const char *const times[] = { "1969-12-31 23:59:59.999", "1969-12-31 23:59:59.998", "1960-01-01",
+                                         "-infinity", "1970-01-01" };
+    produce(0, 30);
+    for (size_t i = 0; i < WR_COUNT(times); i++) {
+        wr_lanes l;
+        char     more[128];
+        snprintf(more, sizeof more, "start=timestamp; start_time=%s", times[i]);
+        wr_lanes_open(&l, "kafka", source_with(more), "json", columns, WR_LANES_BOUNDED);
+        assert_true(wr_lanes_run(&l, 20000, NULL));
+        assert_int_equal(l.flow, WR_FLOW_DONE);
+        assert_int_equal(wr_lanes_row_count(&l), 30);
+        wr_lanes_close(&l);
+    }
+}
+
 /* Brokers go while offsets are being committed: nobody answers, and the stop does not wait for that. */
 static void
 a_stop_does_not_wait_for_brokers_that_are_away(void **state)
@@ -180,6 +199,7 @@ a_stop_does_not_wait_for_brokers_that_are_away(void **state)
 
 #define KAFKA_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 WR_TESTS = {
+    KAFKA_TEST(a_start_before_1970_is_the_beginning),
     KAFKA_TEST(an_end_behind_a_marker_is_an_end),
     KAFKA_TEST(offsets_of_others_are_not_taken_back),
     KAFKA_TEST(a_stop_does_not_wait_for_brokers_that_are_away),
