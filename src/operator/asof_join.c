@@ -47,11 +47,11 @@ asof_close(void *self)
 static weir_status
 check_config(const wr_asof_join_config *c, weir_error *err)
 {
-    if (!wr_type_same(c->left->fields[c->left_time].type, c->right->fields[c->right_time].type) ||
-        !wr_type_is_time(c->left->fields[c->left_time].type))
-        return wr_error_set(err, WEIR_QUERY_TYPE, "an as-of join of %s with %s",
-                            wr_type_name(c->left->fields[c->left_time].type),
-                            wr_type_name(c->right->fields[c->right_time].type));
+    wr_type left = c->left->fields[c->left_time].type, right = c->right->fields[c->right_time].type;
+    bool stamps = wr_type_is_time(left) && wr_type_is_time(right) && left.id != WR_DATE && right.id != WR_DATE;
+    if (!stamps && !(wr_type_same(left, right) && wr_type_is_time(left)))
+        return wr_error_set(err, WEIR_QUERY_TYPE, "an as-of join of %s with %s", wr_type_name(left),
+                            wr_type_name(right));
     for (uint32_t k = 0; k < c->key_count; k++) {
         wr_type a = c->left->fields[c->left_keys[k]].type;
         wr_type b = c->right->fields[c->right_keys[k]].type;
