@@ -25,9 +25,9 @@ typedef struct wr_field {
     wr_type     type;
     bool        not_null;
     bool        hidden;  /* not in `*`: _key, _offset, _partition, _timestamp             */
-    int64_t     watermark_offset; /* microseconds, or WR_NO_WATERMARK                     */
     uint32_t    moment;  /* times of one schema with one moment (0: none) differ by moment_us alone */
     int64_t     moment_us;
+    int64_t     watermark_offset; /* microseconds, or WR_NO_WATERMARK                     */
     const char *path;    /* sources: where in the record ("$.meta.channel"), NULL = by name */
 } wr_field;
 

@@ -77,6 +77,23 @@ push(weir_pipeline *pipeline, const char *text)
     return length > 0 ? told("push", &err) : 0;
 }
 
+/* A value, NULL as (none); false: there was no memory for it. */
+static bool
+print_value(weir_rows *from, uint32_t row, uint32_t column, char after)
+{
+    const char *text = weir_rows_text(from, row, column);
+    if (text == NULL && weir_rows_status(from) != WEIR_OK)
+        return false;
+    printf("%s%c", text != NULL ? text : "(none)", after);
+    return true;
+}
+
+static int
+told_no_value(void)
+{
+    return told("value", &(weir_error){ .code = WEIR_MEMORY, .text = "no memory for a value" });
+}
+
 /* Until the view ends. */
 static int
 print_all(weir_pipeline *pipeline, weir_subscription *sub)
@@ -87,9 +104,10 @@ print_all(weir_pipeline *pipeline, weir_subscription *sub)
         if (weir_subscription_next(sub, &message, &err) != WEIR_OK)
             return told("next", &err);
         for (uint32_t r = 0; message.event == WEIR_ROWS && r < weir_rows_count(message.rows); r++) {
-            const char *page = weir_rows_text(message.rows, r, 1);
-            printf("%s", page != NULL ? page : "(none)");
-            printf(" %s\n", weir_rows_text(message.rows, r, 2));
+            if (!print_value(message.rows, r, 1, ' ') || !print_value(message.rows, r, 2, '\n')) {
+                weir_rows_release(message.rows);
+                return told_no_value();
+            }
         }
         if (message.event == WEIR_ROWS)
             weir_rows_release(message.rows);
@@ -152,8 +170,8 @@ ask(void)
             rc = told("result", &err);
         if (rc != 0 || got == NULL)
             break;
-        for (uint32_t r = 0; r < weir_rows_count(got); r++)
-            printf("%s\n", weir_rows_text(got, r, 1));
+        for (uint32_t r = 0; rc == 0 && r < weir_rows_count(got); r++)
+            rc = print_value(got, r, 1, '\n') ? 0 : told_no_value();
         weir_rows_release(got);
     }
     weir_result_close(result);
