@@ -453,14 +453,17 @@ chain_sweep(chain *c, bool *failed, bool *idle)
     return moved;
 }
 
+enum { SWEEPS_A_RUN = 64 }; /* some four a batch of a series */
+
 chain_flow
 wr_chain_run(chain *c)
 {
     bool failed = c->failed, idle = false;
     if (c->dead)
         return wr_chain_run_dead(c);
-    while (!failed && chain_sweep(c, &failed, &idle))
-        ;
+    for (uint32_t n = 0; !failed && chain_sweep(c, &failed, &idle); n++)
+        if (n >= SWEEPS_A_RUN && !failed)
+            return CHAIN_MORE;
     if (failed) {
         if (!c->failed)
             (void) chain_out_of_memory(c);

@@ -65,7 +65,7 @@ typedef struct chain {
     weir_error *error;      /* the worker's                                 */
 } chain;
 
-typedef enum chain_flow { CHAIN_IDLE, CHAIN_BLOCKED, CHAIN_FAILED } chain_flow;
+typedef enum chain_flow { CHAIN_IDLE, CHAIN_MORE, CHAIN_BLOCKED, CHAIN_FAILED } chain_flow;
 
 /* The first batch of an outbox that has one. */
 static inline wr_batch *
@@ -77,7 +77,8 @@ chain_take(wr_outbox *box)
     return b;
 }
 
-/* Run until everything taken has left (IDLE), or there is no room. */
+/* Run until everything taken has left (IDLE), or there is no room; MORE: so much was done that others have their turn
+ * first, for one batch may give rows without number (a series, a product). */
 chain_flow wr_chain_run(chain *c);
 /* While IDLE: takes batch, for a port of the first operator. */
 void       wr_chain_offer(chain *c, int port, wr_batch *batch);

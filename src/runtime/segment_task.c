@@ -257,6 +257,10 @@ segment_turn(task *t)
             if (!segment_isolated(s))
                 return segment_fail(s);
             return TASK_MORE;
+        case CHAIN_MORE:
+            task_set_blocked(t, false);
+            task_moved(t);
+            return TASK_MORE;
         case CHAIN_BLOCKED: task_set_blocked(t, true); return TASK_WAIT;
         case CHAIN_IDLE: task_set_blocked(t, false); break;
         }
