@@ -155,6 +155,23 @@ epoll_watch(tcp_source *s, int fd, uint32_t what, uint32_t index)
            epoll_ctl(s->epoll, EPOLL_CTL_MOD, fd, &event) == 0;
 }
 
+static void
+tcp_close(void *self)
+{
+    tcp_source *s = self;
+    if (s->shared == NULL)
+        return;
+    wr_mutex_lock(&s->shared->lock);
+    s->shared->shards[s->ctx->shard] = NULL;
+    wr_mutex_unlock(&s->shared->lock);
+    for (uint32_t i = 0; s->conns != NULL && i < s->conn_count; i++)
+        wr_tcp_conn_fini(&s->conns[i]);
+    if (s->epoll >= 0)
+        close(s->epoll);
+    wr_input_fini(&s->spare);
+    wr_free(s->conns);
+}
+
 static weir_status
 tcp_open(void *self, wr_source_ctx *ctx, const void *config, void *shared, weir_error *err)
 {
@@ -172,36 +189,22 @@ tcp_open(void *self, wr_source_ctx *ctx, const void *config, void *shared, weir_
     if (h->listener < 0)
         s->conn_count = ctx->shard == 0 ? 1 : 0;
     s->conns = wr_calloc(ctx->flow, s->conn_count + 1, sizeof *s->conns);
-    if (s->epoll < 0 || s->conns == NULL)
-        return wr_error_set(err, s->epoll < 0 ? WEIR_LIMIT : WEIR_MEMORY,
-                            "no %s for a TCP source", s->epoll < 0 ? "descriptor" : "memory");
-    for (uint32_t i = 0; i < s->conn_count; i++) {
+    for (uint32_t i = 0; s->conns != NULL && i < s->conn_count; i++) {
         s->conns[i].fd = -1;
         wr_input_init(&s->conns[i].input, ctx->flow);
     }
     wr_mutex_lock(&h->lock);
     h->shards[ctx->shard] = s;
     wr_mutex_unlock(&h->lock);
-    if (h->listener >= 0 && ctx->shard == 0 && !epoll_watch(s, h->listener, EPOLLIN, LISTENER))
-        return wr_error_set(err, WEIR_LIMIT, "cannot watch the socket: %s", strerror(errno));
-    return WEIR_OK;
-}
-
-static void
-tcp_close(void *self)
-{
-    tcp_source *s = self;
-    if (s->shared == NULL)
-        return;
-    wr_mutex_lock(&s->shared->lock);
-    s->shared->shards[s->ctx->shard] = NULL;
-    wr_mutex_unlock(&s->shared->lock);
-    for (uint32_t i = 0; s->conns != NULL && i < s->conn_count; i++)
-        wr_tcp_conn_fini(&s->conns[i]);
-    if (s->epoll >= 0)
-        close(s->epoll);
-    wr_input_fini(&s->spare);
-    wr_free(s->conns);
+    weir_status status = WEIR_OK;
+    if (s->epoll < 0 || s->conns == NULL)
+        status = wr_error_set(err, s->epoll < 0 ? WEIR_LIMIT : WEIR_MEMORY, "no %s for a TCP source",
+                              s->epoll < 0 ? "descriptor" : "memory");
+    else if (h->listener >= 0 && ctx->shard == 0 && !epoll_watch(s, h->listener, EPOLLIN, LISTENER))
+        status = wr_error_set(err, WEIR_LIMIT, "cannot watch the socket: %s", strerror(errno));
+    if (status != WEIR_OK)
+        tcp_close(s);
+    return status;
 }
 
 /* The next attempt is after a pause. */

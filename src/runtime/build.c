@@ -170,24 +170,28 @@ build_op_part(wr_runtime *rt, segment_task *s, const segment_origin *from, uint3
 }
 
 /* What the first operator of a segment of one input reads; NULL: several, or no names are known. */
-static const wr_schema *
-segment_input_schema(wr_runtime *rt, const wr_job_segment *segment)
+static weir_status
+segment_input_schema(wr_runtime *rt, const wr_job_segment *segment, const wr_schema **out)
 {
+    *out = NULL;
     if (segment->input_count != 1)
-        return NULL;
+        return WEIR_OK;
     const wr_job_input *in = &segment->inputs[0];
     if (!in->from_stream) {
         const wr_job_segment *from = &rt->job->segments[in->index];
-        return from->op_count > 0 ? from->ops[from->op_count - 1].output
-                                  : segment_input_schema(rt, from);
+        if (from->op_count == 0)
+            return segment_input_schema(rt, from, out);
+        *out = from->ops[from->op_count - 1].output;
+        return WEIR_OK;
     }
-    const wr_schema *whole = rt->job->streams[in->index].schema;
+    *out = rt->job->streams[in->index].schema;
     if (in->columns == NULL)
-        return whole;
+        return WEIR_OK;
     wr_schema *picked = wr_schema_create(&rt->arena, in->column_count);
     for (uint32_t c = 0; picked != NULL && c < in->column_count; c++)
-        picked->fields[c] = whole->fields[in->columns[c]];
-    return picked;
+        picked->fields[c] = (*out)->fields[in->columns[c]];
+    *out = picked;
+    return picked != NULL ? WEIR_OK : WEIR_MEMORY;
 }
 
 /* Somebody reads the rows that fail in this operator. */
@@ -198,8 +202,10 @@ build_bad(wr_runtime *rt, const segment_origin *from, uint32_t index, chain_op *
     wr_bad_origin   origin = { .view = stream >= 0 ? rt->job->streams[stream].name : NULL,
                                .operator_name = op->job->ops->name,
                                .output = op->job->output };
-    origin.input = index > 0 ? from->segment->ops[index - 1].output
-                             : segment_input_schema(rt, from->segment);
+    if (index > 0)
+        origin.input = from->segment->ops[index - 1].output;
+    else
+        WR_TRY(segment_input_schema(rt, from->segment, &origin.input));
     return wr_ctx_want_bad(&op->ctx, &origin);
 }
 
