@@ -16,7 +16,15 @@ enum {
     FRAME_TAIL_BYTES = 4,
     FRAME_PAYLOAD_MAX = 64 << 20,
 };
-typedef enum frame_type { FRAME_PART = 1, FRAME_MANIFEST = 2, FRAME_FOOTER = 3, FRAME_RECORD = 4, FRAME_FLOOR = 5, FRAME_ANEW = 6 } frame_type;
+typedef enum frame_type {
+    FRAME_PART = 1,
+    FRAME_MANIFEST = 2,
+    FRAME_FOOTER = 3,
+    FRAME_RECORD = 4, /* and what follows: a journal's */
+    FRAME_FLOOR = 5,
+    FRAME_ANEW = 6,
+    FRAME_FROM = 7,
+} frame_type;
 
 uint32_t wr_crc32c(const void *bytes, size_t length);
 

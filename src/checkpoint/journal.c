@@ -3,7 +3,8 @@
  * checkpoint/journal.c -- records beside the checkpoints of a store (see journal.h): putting and making durable.
  *
  * A group commit: what is put while a sync is under way becomes durable by the next one, all of it at once.  A record is
- * a frame: u64 epoch as the frame's sequence; payload: u8 length of the name, the name, the bytes.
+ * a frame: u64 epoch as the frame's sequence; payload: u8 length of the name, the name, the bytes.  Tickets count the bytes of
+ * frames put in this run, so that a file's first frame gives those of all that follow it.
  */
 #include "checkpoint/journal_impl.h"
 
@@ -268,12 +269,29 @@ file_ready(wr_journal *j, weir_error *err)
     return status == WEIR_OK ? WEIR_OK : wr_error_set(err, status, "no memory to write %s", name);
 }
 
+/* J2: where the file begins. */
+static bool
+file_write_from(wr_journal *j, const char *name)
+{
+    wr_text            head;
+    const journal_from from = { j->first, j->writing_end - j->writing.length };
+    wr_text_init(&head, j->store->budget);
+    wr_frame_begin(&head, FRAME_FROM, 0, sizeof from);
+    wr_text_append(&head, &from, sizeof from);
+    wr_frame_end(&head, sizeof from);
+    errno = ENOMEM;
+    bool written = wr_text_ok(&head) && wr_file_write(j->fd, name, head.data, head.length);
+    wr_text_fini(&head);
+    return written;
+}
+
 static weir_status
 file_write(wr_journal *j, weir_error *err)
 {
     char name[STORE_NAME_MAX];
     wr_journal_file_name(name, j->fd_number);
-    if (!wr_file_write(j->fd, name, j->writing.data, j->writing.length))
+    if ((j->fd_bytes == 0 && !file_write_from(j, name)) ||
+        !wr_file_write(j->fd, name, j->writing.data, j->writing.length))
         return wr_file_failed(name, errno, err);
     wr_file_before("fdatasync", name);
     if (fdatasync(j->fd) != 0)
@@ -336,10 +354,13 @@ wr_journal_sync(wr_journal *j, weir_error *err)
         file_abandon(j);
         return status;
     }
+    const uint64_t from = wr_frame_bytes(sizeof(journal_from));
+    if (j->fd_bytes == 0)
+        atomic_fetch_add_explicit(&j->bytes, from, memory_order_relaxed);
     wr_mutex_lock(&j->lock);
     j->fd_bytes += j->writing.length;
     if (j->file_count > 0 && j->files[j->file_count - 1].number == j->fd_number)
-        j->files[j->file_count - 1].bytes = j->fd_bytes;
+        j->files[j->file_count - 1].bytes = from + j->fd_bytes;
     if (j->writing.capacity > KEPT_CAPACITY)
         wr_text_fini(&j->writing);
     else

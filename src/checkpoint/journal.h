@@ -5,14 +5,14 @@
  * Place       runtime/undo_impl.h puts down there what is told outside and can be taken back.
  * Files       undo-<number>.j in the store's directory: frames (frame_impl.h) of records, one behind the other, ascending.
  *             A record says after which checkpoint (epoch) it came, and of whom it speaks (a name).  Files are begun at
- *             each new epoch and past 64 MiB.  A floor is a frame that says: no file of a lower number counts any more.
+ *             each new epoch and past 64 MiB; a file's first frame says behind which ticket of its run it goes on.  A floor
+ *             is a frame that says: no file of a lower number counts any more.
  * Life        open, anew, read (all that is there), put what of it still counts (and sync, where that is much), floor; from
  *             then on put and sync.
  * Threads     put, durable, bytes: any.  sync: one at a time.  drop: any.  The rest: before those.
  * Invariants  J1  what is durable (by ticket) is read after any crash, in the order in which it was put
  *             J2  after a write or sync that failed the file is not written again: another one is begun, with all that was
- *                 not known to be durable.  So a record may be read twice, behind others of its batch: a reader goes by
- *                 the first of its kind
+ *                 not known to be durable.  What is in both is read once: by their tickets
  *             J3  a file goes when every record in it is of an epoch before those that a restart may begin from
  *             J4  what is behind a damaged place of a file is not read, and told
  *             J5  what takes the place of what was found counts from its floor on: where a run did not come to that, its

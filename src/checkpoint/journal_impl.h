@@ -36,8 +36,14 @@ struct wr_journal {
     int fd;                     /* -1: none */
     uint64_t number, fd_number; /* of the next file; of this one */
     wr_epoch fd_epoch;
-    uint64_t fd_bytes;
+    uint64_t fd_bytes; /* durable, beside its first frame */
 };
+
+/* The first frame of a file.  Of one of before there was such a frame: nothing is known, all of it is read. */
+typedef struct journal_from {
+    uint64_t run;    /* the first file of the run that wrote it */
+    uint64_t ticket; /* of the bytes that follow                */
+} journal_from;
 
 /* Those that were there at open, from the i-th on, never counted (J5). */
 void wr_journal_forget_from(wr_journal *j, uint32_t i);

@@ -61,6 +61,34 @@ find_floor(wr_journal *j, uint64_t *floor, uint32_t *after, weir_error *err)
 
 typedef weir_status record_visit(void *user, const wr_journal_record *record);
 
+/* How far a run's frames have been read. */
+typedef struct reading {
+    uint64_t run, reached; /* ticket */
+    uint64_t at;           /* ticket of what was read last of this file */
+    bool counted;          /* false: its tickets are not known          */
+} reading;
+
+/* J2: false: it was read in the file before. */
+static bool
+frame_is_new(reading *r, const frame *f, size_t bytes)
+{
+    journal_from from;
+    if (f->type == FRAME_FROM && f->length == sizeof from) {
+        memcpy(&from, f->payload, sizeof from);
+        r->reached = from.run == r->run ? r->reached : 0;
+        r->run = from.run;
+        r->at = from.ticket;
+        r->counted = true;
+        return false;
+    }
+    r->at += bytes;
+    if (!r->counted)
+        return true;
+    bool is_new = r->at > r->reached;
+    r->reached = WR_MAX(r->at, r->reached);
+    return is_new;
+}
+
 static weir_status
 frame_visit(const frame *f, record_visit *visit, void *user)
 {
@@ -82,12 +110,15 @@ begins_anew(const char *bytes, size_t length)
 {
     frame f;
     size_t at = 0;
-    return wr_frame_next(bytes, length, &at, &f) && f.type == FRAME_ANEW;
+    bool there = wr_frame_next(bytes, length, &at, &f);
+    if (there && f.type == FRAME_FROM)
+        there = wr_frame_next(bytes, length, &at, &f);
+    return there && f.type == FRAME_ANEW;
 }
 
 /* may_end: where it begins anew.  *over: so it does, and does not count, nor does what follows. */
 static weir_status
-file_visit(wr_journal *j, uint64_t number, bool may_end, bool *over, record_visit *visit, void *user,
+file_visit(wr_journal *j, uint64_t number, bool may_end, bool *over, reading *r, record_visit *visit, void *user,
            wr_text *told, weir_error *err)
 {
     wr_arena arena;
@@ -99,8 +130,10 @@ file_visit(wr_journal *j, uint64_t number, bool may_end, bool *over, record_visi
     weir_status status = file_read(j, number, &arena, &bytes, &length, err);
     *over = status == WEIR_OK && may_end && begins_anew(bytes, length);
     at = *over ? length : 0;
-    while (status == WEIR_OK && wr_frame_next(bytes, length, &at, &f)) {
-        status = frame_visit(&f, visit, user);
+    r->counted = false;
+    for (size_t was = at; status == WEIR_OK && wr_frame_next(bytes, length, &at, &f); was = at) {
+        if (frame_is_new(r, &f, at - was))
+            status = frame_visit(&f, visit, user);
         if (status != WEIR_OK)
             (void)wr_error_set(err, status, "cannot read what the sinks were told: %s",
                                weir_status_text(status));
@@ -119,12 +152,13 @@ wr_journal_read(wr_journal *j, record_visit *visit, void *user, wr_text *told, w
 {
     uint64_t floor;
     uint32_t after;
+    reading r = { 0 };
     bool seen = false, over = false;
     WR_TRY(find_floor(j, &floor, &after, err));
     for (uint32_t i = 0; i < j->old_count && !over; i++) {
         if (j->files[i].number < floor)
             continue;
-        WR_TRY(file_visit(j, j->files[i].number, seen && i >= after, &over, visit, user, told, err));
+        WR_TRY(file_visit(j, j->files[i].number, seen && i >= after, &over, &r, visit, user, told, err));
         seen = true;
         if (over)
             wr_journal_forget_from(j, i);

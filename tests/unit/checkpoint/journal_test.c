@@ -20,6 +20,8 @@ static wr_journal *journal;
 static char got[4096]; /* "epoch:name:bytes " of each record */
 static char words[1024];
 
+enum { FROM_BYTES = 48 }; /* of a file's first frame */
+
 static void
 open_it(void)
 {
@@ -255,19 +257,20 @@ damage_ends_a_file(void **state)
     ssize_t size = pread(fd, bytes, sizeof bytes, 0);
     assert_true(size > 0 && size < (ssize_t)sizeof bytes);
     open_it();
+    const ssize_t one = FROM_BYTES + (size - FROM_BYTES) / 2; /* the end of the first record */
     for (ssize_t length = 0; length < size; length++) {
         assert_int_equal(pwrite(fd, bytes, (size_t)size, 0), size);
         assert_int_equal(ftruncate(fd, length), 0);
-        const char *want = length >= size / 2 ? "1:a:one " : "";
+        const char *want = length >= one ? "1:a:one " : "";
         assert_string_equal(read_again(), want);
-        assert_int_equal(words[0] != '\0', length != 0 && length != size / 2);
+        assert_int_equal(words[0] != '\0', length != 0 && length != FROM_BYTES && length != one);
     }
     for (ssize_t bit = 0; bit < 8 * size; bit++) {
         char flipped = (char)(bytes[bit / 8] ^ 1 << bit % 8);
         assert_int_equal(pwrite(fd, bytes, (size_t)size, 0), size);
         assert_int_equal(pwrite(fd, &flipped, 1, bit / 8), 1);
         /* the frame's kind of record is in its checksum; bits of the flags, too */
-        assert_string_equal(read_again(), bit / 8 >= size / 2 ? "1:a:one " : "");
+        assert_string_equal(read_again(), bit / 8 >= one ? "1:a:one " : "");
         assert_string_not_equal(words, "");
     }
     close(fd);
@@ -307,6 +310,34 @@ a_disk_that_is_full_is_told_and_tried_again(void **state)
     synced();
     assert_string_equal(read_again(), "1:a:one 1:a:two, which is so lon 2:b:three ");
     end();
+}
+
+/* A write that fails has left some of its records behind: the next file has all of them, and each is read once. */
+static void
+what_was_written_twice_is_read_once(void **state) /* J2 */
+{
+    static const rlim_t limits[] = { 100, 150, 210, 261 };
+    weir_error err = { 0 };
+    signal(SIGXFSZ, SIG_IGN);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        begin();
+        put(1, "a", "one");
+        synced();
+        put(1, "a", "two, which takes a while");
+        put(1, "a", "three, which takes a while");
+        put(1, "a", "four, which takes a while");
+        limit_file_size(limits[i]);
+        assert_int_equal(wr_journal_sync(journal, &err), WEIR_DISK_FULL);
+        limit_file_size(RLIM_INFINITY);
+        synced();
+        put(1, "a", "five");
+        put(2, "a", "six");
+        synced();
+        assert_true(is_there(1) && is_there(2));
+        assert_string_equal(read_again(), "1:a:one 1:a:two, which takes a w 1:a:three, which takes a "
+                                          "1:a:four, which takes a  1:a:five 2:a:six ");
+        end();
+    }
 }
 
 static void
@@ -387,7 +418,7 @@ what_begins_anew_twice_and_has_its_floor_counts(void **state) /* J5, J2 */
     assert_int_equal(system(from), 0);
     snprintf(from, sizeof from, "cp %s %s/undo-0000000010.j", path_of(3), directory);
     assert_int_equal(system(from), 0);
-    assert_int_equal(truncate(path_of(2), 60), 0);
+    assert_int_equal(truncate(path_of(2), FROM_BYTES + 60), 0);
     unlink(path_of(3));
     open_it();
     assert_string_equal(read_again(), "1:a:again 2:a:live ");
@@ -404,5 +435,6 @@ WR_TESTS = { WR_TEST(what_did_not_come_to_its_floor_is_void),
              WR_TEST(a_floor_stays_while_what_it_made_void_is_there),
              WR_TEST(damage_ends_a_file),
              WR_TEST(a_disk_that_is_full_is_told_and_tried_again),
+             WR_TEST(what_was_written_twice_is_read_once),
              WR_TEST(there_is_room_until_too_much_waits),
              { NULL, NULL } };
