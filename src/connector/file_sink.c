@@ -32,7 +32,7 @@ typedef struct file_sink {
     uint64_t                   size; /* of the file, all pending bytes included */
     uint64_t                   rotated;
     bool                       dirty; /* written since the last fsync */
-    bool                       full;  /* it waits for room on the disk */
+    bool                       full;  /* it waits for room on the disk; fd -1: to begin its next file */
 } file_sink;
 
 /* Fsync the folder, so that the file's name survives. */
@@ -52,6 +52,12 @@ folder_sync(const char *path)
     }
 }
 
+static bool
+is_full(int error)
+{
+    return error == ENOSPC || error == EDQUOT;
+}
+
 static weir_status
 sink_begin(file_sink *s, wr_encoder *encoder, bool truncate, weir_error *err)
 {
@@ -62,7 +68,8 @@ sink_begin(file_sink *s, wr_encoder *encoder, bool truncate, weir_error *err)
     if (s->fd < 0 && errno == ENXIO) /* a pipe nobody reads yet */
         errno = EPIPE;
     if (s->fd < 0 || fstat(s->fd, &st) != 0)
-        return wr_error_set(err, WEIR_WRITE, "cannot open \"%s\": %s", path, strerror(errno));
+        return wr_error_set(err, is_full(errno) ? WEIR_DISK_FULL : WEIR_WRITE, "cannot open \"%s\": %s",
+                            path, strerror(errno));
     wr_output_set(&s->output, s->fd);
     s->size = S_ISREG(st.st_mode) ? (uint64_t) st.st_size : 0;
     if (s->config->sync)
@@ -111,6 +118,18 @@ sink_fail(file_sink *s, wr_sink_ctx *ctx, weir_status code, const char *what)
     return WR_FLOW_FAIL;
 }
 
+/* ctx->error says why. */
+static wr_flow
+sink_wait_for_room(file_sink *s, wr_sink_ctx *ctx, wr_flow blocked)
+{
+    if (!s->full)
+        wr_log(WR_LOG_WARN, "file", "%s: waiting for room", ctx->error.text);
+    s->full = true;
+    atomic_fetch_add_explicit(&ctx->retries, 1, memory_order_relaxed);
+    ctx->wake_after(ctx, RETRY_US);
+    return blocked;
+}
+
 /* NEXT: all is written. */
 static wr_flow
 sink_drain(file_sink *s, wr_sink_ctx *ctx, wr_flow blocked)
@@ -130,14 +149,9 @@ sink_drain(file_sink *s, wr_sink_ctx *ctx, wr_flow blocked)
     }
     if (state == WR_OUTPUT_CLOSED)
         return sink_fail(s, ctx, WEIR_CLOSED, "nobody reads the pipe");
-    if (error == ENOSPC || error == EDQUOT) { /* what is written stays; the rest waits for room */
+    if (is_full(error)) { /* what is written stays; the rest waits for room */
         wr_error_set(&ctx->error, WEIR_DISK_FULL, "\"%s\": %s", s->config->path, strerror(error));
-        if (!s->full)
-            wr_log(WR_LOG_WARN, "file", "\"%s\": %s: waiting for room", s->config->path, strerror(error));
-        s->full = true;
-        atomic_fetch_add_explicit(&ctx->retries, 1, memory_order_relaxed);
-        ctx->wake_after(ctx, RETRY_US);
-        return blocked;
+        return sink_wait_for_room(s, ctx, blocked);
     }
     return sink_fail(s, ctx, WEIR_WRITE, strerror(error));
 }
@@ -151,6 +165,17 @@ sink_sync(file_sink *s, wr_sink_ctx *ctx)
     return WR_FLOW_NEXT;
 }
 
+/* The file that stood there has been renamed. */
+static wr_flow
+sink_begin_next(file_sink *s, wr_sink_ctx *ctx)
+{
+    weir_status status = sink_begin(s, ctx->encoder, false, &ctx->error);
+    if (status == WEIR_DISK_FULL)
+        return sink_wait_for_room(s, ctx, WR_FLOW_AGAIN);
+    s->full = false;
+    return status == WEIR_OK ? WR_FLOW_NEXT : WR_FLOW_FAIL;
+}
+
 static wr_flow
 sink_rotate(file_sink *s, wr_sink_ctx *ctx)
 {
@@ -160,13 +185,16 @@ sink_rotate(file_sink *s, wr_sink_ctx *ctx)
     do
         snprintf(to, sizeof to, "%s.%" PRIu64, s->config->path, ++s->rotated);
     while (access(to, F_OK) == 0);
+    if (rename(s->config->path, to) != 0) {
+        if (!is_full(errno))
+            return sink_fail(s, ctx, WEIR_WRITE, strerror(errno));
+        wr_error_set(&ctx->error, WEIR_DISK_FULL, "\"%s\": %s", to, strerror(errno));
+        s->rotated--;
+        return sink_wait_for_room(s, ctx, WR_FLOW_AGAIN);
+    }
     close(s->fd);
     s->fd = -1;
-    if (rename(s->config->path, to) != 0)
-        return sink_fail(s, ctx, WEIR_WRITE, strerror(errno));
-    if (sink_begin(s, ctx->encoder, false, &ctx->error) != WEIR_OK)
-        return WR_FLOW_FAIL;
-    return WR_FLOW_NEXT;
+    return sink_begin_next(s, ctx);
 }
 
 static wr_flow
@@ -174,8 +202,10 @@ sink_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
 {
     file_sink *s = self;
     wr_flow    flow = sink_drain(s, ctx, WR_FLOW_AGAIN);
-    if (flow == WR_FLOW_NEXT && s->config->rotate_bytes > 0 && s->output.regular &&
-        s->size >= (uint64_t) s->config->rotate_bytes)
+    if (flow == WR_FLOW_NEXT && s->fd < 0)
+        flow = sink_begin_next(s, ctx);
+    else if (flow == WR_FLOW_NEXT && s->config->rotate_bytes > 0 && s->output.regular &&
+             s->size >= (uint64_t) s->config->rotate_bytes)
         flow = sink_rotate(s, ctx);
     if (flow != WR_FLOW_NEXT)
         return flow;

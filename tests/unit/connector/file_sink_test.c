@@ -3,8 +3,10 @@
 #include "support/sinks.h"
 #include "support/test.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -118,6 +120,48 @@ bad_paths_are_refused(void **state)
     wr_sinks_close(&s);
 }
 
+/* The C library's, unless there is no room for another name: the test stands in its place. */
+static bool no_room_for_names;
+
+int
+open(const char *name, int flags, ...)
+{
+    va_list  more;
+    unsigned mode = 0;
+    va_start(more, flags);
+    if ((flags & O_CREAT) != 0)
+        mode = va_arg(more, unsigned);
+    va_end(more);
+    if (no_room_for_names && (flags & O_CREAT) != 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return openat(AT_FDCWD, name, flags, mode);
+}
+
+/* Nor is the pipeline failed by a flush meanwhile, and the batch is not written twice. */
+static void
+a_rotated_file_is_begun_when_there_is_room(void **state)
+{
+    wr_sinks s;
+    char     name[128];
+    wr_sinks_open(&s, "file", config("; rotate=5B"), "json", "a int8");
+    assert_int_equal(wr_sinks_write(&s, "{\"a\":1}", NULL, 1000), WR_FLOW_NEXT);
+    no_room_for_names = true;
+    assert_int_equal(wr_sinks_write(&s, "{\"a\":2}", NULL, 10), WR_FLOW_AGAIN);
+    assert_int_equal(s.ctx.error.code, WEIR_DISK_FULL);
+    assert_true(s.wake_at > 0 && s.ctx.retries > 0);
+    assert_int_equal(wr_sinks_flush(&s, 10), WR_FLOW_NEXT);
+    assert_int_equal(wr_sinks_write(&s, "{\"a\":2}", NULL, 10), WR_FLOW_AGAIN);
+    no_room_for_names = false;
+    assert_int_equal(wr_sinks_write(&s, "{\"a\":2}", NULL, 1000), WR_FLOW_NEXT);
+    assert_int_equal(wr_sinks_flush(&s, 1000), WR_FLOW_NEXT);
+    wr_sinks_close(&s);
+    assert_string_equal(slurp(path), "{\"a\":2}\n");
+    snprintf(name, sizeof name, "%s.1", path);
+    assert_string_equal(slurp(name), "{\"a\":1}\n");
+}
+
 static void
 full_disk_is_waited_for(void **state)
 {
@@ -204,6 +248,7 @@ WR_TESTS = {
     SINK_TEST(torn_line_is_closed),
     SINK_TEST(file_is_rotated_between_batches),
     SINK_TEST(bad_paths_are_refused),
+    SINK_TEST(a_rotated_file_is_begun_when_there_is_room),
     SINK_TEST(full_disk_is_waited_for),
     SINK_TEST(slow_reader_stops_stdout),
     SINK_TEST(gone_reader_ends_quietly),
