@@ -255,7 +255,7 @@ wr_runtime_wait(wr_runtime *rt, int64_t timeout_us, weir_error *err)
     int64_t begun = wr_clock_monotonic(wr_clock_system());
     wr_mutex_lock(&rt->lock);
     while (!atomic_load(&rt->finished) && !atomic_load(&rt->failed)) {
-        int64_t left = begun + timeout_us - wr_clock_monotonic(wr_clock_system());
+        int64_t left = timeout_us - (wr_clock_monotonic(wr_clock_system()) - begun);
         if (left <= 0) {
             wr_mutex_unlock(&rt->lock);
             return WEIR_TIMEOUT;

@@ -116,6 +116,19 @@ sink_answered(sink_task *s, wr_flow flow)
     return stuck ? SINK_STUCK : SINK_FAILED;
 }
 
+/* The journal goes on: its trouble is not the connector's. */
+static void
+sink_clear_blame(sink_task *s)
+{
+    if (!s->undo.blamed)
+        return;
+    s->undo.blamed = false;
+    wr_error_clear(&s->ctx.error);
+    wr_mutex_lock(&s->error_lock);
+    s->last_error[0] = '\0';
+    wr_mutex_unlock(&s->error_lock);
+}
+
 /* What is noted is not durable yet, or there is no room: SEEDED, a sync is made here; else the journal's thread wakes the
  * task.  True: go on. */
 static bool
@@ -125,21 +138,13 @@ sink_await_journal(sink_task *s)
     if (rt->config.executor == WR_EXECUTOR_SEEDED && wr_undo_has_unsynced(rt) && wr_undo_sync_now(rt))
         return true;
     wr_undo_sync_soon(rt);
+    sink_clear_blame(s);
     s->undo.blamed = wr_undo_trouble(s, &s->ctx.error);
     if (s->undo.blamed) {
         (void) sink_answered(s, WR_FLOW_WAIT);
         ctx_wake_after(&s->ctx, JOURNAL_RETRY_US);
     }
     return false;
-}
-
-/* The journal goes on: its trouble is not the connector's. */
-static void
-sink_clear_blame(sink_task *s)
-{
-    if (s->undo.blamed)
-        wr_error_clear(&s->ctx.error);
-    s->undo.blamed = false;
 }
 
 /* The next rows that a restart takes back; NULL when there are no more. */
@@ -183,6 +188,7 @@ sink_proceed(sink_task *s)
         return SINK_GO; /* sink_take goes on with it */
     if (s->undo.on && !wr_undo_is_durable(s) && !sink_await_journal(s))
         return SINK_STUCK;
+    sink_clear_blame(s);
     sink_step step = sink_answered(s, ops->flush != NULL ? ops->flush(s->self, &s->ctx) : WR_FLOW_NEXT);
     if (step == SINK_GO && s->flushing != 0) {
         wr_epoch epoch = s->flushing;

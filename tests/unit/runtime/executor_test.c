@@ -442,7 +442,21 @@ threads_push_and_stop(void **state)
     rig_fini(&r);
 }
 
-WR_TESTS = {
+static void
+whoever_waits_for_ever_waits(void **state)
+{
+    rig        r;
+    weir_error err;
+    make_events(1);
+    init(&r, RIG_WINDOWS, PARTITIONS);
+    r.config.executor = WR_EXECUTOR_THREADS;
+    rig_start(&r);
+    assert_int_equal(wr_runtime_wait(r.rt, INT64_MAX, &err), WEIR_OK);
+    assert_true(wr_runtime_finished(r.rt));
+    rig_fini(&r);
+}
+
+WR_TESTS = { WR_TEST(whoever_waits_for_ever_waits),
     WR_TEST(rows_pass),
     WR_TEST(a_job_without_rows_ends),
     WR_TEST(windows_are_the_same_with_any_workers),

@@ -12,8 +12,10 @@
 #include "support/scratch.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 enum { PARTITIONS = 2, KEYS = 4000, VERSIONS = 6, SECOND = 1000000, GONE = -1 };
@@ -128,12 +130,21 @@ held_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
     return WR_FLOW_NEXT;
 }
 
+static bool flush_waits; /* for the other side, which says nothing */
+
+static wr_flow
+held_flush(void *self, wr_sink_ctx *ctx)
+{
+    return flush_waits ? WR_FLOW_WAIT : WR_FLOW_NEXT;
+}
+
 static const wr_sink_ops held_ops = { .name = "held",
                                       .doc = "rows by key",
                                       .self_bytes = sizeof(void *),
                                       .takes_changes = true,
                                       .open = held_open,
-                                      .write = held_write };
+                                      .write = held_write,
+                                      .flush = held_flush };
 
 /* --- the job --- */
 
@@ -389,7 +400,56 @@ what_is_kept_of_older_checkpoints_is_not_held_in_memory(void **state)
     end(&r);
 }
 
-WR_TESTS = { WR_TEST(what_is_kept_of_older_checkpoints_is_not_held_in_memory),
+/* --- what is said of a sink --- */
+
+static void
+limit_file_size(rlim_t bytes)
+{
+    struct rlimit size;
+    getrlimit(RLIMIT_FSIZE, &size);
+    size.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &size), 0);
+}
+
+static void
+expect_last_error(const rig *r, const char *has)
+{
+    wr_sink_view view;
+    wr_runtime_sink_view(r->rt, 0, &view);
+    assert_true(view.blocked);
+    if (has == NULL)
+        assert_string_equal(view.last_error, "");
+    else
+        assert_non_null(strstr(view.last_error, has));
+}
+
+/* What was found is put down anew and has to be durable before a flush, without a batch in between. */
+static void
+a_flush_is_not_said_to_wait_for_a_journal_that_goes_on(void **state)
+{
+    rig r;
+    begin_following(&r);
+    rig_start(&r);
+    rig_run(&r);
+    rig_crash(&r);
+    signal(SIGXFSZ, SIG_IGN);
+    atomic_store(&limit, 0);
+    rig_start(&r);
+    limit_file_size(10);
+    (void)wr_runtime_barrier(r.rt);
+    rig_run(&r);
+    limit_file_size(RLIM_INFINITY);
+    expect_last_error(&r, "undo-");
+    flush_waits = true;
+    rig_wait(&r, 2 * SECOND);
+    expect_last_error(&r, NULL);
+    flush_waits = false;
+    rig_crash(&r);
+    end(&r);
+}
+
+WR_TESTS = { WR_TEST(a_flush_is_not_said_to_wait_for_a_journal_that_goes_on),
+             WR_TEST(what_is_kept_of_older_checkpoints_is_not_held_in_memory),
              WR_TEST(at_its_limit_it_waits_for_checkpoints_and_loses_nothing),
              WR_TEST(short_lives_do_not_make_it_grow),
              { NULL, NULL } };
