@@ -6,6 +6,8 @@
  * Offsets     where the checkpoint says; else the greater of what this process has read and what the group has
  *             committed; else by `start`.  Always as a number, so that a checkpoint can hold it.  The client never
  *             resets an offset by itself, unless on_gap says so.
+ * Together    a position and how much of its message is decoded change under the lock: a shard's freeze may look at any
+ *             time, at partitions that are away, too.
  */
 #include "connector/kafka_impl.h"
 #include "data/datetime.h"
@@ -58,16 +60,17 @@ offset_at_time(kafka_consumer *c, int32_t partition, int64_t low, int64_t *offse
                                               : offsets_failed(c, code, "offsets by time", err);
 }
 
-/* Where a partition begins that neither a checkpoint nor the group knows; and its end. */
+/* Where a partition begins that neither a checkpoint nor the group knows. */
 static weir_status
-offset_by_start(kafka_consumer *c, kafka_partition *p, int64_t low, int64_t high, weir_error *err)
+offset_by_start(kafka_consumer *c, const kafka_partition *p, int64_t low, int64_t high, int64_t *position,
+                weir_error *err)
 {
     switch ((wr_kafka_start) c->config->start) {
-    case WR_KAFKA_EARLIEST: p->position = low; return WEIR_OK;
-    case WR_KAFKA_LATEST: p->position = high; return WEIR_OK;
+    case WR_KAFKA_EARLIEST: *position = low; return WEIR_OK;
+    case WR_KAFKA_LATEST: *position = high; return WEIR_OK;
     case WR_KAFKA_TIMESTAMP:
-        WR_TRY(offset_at_time(c, p->number, low, &p->position, err));
-        p->position = p->position >= 0 ? p->position : high;
+        WR_TRY(offset_at_time(c, p->number, low, position, err));
+        *position = *position >= 0 ? *position : high;
         return WEIR_OK;
     case WR_KAFKA_COMMITTED: break;
     }
@@ -106,6 +109,21 @@ offsets_of(kafka_consumer *c, int32_t partition, int64_t *low, int64_t *high, we
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? WEIR_OK : offsets_failed(c, code, "watermarks", err);
 }
 
+static void
+partition_begin(kafka_consumer *c, kafka_partition *p, int64_t position, int64_t high)
+{
+    wr_mutex_lock(&c->lock);
+    if (position != p->position)
+        p->skip_bytes = 0;
+    p->position = position;
+    atomic_store(&p->begun, false);
+    p->from = position;
+    p->end = c->bounded ? high : -1;
+    p->over = c->bounded && position >= high;
+    p->eof = -1;
+    wr_mutex_unlock(&c->lock);
+}
+
 weir_status
 wr_kafka_offsets_resolve(kafka_consumer *c, rd_kafka_topic_partition_list_t *list, weir_error *err)
 {
@@ -113,23 +131,16 @@ wr_kafka_offsets_resolve(kafka_consumer *c, rd_kafka_topic_partition_list_t *lis
     for (int i = 0; i < list->cnt; i++) {
         rd_kafka_topic_partition_t *e = &list->elems[i];
         kafka_partition            *p = &c->partitions[e->partition];
-        int64_t                     low = 0, high = 0;
+        int64_t                     low = 0, high = 0, position = p->position;
         /* back after it was away: others may have gone further, but never count a row twice */
-        if (!p->restored && e->offset > p->position) {
-            p->position = e->offset;
-            p->skip_bytes = 0;
-        }
-        if (p->position < 0 || c->bounded)
+        if (!p->restored)
+            position = WR_MAX(position, e->offset);
+        if (position < 0 || c->bounded)
             WR_TRY(offsets_of(c, p->number, &low, &high, err));
-        if (p->position < 0)
-            WR_TRY(offset_by_start(c, p, low, high, err));
-        atomic_store(&p->begun, false);
-        p->from = p->position;
-        p->end = c->bounded ? high : -1;
-        p->over = c->bounded && p->position >= high;
-        p->eof = -1;
-        p->restored = false;
-        e->offset = p->position;
+        if (position < 0)
+            WR_TRY(offset_by_start(c, p, low, high, &position, err));
+        partition_begin(c, p, position, high);
+        e->offset = position;
     }
     return WEIR_OK;
 }
