@@ -232,7 +232,7 @@ query_go(query_run *q)
         .param_count = (uint32_t)q->params.count,
         .no_flush = q->no_flush != 0,
         .row_limit = (uint64_t)q->limit,
-        .timeout_us = q->timeout_s * 1000000,
+        .timeout_us = q->timeout_s < INT64_MAX / 1000000 ? WR_MAX(q->timeout_s, 0ll) * 1000000 : INT64_MAX,
         .pipeline = q->pipeline,
         .follow = q->follow != 0,
         .unbounded_state = q->unbounded != 0,

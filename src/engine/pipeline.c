@@ -377,6 +377,7 @@ weir_status
 weir_pipeline_wait(weir_pipeline *p, int64_t timeout_us, weir_error *err)
 {
     struct timespec until;
+    timeout_us = WR_MAX(timeout_us, (int64_t) 0);
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += timeout_us / 1000000;
     until.tv_nsec += timeout_us % 1000000 * 1000;

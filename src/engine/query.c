@@ -156,7 +156,7 @@ weir_query(weir *engine, const char *sql, const weir_query_options *options, wei
     r->progress = o->progress;
     r->progress_user = o->user;
     r->told = wr_clock_monotonic(engine->clock);
-    r->deadline = o->timeout_us > 0 ? r->told + o->timeout_us : 0;
+    r->deadline = o->timeout_us > 0 ? r->told + WR_MIN(o->timeout_us, INT64_MAX - r->told) : 0;
     wr_budget_set_limit(p->state, wr_budget_limit(engine->budget) / 5 * 4);
     weir_status status = explain && !analyze    ? WEIR_OK
                          : o->restart_seed != 0 ? wr_result_restart(r, &c, o->restart_seed, err)

@@ -96,6 +96,37 @@ what_has_no_end_is_refused_at_its_place(void **state)
     weir_close(f.engine);
 }
 
+static void
+a_time_limit_has_no_limit(void **state)
+{
+    (void) state;
+    fixture            f = fixture_open();
+    weir_error         err = { 0 };
+    uint64_t           rows;
+    weir_query_options patient = { .timeout_us = INT64_MAX };
+    assert_int_equal(run(&f, "SELECT count(*) FROM n", patient, &rows, NULL, &err), WEIR_OK);
+    assert_int_equal(rows, 1);
+    weir_close(f.engine);
+}
+
+static void
+nobody_waits_for_less_than_no_time(void **state)
+{
+    (void) state;
+    fixture        f = fixture_open();
+    weir_error     err = { 0 };
+    weir_report   *report = weir_report_open();
+    weir_pipeline *running = NULL;
+    const char    *text = "name: r\nsources:\n  m: { nexmark: { relation: bid } }\n"
+                          "views:\n  v: { sql: \"SELECT auction FROM m\" }\n";
+    assert_int_equal(weir_pipeline_load(f.engine, "r.yaml", text, NULL, NULL, report, &running), WEIR_OK);
+    weir_report_close(report);
+    assert_int_equal(weir_pipeline_start(running, &err), WEIR_OK);
+    assert_int_equal(weir_pipeline_wait(running, -999999, &err), WEIR_TIMEOUT);
+    assert_int_equal(weir_pipeline_stop(running, &err), WEIR_OK);
+    weir_close(f.engine);
+}
+
 static bool
 give_up(void *user, const weir_progress *progress)
 {
@@ -174,7 +205,9 @@ explain_analyze_counts(void **state)
     weir_close(f.engine);
 }
 
-WR_TESTS = { WR_TEST(views_are_answered_and_mistakes_elsewhere_are_no_matter),
+WR_TESTS = { WR_TEST(a_time_limit_has_no_limit),
+             WR_TEST(nobody_waits_for_less_than_no_time),
+             WR_TEST(views_are_answered_and_mistakes_elsewhere_are_no_matter),
              WR_TEST(what_has_no_end_is_refused_at_its_place),
              WR_TEST(a_query_can_be_given_up),
              WR_TEST(a_running_pipeline_is_read_anew),
