@@ -73,6 +73,10 @@ wr_result_restart(weir_result *r, const wr_runtime_config *config, uint64_t seed
     char dir[WR_SCRATCH_PATH];
     WR_TRY(wr_scratch_make(dir, err));
     p->data_dir = wr_arena_strdup(&p->arena, dir);
+    if (p->data_dir == NULL) {
+        wr_scratch_remove(dir);
+        return wr_error_set(err, WEIR_MEMORY, "no memory for a query");
+    }
     c.data_dir = p->data_dir;
     c.workers = from_to[0];
     wr_random_init(&random, seed);

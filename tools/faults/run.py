@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""run.py BUILD_DIR [--only WORD,...] [--kind WORD] [--sample N] [--seconds S] [--seed S] [--jobs J] [--sites] [--try RUN]
+"""run.py BUILD_DIR [--only WORD,...] [--kind WORD] [--sample N] [--seconds S] [--seed S] [--jobs J] [--suites] [--sites] [--try RUN]
 
 Makes every allocation and every system call of Weir fail, one a run, in each scenario of scenarios.py.
 
@@ -10,6 +10,7 @@ each of its errors once, and from there on, or moves one byte only.  Right is: n
 words, or the right answer; and afterwards, from the same directory and without faults, the right answer with nothing lost.
 A place that an earlier scenario has been through is taken once, at a time drawn by lot.
 
+--suites: also the project's own tests, for call sites that the scenarios do not pass (suites.py).
 --sites: also list the call sites that no scenario reached.  Build with SAN=asan for leaks.  Exit 1 when something is wrong.
 """
 import argparse
@@ -25,6 +26,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import scenarios  # noqa: E402
+import suites  # noqa: E402
 from bench import Bench, Wrong  # noqa: E402
 from table import Program  # noqa: E402
 
@@ -88,6 +90,7 @@ def main():
     a.add_argument("--seconds", type=float, default=0)
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--jobs", type=int, default=2)
+    a.add_argument("--suites", action="store_true")
     a.add_argument("--sites", action="store_true")
     a.add_argument("--try", dest="one", default="", help="one run, as a report names it")
     a.add_argument("--words", action="store_true", help="print what was said, by kind")
@@ -95,10 +98,21 @@ def main():
     rnd, bench, begun = random.Random(o.seed), Bench(o.build), time.time()
     programs = {True: Program(bench.embed), False: Program(bench.weir)}
     o.only = o.one.split()[0] if o.one else o.only
-    chosen = [s for s in scenarios.ALL if not o.only or any(w in s.name for w in o.only.split(","))]
+    chosen = [s for s in scenarios.ALL + (suites.all_of_them() if o.suites else []) if not o.only or any(w in s.name for w in o.only.split(","))]
     plans, seen, passed, failed, words = [], set(), set(), set(), collections.Counter()
     for s in chosen:
-        places, _ = bench.prepare(s)
+        try:
+            places, _ = bench.prepare(s)
+        except SystemExit as e:
+            if not s.rest:
+                raise
+            print("%-14s left out: %s" % (s.name, str(e).splitlines()[0]), flush=True)
+            continue
+        if s.rest:
+            places = {i: p for i, p in places.items() if p.stack and p.stack[0] not in passed}
+            if not places:
+                shutil.rmtree(bench.ready[s])
+                continue
         own = []
         program = programs[s is scenarios.Embed]
         program.where([p.stack[0] for p in places.values() if p.stack])

@@ -93,6 +93,7 @@ class Scenario:
     name = None
     tells = False  # what went wrong stands on standard output
     keeps = False  # a data directory: mend() and last() are there
+    rest = False  # only places whose call sites no scenario before it has been through
     ok = (0,)
     timeout = 20
     want = None  # what last() is to be, once that is known
