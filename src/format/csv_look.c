@@ -4,9 +4,11 @@
  *
  * Place       before there is a schema; the cutting itself is the decoder's (csv_scan.c), so that both see
  *             the same records.
- * Cost        a pass over the bytes; a quote without an end costs one over the rest.
+ * Cost        a pass over the bytes; a quote without an end costs one over the rest: after some of those the rest is left.
  */
 #include "format/csv_impl.h"
+
+enum { ENDLESS_MAX = 64 };
 
 static void
 record_show(const wr_csv_decoder *d, uint32_t record, wr_csv_see see, void *user)
@@ -34,7 +36,7 @@ wr_csv_look(const wr_csv_decode_config *config, const char *bytes, size_t length
     d.null_length = strlen(d.null_text);
     wr_text_init(&d.unescaped, budget);
     p += length >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    for (uint32_t record = 0; p < end;) {
+    for (uint32_t record = 0, endless = 0; p < end && endless < ENDLESS_MAX;) {
         wr_csv_scan what = wr_csv_record_scan(&d, p, end, &after);
         if (what == WR_CSV_SCAN_MEMORY) {
             status = WEIR_MEMORY;
@@ -43,6 +45,7 @@ wr_csv_look(const wr_csv_decode_config *config, const char *bytes, size_t length
         if (what == WR_CSV_SCAN_OPEN) { /* the quote was a mistake, and costs its line */
             const char *newline = memchr(p, '\n', (size_t)(end - p));
             p = newline != NULL ? newline + 1 : end;
+            endless++;
             continue;
         }
         if (d.fields_read != 1 || d.fields[0].raw_length > 0) /* no empty line */
