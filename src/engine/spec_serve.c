@@ -39,7 +39,8 @@ address_check(wr_spec_reader *r, const wr_spec *spec, const wr_node *at, const c
     if (strncmp(text, "unix:", 5) == 0) {
         if (text[5] == '\0' || strlen(text + 5) > UNIX_PATH_MAX_BYTES)
             (void)!wr_node_error(r->report, at, WEIR_CONFIG_VALUE, "write unix:/path",
-                                 text[5] == '\0' ? "the path is missing" : "the path is longer than 107 bytes");
+                                 text[5] == '\0' ? "the path is missing" : "the path is longer than %d bytes",
+                                 UNIX_PATH_MAX_BYTES);
         return;
     }
     if (wr_tcp_address_check(text, true, &err) != WEIR_OK) {

@@ -30,7 +30,7 @@ typedef struct wr_csv_encode_config {
     int         op; /* 0 auto, 1 none */
 } wr_csv_encode_config;
 
-/* A field as wr_csv_look shows it: the count-th part of its record, without quotes and escapes. */
+/* A field of a record as wr_csv_look shows it, without quotes and escapes. */
 typedef struct wr_csv_seen {
     uint32_t    record, field, count; /* record 0 is the header; count: fields of the record */
     const char *text;                 /* until the call returns                              */
