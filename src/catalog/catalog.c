@@ -2,9 +2,9 @@
 /* catalog/catalog.c -- relations by name (see catalog.h). */
 #include "catalog/catalog.h"
 
-#include <string.h>
+#include "base/nearest.h"
 
-enum { NEAREST_MAX = 3, NAME_MAX_COMPARED = 63 };
+#include <string.h>
 
 void
 wr_catalog_init(wr_catalog *catalog, wr_arena *arena)
@@ -53,41 +53,12 @@ wr_catalog_find(const wr_catalog *catalog, const char *name)
     return wr_names_find(&catalog->names, name, &index) ? catalog->relations[index] : NULL;
 }
 
-/* Levenshtein distance of two short names; names beyond NAME_MAX_COMPARED bytes are far from all.
- */
-static uint32_t
-edit_distance(const char *a, const char *b)
-{
-    uint32_t row[NAME_MAX_COMPARED + 1];
-    size_t n = strlen(a), m = strlen(b);
-    if (n > NAME_MAX_COMPARED || m > NAME_MAX_COMPARED)
-        return UINT32_MAX;
-    for (uint32_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (uint32_t i = 1; i <= n; i++) {
-        uint32_t diagonal = row[0];
-        row[0] = i;
-        for (uint32_t j = 1; j <= m; j++) {
-            uint32_t above = row[j];
-            uint32_t change = diagonal + (a[i - 1] != b[j - 1]);
-            row[j] = WR_MIN(WR_MIN(above + 1, row[j - 1] + 1), change);
-            diagonal = above;
-        }
-    }
-    return row[m];
-}
-
 const char *
 wr_catalog_nearest(const wr_catalog *catalog, const char *name)
 {
-    const char *best = NULL;
-    uint32_t best_distance = NEAREST_MAX + 1;
-    for (uint32_t i = 0; i < catalog->count; i++) {
-        uint32_t d = edit_distance(catalog->relations[i]->name, name);
-        if (d < best_distance && (2 * d <= strlen(name) || d == 1) && d < strlen(name)) {
-            best_distance = d;
-            best = catalog->relations[i]->name;
-        }
-    }
-    return best;
+    wr_nearest nearest;
+    wr_nearest_init(&nearest, name);
+    for (uint32_t i = 0; i < catalog->count; i++)
+        wr_nearest_offer(&nearest, catalog->relations[i]->name);
+    return nearest.best;
 }

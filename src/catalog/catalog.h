@@ -49,5 +49,5 @@ void         wr_catalog_init(wr_catalog *catalog, wr_arena *arena);
 /* Adds a copy of relation (schema and name are borrowed and must outlive the catalog). Error: CONFIG_DUPLICATE_KEY. */
 weir_status  wr_catalog_add(wr_catalog *catalog, const wr_relation *relation, weir_error *err);
 wr_relation *wr_catalog_find(const wr_catalog *catalog, const char *name);
-/* The known name nearest to name (edit distance <= 3), or NULL: for "did you mean". */
+/* The known name nearest to name (base/nearest.h), or NULL: for "did you mean". */
 const char  *wr_catalog_nearest(const wr_catalog *catalog, const char *name);

@@ -2,6 +2,8 @@
 /* cli/args.c -- options of a verb, and the small things all verbs share (see cli.h). */
 #include "cli/cli.h"
 
+#include "base/nearest.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -122,48 +124,16 @@ cli_read_file(const char *path, size_t *length)
     return whole;
 }
 
-/* Letters two words share in order, less what they do not: enough to guess a slip. */
-static int
-likeness(const char *a, const char *b)
-{
-    int score = 0;
-    for (const char *p = a, *q = b; *p != '\0'; p++) {
-        const char *hit = strchr(q, *p);
-        if (hit != NULL) {
-            score += 2;
-            q = hit + 1;
-        } else {
-            score--;
-        }
-    }
-    return score - abs((int)strlen(a) - (int)strlen(b));
-}
-
-const char *
-cli_nearest(const char *word, const char *const *words)
-{
-    const char *best = NULL;
-    int best_score = (int)strlen(word);
-    for (; *words != NULL; words++)
-        if (likeness(word, *words) >= best_score) {
-            best_score = likeness(word, *words);
-            best = *words;
-        }
-    return best;
-}
-
 static int
 usage_unknown(const char *verb, const char *option, const cli_option *options)
 {
-    const char *names[32];
-    int n = 0;
-    for (; options->name != NULL && n < 31; options++)
-        names[n++] = options->name;
-    names[n] = NULL;
-    const char *near = cli_nearest(option, names);
+    wr_nearest nearest;
+    wr_nearest_init(&nearest, option);
+    for (; options->name != NULL; options++)
+        wr_nearest_offer(&nearest, options->name);
     cli_say("unknown option --%s", option);
-    if (near != NULL)
-        fprintf(stderr, "  did you mean --%s?\n", near);
+    if (nearest.best != NULL)
+        fprintf(stderr, "  did you mean --%s?\n", nearest.best);
     fprintf(stderr, "  try: weir help %s\n", verb);
     return CLI_USAGE;
 }

@@ -65,7 +65,6 @@ void cli_set_colour(const char *mode); /* auto|always|never */
 int cli_exit_code(weir_status status);
 /* Read a whole file (or "-"); owned (weir_free); NULL after having said why. */
 char *cli_read_file(const char *path, size_t *length);
-const char *cli_nearest(const char *word, const char *const *words);
 
 /* ---- output of rows ---------------------------------------------------------------------------
  */

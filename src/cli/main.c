@@ -2,6 +2,8 @@
 /* cli/main.c -- find the verb, run it; help and version. */
 #include "cli/cli.h"
 
+#include "base/nearest.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -116,15 +118,13 @@ verb_run(int argc, char **argv)
     const cli_verb *v = verb_find(argv[1]);
     if (v != NULL)
         return v->run(argc - 1, argv + 1);
-    const char *names[32];
-    int n = 0;
-    for (const cli_verb *const *at = cli_verbs; *at != NULL && n < 31; at++)
-        names[n++] = (*at)->name;
-    names[n] = NULL;
-    const char *near = cli_nearest(argv[1], names);
+    wr_nearest nearest;
+    wr_nearest_init(&nearest, argv[1]);
+    for (const cli_verb *const *at = cli_verbs; *at != NULL; at++)
+        wr_nearest_offer(&nearest, (*at)->name);
     cli_say("there is no verb \"%s\"", argv[1]);
-    if (near != NULL)
-        fprintf(stderr, "  did you mean: weir %s?\n", near);
+    if (nearest.best != NULL)
+        fprintf(stderr, "  did you mean: weir %s?\n", nearest.best);
     fputs("  try: weir help\n", stderr);
     return CLI_USAGE;
 }

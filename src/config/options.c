@@ -2,6 +2,8 @@
 /* config/options.c -- a mapping into a struct by its option table (see options.h). */
 #include "config/options.h"
 
+#include "base/nearest.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,16 +245,11 @@ node_set(const wr_option *o, const wr_node *node, void *config, wr_arena *arena,
 const char *
 wr_option_near(const wr_option *table, const char *name)
 {
-    const char *near = NULL;
-    uint32_t best = 4;
-    for (const wr_option *o = table; o != NULL && o->name != NULL; o++) {
-        uint32_t d = wr_edit_distance(name, o->name, 3);
-        if (d < best && d < strlen(o->name)) {
-            best = d;
-            near = o->name;
-        }
-    }
-    return near;
+    wr_nearest nearest;
+    wr_nearest_init(&nearest, name);
+    for (const wr_option *o = table; o != NULL && o->name != NULL; o++)
+        wr_nearest_offer(&nearest, o->name);
+    return nearest.best;
 }
 
 static weir_status

@@ -184,27 +184,3 @@ wr_report_print_json(const wr_report *report, wr_text *to)
     }
     wr_text_puts(to, "]\n");
 }
-
-uint32_t
-wr_edit_distance(const char *a, const char *b, uint32_t limit)
-{
-    enum { LENGTH_MAX = 63 };
-    size_t n = strlen(a), m = strlen(b);
-    if (n > LENGTH_MAX || m > LENGTH_MAX || n > m + limit || m > n + limit)
-        return limit + 1;
-    uint8_t d[LENGTH_MAX + 1][LENGTH_MAX + 1];
-    for (size_t i = 0; i <= n; i++)
-        d[i][0] = (uint8_t)i;
-    for (size_t j = 0; j <= m; j++)
-        d[0][j] = (uint8_t)j;
-    for (size_t i = 1; i <= n; i++)
-        for (size_t j = 1; j <= m; j++) {
-            uint32_t best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-            best = WR_MIN(best, d[i - 1][j] + 1u);
-            best = WR_MIN(best, d[i][j - 1] + 1u);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                best = WR_MIN(best, d[i - 2][j - 2] + 1u);
-            d[i][j] = (uint8_t)best;
-        }
-    return d[n][m] <= limit ? d[n][m] : limit + 1;
-}

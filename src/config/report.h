@@ -46,6 +46,3 @@ weir_status wr_report_error(wr_report *report, const char *file, uint32_t line, 
 weir_status wr_report_status(const wr_report *report);
 void        wr_report_print(const wr_report *report, bool colour, wr_text *to);
 void        wr_report_print_json(const wr_report *report, wr_text *to);
-
-/* Edit distance with swaps (Damerau 1964), up to `limit`; limit + 1 when farther. */
-uint32_t wr_edit_distance(const char *a, const char *b, uint32_t limit);

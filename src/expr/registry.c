@@ -9,6 +9,9 @@
  */
 #include "expr/registry_impl.h"
 
+#include "base/nearest.h"
+
+
 #include <string.h>
 
 static const wr_function *const tables[] = {
@@ -77,57 +80,10 @@ registry_collect(const char *name, wr_signature *to)
     return count;
 }
 
-/* How many single-character edits lead from a to b, at most `limit`. */
-static uint32_t
-edit_distance(const char *a, const char *b, uint32_t limit)
-{
-    enum { LENGTH_MAX = 64 };
-    size_t   n = strlen(a), m = strlen(b);
-    uint32_t row[LENGTH_MAX + 1];
-    if (n > LENGTH_MAX || m > LENGTH_MAX || (n > m ? n - m : m - n) > limit)
-        return limit + 1;
-    for (uint32_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        uint32_t diagonal = row[0];
-        row[0] = (uint32_t) i;
-        for (size_t j = 1; j <= m; j++) {
-            uint32_t change = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = WR_MIN(change, WR_MIN(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[m];
-}
-
-/* Twice the edits, a swap of neighbours being one, and a little more for another length; limit * 2 or more: too many. */
-static uint32_t
-name_cost(const char *name, const char *other, uint32_t limit)
-{
-    size_t n = strlen(name), i = 0;
-    bool   same = n == strlen(other);
-    while (name[i] != '\0' && name[i] == other[i])
-        i++;
-    if (same && i + 1 < n && name[i] == other[i + 1] && name[i + 1] == other[i] &&
-        strcmp(name + i + 2, other + i + 2) == 0)
-        return 2;
-    return 2 * edit_distance(name, other, limit) + !same;
-}
-
-typedef struct nearest {
-    const char *name, *best;
-    uint32_t    least;
-} nearest;
-
 static void
-nearest_aggregate(const wr_aggregate *a, void *user)
+offer_aggregate(const wr_aggregate *a, void *user)
 {
-    nearest *n = user;
-    uint32_t d = name_cost(n->name, a->name, n->least / 2);
-    if (d < n->least) {
-        n->least = d;
-        n->best = a->name;
-    }
+    wr_nearest_offer(user, a->name);
 }
 
 const char *
@@ -139,22 +95,17 @@ wr_function_nearest(const char *name)
         { "group_concat", "string_agg" }, { "listagg", "string_agg" }, { "collect_list", "array_agg" },
         { "strftime", "to_char" }, { "date_format", "to_char" }, { "get_json_object", "jsonb_path_query" },
     };
-    const char *best = NULL;
-    uint32_t    least = strlen(name) > 4 ? 6 : 4;
     for (size_t i = 0; i < WR_COUNT(elsewhere); i++)
         if (strcmp(elsewhere[i][0], name) == 0)
             return elsewhere[i][1];
+    wr_nearest nearest;
+    wr_nearest_init(&nearest, name);
     for (size_t t = 0; t < WR_COUNT(tables); t++)
-        for (const wr_function *f = tables[t]; f->name != NULL; f++) {
-            uint32_t d = wr_name_is_operator(f->name) ? least : name_cost(name, f->name, least / 2);
-            if (d < least) {
-                least = d;
-                best = f->name;
-            }
-        }
-    nearest n = { name, best, least };
-    wr_aggregate_each(nearest_aggregate, &n);
-    return n.best;
+        for (const wr_function *f = tables[t]; f->name != NULL; f++)
+            if (!wr_name_is_operator(f->name))
+                wr_nearest_offer(&nearest, f->name);
+    wr_aggregate_each(offer_aggregate, &nearest);
+    return nearest.best;
 }
 
 void

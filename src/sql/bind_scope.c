@@ -173,7 +173,7 @@ find_qualified(sql_binder *b, const sql_scope *scope, int32_t range, const char 
     return WEIR_OK;
 }
 
-/* "did you mean": same name in another case, or one within distance 2 by the catalog's measure. */
+/* "did you mean": same name in another case, or one as near as the catalog asks. */
 static void
 hint_column(sql_binder *b, const sql_scope *scope, const char *name)
 {

@@ -207,9 +207,6 @@ units_print(void **state)
     wr_bytes_print(12300000, &t);
     assert_string_equal(wr_text_string(&t), "1.5 s 12.3 MB");
     wr_text_fini(&t);
-    assert_int_equal(wr_edit_distance("topik", "topic", 3), 1);
-    assert_int_equal(wr_edit_distance("tpoic", "topic", 3), 1);
-    assert_int_equal(wr_edit_distance("abc", "xyzzy", 3), 4);
 }
 
 WR_TESTS = { WR_TEST(defaults_stand_where_nothing_is_said),
