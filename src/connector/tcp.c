@@ -24,48 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum {
-    EVENTS_A_TURN = 64,
-    RETRY_MIN_US = 100000, /* of connecting, and of accepting */
-    RETRY_MAX_US = 30000000,
-    HANDSHAKE_US = 10000000,
-    LISTENER = UINT32_MAX, /* the listening socket's event */
-};
-
-typedef struct tcp_source tcp_source;
-
-/* One a process. */
-typedef struct tcp_shared {
-    const wr_tcp_source_config *config;
-    wr_budget                  *budget;
-    int                         listener, port; /* -1: we connect */
-    struct addrinfo            *addresses;
-    wr_mutex                    lock;
-    tcp_tls                     tls; /* listening: under the lock */
-    tcp_source                **shards;
-    uint32_t                    shard_count, taken;
-    int                        *handed; /* by place: a connection for its shard, -1: none */
-    bool                       *busy;   /* by place */
-    _Atomic uint32_t            changes;
-    bool                        any; /* somebody has connected once */
-} tcp_shared;
-
-struct tcp_source {
-    tcp_shared    *shared;
-    wr_source_ctx *ctx;
-    int            epoll;
-    tcp_conn      *conns; /* of this shard, by place / shard_count */
-    uint32_t       conn_count, live;
-    _Atomic uint32_t shown; /* live connections that are made, for whoever looks */
-    uint32_t       changes_seen;
-    wr_input       spare;
-    /* Listening: not watched before then; 0: it is. */
-    int64_t                deaf_until;
-    /* Connecting. */
-    const struct addrinfo *next;
-    int64_t                retry_us, retry_at; /* the next pause; when the present one is over */
-    wr_random              random;
-};
+enum { HANDSHAKE_US = 10000000 };
 
 static uint32_t
 place_of(const tcp_source *s, uint32_t index)
@@ -73,87 +32,13 @@ place_of(const tcp_source *s, uint32_t index)
     return index * s->shared->shard_count + s->ctx->shard;
 }
 
-/* --- one a process --- */
-
 static bool
 tcp_bounded(const void *config)
 {
     return false;
 }
 
-static weir_status
-tcp_check(const void *config, weir_error *err)
-{
-    const wr_tcp_source_config *c = config;
-    if ((c->listen == NULL) == (c->connect == NULL))
-        return wr_error_set(err, WEIR_CONFIG_MISSING, "say either listen: or connect: host:port");
-    WR_TRY(wr_tcp_address_check(c->listen != NULL ? c->listen : c->connect, c->listen != NULL, err));
-    return wr_tcp_tls_check(c, err);
-}
-
-static void
-tcp_unshare(void *shared)
-{
-    tcp_shared *h = shared;
-    if (h->listener >= 0)
-        close(h->listener);
-    if (h->addresses != NULL)
-        freeaddrinfo(h->addresses);
-    for (int64_t i = 0; h->handed != NULL && i < h->config->connections; i++)
-        if (h->handed[i] >= 0)
-            close(h->handed[i]);
-    wr_tcp_tls_close(&h->tls);
-    wr_mutex_fini(&h->lock);
-    wr_free(h->handed);
-    wr_free(h->busy);
-    wr_free(h->shards);
-    wr_free(h);
-}
-
-static weir_status
-tcp_share(const void *config, uint32_t shard_count, wr_budget *budget, void **shared,
-          weir_error *err)
-{
-    const wr_tcp_source_config *c = config;
-    WR_TRY(tcp_check(c, err));
-    tcp_shared *h = wr_calloc(budget, 1, sizeof *h);
-    if (h == NULL)
-        return wr_error_set(err, WEIR_MEMORY, "no memory for a TCP source");
-    h->config = c;
-    h->budget = budget;
-    h->listener = -1;
-    h->shard_count = shard_count;
-    wr_mutex_init(&h->lock);
-    h->shards = wr_calloc(budget, shard_count, sizeof *h->shards);
-    h->handed = wr_alloc(budget, (size_t) c->connections * sizeof *h->handed);
-    h->busy = wr_calloc(budget, (size_t) c->connections, sizeof *h->busy);
-    weir_status status = WEIR_OK;
-    if (h->shards == NULL || h->handed == NULL || h->busy == NULL)
-        status = wr_error_set(err, WEIR_MEMORY, "no memory for a TCP source");
-    for (int64_t i = 0; h->handed != NULL && i < c->connections; i++)
-        h->handed[i] = -1;
-    if (status == WEIR_OK)
-        status = wr_tcp_tls_open(&h->tls, c, err);
-    if (status == WEIR_OK)
-        status = c->listen != NULL ? wr_tcp_listen(c->listen, &h->listener, &h->port, err)
-                                   : wr_tcp_resolve(c->connect, false, &h->addresses, err);
-    if (status != WEIR_OK) {
-        tcp_unshare(h);
-        return status;
-    }
-    *shared = h;
-    return WEIR_OK;
-}
-
 /* --- a shard's life --- */
-
-static bool
-epoll_watch(tcp_source *s, int fd, uint32_t what, uint32_t index)
-{
-    struct epoll_event event = { .events = what, .data.u32 = index };
-    return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ||
-           epoll_ctl(s->epoll, EPOLL_CTL_MOD, fd, &event) == 0;
-}
 
 static void
 tcp_close(void *self)
@@ -180,8 +65,7 @@ tcp_open(void *self, wr_source_ctx *ctx, const void *config, void *shared, weir_
     s->shared = h;
     s->ctx = ctx;
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
-    s->retry_us = RETRY_MIN_US;
-    s->next = h->addresses;
+    s->retry_us = TCP_RETRY_MIN_US;
     wr_input_init(&s->spare, ctx->flow);
     wr_random_init(&s->random, (uint64_t) wr_clock_monotonic(ctx->clock));
     uint32_t places = (uint32_t) h->config->connections;
@@ -200,44 +84,11 @@ tcp_open(void *self, wr_source_ctx *ctx, const void *config, void *shared, weir_
     if (s->epoll < 0 || s->conns == NULL)
         status = wr_error_set(err, s->epoll < 0 ? WEIR_LIMIT : WEIR_MEMORY, "no %s for a TCP source",
                               s->epoll < 0 ? "descriptor" : "memory");
-    else if (h->listener >= 0 && ctx->shard == 0 && !epoll_watch(s, h->listener, EPOLLIN, LISTENER))
+    else if (h->listener >= 0 && ctx->shard == 0 && !wr_tcp_watch(s->epoll, h->listener, EPOLLIN, TCP_LISTENER))
         status = wr_error_set(err, WEIR_LIMIT, "cannot watch the socket: %s", strerror(errno));
     if (status != WEIR_OK)
         tcp_close(s);
     return status;
-}
-
-/* The next attempt is after a pause. */
-static void
-retry_pause(tcp_source *s)
-{
-    int64_t pause = RETRY_MIN_US / 2; /* and full jitter */
-    pause += (int64_t) wr_random_below(&s->random, (uint64_t) s->retry_us);
-    s->retry_at = wr_clock_monotonic(s->ctx->clock) + pause;
-    s->ctx->wake_after(s->ctx, pause);
-    s->retry_us = WR_MIN(s->retry_us * 2, (int64_t) RETRY_MAX_US);
-}
-
-/* Connecting came to nothing. */
-static void
-retry_later(tcp_source *s, const char *why)
-{
-    wr_error_set(&s->ctx->error, WEIR_CONNECT, "cannot connect to %s: %s", s->shared->config->connect,
-                 why);
-    wr_log(WR_LOG_WARN, "tcp", "%s", s->ctx->error.text);
-    retry_pause(s);
-}
-
-/* The server has gone: after it gave something, or stayed for long, it is looked for before long. */
-static void
-retry_gone(tcp_source *s, bool gave, int64_t heard)
-{
-    if (gave || wr_clock_monotonic(s->ctx->clock) - heard >= RETRY_MAX_US)
-        s->retry_us = RETRY_MIN_US;
-    if (gave)
-        retry_pause(s);
-    else
-        retry_later(s, "it hangs up");
 }
 
 /* --- connections come and go --- */
@@ -253,7 +104,7 @@ conn_end(tcp_source *s, uint32_t index)
     s->live--;
     if (h->listener < 0) { /* the server will come back */
         s->ctx->caught_up(s->ctx, conn->lane, false);
-        retry_gone(s, gave, heard);
+        wr_tcp_retry_gone(s, gave, heard);
         return;
     }
     s->ctx->lane_end(s->ctx, conn->lane);
@@ -275,7 +126,7 @@ conn_drop(tcp_source *s, uint32_t index)
     tcp_shared *h = s->shared;
     wr_tcp_conn_fini(conn);
     if (h->listener < 0) {
-        retry_later(s, "no memory for TLS");
+        wr_tcp_retry_later(s, "no memory for TLS");
         return;
     }
     wr_log(WR_LOG_WARN, "tcp", "%s: a connection was refused: no memory for TLS", h->config->listen);
@@ -292,7 +143,7 @@ conn_begin(tcp_source *s, uint32_t index, int fd, bool connecting)
     tcp_conn *conn = &s->conns[index];
     conn->lane = s->ctx->lane(s->ctx, (int32_t) place_of(s, index));
     conn->watched = connecting ? EPOLLOUT : EPOLLIN;
-    if (conn->lane == NULL || !epoll_watch(s, fd, conn->watched, index))
+    if (conn->lane == NULL || !wr_tcp_watch(s->epoll, fd, conn->watched, index))
         return false;
     s->ctx->lane_anew(s->ctx, conn->lane); /* also after a restart: it is another connection */
     conn->fd = fd;
@@ -306,75 +157,6 @@ conn_begin(tcp_source *s, uint32_t index, int fd, bool connecting)
     wr_input_clear(&conn->input, 0);
     s->live++;
     return true;
-}
-
-/* Under the lock: a free place for a new connection, or false. */
-static bool
-place_find(tcp_shared *h, uint32_t *place)
-{
-    for (uint32_t i = 0; h->taken < (uint32_t) h->config->connections; i++)
-        if (!h->busy[i]) {
-            *place = i;
-            return true;
-        }
-    return false;
-}
-
-/* Shard 0: there is no descriptor, or no memory, for who waits: the listener would say so all the time. */
-static void
-accept_pause(tcp_source *s, int error)
-{
-    wr_log(WR_LOG_WARN, "tcp", "%s: a connection waits: %s", s->shared->config->listen, strerror(error));
-    s->deaf_until = wr_clock_monotonic(s->ctx->clock) + RETRY_MIN_US;
-    (void) epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->shared->listener, NULL);
-    s->ctx->wake_after(s->ctx, RETRY_MIN_US);
-}
-
-static void
-accept_resume(tcp_source *s)
-{
-    int64_t now = wr_clock_monotonic(s->ctx->clock);
-    if (s->deaf_until == 0)
-        return;
-    if (now >= s->deaf_until)
-        s->deaf_until = epoll_watch(s, s->shared->listener, EPOLLIN, LISTENER) ? 0 : now + RETRY_MIN_US;
-    if (s->deaf_until != 0)
-        s->ctx->wake_after(s->ctx, s->deaf_until - now);
-}
-
-/* Shard 0: accept who waits; each goes to the lowest free place. */
-static void
-connections_accept(tcp_source *s)
-{
-    tcp_shared *h = s->shared;
-    for (int i = 0; i < EVENTS_A_TURN; i++) {
-        uint32_t place;
-        int      fd = accept4(h->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                accept_pause(s, errno);
-            return;
-        }
-        wr_tcp_prepare(fd);
-        wr_mutex_lock(&h->lock);
-        wr_tcp_tls_refresh(&h->tls);
-        bool found = place_find(h, &place);
-        if (found) {
-            h->busy[place] = true;
-            h->handed[place] = fd;
-            h->taken++;
-            atomic_fetch_add_explicit(&h->changes, 1, memory_order_release);
-            tcp_source *whose = h->shards[place % h->shard_count];
-            if (whose != NULL)
-                whose->ctx->wake(whose->ctx);
-        }
-        wr_mutex_unlock(&h->lock);
-        if (!found) {
-            wr_log(WR_LOG_WARN, "tcp", "%s: more than %lld connections: one was refused",
-                   h->config->listen, (long long) h->config->connections);
-            close(fd);
-        }
-    }
 }
 
 /* Take the connections that were handed to this shard.  False: no memory. */
@@ -409,18 +191,13 @@ connections_take(tcp_source *s)
 static bool
 connection_begin(tcp_source *s)
 {
-    if (s->next == NULL)
-        s->next = s->shared->addresses;
     if (s->conns[0].lane == NULL)
         s->conns[0].lane = s->ctx->lane(s->ctx, 0);
     if (s->conns[0].lane == NULL)
         return false;
-    int fd = wr_tcp_connect(s->next);
-    s->next = s->next->ai_next;
-    if (fd < 0) {
-        retry_later(s, strerror(errno));
+    int fd = wr_tcp_connect_next(s);
+    if (fd < 0)
         return true;
-    }
     if (conn_begin(s, 0, fd, true))
         return true;
     close(fd);
@@ -436,12 +213,12 @@ connection_finish(tcp_source *s)
     if (error != 0) {
         wr_tcp_conn_fini(conn);
         s->live--;
-        retry_later(s, strerror(error));
+        wr_tcp_retry_later(s, strerror(error));
         return;
     }
     conn->connecting = false;
     conn->watched = conn->wire.ssl != NULL ? EPOLLIN | EPOLLOUT : EPOLLIN; /* TLS: we speak first */
-    (void) epoll_watch(s, conn->fd, conn->watched, 0);
+    (void) wr_tcp_watch(s->epoll, conn->fd, conn->watched, 0);
 }
 
 /* --- polling --- */
@@ -461,7 +238,7 @@ conn_refuse(tcp_source *s, uint32_t index)
     }
     wr_tcp_conn_fini(conn);
     s->live--;
-    retry_later(s, why);
+    wr_tcp_retry_later(s, why);
 }
 
 /* What it waits for now; and is somebody there? */
@@ -479,7 +256,7 @@ conn_watch(tcp_source *s, uint32_t index)
     if (conn->watched == what)
         return true;
     conn->watched = what;
-    return epoll_watch(s, conn->fd, what, index);
+    return wr_tcp_watch(s->epoll, conn->fd, what, index);
 }
 
 /* One connection.  *read: it did something.  False: the source fails. */
@@ -544,16 +321,16 @@ tcp_fail(tcp_source *s)
 static bool
 connections_serve(tcp_source *s, bool *read, bool *full)
 {
-    struct epoll_event events[EVENTS_A_TURN];
+    struct epoll_event events[TCP_EVENTS_A_TURN];
     for (uint32_t i = 0; i < s->conn_count && !*full; i++)
         if (s->conns[i].fd >= 0 && s->conns[i].stalled && !conn_serve(s, i, read, full))
             return false;
-    int n = *full ? 0 : epoll_wait(s->epoll, events, EVENTS_A_TURN, 0);
-    *read |= n == EVENTS_A_TURN;
+    int n = *full ? 0 : epoll_wait(s->epoll, events, TCP_EVENTS_A_TURN, 0);
+    *read |= n == TCP_EVENTS_A_TURN;
     for (int i = 0; i < n && !*full; i++) {
         uint32_t index = events[i].data.u32;
-        if (index == LISTENER) {
-            connections_accept(s);
+        if (index == TCP_LISTENER) {
+            wr_tcp_accept(s);
             *read = true;
         } else if (s->conns[index].fd < 0) {
             continue;
@@ -575,7 +352,7 @@ tcp_poll(void *self, wr_source_ctx *ctx)
     bool        read = false, full = false;
     if (!connections_take(s))
         return tcp_fail(s);
-    accept_resume(s);
+    wr_tcp_accept_resume(s);
     bool connects = h->listener < 0 && ctx->shard == 0;
     if (connects && s->live == 0) {
         if (ctx->bounded && h->any) {
@@ -632,79 +409,17 @@ tcp_away(void *self, wr_text *why)
     return true;
 }
 
-static const wr_option tls_options[] = {
-    { .name = "cert",
-      .type = WR_OPT_PATH,
-      .offset = offsetof(wr_tcp_source_config, tls_cert),
-      .doc = "PEM file of our certificate and its chain; who listens needs one." },
-    { .name = "key",
-      .type = WR_OPT_PATH,
-      .offset = offsetof(wr_tcp_source_config, tls_key),
-      .doc = "PEM file of its key, readable by its owner alone." },
-    { .name = "client_ca",
-      .type = WR_OPT_PATH,
-      .offset = offsetof(wr_tcp_source_config, tls_client_ca),
-      .doc = "listen: PEM file of the CA that must have signed a client's certificate; default: none is asked for." },
-    { .name = "ca",
-      .type = WR_OPT_PATH,
-      .offset = offsetof(wr_tcp_source_config, tls_ca),
-      .doc = "connect: PEM file of the CA that must have signed the server's certificate; default: the system's." },
-    { 0 },
-};
-
-static const wr_option tcp_options[] = {
-    { .name = "listen",
-      .type = WR_OPT_STRING,
-      .offset = offsetof(wr_tcp_source_config, listen),
-      .doc = "host:port where others connect and send; *:port for all interfaces." },
-    { .name = "connect",
-      .type = WR_OPT_STRING,
-      .offset = offsetof(wr_tcp_source_config, connect),
-      .doc = "host:port of a server that sends to whoever connects." },
-    { .name = "framing",
-      .type = WR_OPT_ENUM,
-      .offset = offsetof(wr_tcp_source_config, framing),
-      .fallback = "newline",
-      .choices = "newline|length",
-      .doc = "Records end with a newline, or messages begin with their length (u32 big-endian)." },
-    { .name = "connections",
-      .type = WR_OPT_INTEGER,
-      .offset = offsetof(wr_tcp_source_config, connections),
-      .fallback = "1024",
-      .low = 1,
-      .high = 65536,
-      .doc = "Connections at once; more are refused." },
-    { .name = "message_max",
-      .type = WR_OPT_BYTES,
-      .offset = offsetof(wr_tcp_source_config, message_bytes_max),
-      .fallback = "1MiB",
-      .low = 64,
-      .high = WR_STRING_BYTES_MAX,
-      .doc = "A longer message ends its connection." },
-    { .name = "tls",
-      .type = WR_OPT_GROUP,
-      .offset = offsetof(wr_tcp_source_config, tls),
-      .group = tls_options,
-      .doc = "TLS 1.2 or later, and nothing else." },
-    { .name = "idle",
-      .type = WR_OPT_DURATION,
-      .offset = offsetof(wr_tcp_source_config, idle_us),
-      .fallback = "0",
-      .doc = "Connections are closed after so long a silence; 0: never." },
-    { 0 },
-};
-
 const wr_source_ops wr_tcp_source_ops = {
     .name = "tcp",
     .doc = "Records from TCP connections.",
-    .options = tcp_options,
+    .options = wr_tcp_options,
     .config_bytes = sizeof(wr_tcp_source_config),
     .self_bytes = sizeof(tcp_source),
     .default_format = "json",
     .bounded = tcp_bounded,
-    .check = tcp_check,
-    .share = tcp_share,
-    .unshare = tcp_unshare,
+    .check = wr_tcp_check,
+    .share = wr_tcp_share,
+    .unshare = wr_tcp_unshare,
     .open = tcp_open,
     .poll = tcp_poll,
     .close = tcp_close,

@@ -5,11 +5,15 @@
  *   tcp_socket.c  addresses, listening, connecting
  *   tcp_tls.c     certificates, and when they are read anew
  *   tcp_conn.c    one connection: bytes into its lane
+ *   tcp_share.c   options; what the shards have in common
+ *   tcp_accept.c  listening: who comes is given a place
+ *   tcp_connect.c connecting: the next attempt, and the pause before it
  *   tcp.c         the shards: who has which connection, when to read
  */
 #pragma once
 
 #include "base/conn.h"
+#include "base/random.h"
 #include "base/thread.h"
 #include "connector/input_impl.h"
 #include "connector/tcp.h"
@@ -28,6 +32,8 @@ int wr_tcp_connect(const struct addrinfo *to);
 int wr_tcp_connected(int fd);
 /* Options of every connection. */
 void wr_tcp_prepare(int fd);
+/* epoll tells of fd, under the number index, what stands in `what` (EPOLLIN, ..). */
+bool wr_tcp_watch(int epoll, int fd, uint32_t what, uint32_t index);
 
 /* --- tcp_tls.c --- */
 
@@ -78,3 +84,73 @@ void        wr_tcp_conn_fini(tcp_conn *conn); /* closes it and frees the place *
 /* Read once and feed.  spare: a large buffer that connections lend one another. */
 tcp_outcome wr_tcp_conn_read(tcp_conn *conn, const wr_tcp_source_config *config, wr_source_ctx *ctx,
                              wr_input *spare);
+
+/* --- tcp.c: one a shard, and tcp_share.c: one a process --- */
+
+enum {
+    TCP_EVENTS_A_TURN = 64,
+    TCP_RETRY_MIN_US = 100000, /* of connecting, and of accepting */
+    TCP_RETRY_MAX_US = 30000000,
+    TCP_LISTENER = UINT32_MAX, /* the listening socket's event */
+};
+
+typedef struct tcp_source tcp_source;
+
+/* One a process. */
+typedef struct tcp_shared {
+    const wr_tcp_source_config *config;
+    wr_budget                  *budget;
+    int                         listener, port; /* -1: we connect */
+    struct addrinfo            *addresses;
+    wr_mutex                    lock;
+    tcp_tls                     tls; /* listening: under the lock */
+    tcp_source                **shards;
+    uint32_t                    shard_count, taken;
+    int                        *handed; /* by place: a connection for its shard, -1: none */
+    bool                       *busy;   /* by place */
+    _Atomic uint32_t            changes;
+    bool                        any; /* somebody has connected once */
+} tcp_shared;
+
+struct tcp_source {
+    tcp_shared    *shared;
+    wr_source_ctx *ctx;
+    int            epoll;
+    tcp_conn      *conns; /* of this shard, by place / shard_count */
+    uint32_t       conn_count, live;
+    _Atomic uint32_t shown; /* live connections that are made, for whoever looks */
+    uint32_t       changes_seen;
+    wr_input       spare;
+    /* Listening: not watched before then; 0: it is. */
+    int64_t                deaf_until;
+    /* Connecting. */
+    const struct addrinfo *next;
+    int64_t                retry_us, retry_at; /* the next pause; when the present one is over */
+    wr_random              random;
+};
+
+/* --- tcp_share.c --- */
+
+extern const wr_option wr_tcp_options[];
+
+weir_status wr_tcp_check(const void *config, weir_error *err);
+weir_status wr_tcp_share(const void *config, uint32_t shard_count, wr_budget *budget, void **shared,
+                         weir_error *err);
+void        wr_tcp_unshare(void *shared);
+
+/* --- tcp_accept.c --- */
+
+/* Shard 0: accept who waits; each goes to the lowest free place, and its shard is woken. */
+void wr_tcp_accept(tcp_source *s);
+/* Shard 0, every turn: listens again when the pause for want of a descriptor is over. */
+void wr_tcp_accept_resume(tcp_source *s);
+
+/* --- tcp_connect.c --- */
+
+/* Begin with the server's next address: the descriptor; -1: it was told why, and there is a pause. */
+int  wr_tcp_connect_next(tcp_source *s);
+/* Connecting came to nothing: why is the source's error, and there is a pause. */
+void wr_tcp_retry_later(tcp_source *s, const char *why);
+/* The server has gone, and gave something or not; heard: when last.  After it gave something, or stayed for long, it is
+ * looked for before long. */
+void wr_tcp_retry_gone(tcp_source *s, bool gave, int64_t heard);

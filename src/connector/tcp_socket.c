@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -150,4 +151,12 @@ wr_tcp_connected(int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
         return errno;
     return error;
+}
+
+bool
+wr_tcp_watch(int epoll, int fd, uint32_t what, uint32_t index)
+{
+    struct epoll_event event = { .events = what, .data.u32 = index };
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0 ||
+           epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) == 0;
 }
