@@ -23,6 +23,7 @@ One connection is for one thread.
 """
 import argparse
 import collections
+import decimal
 import itertools
 import json
 import os
@@ -32,7 +33,47 @@ import struct
 import sys
 
 Change = collections.namedtuple("Change", "op row")
-Change.__doc__ = "One row: op is '+' (it is new) or '-' (it is taken back); row is a dict by column name."
+Change.__doc__ = """One row: op is '+' (it is new) or '-' (it is taken back); row is a dict by column name.  In either encoding
+values of numeric columns are Decimals with all their digits, those of real and double precision floats; times, dates, intervals
+are text as docs/protocol.md has them."""
+PUSH_ROWS, PUSH_BYTES = 1000, 1 << 20  # of one push; the server's limit is on the frame
+
+
+class Digits(float):
+    """A number of a JSON document, with the digits that it was written with: a float keeps 17 of them."""
+
+    def __new__(cls, text):
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+def json_text(value):
+    """JSON without loss: of Decimals and Digits all digits; NaN and infinities as the strings that Weir reads and writes."""
+    if isinstance(value, Digits):
+        return value.text
+    if isinstance(value, (float, decimal.Decimal)):
+        number = decimal.Decimal(value)
+        if not number.is_finite():
+            return '"NaN"' if number.is_nan() else '"Infinity"' if number > 0 else '"-Infinity"'
+        return repr(float(value)) if isinstance(value, float) else str(value)
+    if isinstance(value, dict):
+        return "{%s}" % ", ".join("%s: %s" % (json.dumps(k, ensure_ascii=False), json_text(v)) for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return "[%s]" % ", ".join(map(json_text, value))
+    return json.dumps(value, ensure_ascii=False)
+
+
+def reader_of(type):
+    """What makes a column's value of what came: text, a number, None, or a list of them."""
+    if type.endswith("[]"):
+        item = reader_of(type[:-2])
+        return item and (lambda value: list(map(item, value)) if isinstance(value, list) else value)
+    if type.startswith("numeric"):
+        return lambda value: None if value is None else decimal.Decimal(getattr(value, "text", value))
+    if type.startswith("float"):
+        return lambda value: None if value is None else float(value)
+    return None
 
 
 class WeirError(Exception):
@@ -62,7 +103,7 @@ class JsonWire:
             raise ConnectionError("the server closed the connection")
         if not line.startswith(b"{"):
             raise ConnectionError("this is not Weir's protocol: %r" % line[:80])
-        return json.loads(line)
+        return json.loads(line, parse_float=Digits)
 
 
 class MsgpackWire:
@@ -104,12 +145,15 @@ def connect(address, timeout, tls=False, ca=None, cert=None, key=None):
         s.settimeout(timeout)
         s.connect(address[5:])
         return s
-    host, _, port = address.rpartition(":")
-    if not host:
+    host, colon, port = address.rpartition(":")
+    if not colon or address.endswith("]"):
         host, port = address, "7077"
-    s = socket.create_connection((host.strip("[]"), int(port)), timeout)
+    host = host.strip("[]")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError("%r is not an address: write host:port or unix:/path" % address)
+    s = socket.create_connection((host, int(port)), timeout)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return secured(s, host.strip("[]"), ca, cert, key) if tls else s
+    return secured(s, host, ca, cert, key) if tls else s
 
 
 class Client:
@@ -171,9 +215,22 @@ class Client:
 
     def push(self, source, rows):
         """Rows (an iterable of dicts) into a source declared `push: {}`; returns when the last is taken."""
-        rows = iter(rows)
-        while block := list(itertools.islice(rows, 1000)):
-            self.ask({"op": "push", "source": source, "rows": "".join(json.dumps(r) + "\n" for r in block)})
+        self.push_lines(source, map(json_text, rows))
+
+    def push_lines(self, source, lines):
+        """The same of rows that are JSON already, each a line of text."""
+        block, size = [], 0
+        for line in lines:
+            room = 2 + len(json.dumps(line, ensure_ascii=False).encode())  # as it stands in a JSON frame: quotes take two bytes
+            if room > self.server["max_frame"] - PUSH_ROWS:
+                raise ValueError("a row of %d bytes does not fit into a frame of %d" % (room, self.server["max_frame"]))
+            if block and (len(block) == PUSH_ROWS or size + room > PUSH_BYTES):
+                self.ask({"op": "push", "source": source, "rows": "\n".join(block) + "\n"})
+                block, size = [], 0
+            block.append(line)
+            size += room
+        if block:
+            self.ask({"op": "push", "source": source, "rows": "\n".join(block) + "\n"})
 
     def why(self, view):
         """Why nothing (or not more) comes out of a view: a dict with verdict and detail."""
@@ -224,6 +281,7 @@ class Subscription:
         self.kind, self.key = schema["kind"], schema["key"]
         self.columns = [tuple(c) for c in schema["columns"]]
         self.names = [c[0] for c in self.columns]
+        self.readers = [(i, reader_of(c[1])) for i, c in enumerate(self.columns) if reader_of(c[1])]
 
     def __iter__(self):
         while self.ended is None:
@@ -244,6 +302,8 @@ class Subscription:
         op = message["op"]
         if op == "rows":
             for sign, values in message["rows"]:
+                for i, reader in self.readers:
+                    values[i] = reader(values[i])
                 yield Change(sign, dict(zip(self.names, values)))
             self.grant(len(message["rows"]))
         elif op == "progress":
@@ -283,7 +343,7 @@ def run_sub(weir, a):
     try:
         for change in itertools.islice(view, a.count):
             op = {} if view.kind == "insert_only" else {"_op": change.op}
-            print(json.dumps({**op, **change.row}, ensure_ascii=False), flush=True)
+            print(json_text({**op, **change.row}), flush=True)
     except KeyboardInterrupt:
         print("go on with: --from '%s'" % view.cursor, file=sys.stderr)
         return 130
@@ -291,16 +351,18 @@ def run_sub(weir, a):
 
 
 def lines_read(stream):
+    """The lines as they stand, so that numbers keep their digits."""
     for number, line in enumerate(stream, 1):
         if line.strip():
             try:
-                yield json.loads(line)
+                json.loads(line)
             except ValueError as e:
                 raise ValueError("line %d of standard input is not JSON: %s" % (number, e)) from None
+            yield line.strip()
 
 
 def run_push(weir, a):
-    weir.push(a.source, lines_read(sys.stdin))
+    weir.push_lines(a.source, lines_read(sys.stdin))
     return 0
 
 
@@ -347,6 +409,8 @@ def main():
                 print(weir.explain(a.view), end="")
             else:
                 print(json.dumps(weir.status(), indent=2))
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except ImportError as e:
