@@ -7,6 +7,7 @@
  */
 #include "base/log.h"
 
+#include "base/secret.h"
 #include "base/thread.h"
 
 #include <stdio.h>
@@ -196,6 +197,7 @@ wr_log(wr_log_level level, const char *part, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    wr_secret_hide(text);
     wr_mutex_lock(&logger.lock);
     wr_clock *clock = logger.clock != NULL ? logger.clock : wr_clock_system();
     wr_time   now = wr_clock_now(clock);

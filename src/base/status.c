@@ -2,6 +2,8 @@
 /* base/status.c -- error names and texts, filling a weir_error, the assert that aborts. */
 #include "base/status.h"
 
+#include "base/secret.h"
+
 #include <execinfo.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +63,7 @@ error_fill(weir_error *err, weir_status code, int32_t offset, const char *format
     err->code = code;
     err->offset = offset;
     vsnprintf(err->text, sizeof err->text, format, args);
+    wr_secret_hide(err->text);
 }
 
 weir_status
@@ -91,6 +94,7 @@ wr_error_hint(weir_error *err, const char *format, ...)
     va_list args;
     va_start(args, format);
     vsnprintf(err->hint, sizeof err->hint, format, args);
+    wr_secret_hide(err->hint);
     va_end(args);
 }
 

@@ -2,6 +2,8 @@
 /* config/report.c -- collecting and drawing mistakes (see report.h). */
 #include "config/report.h"
 
+#include "base/secret.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -58,6 +60,8 @@ wr_report_add(wr_report *report, const char *file, bool warning, uint32_t span,
     d->warning = warning;
     d->span = WR_MAX(span, 1u);
     d->error = *err;
+    wr_secret_hide(d->error.text);
+    wr_secret_hide(d->error.hint);
     if (d->file != NULL)
         report->items[report->count++] = d;
     return err->code;

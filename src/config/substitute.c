@@ -7,15 +7,18 @@
  */
 #include "config/document.h"
 
+#include "base/secret.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SECRET_BYTES_MAX = 4096 };
+enum { SECRET_BYTES_MAX = 64 << 10 };
 
 typedef struct substitution {
     wr_arena *arena;
@@ -92,80 +95,118 @@ scalar_substitute(substitution *s, wr_node *node)
     wr_text_fini(&out);
 }
 
-/* Reads path into value; false when it is not there.  A file that others may read, or that is there and
- * cannot be read, is refused: the next place would have another secret. */
-static bool
-secret_file(substitution *s, const wr_node *node, const char *path, bool private, char *value)
+/* What a secret must be: without a value a token would open to everybody, and what is cut would be another secret. */
+static const char *
+secret_fault(const wr_text *value)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (value->length == 0)
+        return "is empty";
+    if (value->length > SECRET_BYTES_MAX)
+        return "is longer than 64 KiB";
+    if (memchr(value->data, '\0', value->length) != NULL)
+        return "holds a NUL byte";
+    return NULL;
+}
+
+/* Line ends at its end belong to the file. */
+static void
+line_ends_drop(wr_text *value)
+{
+    while (value->length > 0 && (value->data[value->length - 1] == '\n' || value->data[value->length - 1] == '\r'))
+        value->length--;
+}
+
+/* NULL: no plain file, or its bytes cannot be read (errno). */
+static const char *
+secret_read(int fd, bool private, wr_text *value)
+{
     struct stat st;
+    char block[4096];
+    ssize_t n = 1;
+    if (fstat(fd, &st) != 0)
+        return strerror(errno);
+    if (!S_ISREG(st.st_mode))
+        return "it is no plain file";
+    if (private && (st.st_mode & 077) != 0)
+        return "others may read it: chmod 600 it";
+    while (n != 0 && value->length <= SECRET_BYTES_MAX + 1) { /* one more for a line's end */
+        n = read(fd, block, sizeof block);
+        if (n < 0 && errno != EINTR)
+            return strerror(errno);
+        if (n > 0)
+            wr_text_append(value, block, (size_t)n);
+    }
+    line_ends_drop(value);
+    return NULL;
+}
+
+/* Reads path into value; false when it is not there.  A file that others may read, or that is there and
+ * cannot be read, is refused: the next place would have another secret.  private: it lies beside the pipeline file, where
+ * a link may be anybody's; the credentials' directory is the service manager's, and there some make links of them. */
+static bool
+secret_file(substitution *s, const wr_node *node, const char *path, bool private, wr_text *value)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (private ? O_NOFOLLOW : 0)); /* a pipe has no writer to wait for */
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return false;
-    bool ok = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-    if (!ok)
-        wr_node_error(s->report, node, WEIR_CONFIG_FILE, NULL, "cannot read secret file \"%s\": %s",
-                      path, fd < 0 ? strerror(errno) : "no plain file");
-    if (ok && private && (st.st_mode & 077) != 0) {
-        wr_node_error(s->report, node, WEIR_CONFIG_FILE, "chmod 600 it",
-                      "secret file \"%s\" may be read by others", path);
-        ok = false;
-    }
-    ssize_t n = 0, got = 1;
-    while (ok && got != 0 && n < SECRET_BYTES_MAX) {
-        got = read(fd, value + n, (size_t) (SECRET_BYTES_MAX - n));
-        n += got > 0 ? got : 0;
-        if (got < 0 && errno != EINTR) {
-            wr_node_error(s->report, node, WEIR_CONFIG_FILE, NULL,
-                          "cannot read secret file \"%s\": %s", path, strerror(errno));
-            ok = false;
-        }
-    }
+    const char *why = fd >= 0         ? secret_read(fd, private, value)
+                      : errno == ELOOP ? "it is a symbolic link"
+                                       : strerror(errno);
     if (fd >= 0)
         close(fd);
-    while (n > 0 && (value[n - 1] == '\n' || value[n - 1] == '\r'))
-        n--;
-    value[n] = '\0';
+    if (why == NULL && (why = secret_fault(value)) != NULL)
+        wr_node_error(s->report, node, WEIR_CONFIG_VALUE, NULL, "secret file \"%s\" %s", path, why);
+    else if (why != NULL)
+        wr_node_error(s->report, node, WEIR_CONFIG_FILE, NULL, "cannot read secret file \"%s\": %s", path, why);
+    return true;
+}
+
+static bool
+secret_find(substitution *s, const wr_node *node, wr_text *value)
+{
+    char path[PATH_MAX];
+    const char *name = node->text, *dir = getenv("CREDENTIALS_DIRECTORY"), *slash = strrchr(node->file, '/'),
+               *env = getenv(name), *why;
+    if (dir != NULL && snprintf(path, sizeof path, "%s/%s", dir, name) < (int)sizeof path &&
+        secret_file(s, node, path, false, value))
+        return true;
+    int n = snprintf(path, sizeof path, "%.*ssecrets/%s", slash != NULL ? (int)(slash + 1 - node->file) : 0,
+                     node->file, name);
+    if (n < (int)sizeof path && secret_file(s, node, path, true, value))
+        return true;
+    if (env == NULL)
+        return false;
+    wr_text_puts(value, env);
+    if ((why = secret_fault(value)) != NULL)
+        wr_node_error(s->report, node, WEIR_CONFIG_VALUE, NULL, "secret `%s` of the environment %s", name, why);
     return true;
 }
 
 static void
 secret_resolve(substitution *s, wr_node *node)
 {
-    char path[1024], value[SECRET_BYTES_MAX + 1];
-    const char *name = node->text, *dir = getenv("CREDENTIALS_DIRECTORY");
-    bool found = false;
+    wr_text value;
+    const char *name = node->text;
     if (name[0] == '\0' || strchr(name, '/') != NULL || name[0] == '.') {
         wr_node_error(s->report, node, WEIR_CONFIG_VALUE, NULL, "`%s` is not a secret's name",
                       name);
         return;
     }
-    if (dir != NULL) {
-        snprintf(path, sizeof path, "%s/%s", dir, name);
-        found = secret_file(s, node, path, false, value);
-    }
-    if (!found) {
-        const char *slash = strrchr(node->file, '/');
-        snprintf(path, sizeof path, "%.*ssecrets/%s",
-                 slash != NULL ? (int)(slash + 1 - node->file) : 0, node->file, name);
-        found = secret_file(s, node, path, true, value);
-    }
-    const char *env = found ? NULL : getenv(name);
-    if (env != NULL) {
-        snprintf(value, sizeof value, "%s", env);
-        found = true;
-    }
-    if (!found) {
+    wr_text_init(&value, NULL);
+    if (!secret_find(s, node, &value))
         wr_node_error(s->report, node, WEIR_CONFIG_VARIABLE,
                       "put it in $CREDENTIALS_DIRECTORY, in secrets/NAME beside the file (mode "
                       "0600), or in the environment",
                       "secret `%s` is not found", name);
-        return;
-    }
-    const char *copy = wr_arena_strdup(s->arena, value);
-    if (copy != NULL) {
+    const char *copy = wr_text_ok(&value) ? wr_arena_strndup(s->arena, wr_text_string(&value), value.length) : NULL;
+    if (copy == NULL) {
+        wr_node_error(s->report, node, WEIR_MEMORY, NULL, "no memory for the secret here");
+    } else if (copy[0] != '\0') {
+        wr_secret_add(copy);
         node->text = copy;
         node->length = strlen(copy);
     }
+    wr_text_fini(&value);
 }
 
 static void

@@ -56,11 +56,21 @@ address_check(wr_spec_reader *r, const wr_spec *spec, const wr_node *at, const c
                          auth ? "tls" : tls ? "token" : "token and no tls");
 }
 
+/* A variable that is set to nothing, say: who wrote `token` wants to be asked for one. */
+static void
+token_check(wr_spec_reader *r, const wr_spec *spec, const wr_node *at)
+{
+    if (at != NULL && spec->serve.token != NULL && spec->serve.token[0] == '\0')
+        (void)!wr_node_error(r->report, at, WEIR_CONFIG_VALUE, "set it, or leave `token` out where nobody is to be asked",
+                             "the token is empty: everybody would be let in");
+}
+
 void
 wr_spec_serve_check(wr_spec_reader *r, const wr_spec *spec, const wr_node *serve)
 {
     if (serve == NULL || serve->kind != WR_NODE_MAP)
         return;
+    token_check(r, spec, wr_node_get(serve, "token"));
     address_check(r, spec, wr_node_get(serve, "http"), spec->serve.http);
     address_check(r, spec, wr_node_get(serve, "tcp"), spec->serve.tcp);
 }
