@@ -92,14 +92,11 @@ cursor_seek(weir_subscription *s, const char *cursor, weir_error *err)
 static void
 epochs_begin(weir_subscription *s, const weir_subscribe_options *options)
 {
-    bool all = options->snapshot;
-    wr_epochs_init(&s->epochs, s->reader, s->shard_count);
+    bool within = wr_epochs_init(&s->epochs, s->reader, s->shard_count);
     s->whole.until_end = s->holds;
     if (!s->holds || options->cursor != NULL)
         return;
-    for (uint32_t i = 0; i < s->shard_count; i++)
-        all = all && wr_reader_position(s->reader, i) == 1;
-    s->passing = !all;
+    s->passing = within || !options->snapshot; /* from now on: the first mark says where that is */
     if (options->snapshot)
         (void)wr_epochs_look(&s->epochs, s->reader, &s->snapshot_epoch);
 }

@@ -2,17 +2,27 @@
 /* runtime/epochs.c -- where a reader of all shards of a stream stands in epochs (see epochs.h). */
 #include "runtime/epochs.h"
 
-void
+bool
 wr_epochs_init(wr_epochs *e, wr_reader *reader, uint32_t count)
 {
+    wr_epoch least = UINT64_MAX, under_way = 0; /* ended everywhere; ended before the newest row that is passed */
+    bool     behind = false;
     wr_assert(count <= WR_EPOCH_SHARDS_MAX);
     *e = (wr_epochs){ .count = count };
     for (uint32_t i = 0; i < count; i++) {
         wr_reader_view view;
+        wr_epoch       before;
         wr_reader_look(reader, i, &view);
         e->at[i] = view.before;
-        e->told = e->newest = WR_MAX(e->told, view.before);
+        least = WR_MIN(least, view.before);
+        if (!wr_reader_behind(reader, i, &before))
+            continue;
+        behind = true;
+        under_way = WR_MAX(under_way, before);
     }
+    bool within = behind && least <= under_way;
+    e->told = e->newest = within ? under_way : least;
+    return within;
 }
 
 void

@@ -32,8 +32,9 @@ typedef struct wr_epochs {
     bool     ended[WR_EPOCH_SHARDS_MAX];
 } wr_epochs;
 
-/* As the reader stands; it has read nothing. */
-void wr_epochs_init(wr_epochs *e, wr_reader *reader, uint32_t count);
+/* As the reader stands; it has read nothing.  True: it begins within an epoch, of which rows lie before it in some
+ * shard: what it reads before the first epoch that is told is of no whole one (unless it goes on where it was). */
+bool wr_epochs_init(wr_epochs *e, wr_reader *reader, uint32_t count);
 /* The batch of the shard has been read. */
 void wr_epochs_read(wr_epochs *e, uint32_t shard, const wr_batch *batch);
 /* The epoch that all shards have come to and that is not told; 0: none. */

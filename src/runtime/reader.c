@@ -217,6 +217,21 @@ wr_reader_position(const wr_reader *reader, uint32_t shard)
     return next;
 }
 
+bool
+wr_reader_behind(const wr_reader *reader, uint32_t shard, wr_epoch *epoch)
+{
+    stream_shard *s = &reader->stream->shards[shard];
+    wr_mutex_lock(&s->lock);
+    uint64_t at = reader->places[reader->config.shard < 0 ? shard : 0].next;
+    while (at > s->tail && shard_slot(s, at - 1)->batch->row_count == 0)
+        at--;
+    bool            kept = at > s->tail, any = kept || s->gone > 0;
+    const wr_batch *b = kept ? shard_slot(s, at - 1)->batch : NULL;
+    *epoch = kept ? b->epoch - wr_batch_ends_epoch(b) : s->gone_epoch;
+    wr_mutex_unlock(&s->lock);
+    return any;
+}
+
 weir_status
 wr_reader_seek(wr_reader *reader, uint32_t shard, uint64_t sequence)
 {
@@ -224,9 +239,10 @@ wr_reader_seek(wr_reader *reader, uint32_t shard, uint64_t sequence)
     reader_place *p = reader_place_of(reader, shard);
     weir_status   status = WEIR_OK;
     wr_mutex_lock(&s->lock);
-    if (sequence < s->tail || sequence > s->head + 1)
+    if (sequence <= s->gone || sequence > s->head + 1) {
         status = WEIR_SNAPSHOT_REQUIRED;
-    else {
+    } else {
+        sequence = WR_MAX(sequence, s->tail); /* those between had no rows */
         if (sequence > p->next)
             wr_stream_shard_read(s, p->next, sequence, reader->config.required);
         else

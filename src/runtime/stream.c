@@ -3,8 +3,9 @@
  * runtime/stream.c -- streams: publishing and retention (see stream.h; reading is reader.c).
  *
  * What is kept of a shard, oldest first: a batch that a required cursor has still to read stays
- * whatever it costs (T2); one that a best-effort cursor has still to read, or that is younger than
- * retain_us, stays while the limits on bytes and batches hold; the rest goes.
+ * whatever it costs (T2); one that a best-effort cursor has still to read, or that has rows and is younger
+ * than retain_us, stays while the limits on bytes and batches hold; the rest goes.  So a stream without
+ * rows keeps nothing, however often its watermark moves and barriers pass.
  *
  * Wakes are called with the shard's lock held, so that a reader can be destroyed safely: they set
  * flags and never call the stream.
@@ -141,6 +142,10 @@ static void
 shard_drop_oldest(stream_shard *shard)
 {
     stream_slot *slot = shard_slot(shard, shard->tail);
+    if (slot->batch->row_count > 0) {
+        shard->gone = shard->tail;
+        shard->gone_epoch = slot->batch->epoch - wr_batch_ends_epoch(slot->batch);
+    }
     shard->bytes -= slot->bytes;
     wr_routes_release(slot->routes);
     wr_batch_release(slot->batch);
@@ -149,14 +154,22 @@ shard_drop_oldest(stream_shard *shard)
     shard->tail++;
 }
 
+/* Would somebody who comes later, or comes back, want it? */
+static bool
+slot_is_kept(const wr_stream *stream, const stream_shard *shard, const stream_slot *slot)
+{
+    const wr_batch *b = slot->batch;
+    return stream->config.retain_us > 0 && (b->row_count > 0 || b->mark == WR_MARK_END) &&
+           (uint64_t) (shard->arrived - b->arrived) <= stream->config.retain_us;
+}
+
 void
 wr_stream_shard_trim(wr_stream *stream, stream_shard *shard)
 {
     while (shard->tail <= shard->head && shard_slot(shard, shard->tail)->required == 0) {
         stream_slot *slot = shard_slot(shard, shard->tail);
-        bool         young = stream->config.retain_us > 0 &&
-                     (uint64_t) (shard->arrived - slot->batch->arrived) <= stream->config.retain_us;
-        if ((slot->unread > 0 || young) && !shard_over_limits(stream, shard))
+        bool         wanted = slot->unread > 0 || slot_is_kept(stream, shard, slot);
+        if (wanted && !shard_over_limits(stream, shard))
             break;
         shard_drop_oldest(shard);
     }

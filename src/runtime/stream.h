@@ -12,6 +12,7 @@
  *                 at the tail and bytes >= bytes_max.  A ring that is empty always has room for one batch.
  *             T3  a best-effort reader whose place was overwritten is told how many batches it lost
  *             T4  after the END mark nothing is published
+ *             T5  who seeks to a place behind which every batch with rows is kept goes on from there
  * Cost        publish and read: one short critical section a batch a shard, no wake-up when nobody sleeps.
  * Memory      rings grow lazily; a stream nobody has published to holds under 1 KB.
  */
@@ -100,7 +101,9 @@ typedef struct wr_reader_view {
     double   fill;           /* of what the ring keeps for it, how much is not read: 1 is all */
 } wr_reader_view;
 void        wr_reader_look(wr_reader *reader, uint32_t shard, wr_reader_view *view);
-/* SNAPSHOT_REQUIRED when the sequence is not kept any more (or not yet published beyond head+1). */
+/* Did the shard have rows before the reader's place?  *epoch: that had ended before the newest of them. */
+bool        wr_reader_behind(const wr_reader *reader, uint32_t shard, wr_epoch *epoch);
+/* SNAPSHOT_REQUIRED when rows from that sequence on are not kept any more (or not yet published beyond head+1). */
 weir_status wr_reader_seek(wr_reader *reader, uint32_t shard, uint64_t sequence);
 
 /* Called (from any thread) when a ring that refused has room again. */

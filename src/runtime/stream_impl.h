@@ -36,6 +36,8 @@ typedef struct stream_shard {
     uint32_t         capacity;   /* a power of two                                */
     uint64_t         tail, head; /* kept: tail..head; none when tail == head + 1  */
     uint64_t         floor;      /* no required reader has to read one before it  */
+    uint64_t         gone;       /* the newest with rows that is kept no more; 0: all rows are here */
+    wr_epoch         gone_epoch; /* that had ended before that one                */
     uint64_t         bytes;
     wr_time          watermark, arrived; /* newest                                */
     wr_epoch         epoch;      /* the newest that has ended                     */

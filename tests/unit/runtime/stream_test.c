@@ -185,6 +185,61 @@ nothing_is_kept_when_nobody_needs_it(void **state)
 }
 
 static void
+publish_empty(wr_time watermark, wr_time arrived)
+{
+    wr_batch *b = wr_batch_create_watermark(NULL, watermark, watermark);
+    b->arrived = arrived;
+    assert_true(wr_stream_has_room(stream, 0));
+    wr_stream_publish(stream, 0, b);
+}
+
+/* A view at rest: windows end, barriers pass, and nothing is to be kept of it. */
+static void
+a_stream_without_rows_keeps_nothing(void **state)
+{
+    make(0, 0, 1000);
+    for (int i = 1; i <= 500; i++)
+        publish_empty(i, 0);
+    assert_int_equal(wr_stream_bytes(stream), 0);
+    assert_int_equal(wr_stream_tail(stream, 0), 501);
+    assert_true(wr_stream_has_room(stream, 0));
+    publish(600, 0);
+    publish_empty(700, 0);
+    assert_int_equal(wr_stream_tail(stream, 0), 501); /* the row is young, and what follows it stays */
+    wr_reader *r = reader(false, WR_START_TAIL, NULL);
+    assert_int_equal(next(r, NULL), 600);
+    wr_reader_destroy(r);
+    drop();
+}
+
+/* T5 */
+static void
+who_comes_back_after_empty_batches_goes_on(void **state)
+{
+    uint64_t lost;
+    wr_epoch epoch;
+    make(0, 0, 100);
+    assert_true(wr_stream_has_room(stream, 0));
+    publish(1, 0);
+    for (int i = 2; i <= 50; i++)
+        publish_empty(i, i * 10); /* the row has grown old, and is gone */
+    assert_int_equal(wr_stream_tail(stream, 0), 51);
+    wr_reader *r = reader(false, WR_START_HEAD, NULL);
+    assert_true(wr_reader_behind(r, 0, &epoch));
+    assert_int_equal(wr_reader_seek(r, 0, 1), WEIR_SNAPSHOT_REQUIRED);
+    assert_int_equal(wr_reader_seek(r, 0, 2), WEIR_OK); /* all behind the row had none */
+    assert_int_equal(wr_reader_position(r, 0), 51);
+    assert_true(wr_stream_has_room(stream, 0));
+    publish(60, 500);
+    assert_int_equal(next(r, &lost), 60);
+    assert_int_equal(lost, 0);
+    assert_int_equal(wr_reader_seek(r, 0, 7), WEIR_OK);
+    assert_int_equal(next(r, &lost), 60);
+    wr_reader_destroy(r);
+    drop();
+}
+
+static void
 a_wake_comes_once_after_empty(void **state)
 {
     int wakes = 0;
@@ -261,6 +316,8 @@ WR_TESTS = {
     WR_TEST(a_best_effort_reader_is_told_its_loss),
     WR_TEST(retention_keeps_the_young),
     WR_TEST(nothing_is_kept_when_nobody_needs_it),
+    WR_TEST(a_stream_without_rows_keeps_nothing),
+    WR_TEST(who_comes_back_after_empty_batches_goes_on),
     WR_TEST(a_wake_comes_once_after_empty),
     WR_TEST(nothing_is_lost_between_threads),
     { NULL, NULL },
