@@ -11,6 +11,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+enum { SAY_BYTES = 4096 };
+
 static const char *colour_mode = "auto";
 static int signal_fd = -1;
 static volatile sig_atomic_t signals_seen, hangups_seen;
@@ -18,11 +20,21 @@ static volatile sig_atomic_t signals_seen, hangups_seen;
 void
 cli_say(const char *format, ...)
 {
+    char text[SAY_BYTES];
     va_list args;
-    fputs("weir: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    fputs("weir: ", stderr);
+    cli_put_shown(stderr, text, strlen(text));
+    fputc('\n', stderr);
+}
+
+void
+cli_hint(const char *text)
+{
+    fputs("  hint: ", stderr);
+    cli_put_shown(stderr, text, strlen(text));
     fputc('\n', stderr);
 }
 
@@ -31,7 +43,7 @@ cli_error(const weir_error *err)
 {
     cli_say("%s", err->text[0] != '\0' ? err->text : weir_status_text(err->code));
     if (err->hint[0] != '\0')
-        fprintf(stderr, "  hint: %s\n", err->hint);
+        cli_hint(err->hint);
 }
 
 void

@@ -53,6 +53,17 @@ int cli_parse(int argc, char **argv, const cli_option *options, cli_list *rest, 
 /* stderr: "weir: text", the hint below. */
 void cli_error(const weir_error *err);
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_hint(const char *text);
+/* ---- shown.c: text of strangers on a terminal ---------------------------------------------------
+ */
+
+/* One character of text as it is shown: a control character in figures (\x1B).  Its bytes; columns: how wide it is. */
+size_t cli_shown(const char *at, size_t left, char shown[8], int *columns);
+/* How wide a text is. */
+int cli_columns(const char *text);
+/* Text shown, line ends and tabs as they are. */
+void cli_put_shown(FILE *to, const char *text, size_t length);
+
 /* With the place in sql drawn under it. */
 void cli_sql_error(const char *sql, const weir_error *err);
 /* That place alone; line 0: none. */

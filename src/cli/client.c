@@ -97,7 +97,7 @@ say_tls(const client *c)
         return false;
     cli_say("%s: TLS: %s", c->server, text);
     if (hint[0] != '\0')
-        fprintf(stderr, "  hint: %s\n", hint);
+        cli_hint(hint);
     return true;
 }
 
@@ -341,7 +341,7 @@ client_error(const request *message)
         hint = "connect with --tls, and --ca FILE when its CA is your own";
     cli_say("%s", text != NULL ? text : "the server reports an error");
     if (hint != NULL)
-        fprintf(stderr, "  hint: %s\n", hint);
+        cli_hint(hint);
     return CLI_FAILED;
 }
 

@@ -76,16 +76,6 @@ cli_printer_open(cli_format format, FILE *to, const weir_column_info *columns, u
 
 /* --- tables --- */
 
-/* Characters on the screen: bytes that do not continue a UTF-8 sequence. */
-static int
-text_width(const char *s)
-{
-    int n = 0;
-    for (; *s != '\0'; s++)
-        n += ((unsigned char)*s & 0xc0) != 0x80;
-    return n;
-}
-
 static bool
 right_aligned(const char *type)
 {
@@ -100,7 +90,7 @@ right_aligned(const char *type)
 static void
 put_cell(cli_printer *p, const char *cell, uint32_t c)
 {
-    int pad = p->widths[c] - text_width(cell);
+    int pad = p->widths[c] - cli_columns(cell);
     bool right = right_aligned(p->columns[c].type);
     fprintf(p->to, " %*s%s%*s ", right && pad > 0 ? pad : 0, "", cell, !right && pad > 0 ? pad : 0,
             "");
@@ -128,10 +118,10 @@ find_widths(cli_printer *p)
 {
     const char *at = wr_text_string(&p->held);
     for (uint32_t c = 0; c < p->count; c++)
-        p->widths[c] = WR_MAX(text_width(p->columns[c].name), 1);
+        p->widths[c] = WR_MAX(cli_columns(p->columns[c].name), 1);
     for (uint32_t r = 0; r < p->held_rows; r++)
         for (uint32_t c = 0; c < p->count; c++) {
-            int w = text_width(at);
+            int w = cli_columns(at);
             p->widths[c] = WR_MAX(p->widths[c], WR_MIN(w, WIDTH_MAX));
             at += strlen(at) + 1;
         }
@@ -181,20 +171,22 @@ put_held(cli_printer *p)
     wr_text_clear(&p->held);
 }
 
-/* Data must not steer a terminal: control characters are shown, not sent. */
 static void
 hold_cell(cli_printer *p, const char *cell)
 {
-    for (; cell != NULL && *cell != '\0'; cell++) {
-        unsigned char c = (unsigned char)*cell;
-        if (c == '\n' || c == '\t')
+    char shown[8];
+    int columns;
+    for (const char *at = cell, *end = cell != NULL ? cell + strlen(cell) : NULL; at < end;) {
+        if (*at == '\n' || *at == '\t') {
             wr_text_putc(&p->held, ' ');
-        else if (c < 0x20 || c == 0x7f)
-            wr_text_printf(&p->held, "\\x%02X", c);
-        else if (c == '|' && p->format == CLI_MARKDOWN)
+            at++;
+        } else if (*at == '|' && p->format == CLI_MARKDOWN) {
             wr_text_puts(&p->held, "\\|");
-        else
-            wr_text_putc(&p->held, *cell);
+            at++;
+        } else {
+            at += cli_shown(at, (size_t)(end - at), shown, &columns);
+            wr_text_puts(&p->held, shown);
+        }
     }
     wr_text_append(&p->held, "", 1);
 }

@@ -165,3 +165,53 @@ status_amount(double n, char to[16])
     static const char *const units[] = { "", " K", " M", " G", " T" };
     scaled(n, 1000, units, to);
 }
+
+void
+status_notes(const part *p, char *to, size_t size)
+{
+    size_t at = 0;
+    char n[16];
+    const struct {
+        const char *word;
+        double count;
+    } notes[] = {
+        { "bad", p->bad }, { "late", p->late }, { "failed", p->failed }, { "errors", p->errors }
+    };
+    to[0] = '\0';
+    if (p->blocked || p->error != NULL)
+        at += (size_t)snprintf(to, size, p->error != NULL ? "FAILED: weir why " : "BLOCKED ");
+    for (size_t i = 0; i < WR_COUNT(notes) && at < size; i++)
+        if (notes[i].count > 0) {
+            status_amount(notes[i].count, n);
+            at += (size_t)snprintf(to + at, size - at, "%s %s ", n, notes[i].word);
+        }
+}
+
+void
+status_write_error(const status *s, wr_text *to)
+{
+    if (s->error != NULL)
+        wr_text_printf(to, "failed: %s\n", s->error);
+}
+
+int
+status_ask(client *c, status *out, FILE *raw)
+{
+    request answer;
+    wr_text text;
+    wr_text_init(&text, NULL);
+    wr_text_puts(&text, "{\"op\":\"status\"");
+    int rc = client_ask(c, &text, &answer);
+    wr_text_fini(&text);
+    if (rc != CLI_OK)
+        return rc;
+    const request_member *json = request_find(&answer, "json");
+    if (json != NULL && raw != NULL)
+        fprintf(raw, "%.*s\n", (int)json->length, json->text);
+    if (json != NULL && status_read(json->text, json->length, out))
+        return CLI_OK;
+    if (json != NULL)
+        status_fini(out);
+    cli_say("the server's status cannot be read");
+    return CLI_FAILED;
+}

@@ -28,6 +28,12 @@ typedef struct status {
  * cases. */
 bool status_read(const char *json, size_t length, status *out);
 void status_fini(status *s);
+/* A status of the process; its JSON too when raw is given.  0, or an exit code (then nothing to free). */
+int status_ask(client *c, status *out, FILE *raw);
+/* What is wrong with it, and what did not come out, in a few words; "": nothing. */
+void status_notes(const part *p, char *to, size_t size);
+/* A line that says why a pipeline failed, if one has. */
+void status_write_error(const status *s, wr_text *to);
 /* The same part in another status; NULL: it was not there. */
 const part *status_find(const status *s, const part *like);
 /* 12345678 as "12.3 MB"; 1234567 as "1.23 M". */
