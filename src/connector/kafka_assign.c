@@ -98,15 +98,20 @@ wr_kafka_partitions_assign(kafka_consumer *c, rd_kafka_topic_partition_list_t *l
     wr_mutex_unlock(&c->lock);
 }
 
+/* What was read of them is in a checkpoint, and the group knows, before they go (kafka_commit.c); unless they are gone already. */
 static void
 partitions_revoke(kafka_consumer *c)
 {
+    rd_kafka_topic_partition_list_t *given = rd_kafka_topic_partition_list_new(8);
+    int64_t                          by = wr_clock_monotonic(wr_clock_system()) + GIVE_BACK_US;
     wr_mutex_lock(&c->lock);
     c->between = true; /* T2 */
     for (int32_t i = 0; i < c->partition_count; i++) {
         kafka_partition *p = &c->partitions[i];
-        if (p->state == PARTITION_TAKEN)
+        if (p->state == PARTITION_TAKEN) {
             p->state = PARTITION_REVOKED;
+            rd_kafka_topic_partition_list_add(given, c->config->topic, i);
+        }
         if (p->state == PARTITION_OFFERED) {
             p->state = PARTITION_AWAY;
             c->offered--;
@@ -114,12 +119,12 @@ partitions_revoke(kafka_consumer *c)
     }
     wr_kafka_consumer_ring(c);
     while (any_revoked(c) && !atomic_load(&c->stopping))
-        if (!wr_cond_wait_for(&c->taken_back, &c->lock, GIVE_BACK_US)) {
-            wr_log(WR_LOG_WARN, "kafka",
-                   "topic %s: partitions are taken away while a view is held up", c->config->topic);
+        if (!wr_cond_wait_for(&c->taken_back, &c->lock, by - wr_clock_monotonic(wr_clock_system())))
             break;
-        }
     wr_mutex_unlock(&c->lock);
+    if (given->cnt > 0 && !rd_kafka_assignment_lost(c->rk))
+        wr_kafka_hand_over(c, given, by);
+    rd_kafka_topic_partition_list_destroy(given);
     wr_kafka_pause_drop(c);
     rd_kafka_assign(c->rk, NULL);
 }

@@ -13,7 +13,8 @@
  *   kafka_source.c    a shard: options, life
  *   kafka_read.c      its partitions' queues into lanes
  *   kafka_gather.c    many messages in one call
- *   kafka_position.c  where they stand, for checkpoints and the group
+ *   kafka_position.c  where they stand, for checkpoints
+ *   kafka_commit.c    and for the group
  *   kafka_sink.c      the producer (kafka_sink_impl.h)
  *   kafka_message.c   rows into messages
  */
@@ -88,6 +89,7 @@ typedef struct kafka_partition {
     int64_t            position;      /* the next message; -1: not known             */
     _Atomic int64_t    shown;         /* it, as of a moment ago, for whoever looks    */
     uint64_t           skip_bytes;    /* of that message, decoded already            */
+    int64_t            durable;       /* up to here a checkpoint holds it, or there was nothing to hold */
     int64_t            from;          /* where this process began                     */
     int64_t            end;           /* bounded: where to stop; -1: no end          */
     int64_t            eof;           /* the last end of partition seen; -1: none    */
@@ -111,7 +113,8 @@ typedef struct kafka_consumer {
     rd_kafka_topic_t             *topic;
     wr_thread                     thread;
     wr_mutex                      lock;
-    wr_cond                       taken_back; /* a revoked partition was given back */
+    wr_cond                       taken_back; /* a revoked partition was given back, or an epoch is durable */
+    wr_epoch                      durable;    /* the newest that a shard has heard of */
     kafka_source                **shards;
     uint32_t                      shard_count;
     kafka_partition              *partitions; /* by number */
@@ -132,8 +135,8 @@ typedef struct kafka_consumer {
 weir_status wr_kafka_consumer_create(const wr_kafka_source_config *config, uint32_t shard_count,
                                      wr_budget *budget, kafka_consumer **out, weir_error *err);
 void        wr_kafka_consumer_destroy(kafka_consumer *c);
-/* Subscribe or assign: once, by the first shard that polls, when all positions are restored. */
-weir_status wr_kafka_consumer_begin(kafka_consumer *c, weir_error *err);
+/* Subscribe or assign: once, by the first shard that polls, when all positions are restored.  keeps: are checkpoints kept? */
+weir_status wr_kafka_consumer_begin(kafka_consumer *c, bool keeps, weir_error *err);
 void        wr_kafka_consumer_fail(kafka_consumer *c, weir_status code, const char *text);
 void        wr_kafka_consumer_fail_locked(kafka_consumer *c, weir_status code, const char *text);
 /* The client's callback: errors of no partition in particular. */
@@ -274,7 +277,15 @@ kafka_step wr_kafka_gather_feed(kafka_source *s);
 
 weir_status wr_kafka_source_freeze(void *self, wr_snapshot_writer *to);
 weir_status wr_kafka_source_restore(void *self, wr_snapshot_reader *from);
+
+/* --- kafka_commit.c --- */
+
 void        wr_kafka_source_frozen_epoch(void *self, wr_epoch epoch);
 void        wr_kafka_source_committed(void *self, wr_epoch epoch);
-/* The partition goes: what was frozen of it and is not committed yet will not be. */
+/* The partition goes: what was frozen of it and is not committed yet will not be by that. */
 void        wr_kafka_frozen_drop(kafka_source *s, const kafka_partition *p);
+/* On the consumer's thread, when shards have given back what goes to other members (the list, which is used up): have a
+ * checkpoint hold what was read of it, and tell the group; until `by` (monotonic us). */
+void        wr_kafka_hand_over(kafka_consumer *c, rd_kafka_topic_partition_list_t *list, int64_t by);
+/* An offset that somebody committed to the group: was it another instance of ours? */
+bool        wr_kafka_is_of_another(const kafka_consumer *c, const rd_kafka_topic_partition_t *committed);

@@ -3,15 +3,17 @@
  * connector/kafka_offset.c -- where a partition that was assigned begins, and (bounded) where it ends.
  *
  * Place       on the consumer's thread, or in the first poll where no group is joined; asks the brokers and waits.
- * Offsets     where the checkpoint says; else the greater of what this process has read and what the group has
- *             committed; else by `start`.  Always as a number, so that a checkpoint can hold it.  The client never
+ * Offsets     where the checkpoint says, or where another member has come to since; else the greater of what this process has
+ *             read and what the group has committed; else by `start`.  Always as a number, so that a checkpoint can hold it.  The client never
  *             resets an offset by itself, unless on_gap says so.
  * Together    a position and how much of its message is decoded change under the lock: a shard's freeze may look at any
  *             time, at partitions that are away, too.
  */
+#include "base/log.h"
 #include "connector/kafka_impl.h"
 #include "data/datetime.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
@@ -113,6 +115,8 @@ static void
 partition_begin(kafka_consumer *c, kafka_partition *p, int64_t position, int64_t high)
 {
     wr_mutex_lock(&c->lock);
+    if (p->restored || position != p->position)
+        p->durable = position; /* else some of it may be in no checkpoint yet */
     if (position != p->position)
         p->skip_bytes = 0;
     p->position = position;
@@ -124,6 +128,26 @@ partition_begin(kafka_consumer *c, kafka_partition *p, int64_t position, int64_t
     wr_mutex_unlock(&c->lock);
 }
 
+/* Of a partition that the checkpoint has: others may have gone further since.  Without them the group is ahead of a checkpoint
+ * that is not the newest. */
+static int64_t
+position_restored(kafka_consumer *c, const kafka_partition *p, const rd_kafka_topic_partition_t *committed)
+{
+    if (committed->offset <= p->position)
+        return p->position;
+    bool another = wr_kafka_is_of_another(c, committed);
+    if (another)
+        wr_log(WR_LOG_INFO, "kafka",
+               "topic %s partition %d: goes on at offset %" PRId64 ", to which another member has read since the checkpoint (%" PRId64 ")",
+               c->config->topic, (int) p->number, committed->offset, p->position);
+    else
+        wr_log(WR_LOG_WARN, "kafka",
+               "topic %s partition %d: goes on at offset %" PRId64 " of the checkpoint, though the group has "
+               "committed %" PRId64 ": what is between them is read again",
+               c->config->topic, (int) p->number, p->position, committed->offset);
+    return another ? committed->offset : p->position;
+}
+
 weir_status
 wr_kafka_offsets_resolve(kafka_consumer *c, rd_kafka_topic_partition_list_t *list, weir_error *err)
 {
@@ -133,8 +157,7 @@ wr_kafka_offsets_resolve(kafka_consumer *c, rd_kafka_topic_partition_list_t *lis
         kafka_partition            *p = &c->partitions[e->partition];
         int64_t                     low = 0, high = 0, position = p->position;
         /* back after it was away: others may have gone further, but never count a row twice */
-        if (!p->restored)
-            position = WR_MAX(position, e->offset);
+        position = p->restored ? position_restored(c, p, e) : WR_MAX(position, e->offset);
         if (position < 0 || c->bounded)
             WR_TRY(offsets_of(c, p->number, &low, &high, err));
         if (position < 0)

@@ -36,6 +36,7 @@ struct wr_source_ctx {
     wr_clock  *clock;
     bool       bounded;   /* --once: end when the input that is there now has been read */
     bool       renewed;   /* restored from where a run had come to its end: what is there now is more */
+    bool       keeps;     /* checkpoints are kept: `committed` will be heard */
     bool       aside;     /* an ad-hoc query: read beside whoever does it for good; join no group, commit nothing */
     /* The runtime's part. */
     /* Find or add; NULL: no memory.  Make the lanes you know of in open or in the first poll, which comes
@@ -77,6 +78,9 @@ struct wr_source_ctx {
                        const char *bytes, size_t length);
     /* Wake the task from any thread: after WAIT.  Signal-safe against the loop. */
     void        (*wake)(wr_source_ctx *);
+    /* A checkpoint is wanted of what was fed so far, sooner than the next is due.  The epoch whose `committed` says that it is
+     * durable; 0: none are kept, or the run is ending.  From any thread. */
+    wr_epoch    (*checkpoint)(wr_source_ctx *);
     /* Poll me again after us microseconds even if nobody wakes me. */
     void        (*wake_after)(wr_source_ctx *, int64_t us);
     /* From now on wake me whenever fd becomes readable, perhaps for nothing: said after fd was found empty.  -1 cancels. */

@@ -220,6 +220,14 @@ ctx_wake(wr_source_ctx *ctx)
     wr_task_wake(&source_task_of(ctx)->t);
 }
 
+static wr_epoch
+ctx_checkpoint(wr_source_ctx *ctx)
+{
+    wr_runtime *rt = source_task_of(ctx)->t.rt;
+    bool        over = atomic_load(&rt->stopping) || atomic_load(&rt->finished) || atomic_load(&rt->failed);
+    return rt->store != NULL && !over ? wr_coordinator_request(rt) : 0;
+}
+
 static void
 ctx_wake_after(wr_source_ctx *ctx, int64_t us)
 {
@@ -542,6 +550,7 @@ source_ctx_init(source_task *s)
                               .clock = rt->config.clock,
                               .bounded = rt->config.bounded,
                               .renewed = rt->renewed || wr_coordinator_keeps_last(rt),
+                              .keeps = rt->store != NULL,
                               .aside = rt->config.aside,
                               .lane = ctx_lane,
                               .lanes_coming = ctx_lanes_coming,
@@ -558,6 +567,7 @@ source_ctx_init(source_task *s)
                               .tombstone = b->keyed && b->decoder != NULL ? ctx_tombstone : NULL,
                               .bad = ctx_bad,
                               .wake = ctx_wake,
+                              .checkpoint = ctx_checkpoint,
                               .wake_after = ctx_wake_after,
                               .wake_on = ctx_wake_on };
 }

@@ -87,6 +87,13 @@ lanes_are_coming(wr_source_ctx *ctx, bool yes)
     ((wr_lanes *) ctx)->coming = yes;
 }
 
+/* From any thread. */
+static wr_epoch
+lanes_checkpoint(wr_source_ctx *ctx)
+{
+    return atomic_fetch_add(&((wr_lanes *) ctx)->wanted, 1) + 1;
+}
+
 static weir_status
 lanes_feed(wr_source_ctx *ctx, wr_lane *lane, const char *bytes, size_t length, bool last,
            const wr_record_meta *meta, size_t *consumed)
@@ -269,6 +276,8 @@ wr_lanes_try(wr_lanes *l, const char *source, const char *settings, const char *
         .lane_anew = lanes_lane_anew,
         .bad = lanes_bad,
         .wake = lanes_wake,
+        .checkpoint = lanes_checkpoint,
+        .keeps = true,
         .wake_after = lanes_wake_after,
         .wake_on = lanes_wake_on,
     };

@@ -41,6 +41,7 @@ typedef struct wr_lanes {
     uint32_t              lane_count;
     int64_t               room; /* rows there is room for yet; -1: any */
     bool                  coming; /* lanes are being dealt out */
+    _Atomic wr_epoch      wanted; /* the newest checkpoint that was asked for: a test freezes, and says `committed` */
     uint32_t              lost;   /* lanes that ended while no others were said to come */
     int                   fd;   /* wake_on */
     int                   bell[2];
