@@ -8,7 +8,6 @@
 
 enum {
     OUTBOX_SLOTS_DEFAULT = WR_OUTBOX_FEW,
-    STOP_WAIT_US = 10 * 1000000,
 };
 
 /* --- telling --- */
@@ -157,65 +156,6 @@ wr_runtime_start(wr_runtime *rt, weir_error *err)
     WR_TRY(wr_undo_start(rt, err));
     WR_TRY(wr_coordinator_start(rt, err));
     return wr_executor_start(rt, err);
-}
-
-/* Wait until the epoch is complete, nothing more will come of it, or the time is over. */
-static weir_status
-stop_await(wr_runtime *rt, wr_epoch epoch, weir_error *err)
-{
-    coordinator *c = &rt->coordinator;
-    int64_t      begun = wr_clock_monotonic(wr_clock_system());
-    bool         over = false;
-    wr_mutex_lock(&c->lock);
-    while (atomic_load(&c->done) < epoch && c->view.failed < epoch && !atomic_load(&rt->failed) && !over) {
-        int64_t left = begun + STOP_WAIT_US - wr_clock_monotonic(wr_clock_system());
-        if (rt->threads_running)
-            (void) wr_cond_wait_for(&c->changed, &c->lock, left);
-        else {
-            wr_mutex_unlock(&c->lock);
-            if (!wr_runtime_step(rt) && !atomic_load(&rt->failed))
-                over = !wr_loop_run(rt->workers[0].loop, 0);
-            wr_mutex_lock(&c->lock);
-        }
-        over = over || left <= 0;
-    }
-    bool complete = atomic_load(&c->done) >= epoch, failed = c->view.failed >= epoch;
-    wr_mutex_unlock(&c->lock);
-    if (complete || atomic_load(&rt->failed))
-        return WEIR_OK;
-    if (failed)
-        return wr_error_set(err, WEIR_CHECKPOINT, "the last checkpoint was not written: %s",
-                            c->view.last_error);
-    return wr_error_set(err, WEIR_TIMEOUT, "the last barrier did not pass within 10 s");
-}
-
-/* Nobody runs: sources hear of the last checkpoint, too, which was durable but a moment ago. */
-static void
-sources_commit(wr_runtime *rt)
-{
-    for (uint32_t i = 0; i < rt->source_count; i++)
-        for (uint32_t k = 0; k < rt->sources[i].shard_count; k++)
-            wr_source_commit(&rt->sources[i].shards[k]);
-}
-
-weir_status
-wr_runtime_stop(wr_runtime *rt, weir_error *err)
-{
-    if (!rt->started || atomic_load(&rt->halted))
-        return wr_error_set(err, WEIR_STATE_STOPPED, "%s is not running", rt->job->name);
-    atomic_store(&rt->stopping, true);
-    weir_status status = WEIR_OK;
-    if (!atomic_load(&rt->failed) && !atomic_load(&rt->finished))
-        status = stop_await(rt, wr_coordinator_request(rt), err);
-    if (status == WEIR_OK && atomic_load(&rt->live_tasks) == 0 && !atomic_load(&rt->failed) &&
-        !atomic_load(&rt->finished)) /* it ended meanwhile: the last checkpoint */
-        status = stop_await(rt, wr_coordinator_request(rt), err);
-    wr_executor_join(rt);
-    wr_coordinator_stop(rt);
-    wr_undo_stop(rt);
-    sources_commit(rt);
-    weir_status failure = wr_runtime_status(rt, err);
-    return failure != WEIR_OK ? failure : status;
 }
 
 void

@@ -254,6 +254,27 @@ a_sink_that_fails_fails_the_job(void **state)
     rig_fini(&r);
 }
 
+/* Who takes nothing is named, with how much it left, and what becomes of that. */
+static void
+a_stop_names_the_sink_that_stands_in_its_way(void **state)
+{
+    rig        r;
+    weir_error err;
+    test_event three[] = { { 1, 6, 5 }, { 2, 7, 6 }, { 3, 8, 7 } };
+    rig_init(&r, RIG_PASS);
+    rig_partition(&r, 0, three, 3);
+    r.source_config[0].follow = true;
+    atomic_store(&r.out.stalled, true);
+    rig_start(&r);
+    rig_steps(&r, 50);
+    assert_int_equal(wr_runtime_stop(r.rt, &err), WEIR_TIMEOUT);
+    assert_int_equal(err.code, WEIR_TIMEOUT);
+    assert_non_null(strstr(err.text, "sink out did not take everything"));
+    assert_non_null(strstr(err.text, ": 3 rows or more were not written"));
+    assert_non_null(strstr(err.hint, "--data"));
+    rig_fini(&r);
+}
+
 static void
 done_ends_the_output_and_drains_the_input(void **state)
 {
@@ -467,6 +488,7 @@ WR_TESTS = { WR_TEST(whoever_waits_for_ever_waits),
     WR_TEST(one_seed_is_one_run),
     WR_TEST(a_failing_row_fails_the_job),
     WR_TEST(a_sink_that_fails_fails_the_job),
+    WR_TEST(a_stop_names_the_sink_that_stands_in_its_way),
     WR_TEST(done_ends_the_output_and_drains_the_input),
     WR_TEST(values_come_once),
     WR_TEST(a_stalled_sink_pauses_the_source_and_is_named),
