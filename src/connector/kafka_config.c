@@ -234,6 +234,21 @@ auth_hint(rd_kafka_resp_err_t code, const char *reason)
 }
 
 static const char *
+topic_hint(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE:
+        return "is the port in `brokers` that of a controller?  Say that of a broker";
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+        return "is the name right?  A topic must be there: kafka-topics.sh --bootstrap-server ... --create --topic ...";
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+        return "a topic's name is letters, digits, '.', '_' and '-', at most 249 of them";
+    default: return NULL;
+    }
+}
+
+static const char *
 reason_hint(rd_kafka_resp_err_t code, const char *reason)
 {
     if (wr_kafka_status(code) == WEIR_AUTH)
@@ -247,7 +262,13 @@ reason_hint(rd_kafka_resp_err_t code, const char *reason)
         return "properties: does security.protocol (plaintext, ssl, sasl_plaintext, sasl_ssl) fit that port?";
     if (code == RD_KAFKA_RESP_ERR__RESOLVE)
         return "is the name in `brokers` right?";
-    return NULL;
+    if (strstr(reason, "Connection refused") != NULL)
+        return "nobody listens there: does the broker run, and is the port in `brokers` right?";
+    if (strstr(reason, "Invalid response size") != NULL)
+        return "what answers there is no plain Kafka: is the port in `brokers` right, and does security.protocol fit it?";
+    if (strstr(reason, "ApiVersionRequest failed") != NULL)
+        return "somebody listens there and does not answer: is the port in `brokers` that of a Kafka broker?";
+    return topic_hint(code);
 }
 
 void

@@ -97,7 +97,8 @@ metadata_ask(kafka_consumer *c, const struct rd_kafka_metadata **m)
         rd_kafka_message_t *event = rd_kafka_consumer_poll(c->rk, ASK_STEP_MS / 10);
         if (event != NULL)
             rd_kafka_message_destroy(event);
-        if (atomic_load(&c->failed) || wr_clock_monotonic(clock) >= until)
+        bool never = code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE; /* who answers is no broker */
+        if (never || atomic_load(&c->failed) || wr_clock_monotonic(clock) >= until)
             return code;
     }
 }
@@ -117,16 +118,17 @@ metadata_failed(kafka_consumer *c, rd_kafka_resp_err_t code, weir_error *err)
     weir_status status =
         wr_error_set(err, wr_kafka_status(code), "cannot reach Kafka at %s: %s", c->config->brokers,
                      c->newest[0] != '\0' ? c->newest : rd_kafka_err2str(code));
-    wr_kafka_hint(err, c->newest_code, c->newest);
+    wr_kafka_hint(err, c->newest[0] != '\0' ? c->newest_code : code, c->newest);
     return status;
 }
 
-/* How many partitions the topic has. */
+/* How many partitions the topic has.  *absent: the brokers know no such topic, yet. */
 static weir_status
-partitions_count(kafka_consumer *c, int32_t *count, weir_error *err)
+partitions_count(kafka_consumer *c, int32_t *count, bool *absent, weir_error *err)
 {
     const struct rd_kafka_metadata *m;
     rd_kafka_resp_err_t             code = metadata_ask(c, &m);
+    *absent = false;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return metadata_failed(c, code, err);
     code = m->topic_cnt == 1 ? m->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
@@ -134,8 +136,10 @@ partitions_count(kafka_consumer *c, int32_t *count, weir_error *err)
     rd_kafka_metadata_destroy(m);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && *count > 0)
         return WEIR_OK;
+    *absent = wr_kafka_status(code) == WEIR_REMOTE && code != RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
     wr_error_set(err, wr_kafka_status(code), "topic \"%s\" at %s: %s", c->config->topic,
                  c->config->brokers, rd_kafka_err2str(code));
+    wr_kafka_hint(err, code, "");
     return wr_kafka_status(code);
 }
 
@@ -159,6 +163,7 @@ wr_kafka_consumer_open(kafka_consumer *c, bool bounded, bool alone, weir_error *
     if (c->partitions != NULL)
         return WEIR_OK;
     int32_t     count = 0;
+    bool        absent;
     weir_status status;
     c->bounded = bounded;
     c->grouped = c->config->group != NULL && !alone;
@@ -167,11 +172,11 @@ wr_kafka_consumer_open(kafka_consumer *c, bool bounded, bool alone, weir_error *
     int64_t guess = (int64_t) c->memory.reserved / PARTITIONS_GUESS;
     if (c->rk == NULL)
         WR_TRY(client_make(c, guess, err));
-    status = partitions_count(c, &count, err);
-    for (int i = 1; i < TOPIC_TRIES && status == WEIR_REMOTE; i++) {
+    status = partitions_count(c, &count, &absent, err);
+    for (int i = 1; i < TOPIC_TRIES && absent; i++) {
         struct timespec pause = { .tv_nsec = TOPIC_PAUSE_US * 1000L };
         nanosleep(&pause, NULL);
-        status = partitions_count(c, &count, err);
+        status = partitions_count(c, &count, &absent, err);
     }
     WR_TRY(status);
     if (count > PARTITIONS_GUESS && guess > FETCH_BYTES) { /* smaller queues, for more of them */

@@ -669,6 +669,7 @@ unknown_topics_and_brokers_are_told(void **state)
     assert_int_equal(wr_lanes_try(&l, "kafka", "brokers=127.0.0.1:1; topic=in", "json", columns, 0, &err),
                      WEIR_CONNECT);
     assert_non_null(strstr(err.text, "cannot reach Kafka at 127.0.0.1:1"));
+    assert_non_null(strstr(err.hint, "nobody listens there"));
     wr_lanes_close(&l);
 }
 
