@@ -329,6 +329,8 @@ run_look(run_state *run)
         if (state == WEIR_FAILED) {
             cli_progress_clear(&run->bar);
             cli_say("pipeline %s failed: %s", weir_pipeline_name(run->pipelines[i]), err.text);
+            if (err.hint[0] != '\0')
+                fprintf(stderr, "  hint: %s\n", err.hint);
             return cli_exit_code(err.code) == CLI_CONFIG ? CLI_FAILED : cli_exit_code(err.code);
         }
     }
@@ -393,7 +395,9 @@ run_stop(run_state *run, int rc)
     for (int i = 0; i < run->count; i++)
         if (weir_pipeline_state(run->pipelines[i], NULL) == WEIR_RUNNING &&
             weir_pipeline_stop(run->pipelines[i], &err) != WEIR_OK) {
-            cli_error(&err);
+            cli_say("pipeline %s: %s", weir_pipeline_name(run->pipelines[i]), err.text);
+            if (err.hint[0] != '\0')
+                fprintf(stderr, "  hint: %s\n", err.hint);
             rc = CLI_FAILED;
         }
     (void)show_pump(&run->shown);

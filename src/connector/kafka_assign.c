@@ -98,7 +98,7 @@ wr_kafka_partitions_assign(kafka_consumer *c, rd_kafka_topic_partition_list_t *l
     wr_mutex_unlock(&c->lock);
 }
 
-/* What was read of them is in a checkpoint, and the group knows, before they go (kafka_commit.c); unless they are gone already. */
+/* What was read of them is in a checkpoint, and the group knows, before they go (kafka_commit.c). */
 static void
 partitions_revoke(kafka_consumer *c)
 {
@@ -122,8 +122,8 @@ partitions_revoke(kafka_consumer *c)
         if (!wr_cond_wait_for(&c->taken_back, &c->lock, by - wr_clock_monotonic(wr_clock_system())))
             break;
     wr_mutex_unlock(&c->lock);
-    if (given->cnt > 0 && !rd_kafka_assignment_lost(c->rk))
-        wr_kafka_hand_over(c, given, by);
+    if (given->cnt > 0)
+        wr_kafka_hand_over(c, given, rd_kafka_assignment_lost(c->rk) != 0, by);
     rd_kafka_topic_partition_list_destroy(given);
     wr_kafka_pause_drop(c);
     rd_kafka_assign(c->rk, NULL);

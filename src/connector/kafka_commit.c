@@ -185,12 +185,12 @@ offsets_tell(kafka_consumer *c, rd_kafka_topic_partition_list_t *list)
 }
 
 void
-wr_kafka_hand_over(kafka_consumer *c, rd_kafka_topic_partition_list_t *list, int64_t by)
+wr_kafka_hand_over(kafka_consumer *c, rd_kafka_topic_partition_list_t *list, bool lost, int64_t by)
 {
     int64_t given, kept, left = 1;
     wr_mutex_lock(&c->lock);
     offsets_given(c, list, &given, &kept);
-    wr_epoch epoch = given > 0 ? checkpoint_ask(c) : 0;
+    wr_epoch epoch = given > 0 && !lost ? checkpoint_ask(c) : 0;
     bool     held = given == 0;
     while (epoch != 0 && !held && left > 0 && !atomic_load(&c->stopping) && !atomic_load(&c->failed)) {
         left = by - wr_clock_monotonic(wr_clock_system());
@@ -200,11 +200,12 @@ wr_kafka_hand_over(kafka_consumer *c, rd_kafka_topic_partition_list_t *list, int
     for (int i = 0; held && i < list->cnt; i++)
         c->partitions[list->elems[i].partition].durable = list->elems[i].offset;
     wr_mutex_unlock(&c->lock);
-    if (held && list->cnt > 0 && !atomic_load(&c->down))
+    if (held && !lost && list->cnt > 0 && !atomic_load(&c->down))
         offsets_tell(c, list);
+    const char *how = lost ? " by the group, which did not hear of this member" : kept > 0 ? " while a view is held up" : "";
     if ((!held || kept > 0) && !atomic_load(&c->stopping))
         wr_log(WR_LOG_WARN, "kafka",
                "topic %s: partitions are taken away%s; the last %" PRId64 " messages that were read of them are in "
                "no checkpoint: whoever gets these partitions reads them again",
-               c->config->topic, kept > 0 ? " while a view is held up" : "", kept + (held ? 0 : given));
+               c->config->topic, how, kept + (held ? 0 : given));
 }

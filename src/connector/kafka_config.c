@@ -238,12 +238,15 @@ topic_hint(rd_kafka_resp_err_t code)
 {
     switch (code) {
     case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE:
-        return "is the port in `brokers` that of a controller?  Say that of a broker";
+        return "is the port in `brokers` that of a controller (or the broker a very old one)?  Say that of a broker";
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
         return "is the name right?  A topic must be there: kafka-topics.sh --bootstrap-server ... --create --topic ...";
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
         return "a topic's name is letters, digits, '.', '_' and '-', at most 249 of them";
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+        return "another process has this instance's name: was the data directory copied?  Without its file INSTANCE the copy "
+               "gets a name of its own";
     default: return NULL;
     }
 }

@@ -62,7 +62,10 @@ client_close(kafka_consumer *c)
 void
 wr_kafka_consumer_destroy(kafka_consumer *c)
 {
+    wr_mutex_lock(&c->lock);
     atomic_store(&c->stopping, true);
+    wr_cond_broadcast(&c->taken_back); /* nobody gives anything back any more */
+    wr_mutex_unlock(&c->lock);
     if (c->rk != NULL) {
         wr_kafka_consumer_nudge(c);
         wr_thread_join(&c->thread);
@@ -111,6 +114,17 @@ wr_kafka_consumer_fail(kafka_consumer *c, weir_status code, const char *text)
 
 /* --- errors --- */
 
+static void
+consumer_fail_hinted(kafka_consumer *c, rd_kafka_resp_err_t err, const char *reason)
+{
+    wr_mutex_lock(&c->lock);
+    bool first = !atomic_load(&c->failed);
+    wr_kafka_consumer_fail_locked(c, wr_kafka_status(err), reason);
+    if (first)
+        wr_kafka_hint(&c->failure, err, reason);
+    wr_mutex_unlock(&c->lock);
+}
+
 void
 wr_kafka_consumer_error(rd_kafka_t *rk, int code, const char *reason, void *user)
 {
@@ -119,13 +133,10 @@ wr_kafka_consumer_error(rd_kafka_t *rk, int code, const char *reason, void *user
     char                text[256];
     if (err == RD_KAFKA_RESP_ERR__FATAL) {
         err = rd_kafka_fatal_error(rk, text, sizeof text);
-        wr_kafka_consumer_fail(c, wr_kafka_status(err), text);
+        consumer_fail_hinted(c, err, text);
     } else if (!wr_kafka_is_passing(err) ||
                (c->partitions == NULL && (err == RD_KAFKA_RESP_ERR__SSL || wr_kafka_is_rejected(reason)))) {
-        wr_kafka_consumer_fail(c, wr_kafka_status(err), reason);
-        wr_mutex_lock(&c->lock);
-        wr_kafka_hint(&c->failure, err, reason);
-        wr_mutex_unlock(&c->lock);
+        consumer_fail_hinted(c, err, reason);
     } else if (c->partitions == NULL) {
         if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && strstr(c->newest, "security.protocol") == NULL) {
             snprintf(c->newest, sizeof c->newest, "%s", reason);
@@ -163,7 +174,7 @@ consumer_main(void *user)
         rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, POLL_MS);
         if (m != NULL) {
             if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR && !wr_kafka_is_passing(m->err))
-                wr_kafka_consumer_fail(c, wr_kafka_status(m->err), rd_kafka_message_errstr(m));
+                consumer_fail_hinted(c, m->err, rd_kafka_message_errstr(m));
             rd_kafka_message_destroy(m);
         }
         wr_kafka_pause_serve(c);

@@ -285,7 +285,7 @@ void        wr_kafka_source_committed(void *self, wr_epoch epoch);
 /* The partition goes: what was frozen of it and is not committed yet will not be by that. */
 void        wr_kafka_frozen_drop(kafka_source *s, const kafka_partition *p);
 /* On the consumer's thread, when shards have given back what goes to other members (the list, which is used up): have a
- * checkpoint hold what was read of it, and tell the group; until `by` (monotonic us). */
-void        wr_kafka_hand_over(kafka_consumer *c, rd_kafka_topic_partition_list_t *list, int64_t by);
+ * checkpoint hold what was read of it, and tell the group; until `by` (monotonic us).  lost: others have it already. */
+void        wr_kafka_hand_over(kafka_consumer *c, rd_kafka_topic_partition_list_t *list, bool lost, int64_t by);
 /* An offset that somebody committed to the group: was it another instance of ours? */
 bool        wr_kafka_is_of_another(const kafka_consumer *c, const rd_kafka_topic_partition_t *committed);

@@ -102,6 +102,7 @@ on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *user)
     s->failed = true;
     wr_error_set(&s->ctx->error, wr_kafka_status(m->err), "topic %s: %s", s->config->topic,
                  rd_kafka_err2str(m->err));
+    wr_kafka_hint(&s->ctx->error, m->err, "");
 }
 
 static void
@@ -121,6 +122,8 @@ on_error(rd_kafka_t *rk, int code, const char *reason, void *user)
         s->failed = true;
     }
     atomic_fetch_add_explicit(&s->ctx->retries, !s->failed, memory_order_relaxed);
+    if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && s->ctx->error.code != WEIR_OK)
+        return; /* what each of them said before says more */
     wr_error_set(&s->ctx->error, wr_kafka_status(err), "topic %s: %s", s->config->topic, reason);
     wr_kafka_hint(&s->ctx->error, err, reason);
 }

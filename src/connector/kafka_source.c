@@ -128,11 +128,22 @@ source_describe(void *self, wr_text *to)
 static bool
 source_away(void *self, wr_text *why)
 {
-    const kafka_consumer *c = ((kafka_source *) self)->consumer;
-    if (!atomic_load(&c->down))
+    kafka_consumer *c = ((kafka_source *) self)->consumer;
+    if (atomic_load(&c->down)) {
+        wr_text_printf(why, "no broker of %s can be reached", c->config->brokers);
+        return true;
+    }
+    if (!c->grouped)
         return false;
-    wr_text_printf(why, "no broker of %s can be reached", c->config->brokers);
-    return true;
+    bool any = false;
+    wr_mutex_lock(&c->lock);
+    for (int32_t i = 0; i < c->partition_count; i++)
+        any = any || c->partitions[i].state != PARTITION_AWAY;
+    wr_mutex_unlock(&c->lock);
+    if (!any)
+        wr_text_printf(why, "none of the %d partitions of topic %s is this instance's: members of group %s share them",
+                       (int) c->partition_count, c->config->topic, c->config->group);
+    return !any;
 }
 
 static bool

@@ -126,7 +126,8 @@ typedef struct wr_source_ops {
     /* For `why` and metrics: one line a partition (position, end, lag).  Any thread while it is open.
      * NULL: nothing. */
     void           (*describe)(void *self, wr_text *to);
-    /* Can the other side not be reached at this moment?  In words.  Any thread while it is open.  NULL: it always can. */
+    /* Can nothing come from the other side at this moment: it cannot be reached, or others have all that it gives?  In words.
+     * Any thread while it is open.  NULL: never so. */
     bool           (*away)(void *self, wr_text *why);
     /* For progress.  Any thread while it is open; false: not known.  NULL: never known. */
     bool           (*extent)(void *self, wr_source_extent *extent);

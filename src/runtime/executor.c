@@ -77,6 +77,18 @@ wr_task_fail(task *t, weir_status code, const char *format, ...)
     return TASK_FAILED;
 }
 
+task_result
+wr_task_fail_in(task *t, const char *kind, const char *name, weir_status code, const weir_error *e)
+{
+    weir_error err;
+    wr_error_clear(&err);
+    (void) wr_error_set(&err, code, "%s %s: %s", kind, name, e->code == code ? e->text : weir_status_text(code));
+    if (e->code == code && e->hint[0] != '\0')
+        wr_error_hint(&err, "%s", e->hint);
+    wr_runtime_fail(t->rt, &err);
+    return TASK_FAILED;
+}
+
 static void
 task_ended(wr_runtime *rt, task *t)
 {

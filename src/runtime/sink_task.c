@@ -206,8 +206,7 @@ sink_failed(sink_task *s)
 {
     const weir_error *e = &s->ctx.error;
     weir_status       code = e->code != WEIR_OK ? e->code : WEIR_WRITE;
-    return wr_task_fail(&s->t, code, "sink %s: %s", s->binding->name,
-                        e->code != WEIR_OK ? e->text : weir_status_text(code));
+    return wr_task_fail_in(&s->t, "sink", s->binding->name, code, e);
 }
 
 /* S3: borrows batch, which came by this input.  The limit on what is gathered is one of all inputs together. */

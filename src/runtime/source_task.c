@@ -462,9 +462,7 @@ source_attend(source_task *s)
 static task_result
 source_failed(source_task *s, weir_status status)
 {
-    const weir_error *e = &s->ctx.error;
-    return wr_task_fail(&s->t, status, "source %s: %s", s->source->binding->name,
-                        e->code == status ? e->text : weir_status_text(status));
+    return wr_task_fail_in(&s->t, "source", s->source->binding->name, status, &s->ctx.error);
 }
 
 /* Nothing comes for now: tell those who follow what is behind the stream how far it stands. */

@@ -76,12 +76,12 @@ sink_rows_left(sink_task *s)
 static void
 sink_blame(wr_runtime *rt, sink_task *s, uint32_t others, weir_error *err)
 {
-    char     more[48] = "", why[sizeof s->last_error + 2] = "";
+    char     more[48] = "", why[sizeof s->last_error + 32] = "";
     uint64_t rows = sink_rows_left(s);
     if (others > 0)
         snprintf(more, sizeof more, " (and %u sink%s more)", others, others > 1 ? "s" : "");
     if (s->last_error[0] != '\0')
-        snprintf(why, sizeof why, ": %s", s->last_error);
+        snprintf(why, sizeof why, "; its last error: %s", s->last_error);
     if (rows > 0)
         (void) wr_error_set(err, WEIR_TIMEOUT, "sink %s%s did not take everything within 10 s: %" PRIu64 " rows or more were not written%s",
                             s->binding->name, more, rows, why);

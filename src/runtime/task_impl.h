@@ -104,3 +104,5 @@ task_set_blocked(task *t, bool blocked)
 /* Record the first failure and stop the job; returns TASK_FAILED. */
 task_result wr_task_fail(task *t, weir_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same by what a connector has said in e, hint and all, if code is of that. */
+task_result wr_task_fail_in(task *t, const char *kind, const char *name, weir_status code, const weir_error *e);

@@ -640,6 +640,7 @@ collector_write(void *self, wr_sink_ctx *ctx, const wr_batch *batch)
     collector_sink *s = self;
     if (atomic_load(&s->c->refuse)) {
         (void) wr_error_set(&ctx->error, WEIR_WRITE, "refused");
+        wr_error_hint(&ctx->error, "try again");
         return WR_FLOW_FAIL;
     }
     if (atomic_load(&s->c->stalled))

@@ -185,6 +185,17 @@ both_have_some(wr_lanes *a, wr_lanes *b)
     return of_a > 0 && of_b > 0 && of_a + of_b == PARTITIONS && !a->coming && !b->coming;
 }
 
+static bool
+has_none(wr_lanes *l)
+{
+    wr_text why;
+    wr_text_init(&why, NULL);
+    bool away = l->ops->away(l->self, &why);
+    assert_true(away == (strstr(wr_text_string(&why), "none of the 3 partitions of topic in is this instance's") != NULL));
+    wr_text_fini(&why);
+    return away;
+}
+
 /* What was read of a partition since the last checkpoint is put into one before it goes to somebody else.  That he begins
  * behind it a real broker shows (tools/kafka_group.py): this one takes no offsets while it deals out partitions. */
 static void
@@ -196,7 +207,10 @@ partitions_go_with_what_was_read_of_them(void **state)
     assert_true(wr_lanes_run_rows(&a, 20000, 30)); /* and no checkpoint has it */
     kafka_consumer *c = ((kafka_source *) a.self)->consumer;
     wr_lanes_open(&b, "kafka", source_with("group=g"), "json", columns, 0);
+    assert_true(has_none(&b));
+    assert_false(has_none(&a));
     both_run(&a, &b, both_have_some);
+    assert_false(has_none(&b));
     assert_int_equal(a.wanted, 1);
     assert_int_equal(c->durable, 1);
     for (int i = 0; i < PARTITIONS; i++)

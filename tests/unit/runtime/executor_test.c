@@ -251,6 +251,8 @@ a_sink_that_fails_fails_the_job(void **state)
     rig_run(&r);
     assert_int_equal(atomic_load(&r.failed), 1);
     assert_int_equal(r.error.code, WEIR_WRITE);
+    assert_string_equal(r.error.text, "sink out: refused");
+    assert_string_equal(r.error.hint, "try again");
     rig_fini(&r);
 }
 
