@@ -263,7 +263,7 @@ class Subscription:
         self.client, self.view, self.credit, self.left = client, view, credit, credit
         self.cursor, self.watermark, self.lost, self.ended, self.epoch = cursor, None, 0, None, None
         self.id = next(client.ids)
-        request = {"op": "sub", "id": self.id, "view": view, "snapshot": snapshot, "gaps": gaps}
+        request = {"op": "sub", "id": self.id, "view": view, "snapshot": bool(snapshot), "gaps": bool(gaps)}
         if upserts:
             request["upserts"] = True
         if epochs:
@@ -416,12 +416,12 @@ def main():
     except ImportError as e:
         print("weir_client: --msgpack needs the package msgpack: %s" % e, file=sys.stderr)
         return 2
+    except OSError as e:  # before ValueError: a certificate that is not good is both
+        print("weir_client: %s: %s" % (a.server or os.environ.get("WEIR_URL") or "127.0.0.1:7077", e), file=sys.stderr)
+        return 69
     except (WeirError, ValueError) as e:
         print("weir_client: %s" % e, file=sys.stderr)
         return 1
-    except OSError as e:
-        print("weir_client: %s: %s" % (a.server or os.environ.get("WEIR_URL") or "127.0.0.1:7077", e), file=sys.stderr)
-        return 69
     return 0
 
 

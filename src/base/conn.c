@@ -398,6 +398,10 @@ wr_conn_error(const wr_conn *conn, char *text, size_t size, const char **hint)
                     : "is it signed by the CA that --ca names?";
         return;
     }
+    if (verify != X509_V_OK) {
+        snprintf(text, size, "the client's certificate is not good: %s", X509_verify_cert_error_string(verify));
+        return;
+    }
     if (code == 0)
         snprintf(text, size, "%s", wr_conn_is_ready(conn) ? "the connection broke" : "the handshake broke off");
     else

@@ -247,8 +247,11 @@ look(server *s, const request *q, const char *op, weir_text_format format, char 
 void
 op_look(conn *c, const request *q, int64_t id, const char *op)
 {
+    static const session_member members[] = { { "json", REQUEST_BOOL } };
     char *text = NULL;
     weir_error err = { 0 };
+    if (!session_wants(c, q, id, members, WR_COUNT(members)))
+        return;
     bool json =
         strcmp(op, "status") == 0 || (strcmp(op, "metrics") != 0 && request_flag(q, "json"));
     if (look(c->server, q, op, json ? WEIR_TEXT_JSON : WEIR_TEXT, &text, &err) != WEIR_OK) {
@@ -302,11 +305,14 @@ void
 op_checkpoint(conn *c, const request *q, int64_t id)
 {
     checkpoint_job *job = &c->server->checkpoint;
+    static const session_member members[] = { { "pipeline", REQUEST_STRING } };
     const char *name = request_string(q, "pipeline");
     weir_pipeline *p = weir_pipeline_at(c->server->engine, 0);
     weir_error err = { 0 };
     for (uint32_t i = 0; name != NULL && p != NULL && strcmp(weir_pipeline_name(p), name) != 0;)
         p = weir_pipeline_at(c->server->engine, ++i);
+    if (!session_wants(c, q, id, members, WR_COUNT(members)))
+        return;
     if (p == NULL) {
         char text[160];
         snprintf(text, sizeof text, "no pipeline is called \"%.100s\"", name != NULL ? name : "");

@@ -238,6 +238,13 @@ void session_late(conn *c); /* a frame did not come whole in time */
 /* A client that sends no more may have gone altogether: one byte to it, and its kernel says so. */
 void session_probe(conn *c);
 void session_close(conn *c);
+/* Members that must be of their kind where they stand (null is none).  False: one is not, and the client was told: what it
+ * asked for must not be left out without a word. */
+typedef struct session_member {
+    const char *name;
+    request_kind kind;
+} session_member;
+bool session_wants(conn *c, const request *q, int64_t id, const session_member *members, size_t count);
 void session_error(conn *c, int64_t id, const char *code, const char *text, const char *hint);
 void session_fail(conn *c, int64_t id, const weir_error *err);
 /* The connection with the serial; NULL: it has gone. */

@@ -49,6 +49,22 @@ session_fail(conn *c, int64_t id, const weir_error *err)
     reply_end(&r);
 }
 
+bool
+session_wants(conn *c, const request *q, int64_t id, const session_member *members, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const request_member *m = request_find(q, members[i].name);
+        if (m == NULL || m->kind == REQUEST_NULL || m->kind == members[i].kind)
+            continue;
+        char text[80];
+        snprintf(text, sizeof text, "`%.40s` is %s", members[i].name,
+                 members[i].kind == REQUEST_BOOL ? "true or false" : "a string");
+        session_error(c, id, "USAGE", text, NULL);
+        return false;
+    }
+    return true;
+}
+
 /* --- operations --- */
 
 static void

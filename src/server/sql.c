@@ -162,9 +162,12 @@ job_create(conn *c, const request *q, int64_t id, sql_job **out, weir_error *err
 void
 op_explain_sql(conn *c, const request *q, int64_t id)
 {
+    static const session_member members[] = { { "pipeline", REQUEST_STRING }, { "json", REQUEST_BOOL } };
     server *s = c->server;
     sql_job *job = NULL;
     weir_error err = { 0 };
+    if (!session_wants(c, q, id, members, WR_COUNT(members)))
+        return;
     s->sql_asked++;
     if (job_create(c, q, id, &job, &err) != WEIR_OK) {
         s->sql_refused++;

@@ -407,6 +407,11 @@ op_sub(conn *c, const request *q, int64_t id)
                       "{\"op\":\"sub\",\"id\":1,\"view\":\"per_auction\"}");
         return;
     }
+    static const session_member members[] = { { "cursor", REQUEST_STRING }, { "snapshot", REQUEST_BOOL },
+                                              { "gaps", REQUEST_BOOL },     { "upserts", REQUEST_BOOL },
+                                              { "epochs", REQUEST_BOOL } };
+    if (!session_wants(c, q, id, members, WR_COUNT(members)))
+        return;
     if (c->subscription_count >= SERVER_SUBSCRIPTIONS_MAX) {
         session_error(c, id, "TOO_MANY", "100 subscriptions a connection are the limit",
                       "open another connection");
