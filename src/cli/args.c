@@ -157,8 +157,9 @@ option_set(const cli_option *o, const char *value)
     switch (o->kind) {
     case 's': *(const char **)o->into = value; return 0;
     case 'n':
+        errno = 0;
         *(long long *)o->into = strtoll(value, &end, 10);
-        if (*value == '\0' || *end != '\0') {
+        if (*value == '\0' || *end != '\0' || errno == ERANGE) {
             cli_say("--%s wants a whole number, not \"%s\"", o->name, value);
             return CLI_USAGE;
         }
@@ -224,6 +225,10 @@ cli_parse(int argc, char **argv, const cli_option *options, cli_list *rest, int 
                 return usage_unknown(argv[0], arg + 1, options);
         }
         if (o->kind == 'f') {
+            if (value != NULL) { /* --once=false, -qd DIR: meant, and not what would happen */
+                cli_say("--%s takes no value, so not \"%s\"", o->name, value);
+                return CLI_USAGE;
+            }
             *(int *)o->into = 1;
             continue;
         }

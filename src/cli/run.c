@@ -272,8 +272,10 @@ run_start(run_state *run)
 {
     weir_error err = { 0 };
     weir_status status = run_listen(run, &err);
-    for (int i = 0; i < run->count && status == WEIR_OK; i++)
+    for (int i = 0; i < run->count && status == WEIR_OK && !cli_interrupted(); i++)
         status = weir_pipeline_start(run->pipelines[i], &err);
+    if (status != WEIR_OK && cli_interrupted()) /* asked to stop: nobody asks any more why it could not begin */
+        return CLI_INTERRUPTED;
     if (status == WEIR_OK && run->face != NULL)
         status = server_start(run->face, &err);
     if (status != WEIR_OK) {
@@ -485,6 +487,8 @@ run_verb(int argc, char **argv)
         rc = run_start(&run);
     if (rc == CLI_OK)
         rc = run_follow(&run);
+    else if (rc == CLI_INTERRUPTED)
+        rc = run_stop(&run, rc); /* what had begun */
     server_close(run.face);
     parser_close(run.parser);
     int shown_rc = show_close(&run.shown);
