@@ -105,6 +105,8 @@ void cli_printer_row(cli_printer *printer, int diff,
 int cli_printer_flush(cli_printer *printer);
 /* Returns the exit code: OK, too, when the reader of the pipe has gone; else why is said. */
 int cli_printer_close(cli_printer *printer, bool summary);
+/* Without a word more: what it holds is not written. */
+void cli_printer_discard(cli_printer *printer);
 /* The errno of a write to a stream that failed just now. */
 int cli_stream_error(FILE *to);
 /* The exit code of a write to standard output that failed with errno `error`; says why, as above. */

@@ -343,6 +343,15 @@ cli_write_error(int error)
     return CLI_FAILED;
 }
 
+void
+cli_printer_discard(cli_printer *p)
+{
+    if (p == NULL)
+        return;
+    wr_text_fini(&p->held);
+    wr_free(p);
+}
+
 int
 cli_printer_close(cli_printer *p, bool summary)
 {
@@ -364,7 +373,6 @@ cli_printer_close(cli_printer *p, bool summary)
         cli_say("no memory to print all rows");
         rc = CLI_FAILED;
     }
-    wr_text_fini(&p->held);
-    wr_free(p);
+    cli_printer_discard(p);
     return rc;
 }

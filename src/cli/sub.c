@@ -8,7 +8,10 @@
 #include "cli/client.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <stdio_ext.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct sub_run {
     client *client;
@@ -22,7 +25,7 @@ typedef struct sub_run {
     bool changes;
     int epochs;            /* whole ones alone; as JSON lines, each ends with a line that names it */
     long long limit, rows; /* limit 0: none; with epochs it is looked at between them */
-    char cursor[512];
+    char cursor[512], written[512]; /* of the newest message; of the newest behind which all is written */
     const char *values[CLI_COLUMNS_MAX]; /* of the row at hand */
     size_t lengths[CLI_COLUMNS_MAX];
 } sub_run;
@@ -138,7 +141,8 @@ on_rows(sub_run *s, const request *m)
     if (rows == NULL || rows->kind != REQUEST_RAW)
         return false;
     const char *at = rows->text, *end = at + rows->length;
-    while ((s->limit == 0 || s->epochs || s->rows < s->limit) && request_json_item(&at, end, &row, &n))
+    while (!cli_interrupted() && (s->limit == 0 || s->epochs || s->rows < s->limit) &&
+           request_json_item(&at, end, &row, &n))
         if (!on_row(s, row, n))
             return false;
     return true;
@@ -150,19 +154,40 @@ on_rows(sub_run *s, const request *m)
 static int
 flush(sub_run *s)
 {
-    if (s->printer != NULL)
-        return cli_printer_flush(s->printer) == 0 ? -1 : CLI_OK; /* its closing says why */
+    bool good = true;
     errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    if (s->printer != NULL)
+        good = cli_printer_flush(s->printer) == 0;
+    else
+        good = fflush(stdout) == 0 && !ferror(stdout);
+    if (good)
+        memcpy(s->written, s->cursor, sizeof s->written);
+    if (good || cli_interrupted()) /* a write that a signal ended */
         return -1;
-    return cli_write_error(errno != 0 ? errno : EIO);
+    return s->printer != NULL ? CLI_OK /* its closing says why */ : cli_write_error(errno != 0 ? errno : EIO);
 }
 
 static void
-say_cursor(const sub_run *s)
+say_cursor(const sub_run *s, const char *cursor)
 {
-    if (s->cursor[0] != '\0')
-        fprintf(stderr, "  go on with: weir sub %s --from '%s'\n", s->view, s->cursor);
+    if (cursor[0] != '\0')
+        fprintf(stderr, "  go on with: weir sub %s --from '%s'\n", s->view, cursor);
+}
+
+/* A reader who takes nothing is not waited for: what it did not take comes again from the cursor. */
+static int
+interrupted(sub_run *s)
+{
+    struct pollfd to = { .fd = STDOUT_FILENO, .events = POLLOUT };
+    if (!ferror(stdout) && poll(&to, 1, 0) == 1 && (to.revents & POLLOUT) != 0)
+        (void)!flush(s);
+    __fpurge(stdout); /* nothing may be left for the end of the process to wait with */
+    clearerr(stdout);
+    cli_printer_discard(s->printer);
+    s->printer = NULL;
+    fputc('\n', stderr);
+    say_cursor(s, s->written);
+    return CLI_INTERRUPTED;
 }
 
 /* True: an epoch ends here. */
@@ -204,7 +229,7 @@ on_message(sub_run *s, const request *m)
         return reason != NULL && strcmp(reason, "failed") == 0 ? CLI_FAILED : CLI_OK;
     } else if (good && strcmp(op, "error") == 0) {
         int rc = client_error(m);
-        say_cursor(s);
+        say_cursor(s, s->cursor);
         return rc;
     }
     if (!wr_arena_ok(&s->arena) || !wr_arena_ok(client_scratch(s->client))) {
@@ -215,7 +240,7 @@ on_message(sub_run *s, const request *m)
         cli_say("a message of the server cannot be read");
         return CLI_FAILED;
     }
-    if (cursor != NULL)
+    if (cursor != NULL && !cli_interrupted()) /* not all of its rows, maybe */
         snprintf(s->cursor, sizeof s->cursor, "%s", cursor);
     return s->limit > 0 && s->rows >= s->limit && between ? CLI_OK : -1;
 }
@@ -225,15 +250,14 @@ follow(sub_run *s)
 {
     for (;;) {
         request m;
-        int rc = client_has_message(s->client) ? -1 : flush(s);
+        int rc = cli_interrupted() || client_has_message(s->client) ? -1 : flush(s);
+        if (cli_interrupted())
+            return interrupted(s);
         if (rc >= 0)
             return rc;
         switch (client_next(s->client, -1, &m)) {
-        case CLIENT_INTERRUPTED:
-            fputc('\n', stderr);
-            say_cursor(s);
-            return CLI_INTERRUPTED;
-        case CLIENT_CLOSED: say_cursor(s); return CLI_CONNECT;
+        case CLIENT_INTERRUPTED: return interrupted(s);
+        case CLIENT_CLOSED: say_cursor(s, s->cursor); return CLI_CONNECT;
         case CLIENT_TIMEOUT: break;
         case CLIENT_MESSAGE:
             rc = on_message(s, &m);
