@@ -249,7 +249,8 @@ static void
 on_signal(int number)
 {
     int saved = errno;
-    (void)number;
+    if (number == SIGHUP && signals_seen > 0)
+        return; /* a terminal that is closed tells of it, and its shell does, too */
     if (signals_seen++ > 0)
         _exit(CLI_INTERRUPTED); /* the second one: at once; a checkpoint is complete or ignored */
     uint64_t one = 1;
@@ -263,9 +264,11 @@ cli_catch_signals(void)
     if (signal_fd >= 0)
         return;
     signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct sigaction action = { .sa_handler = on_signal };
+    struct sigaction action = { .sa_handler = on_signal }, before;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup: the terminal may go */
+        sigaction(SIGHUP, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 

@@ -127,7 +127,7 @@ void cli_progress_clear(cli_progress *progress);
 /* What did not come out, and why, on standard error; of `whose`, NULL: of the only one there is. */
 void cli_progress_left_out(const weir_progress *end, const char *whose);
 
-/* Interrupts: installs handlers for INT and TERM once; true after the first. */
+/* Interrupts: installs handlers for INT, TERM and HUP (unless it is ignored) once; true after the first. */
 bool cli_interrupted(void);
 void cli_catch_signals(void);
 /* HUP is counted from now on; how often it has come. */
