@@ -147,11 +147,11 @@ WEIR_API weir_status weir_pipeline_test(weir_pipeline *pipeline, const weir_test
 /*
  * weir_push -- rows for a source declared `push: {}`, as JSON lines.
  * Returns how many bytes were taken in *taken (whole records).  Errors: WEIR_LIMIT (no room now: try
- * again), WEIR_QUERY_NO_RELATION.  Bad records are counted and go to the dead letters, like everywhere.
+ * again), WEIR_CLOSED (it has ended), WEIR_QUERY_NO_RELATION.  Bad records are counted and go to the dead letters, like everywhere.
  */
 WEIR_API weir_status weir_push(weir_pipeline *pipeline, const char *source, const char *json_lines,
                                size_t length, size_t *taken, weir_error *err);
-/* No more rows will be pushed. */
+/* No more rows will be pushed; nor after a restart from a checkpoint that holds this end. */
 WEIR_API weir_status weir_push_end(weir_pipeline *pipeline, const char *source, weir_error *err);
 
 /* --- rows out --- */

@@ -39,7 +39,10 @@ weir_push(weir_pipeline *pipeline, const char *source, const char *json_lines, s
         return WEIR_OK;
     switch (wr_runtime_push_bytes(pipeline->runtime, index, 0, json_lines, n)) {
     case WR_FLOW_NEXT: *taken = n; return WEIR_OK;
-    case WR_FLOW_DONE: return wr_error_set(err, WEIR_CLOSED, "source \"%s\" has ended", source);
+    case WR_FLOW_DONE:
+        (void)wr_error_set(err, WEIR_CLOSED, "source \"%s\" has ended", source);
+        wr_error_hint(err, "its end is in the checkpoints, too: more rows want a data directory of their own");
+        return WEIR_CLOSED;
     default:
         return wr_error_set(err, WEIR_LIMIT, "source \"%s\" has no room now: try again", source);
     }

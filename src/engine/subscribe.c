@@ -152,7 +152,8 @@ weir_subscribe(weir_pipeline *pipeline, const char *view, const weir_subscribe_o
     if (st == WEIR_OK && s->aligned)
         epochs_begin(s, options);
     for (uint32_t i = 0; i < s->shard_count; i++) {
-        s->watermarks[i] = WR_TIME_START;
+        s->ended[i] = st == WEIR_OK && wr_reader_has_ended(s->reader, i); /* nobody will say so again */
+        s->watermarks[i] = s->ended[i] ? WR_TIME_END : WR_TIME_START;
         s->snapshot_until[i] =
             options->snapshot && options->cursor == NULL ? wr_stream_head(s->stream, i) : 0;
     }

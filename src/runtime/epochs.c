@@ -14,6 +14,7 @@ wr_epochs_init(wr_epochs *e, wr_reader *reader, uint32_t count)
         wr_epoch       before;
         wr_reader_look(reader, i, &view);
         e->at[i] = view.before;
+        e->ended[i] = view.ended && view.batches == 0;
         least = WR_MIN(least, view.before);
         if (!wr_reader_behind(reader, i, &before))
             continue;

@@ -2,13 +2,13 @@
 /*
  * runtime/lane_state.c -- lanes in a checkpoint: watermarks, counts, what a decoder must be told.
  *
- * Part "<source>#<shard>/lanes", one global section: version, the source's watermark at the barrier's cut,
- * lane count; a lane: partition, watermark, ended, rows, bad, null_time, decoder bytes.  Shard 0 also
+ * Part "<source>#<shard>/lanes", one global section: version, has the shard told its end (from version 2 on),
+ * the source's watermark at the barrier's cut, lane count; a lane: partition, watermark, ended, rows, bad, null_time, decoder bytes.  Shard 0 also
  * carries on lanes that the last checkpoint knew and no connector has made again yet.
  */
 #include "runtime/runtime_impl.h"
 
-enum { LANES_PART_VERSION = 1 };
+enum { LANES_PART_VERSION = 2, LANES_PART_OLDEST = 1 };
 
 static void
 lane_state_put(wr_snapshot_writer *w, const lane_state *l)
@@ -64,6 +64,7 @@ wr_lanes_write(source_task *t, wr_snapshot_writer *w, wr_time watermark)
     weir_status status = WEIR_OK;
     wr_snapshot_begin(w, WR_SNAPSHOT_GLOBAL);
     wr_snapshot_put_u64(w, LANES_PART_VERSION);
+    wr_snapshot_put_u64(w, t->end_told || s->over); /* over: it is about to say so again */
     wr_snapshot_put_i64(w, watermark);
     wr_mutex_lock(&s->lock);
     for (const wr_lane *l = s->lanes; l != NULL; l = l->next)
@@ -108,12 +109,14 @@ lane_state_get(source *s, wr_snapshot_reader *r)
 }
 
 weir_status
-wr_lanes_read(source *s, const void *bytes, size_t length)
+wr_lanes_read(source *s, const void *bytes, size_t length, bool *end_told)
 {
     wr_snapshot_reader r;
     wr_snapshot_reader_init(&r, bytes, length, WR_GROUPS_ALL);
-    if (!wr_snapshot_next(&r) || wr_snapshot_get_u64(&r) != LANES_PART_VERSION)
+    uint64_t version = wr_snapshot_next(&r) ? wr_snapshot_get_u64(&r) : 0;
+    if (version < LANES_PART_OLDEST || version > LANES_PART_VERSION)
         return WEIR_CHECKPOINT_CORRUPT;
+    *end_told = version > 1 && wr_snapshot_get_u64(&r) != 0;
     wr_time  watermark = wr_snapshot_get_i64(&r);
     uint64_t count = wr_snapshot_get_u64(&r);
     for (uint64_t i = 0; i < count && wr_snapshot_more(&r); i++)

@@ -207,6 +207,14 @@ wr_reader_look(wr_reader *reader, uint32_t shard, wr_reader_view *view)
     wr_mutex_unlock(&s->lock);
 }
 
+bool
+wr_reader_has_ended(wr_reader *reader, uint32_t shard)
+{
+    wr_reader_view view;
+    wr_reader_look(reader, shard, &view);
+    return view.ended && view.batches == 0;
+}
+
 uint64_t
 wr_reader_position(const wr_reader *reader, uint32_t shard)
 {

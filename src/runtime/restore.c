@@ -14,6 +14,8 @@
  *                 operators go on with what they held, and those alone that were done stay so
  *             V3  an old shard that had ended while others had not holds no watermark back: those
  *                 behind it did not wait for it either
+ *             V4  a source that had told its end in every old shard, and not at the end of the whole job, is at its end:
+ *                 those behind it have ended (V2), and would take no row of it
  */
 #include "runtime/runtime_impl.h"
 
@@ -226,10 +228,13 @@ wr_restore_source(wr_runtime *rt, source *s, weir_error *err)
     char                *name = wr_arena_printf(&rt->arena, "source/%s", s->binding->name);
     if (name == NULL)
         return wr_error_set(err, WEIR_MEMORY, "no memory to restore %s", s->binding->name);
+    uint32_t shards = 0, over = 0;
     for (uint32_t i = 0; i < c->part_count; i++) {
-        if (part_shard(c->parts[i].name, name, "/lanes") >= 0 &&
-            wr_lanes_read(s, c->parts[i].bytes, c->parts[i].length) != WEIR_OK)
+        bool told = false, lanes = part_shard(c->parts[i].name, name, "/lanes") >= 0;
+        if (lanes && wr_lanes_read(s, c->parts[i].bytes, c->parts[i].length, &told) != WEIR_OK)
             return restore_damaged(err, c->parts[i].name);
+        shards += lanes;
+        over += told;
         if (part_shard(c->parts[i].name, name, "") < 0)
             continue;
         for (uint32_t k = 0; k < s->shard_count; k++)
@@ -239,6 +244,9 @@ wr_restore_source(wr_runtime *rt, source *s, weir_error *err)
         s->shards[k].epoch = c->epoch;
     s->cut_epoch = c->epoch;
     s->cut_watermark = s->watermark;
+    s->over = shards > 0 && over == shards && !rt->renewed;
+    if (s->over && s->binding->ops == &wr_push_source_ops) /* who pushes is told */
+        wr_runtime_push_end(rt, s->index);
     return WEIR_OK;
 }
 

@@ -91,6 +91,7 @@ struct source {
     wr_time                  cut_watermark;
     lane_state              *restored;
     uint32_t                 restored_count;
+    bool                     over;          /* every shard had told its end when the checkpoint was made (V4) */
     char                     last_bad[200]; /* under lock      */
     _Atomic uint64_t         rows, bytes, bad, future, filtered;
     _Atomic bool             pressed;       /* state is short: lanes wait for each other */
@@ -115,7 +116,8 @@ struct source_task {
     wr_time       stamped;        /* watermark_after of the newest sealed batch, under the source's lock */
     wr_watch     *watch;
     int           watch_fd;
-    bool          opened, polled, done, held, paused, end_sealed;
+    bool          opened, polled, done, held, paused;
+    bool          end_told;       /* what is frozen from here on says so */
     bool          known;          /* was polled, or has no lanes; under the source's lock */
     bool          lanes_coming;   /* said so; under the source's lock           */
     bool          room_known;     /* has room, and nothing was published since */
@@ -181,7 +183,8 @@ bool        wr_lane_may_read(source_task *t, wr_lane *lane); /* false: the task 
 
 /* lane_state.c */
 weir_status wr_lanes_write(source_task *t, wr_snapshot_writer *w, wr_time watermark);
-weir_status wr_lanes_read(source *s, const void *bytes, size_t length); /* adds to s->restored */
+/* Adds to s->restored; had that shard told its end? */
+weir_status wr_lanes_read(source *s, const void *bytes, size_t length, bool *end_told);
 
 /* source_time.c */
 /* Judge the rows of a batch and move the watermark: contributions[i] and judges by visible row. */

@@ -349,11 +349,11 @@ source_put_end(source_task *s)
     for (; l != NULL; l = l->next)
         if (l->owner == s && !l->ended)
             wr_source_lane_ended(s, l);
+    s->end_told = true;
     if (s->t.rt->store != NULL) {
         WR_TRY(wr_task_last_parts(&s->t));
         WR_TRY(source_freeze(s, s->t.last_parts, 0));
     }
-    s->end_sealed = true;
     return source_queue_mark(s, WR_MARK_END, 0);
 }
 
@@ -393,7 +393,7 @@ source_pause(source_task *s)
 static weir_status
 source_poll_once(source_task *s, wr_flow *flow)
 {
-    *flow = s->source->binding->ops->poll(s->self, &s->ctx);
+    *flow = s->source->over ? WR_FLOW_DONE : s->source->binding->ops->poll(s->self, &s->ctx); /* V4 */
     if (!s->polled) {
         s->polled = true;
         wr_source_polled(s);

@@ -101,6 +101,8 @@ typedef struct wr_reader_view {
     double   fill;           /* of what the ring keeps for it, how much is not read: 1 is all */
 } wr_reader_view;
 void        wr_reader_look(wr_reader *reader, uint32_t shard, wr_reader_view *view);
+/* END is published and behind the reader, or kept no more: it will not be read. */
+bool        wr_reader_has_ended(wr_reader *reader, uint32_t shard);
 /* Did the shard have rows before the reader's place?  *epoch: that had ended before the newest of them. */
 bool        wr_reader_behind(const wr_reader *reader, uint32_t shard, wr_epoch *epoch);
 /* SNAPSHOT_REQUIRED when rows from that sequence on are not kept any more (or not yet published beyond head+1). */
