@@ -252,6 +252,9 @@ step_keys(aggregate *a, const wr_batch *in)
     }
     for (uint32_t k = 0; k < a->table_key_count; k++)
         s->key_columns[k] = in->columns[a->table_keys[k]];
+    s->keys.near = NULL;
+    if (a->ring.count > 0) /* most rows are of the newest pane */
+        wr_group_table_near(&wr_pane_ring_at(&a->ring, a->ring.count - 1)->tables[0], &s->keys);
     return wr_row_keys_fill(&s->keys, s->key_columns, s->dense ? NULL : s->rows, s->count,
                             in->physical_count, NULL);
 }

@@ -175,7 +175,7 @@ set_count(agg_step *s, agg_call *set, const wr_batch *in, wr_group_table *values
         s->prefixes[i] = ((const wr_group *) s->set_groups[i])->id;
     WR_TRY(wr_row_keys_fill(&set->distinct->keys, set->args, s->set_rows, count, in->physical_count,
                             s->prefixes));
-    WR_TRY(wr_group_table_enter(values, &set->distinct->keys, NULL, count, s->value_ids, s->values,
+    WR_TRY(wr_group_table_enter(values, &set->distinct->keys, NULL, 0, count, s->value_ids, s->values,
                                 false, NULL, NULL));
     values_count(s, set, in, count);
     return s->reversed ? values_drop(s, set, values, count) : WEIR_OK;

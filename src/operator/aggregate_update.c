@@ -352,7 +352,7 @@ groups_enter(aggregate *a, wr_pane *pane, const uint16_t *which, uint32_t first,
         status = wr_group_table_enter_words(table, which != NULL ? s->words : s->words + first, which,
                                             count, s->groups, counted, s->created, &created);
     else
-        status = wr_group_table_enter(table, &s->keys, which, count, s->ids, s->groups, counted,
+        status = wr_group_table_enter(table, &s->keys, which, first, count, s->ids, s->groups, counted,
                                       s->created, &created);
     for (uint32_t i = 0; i < created; i++) {
         wr_group *g = wr_group_table_row(table, s->created[i]);
@@ -419,13 +419,7 @@ update_plain(aggregate *a, const wr_batch *in, wr_pane *pane, const uint16_t *wh
     for (uint32_t at = 0; at < count; at += PART) {
         uint32_t        n = WR_MIN(count - at, (uint32_t) PART);
         const uint16_t *rest = which != NULL ? which + at : NULL;
-        const uint16_t *list = rest;
-        if (which == NULL && s->words == NULL) { /* keys are found by their numbers */
-            for (uint32_t i = 0; i < n; i++)
-                s->which[i] = (uint16_t) (at + i);
-            list = s->which;
-        }
-        if (groups_enter(a, pane, list, at, n, true) != WEIR_OK)
+        if (groups_enter(a, pane, rest, at, n, true) != WEIR_OK)
             return wr_ctx_fail(a->ctx, WEIR_MEMORY, "no memory for %u groups", pane->tables[0].live);
         wr_rows rows = pane_rows(s, rest, at, n);
         for (uint32_t i = 0; i < a->calls.count; i++)

@@ -314,6 +314,13 @@ all_enter(wr_group_table *t, wanted w, uint32_t count)
 
 /* --- the door --- */
 
+void
+wr_group_table_near(const wr_group_table *table, wr_row_keys *keys)
+{
+    keys->near = table->slot_bits > SLOTS_VERY_FAR_BITS ? table->slots : NULL;
+    keys->near_bits = table->slot_bits;
+}
+
 weir_status
 wr_group_table_find(wr_group_table *table, const wr_row_keys *keys, const uint16_t *which,
                     uint32_t count, uint32_t *ids, uint32_t *created, uint32_t *created_count)
@@ -335,12 +342,13 @@ wr_group_table_find(wr_group_table *table, const wr_row_keys *keys, const uint16
 
 weir_status
 wr_group_table_enter(wr_group_table *table, const wr_row_keys *keys, const uint16_t *which,
-                     uint32_t count, uint32_t *ids, char **rows, bool counted, uint32_t *created,
-                     uint32_t *created_count)
+                     uint32_t first, uint32_t count, uint32_t *ids, char **rows, bool counted,
+                     uint32_t *created, uint32_t *created_count)
 {
     bool at_once = counted && !table->shared;
     wanted w = { .keys = keys,
                  .which = which,
+                 .base = first,
                  .by = at_once,
                  .ids = ids,
                  .rows = rows,

@@ -92,11 +92,12 @@ wr_arena *wr_group_table_arena(wr_group_table *table);
 weir_status wr_group_table_find(wr_group_table *table, const wr_row_keys *keys,
                                 const uint16_t *which, uint32_t count, uint32_t *ids,
                                 uint32_t *created, uint32_t *created_count);
-/* The same; the rows may be written (G2), and rows[0..count) are their addresses.  counted: each adds one to its
- * group's count; after a failure nothing is known of the counts. */
+/* The same (which NULL: first..first+count); the rows may be written (G2), and rows[0..count) are their addresses.
+ * counted: each adds one to its group's count; after a failure nothing is known of the counts. */
 weir_status wr_group_table_enter(wr_group_table *table, const wr_row_keys *keys,
-                                 const uint16_t *which, uint32_t count, uint32_t *ids, char **rows,
-                                 bool counted, uint32_t *created, uint32_t *created_count);
+                                 const uint16_t *which, uint32_t first, uint32_t count,
+                                 uint32_t *ids, char **rows, bool counted, uint32_t *created,
+                                 uint32_t *created_count);
 /*
  * The same for a layout of one column of one word without NULLs, prefix or views (wr_key_is_word): words[k] is the
  * value, no keys are made.
@@ -152,6 +153,9 @@ wr_group_table_prefetch(const wr_group_table *t, uint32_t tag)
     if (t->slot_bits > 0)
         __builtin_prefetch(&t->slots[tag >> (32 - t->slot_bits)]);
 }
+/* Keys filled from now on bring the slots near where they will be looked for, if those are far off: while the next key is
+ * made, they are under way.  Good until the slots grow: to be said before each fill. */
+void   wr_group_table_near(const wr_group_table *table, wr_row_keys *keys);
 void   wr_group_table_prefetch_row(const wr_group_table *table, uint32_t tag);
 size_t wr_group_table_bytes(const wr_group_table *table);
 

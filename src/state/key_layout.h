@@ -115,6 +115,8 @@ typedef struct wr_row_keys {
     wr_column *const       *columns; /* of the last fill: where ENCODED takes values from        */
     const wr_value         *values;  /* of the last set, instead of columns                      */
     const uint16_t         *rows;    /* physical row of each key, NULL: the same                 */
+    const uint32_t         *near;    /* slots that a fill of texts brings near; NULL: none       */
+    uint32_t                near_bits; /* a key's slot: these leading bits of its hash           */
 } wr_row_keys;
 
 void wr_row_keys_init(wr_row_keys *keys, const wr_key_layout *layout, wr_budget *budget);

@@ -225,9 +225,12 @@ static void
 fill_one_text(wr_row_keys *keys, const wr_string *data, const uint16_t *rows)
 {
     uint64_t *row = keys->words;
+    const uint32_t *near = keys->near, shift = 64 - keys->near_bits;
     for (uint32_t i = 0; i < keys->count; i++, row += WR_KEY_TEXT_WORDS) {
         wr_key_text_put(&data[rows != NULL ? rows[i] : i], row);
         keys->hashes[i] = hash_text(0, row);
+        if (near != NULL)
+            __builtin_prefetch(&near[keys->hashes[i] >> shift], 0, 2);
     }
 }
 

@@ -194,11 +194,11 @@ nulls_of_every_type(void **state)
     }
 }
 
-/* Keys of a column, many at once, beyond the nearest cache; NULLs among them. */
+/* Keys of a column, many at once, beyond the nearest cache, at last beyond where slots are near; NULLs among them. */
 static void
 many_texts(void **state) /* F1 */
 {
-    enum { TEXTS = 20000, PART = 4000 };
+    enum { TEXTS = 80000, PART = 4000, FIRST = 1500 };
     static uint32_t ids[TEXTS], again[PART];
     static char *rows[PART];
     wr_key_layout layout;
@@ -221,16 +221,22 @@ many_texts(void **state) /* F1 */
                     assert_int_equal(wr_column_set_string(c, i, text, (size_t)n), WEIR_OK);
                 nulls += round == 0 && (at + i) % 1000 == 999;
             }
+            wr_group_table_near(&t, &keys);
             assert_int_equal(wr_row_keys_fill(&keys, &c, NULL, PART, PART, NULL), WEIR_OK);
             uint32_t *to = round == 0 ? ids + at : again;
             assert_int_equal(
-                wr_group_table_enter(&t, &keys, NULL, PART, to, rows, true, NULL, NULL), WEIR_OK);
+                wr_group_table_enter(&t, &keys, NULL, 0, FIRST, to, rows, true, NULL, NULL), WEIR_OK);
+            assert_int_equal(wr_group_table_enter(&t, &keys, NULL, FIRST, PART - FIRST, to + FIRST,
+                                                  rows + FIRST, true, NULL, NULL),
+                             WEIR_OK);
+            wr_group_table_rows(&t, to, FIRST, rows); /* the second call may have moved them */
             for (uint32_t i = 0; i < PART; i++) {
                 assert_int_equal(to[i], ids[at + i]);
                 assert_ptr_equal(rows[i], wr_group_table_row(&t, to[i]));
             }
             wr_column_release(c);
         }
+    assert_non_null(keys.near);
     assert_int_equal(t.live, TEXTS - nulls + 1);
     assert_int_equal(wr_group_table_row(&t, ids[999])->count, 2 * nulls);
     assert_int_equal(wr_group_table_row(&t, ids[5])->count, 2);
