@@ -286,7 +286,7 @@ $(O)/bench_state: $(patsubst %,$(O)/obj/tools/bench/%.o,state state_host state_j
 
 bench-formats: $(O)/bench_json ## rows per CPU-second of the decoders and encoders, beside a loop made for one schema
 	@$(O)/bench_json
-$(O)/bench_json: $(patsubst %,$(O)/obj/tools/bench/%.o,json json_limit msgpack_limit) $(O)/libweir.a
+$(O)/bench_json: $(patsubst %,$(O)/obj/tools/bench/%.o,json json_limit msgpack_limit msgpack_loop) $(O)/libweir.a
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

@@ -4,7 +4,8 @@
  *
  *   msgpack.c         options, records, the stream of them
  *   msgpack_token.c   tags and what follows them; skipping; values as JSON text
- *   msgpack_kernel_*  records by shape, compiled for SSE and for AVX2
+ *   msgpack_kernel_*  records by shape, compiled for SSE and for AVX2: msgpack_kernel_impl.h one record, whatever its values
+ *                     are; msgpack_run_impl.h those of plain values; msgpack_rows_impl.h as many as there are
  *
  * Invariants  M1  no declared length or count is believed: lengths are checked against the bytes
  *                 that are there and the record limit, counts allocate nothing
@@ -67,6 +68,7 @@ typedef struct msgpack_decoder {
     weir_status    bad_code; /* well formed, but no row */
     char           bad_text[320];
     wr_shapes      shapes; /* holds the row, too */
+    uint32_t       pairs_rest, pairs_wait; /* rows read one by one where two at once went wrong; those left of them */
 } msgpack_decoder;
 
 /* Each returns the byte after what it read, or NULL with the fault set. */

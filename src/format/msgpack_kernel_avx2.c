@@ -18,4 +18,17 @@ kernel_good(const char *p)
     return (uint32_t)_mm256_movemask_epi8(a) | (uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32;
 }
 
-#include "format/msgpack_kernel_impl.h"
+/* Those at `from`, which are copied. */
+static inline uint64_t
+kernel_copy_64(char *to, const char *from)
+{
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i a = _mm256_loadu_si256((const __m256i *)from);
+    __m256i b = _mm256_loadu_si256((const __m256i *)(from + 32));
+    _mm256_storeu_si256((__m256i *)to, a);
+    _mm256_storeu_si256((__m256i *)(to + 32), b);
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(a, zero)) |
+           (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(b, zero)) << 32;
+}
+
+#include "format/msgpack_rows_impl.h"

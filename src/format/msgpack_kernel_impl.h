@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * format/msgpack_kernel_impl.h -- MessagePack records by one learned shape (see shape_impl.h).
+ * format/msgpack_kernel_impl.h -- a MessagePack record by one learned shape (see shape_impl.h).
  *
- * Included by msgpack_kernel_sse.c and msgpack_kernel_avx2.c, which define KERNEL_NAME and
- * kernel_good, so that one text is compiled for two instruction sets.
+ * Included by msgpack_run_impl.h, which reads the plain ones of many in a row by a shorter way.
  *
  * What stands between two values is the same from record to record: the map's tag, the keys.  For
  * each value: compare those bytes, then read the value by its column's kind; whatever is not plain
@@ -11,8 +10,6 @@
  *
  * Invariants  S1, S2 of shape_impl.h
  *             K1  no record ends beyond shapes->stop: zeros of the padding may look like values
- * Cost        bound by the chain "tag, length, next tag" of the values: 7 in 138 bytes about 33 ns,
- *             3 integers about 12 ns.
  */
 #pragma once
 
@@ -245,170 +242,4 @@ kernel_record(msgpack_decoder *d, const wr_shape *shape, const char *p, const ch
         return NULL;
     p += shape->tail_length;
     return p <= s->stop ? p : NULL; /* K1 */
-}
-
-/* --- the short way, for records in a row --- */
-
-/* A step, and what it needs at hand. */
-typedef struct kernel_step {
-    const char *literal;
-    uint32_t mask, length;
-    uint32_t rest; /* bytes that must be readable behind its value, but for text */
-    uint8_t kind;
-    void *data; /* of the column */
-    wr_column *column;
-    const wr_shape_step *step;
-} kernel_step;
-
-enum { KERNEL_STEPS_MAX = 24, KERNEL_VALUE_MAX = 10 /* bytes of one that is no text */ };
-
-/* Bytes that must be readable where a record begins; 0: the shape is not for the short way. */
-static inline uint32_t
-kernel_bind(const msgpack_decoder *d, const wr_shape *shape, kernel_step *k)
-{
-    uint32_t rest = WR_SHAPE_AHEAD;
-    if (shape->step_count > KERNEL_STEPS_MAX || shape->tail_length > 0)
-        return 0;
-    for (uint32_t i = shape->step_count; i-- > 0;) {
-        const wr_shape_step *step = &shape->steps[i];
-        const wr_cell *cell = &d->cells[step->field];
-        k[i] = (kernel_step){ .literal = shape->literals + step->literal,
-                              .mask = step->literal_mask,
-                              .length = step->literal_length,
-                              .rest = rest,
-                              .kind = step->kind,
-                              .data = step->kind != WR_CELL_SKIP ? d->columns[step->field]->data : NULL,
-                              .column = d->columns[step->field],
-                              .step = step };
-        if (step->kind == WR_CELL_TEXT && cell->characters_max != UINT32_MAX)
-            k[i].kind = WR_CELL_OTHER; /* kernel_value counts */
-        rest += step->literal_length + KERNEL_VALUE_MAX;
-    }
-    return rest;
-}
-
-/* The value of a step by kernel_value: after it, or NULL. */
-static inline const char *
-kernel_other(msgpack_decoder *d, const kernel_step *k, const char *p, const char *end, bool *used)
-{
-    if (!*used)
-        wr_msgpack_begin(d);
-    *used = true;
-    const char *q = k->kind == WR_CELL_SKIP ? kernel_skip(d, k->step, p, end)
-                                            : kernel_value(d, k->step, p, end);
-    return q != NULL && end - q >= (ptrdiff_t)k->rest ? q : NULL;
-}
-
-/* A text of ASCII into row `row`; `rest` bytes behind it are readable.  After it, or NULL. */
-static inline const char *
-kernel_text(wr_shapes *s, const kernel_step *k, const char *p, const char *end, uint32_t row)
-{
-    uint8_t tag = (uint8_t)*p;
-    size_t n;
-    const char *at;
-    if (tag >= 0xa0 && tag < 0xc0) {
-        n = tag & 31;
-        at = p + 1;
-    } else if (tag == 0xd9) {
-        n = (uint8_t)p[1];
-        at = p + 2;
-    } else {
-        return NULL;
-    }
-    if (WR_UNLIKELY((size_t)(end - at) < n + k->rest) || !kernel_ascii(at, n))
-        return NULL;
-    wr_string *to = (wr_string *)k->data + row;
-    if (n <= WR_STRING_INLINE_MAX) {
-        __m128i v = _mm_loadu_si128((const __m128i *)at);
-        v = _mm_and_si128(v, _mm_loadu_si128((const __m128i *)(shape_mask + 16 - n)));
-        _mm_storeu_si128((__m128i *)to, _mm_or_si128(_mm_slli_si128(v, 4), _mm_cvtsi32_si128((int)n)));
-    } else {
-        const char *copy = shape_keep(s, k->column, k->step->field, at, n);
-        if (WR_UNLIKELY(copy == NULL))
-            return NULL;
-        to->length = (uint32_t)n;
-        memcpy(to->prefix, at, sizeof to->prefix);
-        to->pointer = copy;
-    }
-    wr_cell_mark(k->column, row);
-    return at + n;
-}
-
-/* NULL for the columns this shape has not. */
-static inline bool
-kernel_missing(msgpack_decoder *d, const wr_shape *shape, uint32_t row)
-{
-    for (uint32_t i = 0; i < shape->missing_count; i++) {
-        uint32_t field = shape->missing[i];
-        if (wr_cell_put_null(&d->cells[field], d->columns[field], row, &d->scratch) != WEIR_OK)
-            return false;
-    }
-    return true;
-}
-
-/* As kernel_record, of which it takes those that are plain throughout; NULL: let that one tell.  From p on, as many bytes as
- * kernel_bind said are readable. */
-static inline const char *
-kernel_quick(msgpack_decoder *d, const kernel_step *k, const kernel_step *last, const char *p, const char *end, uint32_t row)
-{
-    wr_shapes *s = &d->shapes;
-    bool used = false;
-    for (; k < last; k++) {
-        const char *q = NULL;
-        int64_t v;
-        if (!shape_equal(p, k->literal, k->mask) ||
-            (WR_UNLIKELY(k->length > 32) && memcmp(p + 32, k->literal + 32, k->length - 32) != 0))
-            return NULL;
-        p += k->length;
-        if (k->kind == WR_CELL_INT8) {
-            if ((q = kernel_integer(p, &v)) != NULL) {
-                ((int64_t *)k->data)[row] = v;
-                wr_cell_mark(k->column, row);
-            }
-        } else if (k->kind == WR_CELL_TEXT) {
-            q = kernel_text(s, k, p, end, row);
-        } else if (k->kind == WR_CELL_STAMP) {
-            q = kernel_extension(d, k->step, p);
-        }
-        if (WR_UNLIKELY(q == NULL) && (q = kernel_other(d, k, p, end, &used)) == NULL)
-            return NULL;
-        p = q;
-    }
-    if (WR_UNLIKELY(used) && (d->bad_code != WEIR_OK || d->bad_text[0] != '\0'))
-        return NULL;
-    return p;
-}
-
-const char *
-KERNEL_NAME(void *decoder, const wr_shape *shape, const char *p, const char *end)
-{
-    msgpack_decoder *d = decoder;
-    wr_shapes *s = &d->shapes;
-    kernel_step steps[KERNEL_STEPS_MAX];
-    const kernel_step *last = steps + WR_MIN(shape->step_count, (uint32_t)KERNEL_STEPS_MAX);
-    const char *q = kernel_record(d, shape, p, end), *stop = s->stop;
-    if (q == NULL)
-        return NULL;
-    uint32_t row = s->row + 1, row_end = s->row_end;
-    size_t bytes_max = d->record_bytes_max;
-    ptrdiff_t room = q < stop && row < row_end ? (ptrdiff_t)kernel_bind(d, shape, steps) : 0;
-    for (; q < stop && row < row_end; row++) {
-        const char *next = NULL;
-        s->row = row;
-        if (end - q >= room && room > 0)
-            next = kernel_quick(d, steps, last, q, end, row);
-        if (WR_UNLIKELY(next == NULL || next > stop || !kernel_missing(d, shape, row))) { /* K1 */
-            s->near_end = false;
-            next = kernel_record(d, shape, q, end);
-        }
-        if (WR_UNLIKELY(next == NULL || (size_t)(next - q) > bytes_max)) {
-            s->near_end = false;
-            s->row = row - 1;
-            break;
-        }
-        p = q;
-        q = next;
-    }
-    s->last_bytes = (size_t)(q - p);
-    return q;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* format/msgpack_kernel_sse.c -- the MessagePack kernel for x86-64-v2 (see msgpack_kernel_impl.h). */
+/* format/msgpack_kernel_sse.c -- the MessagePack kernel for x86-64-v2 (see msgpack_rows_impl.h). */
 #include <emmintrin.h>
 
 #include <stdint.h>
+#include <string.h>
 
 #define KERNEL_NAME wr_msgpack_kernel_sse
 
@@ -19,4 +20,13 @@ kernel_good(const char *p)
     return good;
 }
 
-#include "format/msgpack_kernel_impl.h"
+/* Those at `from`, which are copied. */
+static inline uint64_t
+kernel_copy_64(char *to, const char *from)
+{
+    uint64_t good = kernel_good(from);
+    memcpy(to, from, 64);
+    return good;
+}
+
+#include "format/msgpack_rows_impl.h"

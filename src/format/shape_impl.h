@@ -35,6 +35,7 @@ typedef struct wr_shape_step {
     uint16_t field;
     uint8_t  kind; /* wr_cell_kind; OTHER where several columns read the value */
     uint8_t  depth; /* of containers around the value */
+    uint8_t  runs_varied; /* MessagePack: runs in which its heads are taken for ones that vary */
 } wr_shape_step;
 
 typedef struct wr_shape {
