@@ -244,7 +244,7 @@ column_owns_strings(const wr_column *c, uint32_t rows)
         held += c->heaps[i]->kind == WR_BUFFER_HEAP ? c->heaps[i]->capacity : 0;
     }
     if (c->layout == WR_FLAT && wr_column_holds_views(c))
-        for (uint32_t r = 0; r < rows; r++) {
+        for (uint32_t r = 0; r < rows && used < held / 2; r++) {
             uint32_t length = ((const wr_string *) c->data)[r].length;
             used += length > WR_STRING_INLINE_MAX ? length : 0;
         }

@@ -217,7 +217,7 @@ run_integer(run_step *k, const char *p, int64_t *v)
     return p + 1 + bytes;
 }
 
-/* More bytes than the open heap has room for, or than are copied at once. */
+/* More bytes than the open heap has room for. */
 static __attribute__((noinline)) bool
 run_text_far(wr_shapes *s, run_step *k, const char *at, size_t n, wr_string *to)
 {
@@ -241,12 +241,19 @@ run_text_put(wr_shapes *s, run_step *k, const char *at, size_t n, uint32_t row)
     }
     to->length = (uint32_t)n;
     memcpy(to->prefix, at, sizeof to->prefix);
-    if (WR_UNLIKELY(n > 64 || (size_t)(k->to_end - k->to) < n + 64))
+    if (WR_UNLIKELY((size_t)(k->to_end - k->to) < n + 64))
         return kernel_ascii(at, n) && run_text_far(s, k, at, n, to);
     to->pointer = k->to;
-    uint64_t good = kernel_copy_64(k->to, at);
+    bool plain;
+    if (WR_LIKELY(n <= 64)) {
+        uint64_t good = kernel_copy_64(k->to, at);
+        plain = ~good << (64 - n) == 0;
+    } else {
+        plain = kernel_ascii(at, n);
+        shape_copy(k->to, at, n);
+    }
     k->to += n;
-    return ~good << (64 - n) == 0;
+    return plain;
 }
 
 /* A text of ASCII, of which as many bytes as the step's rest follow. */

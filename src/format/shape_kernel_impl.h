@@ -45,6 +45,30 @@ shape_literal(const wr_shape *shape, const wr_shape_step *step, const char *p)
            memcmp(p + 32, literal + 32, step->literal_length - 32u) == 0;
 }
 
+static inline void
+shape_copy_64(char *to, const char *from)
+{
+#ifdef __AVX2__
+    for (int i = 0; i < 64; i += 32)
+        _mm256_storeu_si256((__m256i *)(to + i), _mm256_loadu_si256((const __m256i *)(from + i)));
+#else
+    for (int i = 0; i < 64; i += 16)
+        _mm_storeu_si128((__m128i *)(to + i), _mm_loadu_si128((const __m128i *)(from + i)));
+#endif
+}
+
+/* More than 64 bytes: by a call where they are many. */
+static inline void
+shape_copy(char *to, const char *from, size_t n)
+{
+    if (WR_UNLIKELY(n > 128)) {
+        memcpy(to, from, n);
+        return;
+    }
+    shape_copy_64(to, from);
+    shape_copy_64(to + n - 64, from + n - 64);
+}
+
 /* n bytes, more than fit inline, into the column's heap: where they are, or NULL. */
 static inline const char *
 shape_keep(wr_shapes *s, wr_column *c, uint32_t field, const char *bytes, size_t n)
@@ -55,15 +79,9 @@ shape_keep(wr_shapes *s, wr_column *c, uint32_t field, const char *bytes, size_t
     char *to = open->bytes + open->length;
     open->length += n;
     if (WR_UNLIKELY(n > 64))
-        return memcpy(to, bytes, n);
-    /* mostly that short, and no branch asks how short */
-#ifdef __AVX2__
-    for (int i = 0; i < 64; i += 32)
-        _mm256_storeu_si256((__m256i *)(to + i), _mm256_loadu_si256((const __m256i *)(bytes + i)));
-#else
-    for (int i = 0; i < 64; i += 16)
-        _mm_storeu_si128((__m128i *)(to + i), _mm_loadu_si128((const __m128i *)(bytes + i)));
-#endif
+        shape_copy(to, bytes, n);
+    else
+        shape_copy_64(to, bytes); /* mostly that short, and no branch asks how short */
     return to;
 }
 

@@ -97,7 +97,7 @@ stamp_contributions(source_task *t, const wr_batch *b, const uint16_t *rows, uin
 {
     const wr_expr *expr = t->source->binding->watermark;
     wr_column     *column = NULL;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; expr == NULL && i < count; i++)
         out[i] = WR_TIME_START;
     if (expr == NULL || count == 0)
         return WEIR_OK;
@@ -111,9 +111,9 @@ stamp_contributions(source_task *t, const wr_batch *b, const uint16_t *rows, uin
     }
     for (uint32_t i = 0; times == NULL && i < count; i++) {
         wr_time w;
-        if (!wr_eval_row_failed(&t->eval, rows[i]) && time_get(column, rows[i], &w) &&
-            w > WR_TIME_NEGINF && w < WR_TIME_POSINF)
-            out[i] = w;
+        bool    known = !wr_eval_row_failed(&t->eval, rows[i]) && time_get(column, rows[i], &w) &&
+                     w > WR_TIME_NEGINF && w < WR_TIME_POSINF;
+        out[i] = known ? w : WR_TIME_START;
     }
     wr_column_release(column);
     return WEIR_OK;
@@ -220,9 +220,10 @@ stamp_judge(source_task *t, wr_lane *lane, wr_batch *b, const uint16_t *rows, ui
             const wr_time *contributions)
 {
     wr_time judges[WR_BATCH_ROWS_MAX];
-    wr_source_judge(t, lane, contributions, count, judges, &b->watermark_before,
+    bool    all = b->selection == NULL && count == b->physical_count; /* then they lie in the rows' order */
+    wr_source_judge(t, lane, contributions, count, all ? t->judges : judges, &b->watermark_before,
                     &b->watermark_after);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; !all && i < count; i++)
         t->judges[rows[i]] = judges[i];
 }
 
