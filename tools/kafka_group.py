@@ -109,6 +109,7 @@ def shared(check, weir, b, d):
     feed.write(3)
     two = Member(weir, b, d, topic, "two")
     check("group: two have two each", feed.write(60, lambda: one.assigned(2) and two.assigned(2)), open(two.log).read()[-800:])
+    check("group: what state means is told", "does not move between members" in open(one.log).read(), open(one.log).read()[-800:])
     feed.write(3)
     two.stop(check)
     check("group: the other one takes over", feed.write(60, lambda: one.assigned(4, 2)), open(one.log).read()[-800:])

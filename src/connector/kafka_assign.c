@@ -108,14 +108,14 @@ partitions_revoke(kafka_consumer *c)
     c->between = true; /* T2 */
     for (int32_t i = 0; i < c->partition_count; i++) {
         kafka_partition *p = &c->partitions[i];
-        if (p->state == PARTITION_TAKEN) {
-            p->state = PARTITION_REVOKED;
+        bool offered = p->state == PARTITION_OFFERED; /* where it begins is known, and `latest` moves on */
+        if (offered || p->state == PARTITION_TAKEN)
             rd_kafka_topic_partition_list_add(given, c->config->topic, i);
-        }
-        if (p->state == PARTITION_OFFERED) {
+        if (p->state == PARTITION_TAKEN)
+            p->state = PARTITION_REVOKED;
+        if (offered)
             p->state = PARTITION_AWAY;
-            c->offered--;
-        }
+        c->offered -= offered;
     }
     wr_kafka_consumer_ring(c);
     while (any_revoked(c) && !atomic_load(&c->stopping))
@@ -137,6 +137,12 @@ wr_kafka_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_part
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !atomic_load(&c->stopping)) {
         wr_log(WR_LOG_INFO, "kafka", "topic %s: %d of %d partitions assigned", c->config->topic,
                list->cnt, (int) c->partition_count);
+        if (c->stateful && list->cnt < c->partition_count)
+            wr_log(WR_LOG_WARN, "kafka",
+                   "topic %s: other members of group %s share the partitions, and views of this pipeline keep state, which "
+                   "does not move between members: windows, joins and groups over several partitions come in parts",
+                   c->config->topic, c->config->group);
+        c->stateful = c->stateful && list->cnt == c->partition_count;
         wr_kafka_partitions_assign(c, list);
     } else {
         partitions_revoke(c);

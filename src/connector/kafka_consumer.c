@@ -199,7 +199,7 @@ consumer_subscribe(kafka_consumer *c, weir_error *err)
 }
 
 weir_status
-wr_kafka_consumer_begin(kafka_consumer *c, bool keeps, weir_error *err)
+wr_kafka_consumer_begin(kafka_consumer *c, wr_source_ctx *ctx, weir_error *err)
 {
     wr_mutex_lock(&c->lock);
     bool begun = c->begun;
@@ -207,7 +207,8 @@ wr_kafka_consumer_begin(kafka_consumer *c, bool keeps, weir_error *err)
     wr_mutex_unlock(&c->lock);
     if (begun)
         return WEIR_OK;
-    if (c->grouped && !keeps)
+    c->stateful = ctx->stateful;
+    if (c->grouped && !ctx->keeps)
         wr_log(WR_LOG_WARN, "kafka",
                "topic %s: without a data directory (--data) nothing is committed to group %s: a partition that "
                "comes from another member begins at `start`",

@@ -123,6 +123,7 @@ typedef struct kafka_consumer {
     bool                          between; /* taken away; what is assigned instead is still to come */
     kafka_memory                  memory;  /* what is reserved is for its queues */
     bool                          begun, grouped, bounded;
+    bool                          stateful; /* and nobody was told yet what sharing partitions means for that */
     _Atomic bool                  stopping, down;
     wr_clock *_Atomic             clock; /* once anything was stuck */
     _Atomic uint32_t              changes; /* of states: shards look when it moves */
@@ -135,8 +136,8 @@ typedef struct kafka_consumer {
 weir_status wr_kafka_consumer_create(const wr_kafka_source_config *config, uint32_t shard_count,
                                      wr_budget *budget, kafka_consumer **out, weir_error *err);
 void        wr_kafka_consumer_destroy(kafka_consumer *c);
-/* Subscribe or assign: once, by the first shard that polls, when all positions are restored.  keeps: are checkpoints kept? */
-weir_status wr_kafka_consumer_begin(kafka_consumer *c, bool keeps, weir_error *err);
+/* Subscribe or assign: once, by the first shard that polls, when all positions are restored. */
+weir_status wr_kafka_consumer_begin(kafka_consumer *c, wr_source_ctx *ctx, weir_error *err);
 void        wr_kafka_consumer_fail(kafka_consumer *c, weir_status code, const char *text);
 void        wr_kafka_consumer_fail_locked(kafka_consumer *c, weir_status code, const char *text);
 /* The client's callback: errors of no partition in particular. */

@@ -357,7 +357,7 @@ wr_flow
 wr_kafka_source_poll(void *self, wr_source_ctx *ctx)
 {
     kafka_source *s = self;
-    if (wr_kafka_consumer_begin(s->consumer, ctx->keeps, &ctx->error) != WEIR_OK)
+    if (wr_kafka_consumer_begin(s->consumer, ctx, &ctx->error) != WEIR_OK)
         return WR_FLOW_FAIL;
     wr_flow flow = wr_kafka_source_look(s);
     return flow == WR_FLOW_NEXT ? source_read(s) : flow;

@@ -37,6 +37,7 @@ struct wr_source_ctx {
     bool       bounded;   /* --once: end when the input that is there now has been read */
     bool       renewed;   /* restored from where a run had come to its end: what is there now is more */
     bool       keeps;     /* checkpoints are kept: `committed` will be heard */
+    bool       stateful;  /* some answer hangs on more than the row at hand: on what was read before, here */
     bool       aside;     /* an ad-hoc query: read beside whoever does it for good; join no group, commit nothing */
     /* The runtime's part. */
     /* Find or add; NULL: no memory.  Make the lanes you know of in open or in the first poll, which comes

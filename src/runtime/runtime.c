@@ -73,6 +73,17 @@ wr_runtime_status(const wr_runtime *runtime, weir_error *err)
 }
 
 bool
+wr_runtime_is_stateful(const wr_runtime *rt)
+{
+    const wr_job *job = rt->job;
+    for (uint32_t g = 0; g < job->segment_count; g++)
+        for (uint32_t i = 0; i < job->segments[g].op_count; i++)
+            if ((job->segments[g].ops[i].ops->traits & WR_OP_STATELESS) == 0)
+                return true;
+    return false;
+}
+
+bool
 wr_runtime_finished(const wr_runtime *runtime)
 {
     return atomic_load(&runtime->finished);

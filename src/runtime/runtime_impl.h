@@ -163,6 +163,7 @@ weir_status wr_runtime_build(wr_runtime *rt, const wr_source_binding *sources,
                              const wr_sink_binding *sinks, weir_error *err);
 void        wr_runtime_unbuild(wr_runtime *rt);
 /* The stream that a segment's rows end in: its own, or that of whoever reads it.  -1: none. */
+bool        wr_runtime_is_stateful(const wr_runtime *rt); /* some operator keeps something */
 int32_t     wr_build_final_stream(const wr_runtime *rt, uint32_t segment);
 /* segment_task.c, sink_task.c */
 extern const task_ops wr_segment_task_ops, wr_sink_task_ops;

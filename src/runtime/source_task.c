@@ -549,6 +549,7 @@ source_ctx_init(source_task *s)
                               .bounded = rt->config.bounded,
                               .renewed = rt->renewed || wr_coordinator_keeps_last(rt),
                               .keeps = rt->store != NULL,
+                              .stateful = b->keyed || wr_runtime_is_stateful(rt),
                               .aside = rt->config.aside,
                               .lane = ctx_lane,
                               .lanes_coming = ctx_lanes_coming,
