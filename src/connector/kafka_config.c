@@ -226,7 +226,9 @@ static const char *
 auth_hint(rd_kafka_resp_err_t code, const char *reason)
 {
     if (code != RD_KAFKA_RESP_ERR__AUTHENTICATION && code != RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED)
-        return "the user lacks a right (ACL) on the topic or the group";
+        return code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED
+                   ? "the user lacks a right (ACL): sinks want Write on the topic (brokers before 2.8: IdempotentWrite on the cluster)"
+                   : "the user lacks a right (ACL) on the topic or the group";
     if (strstr(reason, "SCRAM") != NULL && rd_kafka_version() < SCRAM_SOUND_VERSION)
         return "properties: are sasl.username and sasl.password right?  If they are: SCRAM of librdkafka before 2.6.1 "
                "fails with brokers from 4.0 on; PLAIN over sasl_ssl works";

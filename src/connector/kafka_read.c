@@ -67,8 +67,10 @@ partition_event(kafka_source *s, kafka_partition *p, const rd_kafka_message_t *m
                             " is no longer there (%" PRId64 " to %" PRId64
                             " are): messages were lost.  on_gap: earliest goes on",
                             s->consumer->config->topic, (int) p->number, p->position, low, high);
-    return wr_error_set(&s->ctx->error, wr_kafka_status(m->err), "topic %s partition %d: %s",
-                        s->consumer->config->topic, (int) p->number, rd_kafka_message_errstr(m));
+    wr_error_set(&s->ctx->error, wr_kafka_status(m->err), "topic %s partition %d: %s",
+                 s->consumer->config->topic, (int) p->number, rd_kafka_message_errstr(m));
+    wr_kafka_hint(&s->ctx->error, m->err, "");
+    return s->ctx->error.code;
 }
 
 static wr_record_meta

@@ -248,6 +248,7 @@ batch_send(kafka_sink *s, const wr_batch *batch)
     }
     wr_error_set(&s->ctx->error, wr_kafka_status(code), "topic %s: %s", s->config->topic,
                  rd_kafka_err2str(code));
+    wr_kafka_hint(&s->ctx->error, code, "");
     return WR_FLOW_FAIL;
 }
 
