@@ -62,10 +62,12 @@ wr_rule_merge_projects(wr_rule_context *c, wr_plan **plan)
     if (p->kind != WR_PLAN_PROJECT || p->project.quiet)
         return WEIR_OK;
     if (is_identity(p)) {
-        /* names live on the node: the one below takes them */
+        /* names live on the node, and what is hidden: who selects _offset wants to see it.  The one below takes them */
         wr_plan *input = p->inputs[0];
-        for (uint32_t i = 0; i < p->schema->field_count; i++)
+        for (uint32_t i = 0; i < p->schema->field_count; i++) {
             input->schema->fields[i].name = p->schema->fields[i].name;
+            input->schema->fields[i].hidden = p->schema->fields[i].hidden;
+        }
         *plan = input;
         c->changed = true;
         return WEIR_OK;

@@ -17,13 +17,15 @@ static const wr_rule rules[] = {
     wr_rule_prune_columns,
 };
 
-/* The names the query gives its columns, whatever node ends up on top. */
+/* The names the query gives its columns, and which of them show, whatever node ends up on top. */
 static weir_status
 keep_names(wr_arena *arena, const wr_schema *wanted, wr_plan *plan)
 {
     wr_assert(plan->schema->field_count == wanted->field_count);
-    for (uint32_t i = 0; i < wanted->field_count; i++)
+    for (uint32_t i = 0; i < wanted->field_count; i++) {
         plan->schema->fields[i].name = wanted->fields[i].name;
+        plan->schema->fields[i].hidden = wanted->fields[i].hidden;
+    }
     (void)arena;
     return WEIR_OK;
 }

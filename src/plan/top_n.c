@@ -208,8 +208,10 @@ find(wr_arena *arena, const wr_plan_options *options, wr_plan *plan, const wr_pl
         return WEIR_OK;
     if (orders_first_rows(plan)) {
         wr_plan *input = plan->inputs[0];
-        for (uint32_t i = 0; i < input->schema->field_count; i++)
+        for (uint32_t i = 0; i < input->schema->field_count; i++) {
             input->schema->fields[i].name = plan->schema->fields[i].name;
+            input->schema->fields[i].hidden = plan->schema->fields[i].hidden;
+        }
         *plan = *input;
         return WEIR_OK;
     }
