@@ -451,7 +451,14 @@ sim_source_committed(void *self, wr_epoch epoch)
     sim_trace(w, "source %u#%u: epoch %llu is committed", s->index, shard, (unsigned long long) epoch);
 }
 
+static bool
+sim_source_bounded(const void *config)
+{
+    return ((const sim_source *) config)->world->plan.again;
+}
+
 const wr_source_ops sim_source_ops = {
+    .bounded = sim_source_bounded,
     .name = "simulated",
     .self_bytes = sizeof(sim_shard),
     .asks = true,

@@ -226,3 +226,38 @@ sim_check_keyed(sim_world *w, const sim_sink *keyed, const sim_sink *changes, bo
     wr_arena_fini(&arena);
     return ok;
 }
+
+static int
+by_words(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+bool
+sim_check_summed(sim_world *w, const sim_sink *keyed, const sim_sink *windows)
+{
+    wr_arena arena;
+    uint32_t have, count = windows->exact.count, n[SIM_KEYS_MAX] = { 0 }, keys = 0;
+    wr_arena_init(&arena, NULL);
+    const placed *rows = log_by_key(keyed, &have, &arena);
+    placed       *each = log_sorted(windows, &windows->exact, &arena);
+    const char   *want[SIM_KEYS_MAX];
+    bool          ok = log_folded(w, windows, each, &count);
+    for (uint32_t i = 0; ok && i < count; i++) {
+        long long start, k = SIM_KEYS_MAX;
+        wr_assert(sscanf(each[i].text, "%lld|%lld|", &start, &k) == 2 && k >= 0 && k < SIM_KEYS_MAX);
+        n[k] += (uint32_t) each[i].diff;
+    }
+    for (uint32_t k = 0; k < SIM_KEYS_MAX; k++)
+        if (n[k] > 0)
+            want[keys++] = wr_arena_printf(&arena, "%u|%u", k, n[k]);
+    qsort(want, keys, sizeof *want, by_words);
+    for (uint32_t i = 0; ok && i < WR_MAX(keys, have); i++) {
+        const char *it = i < have ? rows[i].text : "no more", *should = i < keys ? want[i] : "no more";
+        ok = strcmp(it, should) == 0;
+        if (!ok)
+            sim_wrong(w, "T8: sink %s holds %s, not %s", keyed->name, it, should);
+    }
+    wr_arena_fini(&arena);
+    return ok;
+}

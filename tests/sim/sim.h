@@ -40,6 +40,7 @@ enum {
     SIM_KILLS_MAX = 6,
     SIM_EPOCHS_KEPT = 8,
     SIM_LARGE = 60, /* a sum */
+    SIM_KEYS_MAX = 8,
 };
 #define SIM_SECOND 1000000LL
 #define SIM_DISK   "/sim-disk" /* paths that begin so are the model's */
@@ -54,7 +55,7 @@ enum {
     X(DISK_READ_EIO) X(CHECKPOINT_FAILED) X(CHECKPOINT_SKIPPED)                                    \
     X(KILL_STEP) X(KILL_DISK) X(KILL_IN_EPOCH) X(KILL_AT_END) X(RESTART_FRESH) X(RESTART_MORE)     \
     X(RESTART_FEWER) X(OPEN_FAILED) X(CLOCK_JUMP) X(ROWS_LATE) X(WINDOWS_LATE) X(RETRACTION)       \
-    X(TINY_BUFFERS) X(FINAL_CHECKPOINT) X(UNACKED_LOST) X(REPEATED_OUTPUT) X(KEYS_TAKEN_BACK)
+    X(TINY_BUFFERS) X(FINAL_CHECKPOINT) X(RUN_AGAIN) X(UNACKED_LOST) X(REPEATED_OUTPUT) X(KEYS_TAKEN_BACK)
 #define SIM_KIND(name) SIM_##name,
 typedef enum sim_kind { SIM_KINDS(SIM_KIND) SIM_KIND_COUNT } sim_kind;
 #undef SIM_KIND
@@ -207,6 +208,7 @@ typedef struct sim_view {
     bool          lates;   /* its late rows are a view of their own, NAMEl, with a sink */
     bool          keyed;   /* a third sink writes it by key */
     bool          flagged; /* a view NAMEf on it says of each key whether its sum is large, mostly the same; a sink writes that by key */
+    bool          summed;  /* a view NAMEs on it says of each key how many windows it had: it speaks at the end; a sink writes that by key */
     int64_t       a, b, c; /* window, slide, bounds, limits ... */
     char          name[8];
 } sim_view;
@@ -221,6 +223,7 @@ typedef struct sim_plan {
     uint32_t retry_16;
     uint32_t kills, kills_by_disk;
     bool     rot, other_workers, final_checkpoint;
+    bool     again; /* its sources end by themselves, and when all has ended it is run once more, with nothing new */
     int64_t  checkpoint_us, idle_us, ahead_us, step_us;
     uint32_t batch_rows, outbox_slots, ring_batches, rows_a_poll;
 } sim_plan;
@@ -242,6 +245,7 @@ sim_answer sim_oracle(const sim_world *w, const sim_view *v, bool late, wr_arena
 bool sim_check_sink(sim_world *w, sim_sink *s, const sim_view *v, bool late);
 /* T8, beside the sink that has all its changes and has been checked. */
 bool sim_check_keyed(sim_world *w, const sim_sink *keyed, const sim_sink *changes, bool flags);
+bool sim_check_summed(sim_world *w, const sim_sink *keyed, const sim_sink *windows);
 
 /* --- world.c --- */
 
@@ -286,6 +290,7 @@ struct sim_world {
     uint32_t   sequence_life[1024]; /* which life wrote a checkpoint, by its sequence */
     wr_epoch   checked;             /* newest epoch that T5 was looked at for */
     bool       broker_down[2];
+    bool       run_again;       /* that has begun */
     bool       calm, ending;    /* no more faults; sources end where their logs do */
     bool       crashed;         /* the disk took the process down: nothing it does from here on is seen */
     bool       source_fails, sink_fails, stalled;

@@ -588,7 +588,7 @@ lates_check(sim_world *w)
     uint32_t sink = 0;
     for (uint32_t i = 0; i < w->view_count; i++) {
         const sim_sink *late = w->views[i].lates ? &w->sinks[sink + 1] : NULL;
-        sink += 1 + (late != NULL) + w->views[i].keyed + w->views[i].flagged;
+        sink += 1 + (late != NULL) + w->views[i].keyed + w->views[i].flagged + w->views[i].summed;
         uint64_t rows = lates_of(w, &w->views[i]);
         if (w->life == 1 && rows != (late != NULL ? late->exact.count : 0))
             sim_wrong(w, "T6: view %s counts %llu late rows, its late stream has %u", w->views[i].name,
@@ -605,7 +605,8 @@ answers_check(sim_world *w)
         sim_sink       *all = &w->sinks[sink++];
         if (!sim_check_sink(w, all, v, false) || (v->lates && !sim_check_sink(w, &w->sinks[sink++], v, true)) ||
             (v->keyed && !sim_check_keyed(w, &w->sinks[sink++], all, false)) ||
-            (v->flagged && !sim_check_keyed(w, &w->sinks[sink++], all, true)))
+            (v->flagged && !sim_check_keyed(w, &w->sinks[sink++], all, true)) ||
+            (v->summed && !sim_check_summed(w, &w->sinks[sink++], all)))
             return;
     }
 }
@@ -653,7 +654,12 @@ course(sim_world *w)
         if (wr_runtime_finished(w->rt)) {
             counts_check(w);
             lates_check(w);
-            return;
+            if (!w->plan.again || w->run_again)
+                return;
+            w->run_again = true;
+            sim_saw(w, SIM_RUN_AGAIN);
+            life_end(w, "it has ended, and is run once more");
+            continue;
         }
         if (!ran)
             clock_move(w);
