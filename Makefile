@@ -199,7 +199,7 @@ $(O)/soak_feeder: $(O)/obj/tools/soak/feeder.o | $(SAN_OBJ)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SAN_OBJ) -lrdkafka
 
-faults: $(O)/faults/weir $(O)/faults/embed ## every allocation and system call of ours fails, in 28 scenarios: ARGS="--only again --sites"
+faults: $(O)/faults/weir $(O)/faults/embed ## every allocation and system call of ours fails, in 47 scenarios: ARGS="--only again --sites"
 	@python3 tools/faults/run.py $(O) $(ARGS)
 
 kill-points: $(O)/faults/weir $(O)/faults/embed ## kill -9 at every write, sync, rename and open of a checkpoint: ARGS="--step 10"

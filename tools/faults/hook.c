@@ -11,6 +11,7 @@
  *             passed, or the N-th call of KIND when PLACE is 0 (*: of what changes files).  HOW: once, on
  *             (all allocations, or all calls of that kind, from there on), short (one byte is moved),
  *             kill, torn (half of it is written, then kill).  ERROR: a number of errno.
+ *             " + " and another: for what is only done when something has failed.
  *             WEIR_FAULT_SLOW  "BYTES MICROSECONDS": reads of regular files move at most so much and take so long.
  *             WEIR_FAULT_DEPTH  how many return addresses make a place (4).
  */
@@ -37,7 +38,7 @@
 #include "base/arena.h"
 #include "base/memory.h"
 
-enum { PLACES = 1 << 14, FRAMES = 8, KINDS = 64, NAME_BYTES = 24 };
+enum { PLACES = 1 << 14, FRAMES = 8, KINDS = 64, NAME_BYTES = 24, PLANS = 2 };
 
 typedef struct fault_place {
     _Atomic uint64_t id; /* 0: free */
@@ -82,17 +83,21 @@ static const char *const kind_names[KINDS] = {
 
 typedef enum how { HOW_NONE, HOW_ONCE, HOW_ON, HOW_SHORT, HOW_KILL, HOW_TORN } how;
 
+typedef struct fault_plan {
+    int          kind; /* -1: any that changes files */
+    uint64_t     place, nth;
+    how          how;
+    int          error;
+    _Atomic bool on; /* HOW_ON has begun */
+} fault_plan;
+
 static struct {
-    pthread_once_t   once;
-    fault_table     *table;
-    uint32_t         depth;
-    int              kind; /* -1: any that changes files */
-    uint64_t         place, nth;
-    how              how;
-    int              error;
-    _Atomic bool     on; /* HOW_ON has begun */
-    size_t           slow_bytes;
-    unsigned         slow_us;
+    pthread_once_t once;
+    fault_table   *table;
+    uint32_t       depth, plan_count;
+    fault_plan     plans[PLANS];
+    size_t         slow_bytes;
+    unsigned       slow_us;
 } fault = { .once = PTHREAD_ONCE_INIT };
 
 extern char __executable_start;
@@ -113,20 +118,31 @@ kind_of(const char *name)
     return -1;
 }
 
-static void
-fault_read_plan(const char *plan)
+static bool
+fault_read_plan(const char *text, fault_plan *plan)
 {
     static const char *const hows[] = { "none", "once", "on", "short", "kill", "torn" };
     char                     name[NAME_BYTES], how_name[8];
     unsigned long long       place, nth;
-    if (plan == NULL || sscanf(plan, "%23s %llx %llu %7s %d", name, &place, &nth, how_name, &fault.error) != 5)
-        return;
-    fault.kind = kind_of(name);
-    fault.place = place;
-    fault.nth = nth;
+    if (sscanf(text, "%23s %llx %llu %7s %d", name, &place, &nth, how_name, &plan->error) != 5)
+        return false;
+    plan->kind = kind_of(name);
+    plan->place = place;
+    plan->nth = nth;
     for (int i = 0; i < 6; i++)
         if (strcmp(how_name, hows[i]) == 0)
-            fault.how = (how) i;
+            plan->how = (how) i;
+    return plan->how != HOW_NONE;
+}
+
+static void
+fault_read_plans(const char *text)
+{
+    while (text != NULL && fault.plan_count < PLANS && fault_read_plan(text, &fault.plans[fault.plan_count])) {
+        fault.plan_count++;
+        const char *next = strstr(text, " + ");
+        text = next != NULL ? next + 3 : NULL;
+    }
 }
 
 static void
@@ -139,7 +155,7 @@ fault_begin(void)
         fault.depth = FRAMES;
     if (slow != NULL)
         (void) sscanf(slow, "%zu %u", &fault.slow_bytes, &fault.slow_us);
-    fault_read_plan(getenv("WEIR_FAULT"));
+    fault_read_plans(getenv("WEIR_FAULT"));
     int fd = path != NULL ? __real_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644) : -1;
     if (fd < 0)
         return;
@@ -255,13 +271,35 @@ place_find(kind k, const frame *f)
 /* --- what happens --- */
 
 static bool
-same_class(kind k)
+same_class(int planned, kind k)
 {
-    if (fault.kind < 0)
+    if (planned < 0)
         return k < KIND_FILE_END;
-    if (fault.kind > KIND_IO_END)
+    if (planned > KIND_IO_END)
         return k > KIND_IO_END;
-    return (int) k == fault.kind;
+    return (int) k == planned;
+}
+
+/* One call, counted: the how-many-th at its place, of its kind, of all that change files (0: none). */
+typedef struct fault_call {
+    kind     kind;
+    uint64_t id, at_place, of_kind, change;
+} fault_call;
+
+static bool
+plan_strikes(fault_plan *p, const fault_call *c)
+{
+    bool now;
+    if (p->place != 0)
+        now = c->id == p->place && c->at_place == p->nth;
+    else if (p->kind < 0)
+        now = c->change == p->nth;
+    else
+        now = (int) c->kind == p->kind && c->of_kind == p->nth;
+    if (now && p->how == HOW_ON)
+        atomic_store(&p->on, true);
+    return now || (atomic_load_explicit(&p->on, memory_order_relaxed) && same_class(p->kind, c->kind) &&
+                   (c->change != 0 || c->kind != KIND_write)); /* not what wakes a thread */
 }
 
 /* Count this call and say what becomes of it.  changes: a file. */
@@ -273,31 +311,24 @@ fault_pass_file(kind k, const frame *f, bool changes)
     if (fault.table == NULL)
         return HOW_NONE;
     fault_place *p = place_find(k, f);
-    uint64_t     at_place = atomic_fetch_add(&p->passed, 1) + 1;
-    uint64_t     of_kind = atomic_fetch_add(&fault.table->passed[k], 1) + 1;
-    uint64_t     change = changes ? atomic_fetch_add(&fault.table->changes, 1) + 1 : 0;
-    bool         now = false;
+    fault_call   c = { .kind = k,
+                       .id = atomic_load(&p->id),
+                       .at_place = atomic_fetch_add(&p->passed, 1) + 1,
+                       .of_kind = atomic_fetch_add(&fault.table->passed[k], 1) + 1,
+                       .change = changes ? atomic_fetch_add(&fault.table->changes, 1) + 1 : 0 };
+    fault_plan *plan = NULL;
     errno = error;
-    if (fault.how == HOW_NONE)
-        return HOW_NONE;
-    if (fault.place != 0)
-        now = atomic_load(&p->id) == fault.place && at_place == fault.nth;
-    else if (fault.kind < 0)
-        now = change == fault.nth;
-    else
-        now = (int) k == fault.kind && of_kind == fault.nth;
-    if (now && fault.how == HOW_ON)
-        atomic_store(&fault.on, true);
-    now |= atomic_load_explicit(&fault.on, memory_order_relaxed) && same_class(k) &&
-           (changes || k != KIND_write); /* not what wakes a thread */
-    if (!now)
+    for (uint32_t i = 0; i < fault.plan_count && plan == NULL; i++)
+        if (plan_strikes(&fault.plans[i], &c))
+            plan = &fault.plans[i];
+    if (plan == NULL)
         return HOW_NONE;
     atomic_fetch_add(&p->failed, 1);
     atomic_fetch_add(&fault.table->fired, 1);
-    if (fault.how == HOW_KILL || (fault.how == HOW_TORN && k != KIND_write))
+    if (plan->how == HOW_KILL || (plan->how == HOW_TORN && k != KIND_write))
         (void) raise(SIGKILL);
-    errno = fault.error;
-    return fault.how == HOW_ON ? HOW_ONCE : fault.how;
+    errno = plan->error;
+    return plan->how == HOW_ON ? HOW_ONCE : plan->how;
 }
 
 static how
@@ -453,10 +484,13 @@ die_if(how h)
         (void) raise(SIGKILL);
 }
 
+/* Descriptor 0 is none that is written to, but the parser's of clients' SQL, which may ask the system nothing more. */
 static bool
 is_file(int fd)
 {
     struct stat st;
+    if (fd == STDIN_FILENO)
+        return false;
     int         error = errno;
     bool        is = __real_fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
     errno = error;

@@ -80,7 +80,7 @@ def folded(path, *key):
     """Upserts: the last row of each key that stands."""
     out = {}
     for r in rows_of(path):
-        k = tuple(r.get(c) for c in key)
+        k = json.dumps([r.get(c) for c in key])
         op = r.pop("_op", "+")
         if op == "-":
             out.pop(k, None)
@@ -108,8 +108,8 @@ class Scenario:
         options.setdefault("stdin", subprocess.DEVNULL)
         return subprocess.Popen([self.weir, *args], cwd=d, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
-    def run(self, d, args, env, data=None):
-        p = self.spawn(d, args, env, stdin=subprocess.PIPE if data is not None else subprocess.DEVNULL)
+    def run(self, d, args, env, data=None, **options):
+        p = self.spawn(d, args, env, **{"stdin": subprocess.PIPE if data is not None else subprocess.DEVNULL, **options})
         try:
             try:
                 out, err = p.communicate(data, timeout=self.timeout)
@@ -583,14 +583,7 @@ class Embed(Scenario):
     right = None
 
     def act(self, d, env):
-        p = subprocess.Popen([self.embed, "data"], cwd=d, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        try:
-            out, err = p.communicate(timeout=self.timeout)
-            return Result(p.returncode, out, err)
-        except subprocess.TimeoutExpired:
-            p.kill()
-            out, err = p.communicate()
-            return Result(None, out, err)
+        return self.run(d, ["data"], env, executable=self.embed)
 
     def mend(self, d, env):
         return self.act(d, env)
@@ -787,11 +780,14 @@ sinks:
   out: { from: v, file: { path: v.out } }
 """
 
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.raw), 2)
+
     def talk(self, d, p, deadline):
         want = set(range(200))
 
         def send():
-            with socket.create_connection(("127.0.0.1", self.raw), 2) as s:
+            with self.connect() as s:
                 s.sendall("".join('{"k":%d,"t":"row %d"}\n' % (i, i) for i in sorted(want)).encode())
             stop = time.time() + 1.5
             while time.time() < stop and p.poll() is None:
@@ -840,7 +836,7 @@ class Sub(Scenario):
 class Kafka(Scenario):
     """The practice broker: a topic in, a topic out, in one process."""
     name = "dev_kafka"
-    args = ["run", "-q", "-w", "2", "--dev-kafka", "--show", "back", "-o", "csv", "p.yaml"]
+    args = ["run", "-q", "-w", "2", "-d", "data", "--dev-kafka", "--show", "back", "-o", "csv", "p.yaml"]
     timeout = 40
 
     def prepare(self, d, clean):
