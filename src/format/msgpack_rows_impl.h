@@ -93,9 +93,11 @@ pairs_move(const run_step *k, const run_step *last, uint32_t from, uint32_t to, 
 static inline uint32_t
 pairs_count(const wr_shapes *s, const run_step *steps, const run_step *last, const pairs *at)
 {
-    size_t some = (size_t)(s->stop - at->p) / (size_t)(at->p - at->before);
-    some = WR_MIN(some, (size_t)(s->row_end - at->row));
-    return some >= PAIRS_MIN && pairs_fit(steps, last) ? (uint32_t)some : 0;
+    size_t bytes = (size_t)(at->p - at->before), left = (size_t)(s->stop - at->p);
+    uint32_t rows = s->row_end - at->row;
+    if (left < PAIRS_MIN * bytes || rows < PAIRS_MIN || !pairs_fit(steps, last))
+        return 0;
+    return (uint32_t)WR_MIN(left / bytes, (size_t)rows);
 }
 
 /* Most of `some` records; false: not all is as it was guessed. */
@@ -148,8 +150,7 @@ static inline const char *
 run_record_anew(msgpack_decoder *d, const wr_shape *shape, run_step *steps, const run_step *last, const char *p,
                 const char *end)
 {
-    for (run_step *k = steps; k < last; k++)
-        run_heap_close(k); /* R2 */
+    run_heaps_close(steps, last); /* R2 */
     d->shapes.near_end = false;
     const char *q = kernel_record(d, shape, p, end);
     for (run_step *k = steps; k < last; k++)
@@ -174,14 +175,14 @@ KERNEL_NAME(void *decoder, const wr_shape *shape, const char *p, const char *end
     uint32_t pairs_from = pairs_may ? row + d->pairs_wait : UINT32_MAX;
     for (; q < stop && row < row_end; row++) {
         const char *next = NULL;
-        if (row >= pairs_from) {
+        if (row >= pairs_from && room > 0) {
             pairs pair = { p, q, row };
-            uint32_t some = pairs_count(s, steps, last, &pair);
-            if (some > 0) {
-                bool good = pairs_read(s, steps, last, some, room, end, &pair);
+            uint32_t count = pairs_count(s, steps, last, &pair);
+            if (count > 0) {
+                bool good = pairs_read(s, steps, last, count, room, end, &pair);
                 d->pairs_rest = good ? 0 : pairs_rest_more(d->pairs_rest);
             }
-            pairs_from = some > 0 ? pair.row + d->pairs_rest : UINT32_MAX;
+            pairs_from = count > 0 ? pair.row + d->pairs_rest : UINT32_MAX;
             p = pair.before;
             q = pair.p;
             row = pair.row;
@@ -189,8 +190,14 @@ KERNEL_NAME(void *decoder, const wr_shape *shape, const char *p, const char *end
                 break;
         }
         s->row = row;
-        run_near(q, (size_t)(q - p));
-        if (end - q >= room && room > 0)
+        if (stop - q > RUN_NEAR)
+            run_near(q, (size_t)(q - p));
+        if (WR_UNLIKELY(end - q < room)) { /* the end is near, and stays so */
+            run_heaps_close(steps, last);
+            last = steps;
+            room = 0;
+        }
+        if (room > 0)
             next = run_record(d, steps, last, q, end, row);
         if (WR_UNLIKELY(next == NULL || next > stop || !run_missing(d, shape, row))) /* K1 */
             next = run_record_anew(d, shape, steps, last, q, end);
@@ -203,8 +210,7 @@ KERNEL_NAME(void *decoder, const wr_shape *shape, const char *p, const char *end
     }
     s->row = row - 1;
     d->pairs_wait = pairs_from != UINT32_MAX && pairs_from > row ? pairs_from - row : 0;
-    for (run_step *k = steps; k < last; k++)
-        run_heap_close(k);
+    run_heaps_close(steps, last);
     s->last_bytes = (size_t)(q - p);
     return q;
 }

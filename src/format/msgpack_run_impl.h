@@ -68,8 +68,7 @@ run_head(const char *p)
 
 /*
  * Before a record at p: bring near what lies RUN_NEAR ahead, as much as the last record was long.  The processor brings near
- * what is read in order, too, but stops at each page of 4 KB and is late for what is read this fast.  Nothing is read, so it
- * may lie beyond the input.
+ * what is read in order, too, but stops at each page of 4 KB and is late for what is read this fast.
  */
 static inline void
 run_near(const char *p, size_t bytes)
@@ -96,6 +95,13 @@ run_heap_close(run_step *k)
 {
     if (k->way == RUN_TEXT && k->heap->capacity > 0)
         k->heap->length = (size_t)(k->to - k->heap->bytes);
+}
+
+static inline void
+run_heaps_close(run_step *k, const run_step *last)
+{
+    for (; k < last; k++)
+        run_heap_close(k);
 }
 
 /* After others have written to the step's column. */
