@@ -47,6 +47,41 @@ typedef struct msgpack_token {
 
 typedef enum msgpack_fault { MSGPACK_FINE, MSGPACK_SHORT, MSGPACK_WRONG, MSGPACK_NO_MEMORY } msgpack_fault;
 
+/* How a step's value is read. */
+typedef enum run_way {
+    RUN_INT8,
+    RUN_TEXT,
+    RUN_STAMP,
+    RUN_INT4,
+    RUN_FLOAT8,
+    RUN_BOOL,
+    RUN_SKIP,
+    RUN_OTHER, /* by the parser's leaf */
+} run_way;
+
+/* A step of a shape, and what it needs at hand (msgpack_run_impl.h). */
+typedef struct run_step {
+    const char    *literal;
+    uint32_t       mask, length;
+    void          *data;            /* of the column                                                  */
+    uint64_t      *valid;           /* likewise                                                       */
+    char          *to, *to_end;     /* where its long texts go on, and how far                        */
+    uint8_t        way;             /* run_way                                                        */
+    bool           steady;          /* its head is mostly the one of the record before                */
+    uint16_t       head, head_mask; /* the first bytes of its value; RUN_HEAD_NONE: another each time */
+    uint8_t        lead, shift;     /* bytes of the head; of an integer: what its value is shifted by */
+    uint32_t       bytes;           /* of a value of that head, without it                            */
+    uint32_t       rest;            /* bytes that must be readable behind its value, but for text     */
+    uint32_t       bytes_max;       /* of a text                                                      */
+    uint32_t       misses;          /* heads that were others, of late                                */
+    uint32_t       varied_rows;     /* not steady: rows until it is tried again                       */
+    uint32_t       first_row;       /* of the run                                                     */
+    wr_buffer     *heap;
+    wr_column     *column;
+    const wr_shape_step *step;
+} run_step;
+enum { RUN_STEPS_MAX = 24 };
+
 typedef struct msgpack_decoder {
     wr_decoder       decoder; /* first */
     const wr_schema *schema;
@@ -68,6 +103,8 @@ typedef struct msgpack_decoder {
     weir_status    bad_code; /* well formed, but no row */
     char           bad_text[320];
     wr_shapes      shapes; /* holds the row, too */
+    run_step       run_steps[RUN_STEPS_MAX]; /* of the shape that was read last in a run */
+    uint32_t       run_serial, run_room;     /* 0: none; see run_bind                    */
     uint32_t       pairs_rest, pairs_wait; /* rows read one by one where two at once went wrong; those left of them */
 } msgpack_decoder;
 

@@ -163,14 +163,15 @@ KERNEL_NAME(void *decoder, const wr_shape *shape, const char *p, const char *end
 {
     msgpack_decoder *d = decoder;
     wr_shapes *s = &d->shapes;
-    run_step steps[RUN_STEPS_MAX];
+    run_step *steps = d->run_steps;
     const char *q = kernel_record(d, shape, p, end), *stop = s->stop;
     if (q == NULL)
         return NULL;
     uint32_t row = s->row + 1, row_end = s->row_end;
     size_t bytes_max = d->record_bytes_max;
-    ptrdiff_t room = q < stop && row < row_end ? (ptrdiff_t)run_bind(d, shape, steps) : 0;
+    ptrdiff_t room = q < stop && row < row_end ? (ptrdiff_t)run_bind(d, shape, row) : 0;
     const run_step *last = steps + (room > 0 ? shape->step_count : 0);
+    const uint32_t first_row = row;
     bool pairs_may = room > 0 && shape->missing_count == 0 && (size_t)room <= bytes_max;
     uint32_t pairs_from = pairs_may ? row + d->pairs_wait : UINT32_MAX;
     for (; q < stop && row < row_end; row++) {
@@ -193,7 +194,7 @@ KERNEL_NAME(void *decoder, const wr_shape *shape, const char *p, const char *end
         if (stop - q > RUN_NEAR)
             run_near(q, (size_t)(q - p));
         if (WR_UNLIKELY(end - q < room)) { /* the end is near, and stays so */
-            run_heaps_close(steps, last);
+            run_unbind(steps, last, row - first_row);
             last = steps;
             room = 0;
         }
@@ -210,7 +211,7 @@ KERNEL_NAME(void *decoder, const wr_shape *shape, const char *p, const char *end
     }
     s->row = row - 1;
     d->pairs_wait = pairs_from != UINT32_MAX && pairs_from > row ? pairs_from - row : 0;
-    run_heaps_close(steps, last);
+    run_unbind(steps, last, row - first_row);
     s->last_bytes = (size_t)(q - p);
     return q;
 }

@@ -17,43 +17,12 @@
 
 #include "format/msgpack_kernel_impl.h"
 
-/* How a step's value is read. */
-typedef enum run_way {
-    RUN_INT8,
-    RUN_TEXT,
-    RUN_STAMP,
-    RUN_INT4,
-    RUN_FLOAT8,
-    RUN_BOOL,
-    RUN_SKIP,
-    RUN_OTHER, /* by the parser's leaf */
-} run_way;
-
-/* A step, and what it needs at hand. */
-typedef struct run_step {
-    const char *literal;
-    uint32_t mask, length;
-    void *data;               /* of the column                                                  */
-    uint64_t *valid;          /* likewise                                                       */
-    char *to, *to_end;        /* where its long texts go on, and how far                        */
-    uint8_t way;              /* run_way                                                        */
-    bool steady;              /* its head is mostly the one of the record before                */
-    uint16_t head, head_mask; /* the first bytes of its value; RUN_HEAD_NONE: another each time */
-    uint8_t lead, shift;      /* bytes of the head; of an integer: what its value is shifted by */
-    uint32_t bytes;           /* of a value of that head, without it                            */
-    uint32_t rest;            /* bytes that must be readable behind its value, but for text     */
-    uint32_t bytes_max;       /* of a text                                                      */
-    uint32_t misses;          /* heads that were others                                         */
-    wr_buffer *heap;
-    wr_column *column;
-    wr_shape_step *step;
-} run_step;
-
 enum {
-    RUN_STEPS_MAX = 24,
     RUN_VALUE_MAX = 10,   /* bytes of one that is no text */
-    RUN_MISSES_MAX = 48,  /* in a run, before a head counts as one that varies */
-    RUN_TRY_EVERY = 32,   /* runs */
+    /* A head varies that misses so often, and once in so many rows beside; after so many rows it is tried again. */
+    RUN_MISSES_MAX = 64,
+    RUN_MISSES_EVERY = 8,
+    RUN_VARIED_ROWS = 1 << 16,
     RUN_NEAR = 2048,
     RUN_HEAD_NONE = 0xffff, /* behind a mask of one byte: none */
 };
@@ -129,54 +98,82 @@ run_way_of(const wr_shape_step *step)
     }
 }
 
-/* Bytes that must be readable where a record begins; 0: the shape is not for the short way. */
-static inline uint32_t
-run_bind(const msgpack_decoder *d, const wr_shape *shape, run_step *k)
+/* What a step needs of its shape. */
+static inline void
+run_prepare(msgpack_decoder *d, const wr_shape *shape)
 {
     uint32_t rest = WR_SHAPE_AHEAD;
+    d->run_serial = shape->serial;
+    d->run_room = 0;
     if (shape->step_count > RUN_STEPS_MAX || shape->tail_length > 0)
-        return 0;
+        return;
     for (uint32_t i = shape->step_count; i-- > 0;) {
-        wr_shape_step *step = &shape->steps[i];
+        const wr_shape_step *step = &shape->steps[i];
         const wr_cell *cell = &d->cells[step->field];
-        k[i] = (run_step){ .literal = shape->literals + step->literal,
-                           .mask = step->literal_mask,
-                           .length = step->literal_length,
-                           .rest = rest,
-                           .way = (uint8_t)run_way_of(step),
-                           .steady = step->runs_varied == 0,
-                           .head = RUN_HEAD_NONE,
-                           .head_mask = UINT8_MAX,
-                           .bytes_max = cell->characters_max,
-                           .step = step };
-        if (step->kind != WR_CELL_SKIP) {
-            k[i].column = d->columns[step->field];
-            k[i].data = k[i].column->data;
-        }
-        if (k[i].way == RUN_STAMP && cell->digits != 6)
-            k[i].way = RUN_OTHER;
-        if (step->runs_varied > 0)
-            step->runs_varied--;
-        run_step_again(&d->shapes, &k[i]);
+        d->run_steps[i] = (run_step){ .literal = shape->literals + step->literal,
+                                      .mask = step->literal_mask,
+                                      .length = step->literal_length,
+                                      .rest = rest,
+                                      .way = (uint8_t)run_way_of(step),
+                                      .steady = true,
+                                      .head = RUN_HEAD_NONE,
+                                      .head_mask = UINT8_MAX,
+                                      .bytes_max = cell->characters_max,
+                                      .step = step };
+        if (step->kind == WR_CELL_STAMP && cell->digits != 6)
+            d->run_steps[i].way = RUN_OTHER;
         rest += step->literal_length + RUN_VALUE_MAX;
     }
-    return rest;
+    d->run_room = rest;
+}
+
+/* Bytes that must be readable where a record begins; 0: the shape is not for the short way. */
+static inline uint32_t
+run_bind(msgpack_decoder *d, const wr_shape *shape, uint32_t row)
+{
+    if (WR_UNLIKELY(d->run_serial != shape->serial))
+        run_prepare(d, shape);
+    for (run_step *k = d->run_steps; d->run_room > 0 && k < d->run_steps + shape->step_count; k++) {
+        k->first_row = row;
+        k->column = NULL;
+        if (k->step->kind != WR_CELL_SKIP) {
+            k->column = d->columns[k->step->field];
+            k->data = k->column->data;
+        }
+        run_step_again(&d->shapes, k);
+    }
+    return d->run_room;
+}
+
+/* After a run of rows. */
+static inline void
+run_unbind(run_step *k, const run_step *last, uint32_t rows)
+{
+    for (; k < last; k++) {
+        run_heap_close(k);
+        k->misses -= WR_MIN(k->misses, rows / RUN_MISSES_EVERY);
+        if (k->steady)
+            continue;
+        k->varied_rows -= WR_MIN(k->varied_rows, rows);
+        k->steady = k->varied_rows == 0;
+    }
 }
 
 /* The step's value had another head than the last: this one. */
 static inline void
-run_missed(run_step *k, uint16_t head, uint16_t mask, uint8_t lead, uint32_t bytes)
+run_missed(run_step *k, uint32_t row, uint16_t head, uint16_t mask, uint8_t lead, uint32_t bytes)
 {
     k->head = head & mask;
     k->head_mask = mask;
     k->lead = lead;
     k->bytes = bytes;
-    if (++k->misses < RUN_MISSES_MAX)
+    if (++k->misses < RUN_MISSES_MAX + (row - k->first_row) / RUN_MISSES_EVERY)
         return;
     k->steady = false;
+    k->misses = 0;
+    k->varied_rows = RUN_VARIED_ROWS;
     k->head = RUN_HEAD_NONE;
     k->head_mask = UINT8_MAX;
-    k->step->runs_varied = RUN_TRY_EVERY;
 }
 
 static inline void
@@ -203,7 +200,7 @@ run_other(msgpack_decoder *d, run_step *k, const char *p, const char *end, bool 
 }
 
 static inline __attribute__((always_inline)) const char *
-run_integer(run_step *k, const char *p, int64_t *v)
+run_integer(run_step *k, const char *p, uint32_t row, int64_t *v)
 {
     uint8_t tag = (uint8_t)*p;
     uint64_t x = load_big_endian(p + 1);
@@ -218,7 +215,7 @@ run_integer(run_step *k, const char *p, int64_t *v)
     *v = (int64_t)(x >> shift);
     if (k->steady) {
         k->shift = shift;
-        run_missed(k, tag, UINT8_MAX, 1, bytes);
+        run_missed(k, row, tag, UINT8_MAX, 1, bytes);
     }
     return p + 1 + bytes;
 }
@@ -286,7 +283,7 @@ run_text(wr_shapes *s, run_step *k, const char *p, const char *end, uint32_t row
         if (WR_UNLIKELY(n > k->bytes_max))
             return NULL;
         if (k->steady)
-            run_missed(k, head, tag == 0xd9 ? UINT16_MAX : UINT8_MAX, tag == 0xd9 ? 2 : 1, (uint32_t)n);
+            run_missed(k, row, head, tag == 0xd9 ? UINT16_MAX : UINT8_MAX, tag == 0xd9 ? 2 : 1, (uint32_t)n);
     }
     if (WR_UNLIKELY((size_t)(end - at) < n + k->rest) || !run_text_put(s, k, at, n, row))
         return NULL;
@@ -373,7 +370,7 @@ run_rare(run_step *k, const char *p, uint32_t row)
     int64_t v;
     switch ((run_way)k->way) {
     case RUN_INT4:
-        if ((q = run_integer(k, p, &v)) == NULL || v != (int32_t)v)
+        if ((q = run_integer(k, p, row, &v)) == NULL || v != (int32_t)v)
             return NULL;
         ((int32_t *)k->data)[row] = (int32_t)v;
         run_mark(k, row);
@@ -392,7 +389,7 @@ run_number(run_step *k, const char *p, uint32_t row, bool mark)
     int64_t v;
     if (k->way != RUN_INT8)
         return k->way == RUN_STAMP ? run_stamp(k, p, row) : run_rare(k, p, row);
-    if ((q = run_integer(k, p, &v)) != NULL) {
+    if ((q = run_integer(k, p, row, &v)) != NULL) {
         ((int64_t *)k->data)[row] = v;
         if (mark)
             run_mark(k, row);

@@ -264,5 +264,7 @@ wr_shapes_learn(wr_shapes *s, const char *begin, const char *after, const uint32
         s->victim = (s->victim + 1) % WR_SHAPES_MAX;
         shape_free(&s->shapes[at]);
     }
+    s->learned = s->learned == UINT32_MAX ? 1 : s->learned + 1;
+    shape.serial = s->learned;
     s->shapes[at] = shape;
 }

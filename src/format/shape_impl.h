@@ -35,7 +35,6 @@ typedef struct wr_shape_step {
     uint16_t field;
     uint8_t  kind; /* wr_cell_kind; OTHER where several columns read the value */
     uint8_t  depth; /* of containers around the value */
-    uint8_t  runs_varied; /* MessagePack: runs in which its heads are taken for ones that vary */
 } wr_shape_step;
 
 typedef struct wr_shape {
@@ -46,6 +45,7 @@ typedef struct wr_shape {
     uint16_t      *missing;           /* wanted columns that the shape has not */
     uint32_t       missing_count;
     uint32_t       hits; /* records that fitted, of late */
+    uint32_t       serial; /* no other shape of the decoder has it, nor had; not 0 */
 } wr_shape;
 
 /* A value of the record being parsed, noted to learn its shape. */
@@ -62,6 +62,7 @@ typedef struct wr_shapes {
     const bool      *wanted; /* by column */
     wr_shape         shapes[WR_SHAPES_MAX];
     uint32_t         count, first, victim, misses;
+    uint32_t         learned; /* the last serial */
     bool             learning;
     wr_shape_value  *values;
     uint32_t         value_count, value_capacity;
