@@ -21,7 +21,7 @@ enum {
     RUN_VALUE_MAX = 10,   /* bytes of one that is no text */
     /* A head varies that misses so often, and once in so many rows beside; after so many rows it is tried again. */
     RUN_MISSES_MAX = 64,
-    RUN_MISSES_EVERY = 8,
+    RUN_MISSES_EVERY = 16,
     RUN_VARIED_ROWS = 1 << 16,
     RUN_NEAR = 2048,
     RUN_HEAD_NONE = 0xffff, /* behind a mask of one byte: none */
