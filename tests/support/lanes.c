@@ -448,6 +448,20 @@ wr_lanes_freeze(wr_lanes *l, wr_snapshot_writer *to)
 }
 
 void
+wr_lanes_answer(wr_lanes *l)
+{
+    wr_snapshot_writer snapshot;
+    wr_epoch           epoch = atomic_load(&l->wanted);
+    if (epoch == l->answered)
+        return;
+    wr_lanes_freeze(l, &snapshot);
+    wr_snapshot_writer_fini(&snapshot);
+    l->ops->frozen_epoch(l->self, epoch);
+    l->ops->committed(l->self, epoch);
+    l->answered = epoch;
+}
+
+void
 wr_lanes_restore(wr_lanes *l, const wr_snapshot_writer *from)
 {
     wr_snapshot_reader r;

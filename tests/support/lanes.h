@@ -41,7 +41,8 @@ typedef struct wr_lanes {
     uint32_t              lane_count;
     int64_t               room; /* rows there is room for yet; -1: any */
     bool                  coming; /* lanes are being dealt out */
-    _Atomic wr_epoch      wanted; /* the newest checkpoint that was asked for: a test freezes, and says `committed` */
+    _Atomic wr_epoch      wanted; /* the newest checkpoint that was asked for: wr_lanes_answer, or nobody makes it */
+    wr_epoch              answered;
     uint32_t              lost;   /* lanes that ended while no others were said to come */
     int                   fd;   /* wake_on */
     int                   bell[2];
@@ -79,4 +80,6 @@ const char *wr_lanes_bad(wr_lanes *l, int32_t partition);
 uint32_t    wr_lanes_row_count(wr_lanes *l); /* of all lanes */
 /* A snapshot as the runtime takes one; restore before the first run. */
 void        wr_lanes_freeze(wr_lanes *l, wr_snapshot_writer *to);
+/* The checkpoint that was asked for, if any, is made and durable. */
+void        wr_lanes_answer(wr_lanes *l);
 void        wr_lanes_restore(wr_lanes *l, const wr_snapshot_writer *from);

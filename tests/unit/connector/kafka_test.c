@@ -273,7 +273,9 @@ a_paused_partition_can_be_given_back(void **state)
     wr_lanes_open(&b, "kafka", source_with("in", "group=p"), "json", columns, 0);
     for (int i = 0; i < 1000 && (b.lane_count == 0 || !b.lanes[0].caught_up); i++) {
         wr_lanes_run(&a, 10, NULL);
+        wr_lanes_answer(&a);
         wr_lanes_run(&b, 10, NULL);
+        wr_lanes_answer(&b);
     }
     assert_true(b.lane_count > 0);
     wr_lanes_close(&b);
@@ -459,7 +461,9 @@ two_members_share_the_partitions(void **state)
     /* the second joins: the first gives back, both get some; which hears of it first is the broker's affair */
     for (int i = 0; i < 1000 && (b.lane_count == 0 || !b.lanes[0].caught_up || a.coming); i++) {
         wr_lanes_run(&a, 10, NULL);
+        wr_lanes_answer(&a);
         wr_lanes_run(&b, 10, NULL);
+        wr_lanes_answer(&b);
     }
     assert_true(b.lane_count > 0 && b.lane_count < 3);
     uint32_t ended = 0;
