@@ -214,23 +214,28 @@ class Client:
         return Subscription(self, view, snapshot, cursor, credit, gaps, upserts, epochs)
 
     def push(self, source, rows):
-        """Rows (an iterable of dicts) into a source declared `push: {}`; returns when the last is taken."""
+        """Rows (an iterable of dicts) into a source declared `push: {}`; returns when the last is taken.  When it raises,
+        self.taken says how many of them were: push again what comes behind."""
         self.push_lines(source, map(json_text, rows))
 
     def push_lines(self, source, lines):
         """The same of rows that are JSON already, each a line of text."""
-        block, size = [], 0
+        block, size, self.taken = [], 0, 0
         for line in lines:
             room = 2 + len(json.dumps(line, ensure_ascii=False).encode())  # as it stands in a JSON frame: quotes take two bytes
             if room > self.server["max_frame"] - PUSH_ROWS:
                 raise ValueError("a row of %d bytes does not fit into a frame of %d" % (room, self.server["max_frame"]))
             if block and (len(block) == PUSH_ROWS or size + room > PUSH_BYTES):
-                self.ask({"op": "push", "source": source, "rows": "\n".join(block) + "\n"})
+                self.push_block(source, block)
                 block, size = [], 0
             block.append(line)
             size += room
         if block:
-            self.ask({"op": "push", "source": source, "rows": "\n".join(block) + "\n"})
+            self.push_block(source, block)
+
+    def push_block(self, source, block):
+        self.ask({"op": "push", "source": source, "rows": "\n".join(block) + "\n"})
+        self.taken += len(block)
 
     def why(self, view):
         """Why nothing (or not more) comes out of a view: a dict with verdict and detail."""
@@ -362,7 +367,12 @@ def lines_read(stream):
 
 
 def run_push(weir, a):
-    weir.push_lines(a.source, lines_read(sys.stdin))
+    weir.taken = 0
+    try:
+        weir.push_lines(a.source, lines_read(sys.stdin))
+    except BaseException:  # Ctrl-C, too
+        print("weir_client: %d rows were taken before this" % weir.taken, file=sys.stderr)
+        raise
     return 0
 
 
