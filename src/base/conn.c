@@ -411,6 +411,8 @@ wr_conn_error(const wr_conn *conn, char *text, size_t size, const char **hint)
         *hint = "that port does not speak TLS: leave out --tls";
     if (ERR_GET_REASON(code) == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED)
         *hint = "the server wants a certificate of yours: --cert FILE --key FILE";
+    if (ERR_GET_REASON(code) == SSL_R_TLSV1_ALERT_UNKNOWN_CA && !SSL_is_server(conn->ssl))
+        *hint = "the server does not know who signed your certificate (--cert)";
 }
 
 void

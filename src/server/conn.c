@@ -194,17 +194,42 @@ in_compact(conn *c)
     c->in_at = 0;
 }
 
+/* It failed, maybe within the handshake: then TLS has just said why, and bytes of the client that nobody reads would make of
+ * our close a reset that overtakes it. */
+static void
+conn_refuse(conn *c)
+{
+    if (wr_conn_is_ready(&c->wire) || shutdown(c->fd, SHUT_WR) != 0) {
+        c->dead = true;
+        return;
+    }
+    c->wire.wants_read = c->wire.wants_write = false;
+    c->refused = c->closing = c->lingering = true;
+}
+
+static void
+conn_drain(conn *c)
+{
+    ssize_t n = recv(c->fd, c->server->read_buffer, SERVER_READ_BYTES, MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+        c->dead = true;
+}
+
 static void
 conn_receive(conn *c)
 {
     if (!c->sniffed && !conn_sniff(c))
         return;
+    if (c->refused) {
+        conn_drain(c);
+        return;
+    }
     ssize_t n = wr_conn_read(&c->wire, c->server->read_buffer, SERVER_READ_BYTES);
     if (n == 0)
         c->eof = true;
     else if (n == WR_CONN_FAILED) {
         conn_tls_failed(c);
-        c->dead = true;
+        conn_refuse(c);
     } else if (n > 0 && !c->lingering)
         wr_text_append(&c->in, c->server->read_buffer, (size_t)n);
     if (!wr_text_ok(&c->in) || (c->eof && c->lingering))

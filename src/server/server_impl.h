@@ -107,6 +107,7 @@ struct conn {
     bool probed;        /* and was asked whether it listens   */
     bool closing;       /* close when all is sent             */
     bool lingering;     /* all is sent: wait for the client's end, discard */
+    bool refused;       /* the handshake failed: what it sends is not read any more */
     bool dead;          /* close now                          */
     bool sniffed;       /* the first byte said that it speaks TLS, or need not */
     bool welcomed;      /* hello was good, or no token is wanted */
