@@ -23,9 +23,9 @@ typedef struct sub_run {
     const char *heads[CLI_COLUMNS_MAX]; /* "name": as JSON */
     uint32_t count;
     bool changes;
-    bool within;           /* a signal has ended a message before its last row */
     int epochs;            /* whole ones alone; as JSON lines, each ends with a line that names it */
     long long limit, rows; /* limit 0: none; with epochs it is looked at between them */
+    bool cut; /* not all rows of the newest message were written: it will come again */
     char cursor[512], written[512]; /* of the newest message; of the newest behind which all is written */
     const char *values[CLI_COLUMNS_MAX]; /* of the row at hand */
     size_t lengths[CLI_COLUMNS_MAX];
@@ -133,9 +133,9 @@ on_row(sub_run *s, const char *row, size_t length)
     return true;
 }
 
-/* Does whoever reads the output take what comes? */
+/* Asked once a signal has come: what could not be written would be waited for. */
 static bool
-output_takes(void)
+reader_takes(void)
 {
     struct pollfd to = { .fd = STDOUT_FILENO, .events = POLLOUT };
     return !ferror(stdout) && poll(&to, 1, 0) == 1 && (to.revents & POLLOUT) != 0;
@@ -150,14 +150,13 @@ on_rows(sub_run *s, const request *m)
     if (rows == NULL || rows->kind != REQUEST_RAW)
         return false;
     const char *at = rows->text, *end = at + rows->length;
-    s->within = true;
     while ((s->limit == 0 || s->epochs || s->rows < s->limit) && request_json_item(&at, end, &row, &n)) {
-        if (cli_interrupted() && !output_takes())
+        s->cut = cli_interrupted() && !reader_takes();
+        if (s->cut)
             return true;
         if (!on_row(s, row, n))
             return false;
     }
-    s->within = false;
     return true;
 }
 
@@ -191,7 +190,7 @@ say_cursor(const sub_run *s, const char *cursor)
 static int
 interrupted(sub_run *s)
 {
-    if (output_takes())
+    if (reader_takes())
         (void)!flush(s);
     __fpurge(stdout); /* nothing may be left for the end of the process to wait with */
     clearerr(stdout);
@@ -252,7 +251,7 @@ on_message(sub_run *s, const request *m)
         cli_say("a message of the server cannot be read");
         return CLI_FAILED;
     }
-    if (cursor != NULL && !s->within)
+    if (cursor != NULL && !s->cut)
         snprintf(s->cursor, sizeof s->cursor, "%s", cursor);
     return s->limit > 0 && s->rows >= s->limit && between ? CLI_OK : -1;
 }
