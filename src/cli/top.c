@@ -35,10 +35,10 @@ put_rate(double now, double before, bool has_before, double seconds, char to[16]
 static void
 put_lag(const part *p, char to[16])
 {
-    double s = (double)(wr_clock_now(wr_clock_system()) - p->watermark_us) / 1e6;
     to[0] = '\0';
-    if (p->watermark == NULL)
+    if (p->watermark == NULL || p->watermark_us == WR_TIME_START) /* none, or an infinity */
         return;
+    double s = ((double)wr_clock_now(wr_clock_system()) - (double)p->watermark_us) / 1e6;
     if (s < 0)
         snprintf(to, 16, " -");
     else if (s < 120)
