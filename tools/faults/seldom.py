@@ -418,7 +418,7 @@ class ServeSql(ServeTcp):
                     except Exception as e:
                         if getattr(e, "code", "").startswith("QUERY_") and "gave up" not in str(e) and "too long" not in str(e):
                             return e.code
-                        self.refusals += "cannot start thread" in str(e) or "has gone" in str(e)
+                        self.refusals += any(w in str(e) for w in ("cannot start thread", "has gone", "is not taken"))
                         raise
                     return [told["kind"], told["columns"]]
             return self.retry(p, deadline, once)
