@@ -45,11 +45,10 @@ wr_secret_add(const char *value)
     wr_mutex_unlock(&known.lock);
 }
 
-/* How many bytes at `at` are this secret; 0: none. */
+/* How many of the `left` bytes at `at` are this secret; 0: none. */
 static size_t
-secret_bytes(const secret *s, const char *at)
+secret_bytes(const secret *s, const char *at, size_t left)
 {
-    size_t left = strlen(at);
     if (left >= s->length)
         return strncasecmp(at, s->head, s->length) != 0 ? 0 : s->longer ? left : s->length;
     return left >= CUT_LEAST && strncasecmp(at, s->head, left) == 0 ? left : 0;
@@ -62,15 +61,16 @@ wr_secret_hide(char *text)
     if (count == 0)
         return;
     wr_mutex_lock(&known.lock);
-    for (char *at = text; *at != '\0'; at++) {
+    for (char *at = text, *end = text + strlen(text); at < end; at++) {
         size_t n = 0;
         for (uint32_t i = 0; i < WR_MIN(count, (uint32_t) SECRETS); i++)
-            n = WR_MAX(n, secret_bytes(&known.all[i], at));
+            n = WR_MAX(n, secret_bytes(&known.all[i], at, (size_t) (end - at)));
         if (n == 0)
             continue;
         memcpy(at, mask, sizeof mask - 1);
+        memmove(at + sizeof mask - 1, at + n, (size_t) (end - at) - n + 1);
+        end -= n - (sizeof mask - 1);
         at += sizeof mask - 2; /* to its last star */
-        memmove(at + 1, at + 1 + n - (sizeof mask - 1), strlen(at + 1 + n - (sizeof mask - 1)) + 1);
     }
     wr_mutex_unlock(&known.lock);
 }

@@ -332,7 +332,7 @@ run_look(run_state *run)
             cli_progress_clear(&run->bar);
             cli_say("pipeline %s failed: %s", weir_pipeline_name(run->pipelines[i]), err.text);
             if (err.hint[0] != '\0')
-                fprintf(stderr, "  hint: %s\n", err.hint);
+                cli_hint(err.hint);
             return cli_exit_code(err.code) == CLI_CONFIG ? CLI_FAILED : cli_exit_code(err.code);
         }
     }
@@ -399,7 +399,7 @@ run_stop(run_state *run, int rc)
             weir_pipeline_stop(run->pipelines[i], &err) != WEIR_OK) {
             cli_say("pipeline %s: %s", weir_pipeline_name(run->pipelines[i]), err.text);
             if (err.hint[0] != '\0')
-                fprintf(stderr, "  hint: %s\n", err.hint);
+                cli_hint(err.hint);
             rc = CLI_FAILED;
         }
     (void)show_pump(&run->shown);
